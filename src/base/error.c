@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/error.h"
+
+G_DEFINE_QUARK(vmb-error-quark, vmb_error)
+
+int vmb_error_exit_status(const GError *error)
+{
+    if (!error)
+        return 0;
+    return error->domain == VMB_ERROR ? error->code : VMB_ERROR_FAILED;
+}

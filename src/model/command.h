@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * The one table of what an operator can do: keys, key bar, help, plain and JSON commands, man page.
+ *
+ *     struct command c;
+ *     if (!command_parse_line("limit scsi1 50M", &c, &error)) …   // or command_parse_json()
+ *     backup_command(run, &c, &error);
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <glib.h>
+#include "model/model.h"
+
+enum command_verb {
+    COMMAND_NONE,
+    /* the run: understood by the engine */
+    COMMAND_BEGIN, COMMAND_LIMIT, COMMAND_PAUSE, COMMAND_RESUME, COMMAND_CANCEL_ALL, COMMAND_STATUS,
+    COMMAND_HELP, COMMAND_RECONNECT,
+    /* the screen only */
+    COMMAND_UP, COMMAND_DOWN, COMMAND_PAGE_UP, COMMAND_PAGE_DOWN, COMMAND_FIRST, COMMAND_LAST,
+    COMMAND_LIMIT_ALL, COMMAND_UNLIMIT, COMMAND_TOGGLE_PAUSE, COMMAND_TOGGLE_PAUSE_ALL, COMMAND_LOG,
+    COMMAND_REDRAW, COMMAND_BACK, COMMAND_THEME, COMMAND_QUIT, COMMAND_ENTER,
+    COMMAND_VERBS
+};
+
+/* Where a command is valid: the screen greys keys and the engine refuses from the same column. */
+#define COMMAND_IN(phase) (1u << (phase))
+
+struct command_entry {
+    enum command_verb verb;
+    const char *word;      /* of a typed command ("limit"), NULL if it has none */
+    const char *arguments; /* "DRIVE|all RATE" */
+    const char *keys;      /* "s", "Up k"; NULL if none. Space-separated names */
+    const char *label;     /* in the key bar ("Limit"), NULL = not there */
+    const char *help;      /* one line */
+    unsigned phases;       /* COMMAND_IN(...) bits */
+    bool changes;          /* refused by --readonly */
+    const char *group;     /* heading on the help screen: "MOVE", "DRIVES", "WHOLE BACKUP", "SCREEN" */
+};
+extern const struct command_entry command_table[];
+extern const unsigned command_table_len;
+const struct command_entry *command_entry_of(enum command_verb verb);
+bool command_is_valid(enum command_verb verb, enum model_phase phase);
+
+/* A command with its arguments: what front ends hand to the engine. */
+struct command {
+    enum command_verb verb;
+    char target[MODEL_NAME_LEN]; /* drive name; "" or "all" = all */
+    uint64_t rate;               /* LIMIT: bytes/s, 0 = none */
+    bool is_relative;            /* LIMIT: percent of the present limit (or the measured rate) */
+    int percent;                 /* +10, -25 */
+    bool keep_partial;           /* CANCEL_ALL */
+    char confirmation[MODEL_NAME_LEN]; /* CANCEL_ALL: the guest's name, as typed */
+    int64_t id;                  /* of a JSON command, -1 = none */
+};
+void command_init(struct command *c, enum command_verb verb);
+/* "limit scsi1 50M", "pause virtio3", "resume all", "cancel-all web-01", "status", "help". */
+bool command_parse_line(const char *line, struct command *c, GError **error);
+/* {"id":7,"cmd":"limit","target":"scsi1","bps":157286400} */
+bool command_parse_json(const char *line, struct command *c, GError **error);

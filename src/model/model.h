@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * What the operator may know of a run, as plain values: no pointer into the engine, copied by assignment (but for `log`).
+ *
+ *     engine -- fills --> struct model --> screen (ui/), plain lines (model/plain.h), JSON lines (model/json.h)
+ *
+ * Strings are UTF-8 made safe (no control bytes). Bytes, bytes/s and ms throughout; UINT64_MAX = unknown.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <glib.h>
+
+#define MODEL_UNKNOWN     UINT64_MAX
+#define MODEL_NAME_LEN    64
+#define MODEL_TEXT_LEN    256
+#define MODEL_MAX_LOG     500
+#define MODEL_MAX_CHECKS  5
+
+/* The course of a run, in order. */
+enum model_phase {
+    MODEL_CONNECTING,
+    MODEL_CONNECT_FAILED, /* will be tried again */
+    MODEL_PLAN,           /* connected, waiting for "begin" */
+    MODEL_PREPARE,        /* nodes are being added */
+    MODEL_RAM,            /* RAM moves before the instant (plain migration) */
+    MODEL_FREEZE,         /* the stop window: the instant is taken */
+    MODEL_COPY,           /* drives (and RAM) move */
+    MODEL_FINISH,         /* QEMU is free again; the archive is closed and made durable */
+    MODEL_VERIFY,
+    MODEL_DONE,           /* model.result says how */
+    MODEL_PHASES
+};
+const char *model_phase_word(enum model_phase phase); /* "connect" … "done" */
+
+enum model_state {
+    MODEL_WAIT, MODEL_RUN, MODEL_PAUSE, MODEL_RETRY, MODEL_OK, MODEL_WARN, MODEL_FAIL, MODEL_CANCELLED, MODEL_SKIPPED,
+    MODEL_STATES
+};
+const char *model_state_word(enum model_state state); /* wait run pause retry done warn FAIL cancelled skipped */
+
+/* A row of the table: a drive, or the RAM state. */
+struct model_drive {
+    char name[MODEL_NAME_LEN];   /* as it stands in the archive */
+    char node[MODEL_NAME_LEN];
+    char format[MODEL_NAME_LEN];
+    char note[MODEL_TEXT_LEN];   /* one short fact: "paused 38ms", "read-only: skipped", "unguarded", the error */
+    bool is_vmstate;
+    bool is_included;
+    bool is_guarded;             /* by a copy-before-write filter; else a slow target slows the guest */
+    enum model_state state;
+    uint64_t size;               /* bytes; for the RAM the best guess, then the exact length */
+    uint64_t used;               /* allocated, unknown = MODEL_UNKNOWN */
+    uint64_t done;               /* bytes of it that are held (zeros count) */
+    uint64_t zero;               /* of them, found or told to be zero */
+    uint64_t rate;               /* bytes/s over the last 5 s, of `done` */
+    uint64_t average;            /* since its start */
+    uint64_t peak;
+    uint64_t limit;              /* bytes/s as QEMU confirmed it, 0 = none */
+    bool is_limit_binding;
+    bool is_paused_by_operator;
+    bool is_paused_by_target;
+    uint64_t eta_ms;             /* MODEL_UNKNOWN where nothing honest can be said */
+    uint64_t elapsed_ms;
+    uint64_t stalled_ms;         /* 0, or since when nothing has moved though it should (> 5 s) */
+    unsigned retries;
+};
+
+enum model_level { MODEL_INFO, MODEL_WARNING, MODEL_ERROR, MODEL_HINT };
+struct model_log_line {
+    int64_t when_s;              /* wall clock */
+    enum model_level level;      /* MODEL_HINT belongs to the line before it: what to press or do */
+    char text[MODEL_TEXT_LEN];
+};
+
+/* One line of the connect diagnosis. */
+struct model_check { enum model_state state; char text[MODEL_TEXT_LEN]; };
+
+enum model_bottleneck { MODEL_BY_SOURCE, MODEL_BY_LIMIT, MODEL_BY_CPU, MODEL_BY_SINK, MODEL_BY_OPERATOR };
+const char *model_bottleneck_word(enum model_bottleneck b);
+
+struct model {
+    enum model_phase phase;
+    /* the guest */
+    char monitor[MODEL_TEXT_LEN];
+    char guest[MODEL_NAME_LEN];      /* its name, else the socket's file name without suffix */
+    char guest_state[MODEL_NAME_LEN];/* query-status: running, paused, … */
+    char qemu[MODEL_NAME_LEN];       /* "7.2.22" */
+    bool is_monitor_lost;
+    uint64_t data_age_ms;            /* since QEMU was last heard */
+    struct model_check checks[MODEL_MAX_CHECKS];
+    unsigned n_checks;
+    char failure[MODEL_TEXT_LEN];    /* connect failed: what, in one line */
+    char advice[MODEL_TEXT_LEN];     /* and what to do next */
+    uint64_t retry_in_ms;
+    unsigned attempt;
+    /* plan and target */
+    char recipe[MODEL_TEXT_LEN];     /* "guard, background snapshot", … */
+    char target[MODEL_TEXT_LEN];
+    char same_as[MODEL_TEXT_LEN * 2];/* the equal command line */
+    uint64_t free_bytes;             /* at the target, MODEL_UNKNOWN on a pipe */
+    uint64_t need_bytes;             /* forecast of what is still to be written */
+    bool will_fit;
+    bool is_target_full;             /* waiting for room */
+    uint64_t written;                /* bytes of the archive written */
+    uint64_t spool_used, spool_size;
+    unsigned buffers_used, buffers_total;
+    uint64_t global_limit;           /* what `limit all` set last, 0 = none: the same value for each drive */
+    /* movement */
+    int64_t started_s;               /* wall clock, 0 before */
+    uint64_t elapsed_ms, eta_ms;
+    uint64_t total, done, zero;      /* over all included rows */
+    uint64_t in_rate, out_rate;      /* bytes/s over 5 s: taken in, archive written */
+    uint64_t pause_ms;               /* how long the guest was stopped for the instant, MODEL_UNKNOWN before */
+    enum model_bottleneck bottleneck;
+    unsigned n_errors, n_warnings;
+    /* outcome, valid in MODEL_DONE */
+    int exit_status;
+    char outcome[MODEL_TEXT_LEN];    /* one line: what happened */
+    char next[MODEL_TEXT_LEN];       /* what to do next, "" if nothing */
+    uint64_t archive_bytes;
+    bool is_verified;
+    /* rows and log: owned by the model */
+    struct model_drive *drives;
+    unsigned n_drives;
+    struct model_log_line *log;      /* oldest first */
+    unsigned n_log;
+};
+
+void model_init(struct model *m);
+void model_clear(struct model *m); /* frees what it owns */
+struct model_drive *model_add_drive(struct model *m, const char *name);
+struct model_drive *model_find_drive(const struct model *m, const char *name);
+/* Appends to the log (dropping the oldest past MODEL_MAX_LOG) and counts errors and warnings. */
+void model_log(struct model *m, enum model_level level, int64_t when_s, const char *format, ...) G_GNUC_PRINTF(4, 5);
+/* printf into a field, cut at a UTF-8 boundary, control bytes as '?': model_set(m->target, "%s", path). */
+#define model_set(field, ...) model_set_text((field), sizeof(field), __VA_ARGS__)
+void model_set_text(char *field, size_t size, const char *format, ...) G_GNUC_PRINTF(3, 4);

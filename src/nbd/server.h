@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * One NBD connection, server side, without a socket: bytes in, bytes out.
+ *
+ *     struct nbd_server *s = nbd_server_new(exports);
+ *     for (;;) {
+ *         size_t room;
+ *         void *at = nbd_server_want(s, &room);       // where the next bytes from the client go
+ *         ssize_t n = read(fd, at, room);
+ *         enum nbd_verdict v = nbd_server_got(s, n);  // n bytes have landed there
+ *         ... write nbd_server_output(s) ...          // replies, never held back
+ *     }
+ *
+ * The payload of a WRITE is never copied here: the export says where each next byte goes
+ * (write_room), so it lands straight in a cluster buffer. The result is the same however the bytes
+ * are split. Specification: the NBD protocol, fixed newstyle (doc/proto.md of the NBD project).
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <glib.h>
+
+#define NBD_MAX_REQUEST_BYTES (32u << 20) /* the largest WRITE or READ taken; larger is EOVERFLOW/EINVAL */
+
+/* A request under way. The export may keep what it likes in `user`. */
+struct nbd_request {
+    uint64_t offset;
+    uint32_t len;
+    uint16_t type; /* NBD_CMD_* of nbd/wire.h */
+    uint16_t flags;
+    uint64_t cookie; /* the client's handle, opaque */
+    void *user;
+};
+
+/*
+ * What an export does. All return 0 or a positive errno, which goes to the client; all answer at
+ * once: this server never makes a client wait. `user` is nbd_export.user. Ranges are checked before:
+ * offset + len <= size, len > 0. write_* may be NULL for a read-only export, read may be NULL (EINVAL).
+ */
+struct nbd_export_ops {
+    /* A WRITE's header has come. A non-zero errno: the payload is swallowed, then that error is replied. */
+    int (*write_begin)(void *user, struct nbd_request *rq);
+    /* Where payload byte `done` (0…len-1) goes: returns memory for *room >= 1 bytes from there on, stable
+     * until the next write_room or write_end of this request. NULL: no memory left, drop the connection. */
+    void *(*write_room)(void *user, struct nbd_request *rq, uint32_t done, size_t *room);
+    /* The bytes up to `done` have landed (called after every read; done == len comes before write_end).
+     * A non-zero errno fails the request: the rest is swallowed. */
+    int (*write_landed)(void *user, struct nbd_request *rq, uint32_t done);
+    /* The request is over: replied with `error`, or, if `cut`, its connection died in the payload.
+     * Called exactly once for every write_begin that returned 0. */
+    void (*write_end)(void *user, struct nbd_request *rq, int error, bool cut);
+    int (*zeroes)(void *user, const struct nbd_request *rq); /* WRITE_ZEROES */
+    int (*trim)(void *user, const struct nbd_request *rq);   /* NULL: TRIM is answered with success, does nothing */
+    int (*flush)(void *user);                                /* NULL: success */
+    int (*read)(void *user, const struct nbd_request *rq, void *to);
+    /* Something answered a request with an error. For the rule "errored once = not trusted". May be NULL. */
+    void (*replied_error)(void *user, const struct nbd_request *rq, int error);
+};
+
+struct nbd_export {
+    char *name;
+    uint64_t size;
+    bool read_only;
+    bool no_structured; /* refuse OPT_STRUCTURED_REPLY (ERR_UNSUP) on the connection, see docs/architecture.md */
+    const struct nbd_export_ops *ops;
+    void *user;
+};
+
+/* A set of exports, shared by connections; borrowed by them, so it must outlive them. */
+struct nbd_exports;
+struct nbd_exports *nbd_exports_new(void);
+void nbd_exports_free(struct nbd_exports *set);
+/* Copies *export (name too). Returns the set's own copy; stable until removed. Name must be unique. */
+struct nbd_export *nbd_exports_add(struct nbd_exports *set, const struct nbd_export *export);
+void nbd_exports_remove(struct nbd_exports *set, const char *name);
+const struct nbd_export *nbd_exports_find(const struct nbd_exports *set, const char *name);
+
+enum nbd_verdict {
+    NBD_GOES_ON,  /* feed more */
+    NBD_FINISHED, /* the client said DISC or ABORT: send what is left in output, close */
+    NBD_DROP,     /* an export had no memory left (write_room): shut the connection down at once */
+    NBD_BROKEN,   /* the peer broke the protocol: close; nbd_server_why() says how */
+};
+
+struct nbd_server;
+struct nbd_server *nbd_server_new(const struct nbd_exports *exports);
+/* Frees; a WRITE in its payload gets write_end(cut = true). */
+void nbd_server_free(struct nbd_server *s);
+/* Where the next bytes go; *room >= 1 unless the connection is over (then NULL and 0). A NULL while it is
+ * not over means NBD_DROP: an export had no memory. */
+void *nbd_server_want(struct nbd_server *s, size_t *room);
+/* `n` bytes (<= the last *room) have landed in the place nbd_server_want() gave. */
+enum nbd_verdict nbd_server_got(struct nbd_server *s, size_t n);
+/* Takes what is to be sent (the greeting is there from the start). Empty array when nothing. */
+GByteArray *nbd_server_output(struct nbd_server *s);
+/* The export in use, NULL before GO/EXPORT_NAME. */
+const struct nbd_export *nbd_server_export(const struct nbd_server *s);
+/* One lower-case sentence after NBD_BROKEN. */
+const char *nbd_server_why(const struct nbd_server *s);

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * One typed function per QMP command we use. Each sends at once and calls `done` from the loop exactly
+ * once (unless qmp_close() comes first): with error NULL on success, else error says why (QMP_ERROR).
+ * Results are borrowed: valid only inside the callback. The recipes behind them: docs/architecture.md.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <glib.h>
+#include "qmp/client_uv.h"
+
+typedef void (*qmp_done)(void *user, const GError *error);
+
+/* --- what is there ----------------------------------------------------------------------------- */
+struct qmp_version { int major, minor, micro; const char *package; };
+void qmp_query_version(struct qmp *q, void (*done)(void *user, const struct qmp_version *v, const GError *error), void *user);
+
+/* query-name (guest name, NULL if none) */
+void qmp_query_name(struct qmp *q, void (*done)(void *user, const char *name, const GError *error), void *user);
+
+struct qmp_status { const char *status; bool is_running; };
+void qmp_query_status(struct qmp *q, void (*done)(void *user, const struct qmp_status *s, const GError *error), void *user);
+
+/* query-block. A drive without medium has has_medium false and NULL strings. Missing strings are NULL. */
+struct qmp_drive {
+    const char *device, *qdev, *node_name, *format /* "drv" */, *file /* filename, may be json: */;
+    bool is_removable, has_medium, is_read_only, is_attached /* has a qdev */;
+    uint64_t virtual_size;   /* bytes */
+    uint64_t actual_size;    /* allocated bytes, UINT64_MAX if unknown */
+    uint32_t cluster_size;   /* 0 if unknown */
+    int backing_depth;
+};
+void qmp_query_block(struct qmp *q, void (*done)(void *user, const struct qmp_drive *drives, unsigned n, const GError *error), void *user);
+
+/* query-named-block-nodes {"flat":true} */
+struct qmp_node { const char *node_name, *format, *file; bool is_read_only; uint64_t virtual_size; };
+void qmp_query_nodes(struct qmp *q, void (*done)(void *user, const struct qmp_node *nodes, unsigned n, const GError *error), void *user);
+
+/* query-jobs and query-block-jobs, joined by id (speed, paused, io_status only for block jobs) */
+struct qmp_job {
+    const char *id, *type, *status, *error /* NULL = none */, *io_status;
+    int64_t current, total, speed;
+    bool is_paused, is_busy;
+};
+void qmp_query_jobs(struct qmp *q, void (*done)(void *user, const struct qmp_job *jobs, unsigned n, const GError *error), void *user);
+
+struct qmp_export { const char *id, *type, *node_name; bool is_shutting_down; };
+void qmp_query_exports(struct qmp *q, void (*done)(void *user, const struct qmp_export *exports, unsigned n, const GError *error), void *user);
+
+/* query-blockstats per device with a qdev/node: totals since QEMU's start */
+struct qmp_blockstat { const char *device, *qdev, *node_name; uint64_t wr_bytes, wr_operations, wr_total_time_ns; };
+void qmp_query_blockstats(struct qmp *q, void (*done)(void *user, const struct qmp_blockstat *stats, unsigned n, const GError *error), void *user);
+
+/* query-memory-size-summary: base + plugged memory, bytes */
+void qmp_query_memory(struct qmp *q, void (*done)(void *user, uint64_t bytes, const GError *error), void *user);
+
+/* query-commands: is this command known? (also tells blockdev-set-active) */
+void qmp_has_command(struct qmp *q, const char *command, void (*done)(void *user, bool has, const GError *error), void *user);
+
+/* query-tpm, and qom-list of /machine/peripheral and peripheral-anon: what no archive can hold, as one-line
+ * sentences ("TPM tpm0: its state is not saved", vfio-*, vhost-user-*, virtio-9p/vhost-user-fs shared folders). */
+void qmp_query_unsavable(struct qmp *q, void (*done)(void *user, const char *const *sentences, unsigned n, const GError *error), void *user);
+
+/* qom-get of a string property; machine type: path "/machine", property "type" */
+void qmp_qom_get_string(struct qmp *q, const char *path, const char *property, void (*done)(void *user, const char *value, const GError *error), void *user);
+
+/* The file child of a filter node (x-debug-query-block-graph); NULL if not found. For cleanup without a journal. */
+void qmp_query_file_child(struct qmp *q, const char *node, void (*done)(void *user, const char *child, const GError *error), void *user);
+
+/* --- run state --------------------------------------------------------------------------------- */
+void qmp_stop(struct qmp *q, qmp_done done, void *user);
+void qmp_cont(struct qmp *q, qmp_done done, void *user);
+
+/* --- descriptors and nodes --------------------------------------------------------------------- */
+/* getfd: passes fd by SCM_RIGHTS under `name`; fd is closed here when sent (or failed). */
+void qmp_getfd(struct qmp *q, const char *name, int fd, qmp_done done, void *user);
+void qmp_closefd(struct qmp *q, const char *name, qmp_done done, void *user);
+/* blockdev-add driver nbd; server: {"type":"fd","str":fdname} when fdname, else {"type":"unix","path":path} */
+void qmp_add_nbd(struct qmp *q, const char *node, const char *fdname, const char *path, const char *export, qmp_done done, void *user);
+/* blockdev-add copy-before-write with on-cbw-error break-snapshot, cbw-timeout, discard unmap */
+void qmp_add_filter(struct qmp *q, const char *node, const char *file, const char *target, unsigned cbw_timeout_s, qmp_done done, void *user);
+void qmp_add_snapshot_access(struct qmp *q, const char *node, const char *file, qmp_done done, void *user);
+/* For the probe: a null-co node of `size`, and a raw window of `size` over node */
+void qmp_add_null(struct qmp *q, const char *node, uint64_t size, qmp_done done, void *user);
+void qmp_add_raw_window(struct qmp *q, const char *node, const char *file, uint64_t size, qmp_done done, void *user);
+void qmp_del_node(struct qmp *q, const char *node, qmp_done done, void *user);
+/* qom-set path drive=node */
+void qmp_set_drive(struct qmp *q, const char *qdev, const char *node, qmp_done done, void *user);
+/* 10.0: blockdev-set-active {"active":true} for all */
+void qmp_set_active(struct qmp *q, qmp_done done, void *user);
+void qmp_nbd_server_start(struct qmp *q, const char *path, qmp_done done, void *user);
+void qmp_nbd_server_stop(struct qmp *q, qmp_done done, void *user);
+void qmp_export_add(struct qmp *q, const char *id, const char *node, qmp_done done, void *user); /* nbd, read-only */
+void qmp_export_del(struct qmp *q, const char *id, qmp_done done, void *user);
+
+/* --- jobs -------------------------------------------------------------------------------------- */
+struct qmp_backup_job { const char *id, *device, *target; int64_t speed; unsigned workers; /* 0 = QEMU's own */ };
+/* blockdev-backup sync full, auto-dismiss false, x-perf {max-workers, max-chunk 65536} */
+void qmp_backup(struct qmp *q, const struct qmp_backup_job *job, qmp_done done, void *user);
+void qmp_job_cancel(struct qmp *q, const char *id, qmp_done done, void *user);
+void qmp_job_dismiss(struct qmp *q, const char *id, qmp_done done, void *user);
+void qmp_job_pause(struct qmp *q, const char *id, qmp_done done, void *user);  /* block-job-pause */
+void qmp_job_resume(struct qmp *q, const char *id, qmp_done done, void *user);
+void qmp_job_set_speed(struct qmp *q, const char *id, int64_t bytes_per_s, qmp_done done, void *user);
+
+/* --- RAM ---------------------------------------------------------------------------------------- */
+struct qmp_capability { const char *name; bool is_on; };
+void qmp_query_capabilities(struct qmp *q, void (*done)(void *user, const struct qmp_capability *caps, unsigned n, const GError *error), void *user);
+void qmp_set_capabilities(struct qmp *q, const struct qmp_capability *caps, unsigned n, qmp_done done, void *user);
+struct qmp_migration_params { int64_t max_bandwidth, downtime_limit_ms; };
+void qmp_query_migration_params(struct qmp *q, void (*done)(void *user, const struct qmp_migration_params *p, const GError *error), void *user);
+void qmp_set_migration_params(struct qmp *q, const struct qmp_migration_params *p, qmp_done done, void *user);
+void qmp_migrate(struct qmp *q, const char *uri, qmp_done done, void *user);
+void qmp_migrate_cancel(struct qmp *q, qmp_done done, void *user);
+struct qmp_migration { const char *status /* "none" if never */, *error; uint64_t total, remaining, transferred, dirty_sync_count; double mbps; int64_t expected_downtime_ms, downtime_ms; };
+void qmp_query_migrate(struct qmp *q, void (*done)(void *user, const struct qmp_migration *m, const GError *error), void *user);

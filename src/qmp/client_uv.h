@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * A QMP monitor on libuv: connects, negotiates, sends commands with deadlines, hands out events,
+ * passes descriptors. One connection for its life; when it is lost, open another.
+ *
+ *     struct qmp *q = qmp_open(loop, "/tmp/monitor.sock", &events, user);
+ *     ... on_ready(user) ... qmp_stop(q, on_stopped, run);        // qmp/calls.h
+ *     qmp_close(q);
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <glib.h>
+#include <uv.h>
+#include "qmp/events.h"
+
+#define QMP_ERROR qmp_error_quark()
+GQuark qmp_error_quark(void);
+enum qmp_error {
+    QMP_ERROR_COMMAND,     /* QEMU answered with an error: message is its desc */
+    QMP_ERROR_NO_DEVICE,   /* the same, class DeviceNotFound or DeviceNotActive */
+    QMP_ERROR_NO_COMMAND,  /* the same, class CommandNotFound */
+    QMP_ERROR_TIMEOUT,     /* no answer within the deadline */
+    QMP_ERROR_GONE,        /* the connection ended */
+    QMP_ERROR_NOT_THERE,   /* no such path */
+    QMP_ERROR_REFUSED,     /* nothing listens */
+    QMP_ERROR_PERMISSION,  /* this user may not open it */
+    QMP_ERROR_NOT_SOCKET,  /* the path is no socket, or host/port cannot be read */
+    QMP_ERROR_BUSY,        /* connected, but no greeting for 2 s: another client holds this monitor */
+    QMP_ERROR_HMP,         /* a human monitor, not QMP */
+    QMP_ERROR_NOT_QMP,     /* greeting or message that is no QMP, or too large */
+};
+
+struct qmp;
+struct qmp_listener {
+    void (*on_ready)(void *user);                                       /* greeting and capabilities done */
+    void (*on_event)(void *user, const struct qmp_event *event);        /* in order, before later replies */
+    void (*on_lost)(void *user, const GError *error); /* exactly once unless qmp_close() came first; after
+                                                         every pending command has failed with GONE; also for a
+                                                         connection that never became ready */
+};
+/*
+ * address: a path, "unix:PATH", "tcp:HOST:PORT" or "HOST:PORT" (HOST must be this machine: localhost, 127.x, ::1).
+ * Everything, a bad address too, is reported through on_lost from the loop. timeout_ms: for each reply.
+ */
+struct qmp *qmp_open(uv_loop_t *loop, const char *address, unsigned timeout_ms,
+                     const struct qmp_listener *listener, void *user);
+/* Pending callbacks are dropped without being called. Freed from the loop. */
+void qmp_close(struct qmp *q);
+bool qmp_is_ready(const struct qmp *q);
+/* Descriptors can be passed (a UNIX socket). */
+bool qmp_can_pass_fds(const struct qmp *q);
+/* When the last byte from QEMU came, uv_now() of the loop. */
+uint64_t qmp_last_heard_ms(const struct qmp *q);
+/* For --log and debugging: every line sent and received. NULL turns it off. */
+void qmp_set_trace(struct qmp *q, void (*trace)(void *user, bool sent, const char *line), void *user);
