@@ -129,7 +129,9 @@ struct model {
 
 void model_init(struct model *m);
 void model_clear(struct model *m); /* frees what it owns */
+/* A new row, waiting; the pointer is good until the next one is added. */
 struct model_drive *model_add_drive(struct model *m, const char *name);
+/* NULL when there is none of that name. */
 struct model_drive *model_find_drive(const struct model *m, const char *name);
 /* Appends to the log (dropping the oldest past MODEL_MAX_LOG) and counts errors and warnings. */
 void model_log(struct model *m, enum model_level level, int64_t when_s, const char *format, ...) G_GNUC_PRINTF(4, 5);
