@@ -6,6 +6,8 @@
  *     struct command c;
  *     if (!command_parse_line("limit scsi1 50M", &c, &error)) …   // or command_parse_json()
  *     backup_command(run, &c, &error);
+ *
+ * The table stands in command.c, the two parsers in command_line.c and json_command.c.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,20 +44,35 @@ extern const struct command_entry command_table[];
 extern const unsigned command_table_len;
 const struct command_entry *command_entry_of(enum command_verb verb);
 bool command_is_valid(enum command_verb verb, enum model_phase phase);
+/* What can be typed, one line each ("limit DRIVE|all RATE   …"): the answer to "help". g_free() it. */
+char *command_describe(void);
 
 /* A command with its arguments: what front ends hand to the engine. */
 struct command {
     enum command_verb verb;
     char target[MODEL_NAME_LEN]; /* drive name; "" or "all" = all */
     uint64_t rate;               /* LIMIT: bytes/s, 0 = none */
-    bool is_relative;            /* LIMIT: percent of the present limit (or the measured rate) */
-    int percent;                 /* +10, -25 */
+    bool is_relative;            /* LIMIT: by percent, of the present limit (or the measured rate) */
+    int percent;                 /* +10, -25: the new limit is 110 %, 75 % of the old; -99 … 1000 */
     bool keep_partial;           /* CANCEL_ALL */
     char confirmation[MODEL_NAME_LEN]; /* CANCEL_ALL: the guest's name, as typed */
     int64_t id;                  /* of a JSON command, -1 = none */
 };
 void command_init(struct command *c, enum command_verb verb);
-/* "limit scsi1 50M", "pause virtio3", "resume all", "cancel-all web-01", "status", "help". */
+/* "limit scsi1 50M", "pause virtio3", "resume all", "cancel-all web-01", "status", "help". On failure *c is undefined. */
 bool command_parse_line(const char *line, struct command *c, GError **error);
-/* {"id":7,"cmd":"limit","target":"scsi1","bps":157286400} */
+/* {"id":7,"cmd":"limit","target":"scsi1","bps":157286400}; "rate":"+10%" instead of "bps"; cancel-all takes
+ * "guest" and "keep_partial". Other fields are ignored. c->id is set whenever it could be read, also on failure,
+ * so that the reply finds its command. */
 bool command_parse_json(const char *line, struct command *c, GError **error);
+
+#define COMMAND_MIN_RATE (UINT64_C(64) << 10) /* below it a job moves less than one chunk per second */
+#define COMMAND_MAX_RATE (UINT64_C(1) << 40)
+
+/* The limit part of a command: ^[+-]?[0-9]+([.,][0-9]+)?[KMGT]?(i?B)?(/s)?%?$ without regard to case and blanks, "0",
+ * "none", "unlimited". Sets rate, or is_relative and percent. Refuses what command_check_rate() refuses. */
+bool command_parse_rate(const char *text, struct command *c, GError **error);
+/* 0 (none) or COMMAND_MIN_RATE … COMMAND_MAX_RATE bytes/s. */
+bool command_check_rate(uint64_t rate, GError **error);
+/* The new limit when base (bytes/s, > 0) changes by percent: two significant digits, within the allowed range. */
+uint64_t command_relative_rate(uint64_t base, int percent);

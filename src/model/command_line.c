@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Commands as typed lines, and the grammar of a speed limit, which the limit dialog shares. */
+#include "model/command.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/units.h"
+
+static bool fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static bool fail(GError **error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (error)
+        *error = g_error_new_valist(VMB_ERROR, VMB_ERROR_USAGE, format, args);
+    va_end(args);
+    return false;
+}
+
+/* ---- speed limits ---- */
+
+bool command_check_rate(uint64_t rate, GError **error)
+{
+    if (rate && rate < COMMAND_MIN_RATE)
+        return fail(error, "limit: at least 64K; to stop, use pause");
+    if (rate > COMMAND_MAX_RATE)
+        return fail(error, "limit: at most 1T; for no limit, use 0");
+    return true;
+}
+
+uint64_t command_relative_rate(uint64_t base, int percent)
+{
+    uint64_t rate = MIN(base, COMMAND_MAX_RATE) / 100 * (uint64_t)(100 + CLAMP(percent, -99, 1000));
+    /* Two significant digits in the unit it is shown in: 118.7M + 10 % is 130M, not 130.57M. */
+    uint64_t unit = 1;
+    while (rate / unit >= 1024)
+        unit *= 1024;
+    uint64_t step = unit;
+    while (rate / step >= 100)
+        step *= 10;
+    if (rate / unit < 10 && unit > 1)
+        step = unit / 10;
+    rate = (rate + step / 2) / step * step;
+    return CLAMP(rate, COMMAND_MIN_RATE, COMMAND_MAX_RATE);
+}
+
+/* Lower case without blanks. */
+static char *squeeze(const char *text)
+{
+    GString *out = g_string_new(NULL);
+    for (; *text; text++)
+        if (!g_ascii_isspace(*text))
+            g_string_append_c(out, g_ascii_tolower(*text));
+    return g_string_free(out, FALSE);
+}
+
+/* The first character that no number has, as text; NULL when there is none. Words for "none" are no number. */
+static char *odd_character(const char *text)
+{
+    for (; *text; text = g_utf8_next_char(text))
+        if (!strchr("0123456789.,+-kmgtib/s%", *text))
+            return g_strndup(text, text_cut(text, (size_t)(g_utf8_next_char(text) - text)));
+    return NULL;
+}
+
+static bool parse_relative(const char *text, struct command *c, GError **error)
+{
+    size_t len = strlen(text);
+    gint64 percent;
+    g_autofree char *digits = len > 2 ? g_strndup(text + 1, len - 2) : g_strdup("");
+    if (text[len - 1] != '%' || !*digits || !g_ascii_string_to_signed(digits, 10, 0, 1000, &percent, NULL))
+        return fail(error, "limit: after + or - stands a percentage, as in +10%%");
+    c->is_relative = true;
+    c->percent = (int)(*text == '-' ? -percent : percent);
+    if (!percent)
+        return fail(error, "limit: 0%% changes nothing");
+    return c->percent >= -99 || fail(error, "limit: at most -99%%; to stop, use pause");
+}
+
+bool command_parse_rate(const char *text, struct command *c, GError **error)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    g_autofree char *number = squeeze(valid);
+    c->is_relative = false;
+    c->rate = 0;
+    if (!*number)
+        return fail(error, "limit: empty; 0 is unlimited");
+    if (g_str_equal(number, "none") || g_str_equal(number, "unlimited"))
+        return true;
+    g_autofree char *odd = odd_character(number);
+    if (odd)
+        return fail(error, "limit: '%s' is not in a number", odd);
+    if (*number == '+' || *number == '-')
+        return parse_relative(number, c, error);
+    if (number[strlen(number) - 1] == '%')
+        return fail(error, "limit: write +%s or -%s", number, number);
+    if (!units_parse_size(number, &c->rate, NULL))
+        return fail(error, "limit: write it like 50M, 1.5G or +10%%");
+    return command_check_rate(c->rate, error);
+}
+
+/* ---- lines ---- */
+
+static const struct command_entry *entry_of_word(const char *word)
+{
+    for (unsigned i = 0; i < command_table_len; i++)
+        if (command_table[i].word && g_str_equal(command_table[i].word, word))
+            return &command_table[i];
+    return NULL;
+}
+
+static bool set_name(char *field, const char *name, GError **error)
+{
+    return text_copy(field, MODEL_NAME_LEN, name) || fail(error, "name: too long");
+}
+
+static bool usage(const struct command_entry *entry, GError **error)
+{
+    return fail(error, "usage: %s%s%s", entry->word, entry->arguments ? " " : "",
+                entry->arguments ? entry->arguments : "");
+}
+
+/* argv: the words after the verb. */
+static bool take_arguments(const struct command_entry *entry, char **argv, unsigned argc, struct command *c,
+                           GError **error)
+{
+    switch (entry->verb) {
+    case COMMAND_LIMIT:
+        if (argc != 2)
+            return usage(entry, error);
+        return set_name(c->target, argv[0], error) && command_parse_rate(argv[1], c, error);
+    case COMMAND_PAUSE:
+    case COMMAND_RESUME:
+        return argc == 1 ? set_name(c->target, argv[0], error) : usage(entry, error);
+    case COMMAND_CANCEL_ALL:
+        c->keep_partial = argc == 2 && g_str_equal(argv[1], "keep-partial");
+        if (argc != 1 && !c->keep_partial)
+            return usage(entry, error);
+        return set_name(c->confirmation, argv[0], error);
+    default:
+        return !argc || usage(entry, error);
+    }
+}
+
+/* The words of a line, without the empty ones. */
+static GStrv split_words(const char *line)
+{
+    GStrv words = g_strsplit_set(line, " \t\r\n", -1);
+    unsigned kept = 0;
+    for (unsigned i = 0; words[i]; i++) {
+        if (*words[i])
+            words[kept++] = words[i];
+        else
+            g_free(words[i]);
+    }
+    words[kept] = NULL;
+    return words;
+}
+
+bool command_parse_line(const char *line, struct command *c, GError **error)
+{
+    g_auto(GStrv) words = split_words(line);
+    command_init(c, COMMAND_NONE);
+    if (!words[0])
+        return fail(error, "command: empty; try help");
+    const struct command_entry *entry = entry_of_word(words[0]);
+    if (!entry) {
+        g_autofree char *safe = text_make_safe(words[0]);
+        return fail(error, "command '%.40s': unknown; try help", safe);
+    }
+    c->verb = entry->verb;
+    return take_arguments(entry, words + 1, g_strv_length(words) - 1, c, error);
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Commands as JSON lines: {"id":7,"cmd":"limit","target":"scsi1","bps":157286400}. */
+#include "model/command.h"
+
+#include <json-c/json.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+#define MAX_DEPTH 4 /* a command is flat; a little more for fields that are ignored */
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_object, json_object_put)
+
+static bool fail(GError **error, const char *message)
+{
+    g_set_error_literal(error, VMB_ERROR, VMB_ERROR_USAGE, message);
+    return false;
+}
+
+static json_object *parse_object(const char *line)
+{
+    json_tokener *tokener = json_tokener_new_ex(MAX_DEPTH);
+    json_object *object = json_tokener_parse_ex(tokener, line, (int)MIN(strlen(line), G_MAXINT));
+    const char *rest = line + json_tokener_get_parse_end(tokener);
+    bool is_whole = json_tokener_get_error(tokener) == json_tokener_success && !rest[strspn(rest, " \t\r\n")];
+    json_tokener_free(tokener);
+    if (is_whole && json_object_is_type(object, json_type_object))
+        return object;
+    json_object_put(object);
+    return NULL;
+}
+
+/* The member when it has that type, else NULL. */
+static json_object *member(json_object *object, const char *name, json_type type)
+{
+    json_object *value = NULL;
+    return json_object_object_get_ex(object, name, &value) && json_object_is_type(value, type) ? value : NULL;
+}
+
+static const char *member_text(json_object *object, const char *name)
+{
+    json_object *value = member(object, name, json_type_string);
+    const char *text = value ? json_object_get_string(value) : NULL;
+    /* A NUL inside would make one name look like another. */
+    return text && strlen(text) == (size_t)json_object_get_string_len(value) ? text : NULL;
+}
+
+static bool take_name(json_object *object, const char *name, char *field, GError **error)
+{
+    const char *text = member_text(object, name);
+    if (text && *text && text_copy(field, MODEL_NAME_LEN, text))
+        return true;
+    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "command: \"%s\" must be a name", name);
+    return false;
+}
+
+static bool take_rate(json_object *object, struct command *c, GError **error)
+{
+    const char *text = member_text(object, "rate");
+    if (text)
+        return command_parse_rate(text, c, error);
+    json_object *bps = member(object, "bps", json_type_int);
+    if (!bps || json_object_get_int64(bps) < 0)
+        return fail(error, "command: \"bps\" must be a number of bytes per second, 0 for none");
+    c->rate = (uint64_t)json_object_get_int64(bps);
+    return command_check_rate(c->rate, error);
+}
+
+static enum command_verb verb_of(const char *word)
+{
+    for (unsigned i = 0; word && i < command_table_len; i++)
+        if (command_table[i].word && g_str_equal(command_table[i].word, word))
+            return command_table[i].verb;
+    return COMMAND_NONE;
+}
+
+static bool take_arguments(json_object *object, struct command *c, GError **error)
+{
+    switch (c->verb) {
+    case COMMAND_LIMIT:
+        return take_name(object, "target", c->target, error) && take_rate(object, c, error);
+    case COMMAND_PAUSE:
+    case COMMAND_RESUME:
+        return take_name(object, "target", c->target, error);
+    case COMMAND_CANCEL_ALL:
+        c->keep_partial = json_object_get_boolean(member(object, "keep_partial", json_type_boolean));
+        return take_name(object, "guest", c->confirmation, error);
+    default:
+        return true;
+    }
+}
+
+bool command_parse_json(const char *line, struct command *c, GError **error)
+{
+    command_init(c, COMMAND_NONE);
+    g_autoptr(json_object) object = parse_object(line);
+    if (!object)
+        return fail(error, "command: not a JSON object");
+    json_object *id = member(object, "id", json_type_int);
+    if (id)
+        c->id = json_object_get_int64(id);
+    c->verb = verb_of(member_text(object, "cmd"));
+    if (c->verb == COMMAND_NONE)
+        return fail(error, "command: \"cmd\" is unknown; help lists them");
+    return take_arguments(object, c, error);
+}
