@@ -4,8 +4,12 @@
  * One drive's clusters: absent, arriving (partly there), held. Pure; two bits of truth a cluster.
  *
  *     struct vma_assemble *a = vma_assemble_new(size, true);
+ *     uint8_t *data = buffer;
  *     switch (vma_assemble_put(a, offset, len, &data)) {
- *     case VMA_PUT_HELD:  vma_extent_add(extent, offset / VMA_CLUSTER_SIZE, data); break;
+ *     case VMA_PUT_HELD:
+ *         vma_extent_add(extent, offset / VMA_CLUSTER_SIZE, data);
+ *         if (buffer && data != buffer) …                          // merged into an older one: buffer is free
+ *         break;
  *     ...
  *
  * A cluster is held only by complete payload; nothing is ever filled in. The part of the last cluster
@@ -18,7 +22,9 @@
 #define VMA_MAX_PARTIAL 256u /* clusters of one drive that may be partial at a time */
 
 enum vma_put {
-    VMA_PUT_HELD,    /* the cluster is complete now: *data (NULL: all zero) is the caller's to archive */
+    /* The cluster is complete now: *data (NULL: all zero) is the caller's to archive. If earlier parts had been
+     * kept, it is their buffer, and the one that was given is the caller's again: compare the pointers. */
+    VMA_PUT_HELD,
     VMA_PUT_WAITING, /* more must come; *data is NULL if the buffer was kept, else the caller's again */
     VMA_PUT_REPEAT,  /* held already and repeats are welcome: dropped; *data is the caller's again */
     VMA_PUT_TWICE,   /* some of it stood already and repeats are an error; *data is the caller's again */

@@ -20,6 +20,7 @@
 struct vma_device {
     char *name; /* NULL: this dev_id does not exist */
     uint64_t size;
+    char *dropped_name; /* by vma_header_drop_device(): keeps its room, so that nothing moves */
 };
 struct vma_config {
     char *name;
