@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the end-to-end tests are made of: guests, monitors, a meddling proxy, images whose every byte is known.
+
+    with Lab("7.2") as lab:
+        guest = lab.guest(standard_drives(lab))
+        guest.wait_rounds(50)
+        before = QemuState(guest.qmp)
+        ...
+"""
+from .env import Skip, main, product, qemu_versions, repo, wait_for
+from .drives import Drive, standard_drives
+from .guest import Guest
+from .lab import Lab
+from .pattern import check_images
+from .proxy import Proxy
+from .qmp import Qmp, QmpError
+from .run import Run
+from .state import QemuState
+
+__all__ = ["Drive", "Guest", "Lab", "Proxy", "QemuState", "Qmp", "QmpError", "Run", "Skip", "check_images", "main",
+           "product", "qemu_versions", "repo", "standard_drives", "wait_for"]

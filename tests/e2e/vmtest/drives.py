@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Drives of every kind a guest may have, and the command line that makes them."""
+import dataclasses
+import pathlib
+import random
+import subprocess
+
+from .env import repo
+
+MIB = 1 << 20
+
+
+@dataclasses.dataclass
+class Drive:
+    """style "drive" is -drive if=none + -device, "blockdev" is -blockdev + -device with an id.
+
+    bus: "virtio", "iothread" (virtio-blk on one), "scsi" (virtio-scsi) or "cd" (an IDE CD-ROM, empty without a path).
+    name is what the product calls it: the drive's id, else the device's id.
+    """
+
+    name: str
+    path: str = ""
+    size: int = 0
+    format: str = "raw"
+    style: str = "drive"
+    bus: str = "virtio"
+    readonly: bool = False
+    base: str = ""  # a flat copy of what the drive held before the guest ran
+
+    def is_counted_on(self):
+        """Does the guest write to it?"""
+        return self.bus != "cd" and not self.readonly
+
+    def as_raw(self, path):
+        """The same device with another image: for a restored guest."""
+        return dataclasses.replace(self, path=str(path), format="raw")
+
+    def arguments(self, boot_index):
+        if self.bus == "cd":
+            medium = f",file={self.path},format={self.format}" if self.path else ""
+            return ["-drive", f"if=none,id={self.name},media=cdrom{medium}", "-device", f"ide-cd,drive={self.name}"]
+        # A second id would name the drive otherwise, so devices of -drive have none.
+        return self._node() + ["-device", self._device(boot_index)]
+
+    def _node(self):
+        if self.style == "drive":
+            readonly = ",readonly=on" if self.readonly else ""
+            return ["-drive", f"file={self.path},format={self.format},if=none,id={self.name}{readonly}"]
+        readonly = ",read-only=on" if self.readonly else ""
+        return ["-blockdev", f"driver=file,node-name=file-{self.name},filename={self.path}{readonly}",
+                "-blockdev", f"driver={self.format},node-name=node-{self.name},file=file-{self.name}{readonly}"]
+
+    def _device(self, boot_index):
+        drive = self.name if self.style == "drive" else f"node-{self.name}"
+        kind = {"virtio": "virtio-blk-pci", "iothread": "virtio-blk-pci,iothread=io0",
+                "scsi": "scsi-hd,bus=scsi0.0"}[self.bus]
+        name = f",id={self.name}" if self.style == "blockdev" else ""
+        order = f",bootindex={boot_index}" if self.is_counted_on() else ""
+        return f"{kind},drive={drive}{name}{order}"
+
+
+def build_guest(folder, count, pace=0):
+    """The guest's boot sector, told how many drives to count on and how long to rest after each round."""
+    source, code = repo / "tests/guest/guest.S", pathlib.Path(folder) / "guest.bin"
+    if not code.exists():
+        subprocess.run(["as", "--32", "-o", f"{code}.o", source], check=True)
+        subprocess.run(["ld", "-m", "elf_i386", "-Ttext", "0x7c00", "--oformat", "binary", "-o", code, f"{code}.o"],
+                       check=True)
+    sector = bytearray(code.read_bytes())
+    assert len(sector) == 512
+    sector[508], sector[509] = pace, count
+    return bytes(sector)
+
+
+def fill_base(path, size, seed, boot=b""):
+    """A flat image: random data, zeros, holes, single blocks in between; the boot sector in front."""
+    generator = random.Random(seed)
+    with open(path, "wb") as image:
+        image.truncate(size)
+        at = 0
+        while at < size:
+            length = min(generator.choice((4096, 65536, 3 * 65536, MIB)), size - at)
+            kind = generator.random()
+            if kind < 0.5:
+                image.seek(at)
+                image.write(generator.randbytes(length) if kind < 0.4 else bytes(length))
+            at += length
+        if boot:
+            image.seek(0)
+            image.write(boot)
+
+
+def make_image(qemu_img, folder, drive, boot=b"", seed=0):
+    """Fills in drive.path and drive.base."""
+    drive.base = str(pathlib.Path(folder) / f"{drive.name}.base")
+    drive.path = str(pathlib.Path(folder) / f"{drive.name}.{drive.format}")
+    fill_base(drive.base, drive.size, f"{drive.name} {seed}", boot)
+    subprocess.run([qemu_img, "convert", "-O", drive.format, drive.base, drive.path], check=True)
+
+
+def standard_drives(count=4, size=16 * MIB, with_odd_ones=True):
+    """The mixture named in the tests: raw and qcow2, both styles, iothread, virtio-scsi, odd size, read-only, no medium."""
+    drives = [
+        Drive("drive0", size=size),
+        Drive("disk1", size=size, format="qcow2", style="blockdev", bus="iothread"),
+        Drive("disk2", size=size // 2 + 3 * 512, style="blockdev", bus="scsi"),
+        Drive("drive3", size=size // 2, format="qcow2"),
+    ][:count]
+    if with_odd_ones:
+        drives += [Drive("fixed", size=4 * MIB, style="blockdev", readonly=True), Drive("cd0", bus="cd")]
+    return drives

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where things are, what can be had here, and how a test file is run."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+import traceback
+
+repo = pathlib.Path(__file__).resolve().parents[3]
+SKIPPED = 77  # what ctest takes for "skipped"
+
+
+class Skip(Exception):
+    """Raised by a test that cannot be run here; says why."""
+
+
+def wait_for(condition, seconds, what, step=0.02):
+    """Returns condition() once it is true; fails after so many seconds. Never a sleep for its own sake."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s in vain for {what}")
+        time.sleep(step)
+
+
+def _version(binary):
+    text = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout
+    match = re.search(r"version (\d+\.\d+)", text)
+    return match.group(1) if match else None
+
+
+def qemu_binaries():
+    """{"7.2": path, "10.0": path}: the system's QEMU and the one that scripts/get-qemu10 has unpacked."""
+    unpacked = pathlib.Path(os.environ.get("VMABACKUP_QEMU10", repo / "build/qemu10")) / "bin/qemu-system-x86_64"
+    found = {}
+    for binary in (str(unpacked) if unpacked.exists() else None, shutil.which("qemu-system-x86_64")):
+        version = _version(binary) if binary else None
+        if version:
+            found[version] = binary
+    return found
+
+
+def qemu_versions():
+    """The versions a test is run with. VMABACKUP_QEMU=10.0 picks one."""
+    wanted = os.environ.get("VMABACKUP_QEMU")
+    return [wanted] if wanted else ["7.2", "10.0"]
+
+
+def qemu_binary(version):
+    binary = qemu_binaries().get(version)
+    if not binary:
+        hint = "; scripts/get-qemu10 may fetch it" if version == "10.0" else ""
+        raise Skip(f"no QEMU {version} here{hint}")
+    return binary
+
+
+def product(name="vmabackup"):
+    """The program under test, from $VMABACKUP_BUILD (ctest sets it)."""
+    build = pathlib.Path(os.environ.get("VMABACKUP_BUILD", repo / "build/dev"))
+    program = build / name
+    if not program.exists():
+        raise Skip(f"{name} is not built in {build}")
+    return str(program)
+
+
+def main(*tests, versions=None):
+    """Runs each test(version) with every QEMU version; the end of a test file. Exit 0, 1 or 77 (all skipped).
+
+    Arguments on the command line pick tests by a part of their name.
+    """
+    passed = failed = 0
+    chosen = [t for t in tests if not sys.argv[1:] or any(a in t.__name__ for a in sys.argv[1:])]
+    for test in chosen:
+        for version in versions or qemu_versions():
+            start = time.monotonic()
+            label = f"{test.__name__} [{version}]"
+            try:
+                test(version)
+                passed += 1
+                print(f"ok    {label} {time.monotonic() - start:.1f} s", flush=True)
+            except Skip as reason:
+                print(f"skip  {label}: {reason}", flush=True)
+            except Exception:  # the other tests are still worth running
+                failed += 1
+                traceback.print_exc()
+                print(f"FAIL  {label} {time.monotonic() - start:.1f} s", flush=True)
+    sys.exit(1 if failed else 0 if passed else SKIPPED)

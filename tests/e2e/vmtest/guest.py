@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A running QEMU with the counting guest in it."""
+import os
+import pathlib
+import subprocess
+import time
+
+from .env import qemu_binary, wait_for
+from .qmp import Qmp
+
+
+class Guest:
+    """Starts QEMU. .monitor is the path of the monitor for the product, .qmp the test's own connection.
+
+    incoming: a RAM stream to start from; the guest then waits, paused, for resume().
+    """
+
+    def __init__(self, version, folder, drives, name="guest", ram_mib=32, incoming=None, extra=()):
+        folder = pathlib.Path(folder)
+        self.version, self.drives = version, drives
+        self.monitor = str(folder / f"{name}.qmp")
+        self.serial = folder / f"{name}.serial"
+        self.log = folder / f"{name}.log"
+        test_monitor = str(folder / f"{name}.test")
+        command = [qemu_binary(version), "-nodefaults", "-no-user-config", "-machine", "pc", "-accel", "tcg",
+                   "-m", str(ram_mib), "-display", "none", "-vga", "none", "-nic", "none", "-name", name,
+                   "-object", "iothread,id=io0", "-device", "virtio-scsi-pci,id=scsi0",
+                   "-serial", f"file:{self.serial}"]
+        for path in (self.monitor, test_monitor):
+            key = os.path.basename(path).replace(".", "-")
+            command += ["-chardev", f"socket,id={key},path={path},server=on,wait=off",
+                        "-mon", f"chardev={key},mode=control"]
+        for index, drive in enumerate(drives):
+            command += drive.arguments(index + 1)
+        if incoming:
+            command += ["-S", "-incoming", f"exec:cat '{incoming}'"]
+        self.process = subprocess.Popen(command + list(extra), stdin=subprocess.DEVNULL, stdout=open(self.log, "wb"),
+                                        stderr=subprocess.STDOUT)
+        try:
+            wait_for(lambda: self._is_up(test_monitor), 20, "QEMU to listen on its monitor")
+            self.qmp = Qmp(test_monitor)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _is_up(self, path):
+        if self.process.poll() is not None:
+            raise AssertionError(f"QEMU ended with {self.process.returncode}: {self.log.read_text()[-2000:]}")
+        return os.path.exists(path) and os.path.exists(self.monitor)
+
+    def output(self):
+        return self.serial.read_text(errors="replace") if self.serial.exists() else ""
+
+    def rounds(self):
+        """The last round the guest has told of; fails when it has found a disagreement."""
+        text = self.output()
+        if "BAD" in text:
+            raise AssertionError(f"the guest says {text[text.index('BAD'):].splitlines()[0]}")
+        if self.process.poll() is not None:
+            raise AssertionError(f"QEMU ended with {self.process.returncode}: {self.log.read_text()[-2000:]}")
+        told = [line for line in text.split("\n")[:-1] if line.startswith("C ")]
+        return int(told[-1][2:], 16) if told else 0
+
+    def first_round(self):
+        told = [line for line in self.output().split("\n")[:-1] if line.startswith("C ")]
+        return int(told[0][2:], 16) if told else None
+
+    def wait_rounds(self, more, seconds=60):
+        """Waits until the guest has done so many rounds more than now."""
+        goal = self.rounds() + more
+        return wait_for(lambda: self.rounds() >= goal and self.rounds(), seconds, f"round {goal} of the guest")
+
+    def is_running(self):
+        return self.qmp.cmd("query-status")["running"]
+
+    def resume(self, seconds=30):
+        """Waits for an incoming stream to be loaded, then lets the guest go."""
+        wait_for(lambda: self.qmp.cmd("query-status")["status"] != "inmigrate", seconds, "the RAM to be loaded")
+        self.qmp.cmd("cont")
+
+    def sockets(self):
+        """How many sockets QEMU holds open: left-overs show here and nowhere else."""
+        folder = f"/proc/{self.process.pid}/fd"
+        links = []
+        for name in os.listdir(folder):
+            try:
+                links.append(os.readlink(f"{folder}/{name}"))
+            except FileNotFoundError:
+                pass  # closed meanwhile
+        return sum(link.startswith("socket:") for link in links)
+
+    def stop(self):
+        """Ends QEMU in an orderly way, so that images are flushed and unlocked."""
+        if self.process.poll() is None:
+            try:
+                self.qmp.begin("quit")
+                self.process.wait(20)
+            except (OSError, subprocess.TimeoutExpired):
+                self.kill()
+        return self.process.returncode
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def answers_within(self, seconds, command, arguments=None):
+        """How long a command took on the test's monitor; fails when longer than allowed."""
+        start = time.monotonic()
+        self.qmp.cmd(command, arguments, timeout=max(seconds, 60))
+        took = time.monotonic() - start
+        assert took <= seconds, f"{command} took {took:.2f} s, allowed are {seconds} s"
+        return took

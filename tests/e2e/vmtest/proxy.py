@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A monitor between the product and QEMU that can hold, delay, drop and alter what passes.
+
+    proxy = Proxy(lab.path("proxy"), guest.monitor)
+    hold = proxy.hold("cont")                 # the first cont waits …
+    run = Run(["backup", …, proxy.path])
+    hold.wait(20)                             # … it is here: QEMU stands still
+    hold.release()
+
+Rules see commands, replies (told apart by the command they answer) and events. Descriptors passed with getfd go along;
+proxy.relay("…-tgt-0$") puts a Relay on such a socket (see relay.py).
+"""
+import json
+import os
+import re
+import select
+import socket
+import threading
+
+from .relay import Relay
+
+
+class Rule:
+    """Acts on the nth message it matches (None = on each). Made by the methods of Proxy."""
+
+    def __init__(self, kind, name, nth, where, action):
+        self.kind, self.name, self.nth, self.where, self.action = kind, name, nth, where, action
+        self.seen = 0
+        self._reached = threading.Event()
+        self._released = threading.Event()
+
+    def matches(self, kind, name, message):
+        if kind != self.kind or name != self.name or (self.where and not self.where(message)):
+            return False
+        self.seen += 1
+        if self.nth is not None and self.seen != self.nth:
+            return False
+        self._reached.set()
+        return True
+
+    def wait(self, seconds=20):
+        """Until the message has come by."""
+        assert self._reached.wait(seconds), f"no {self.kind} {self.name} within {seconds} s"
+
+    def has_come(self):
+        return self._reached.is_set()
+
+    def release(self):
+        """Lets a held message go."""
+        self._released.set()
+
+
+class Proxy:
+    """Serves one client at a time, again and again, until close()."""
+
+    def __init__(self, path, upstream):
+        self.path, self.upstream = path, upstream
+        self.commands = []  # every command that came by: (name, arguments)
+        self.refusing = False  # True: connections are closed at once
+        self._rules = []
+        self._relay_rules = []
+        self.relays = {}  # getfd name -> Relay
+        self._pairs = []
+        self._lock = threading.Lock()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(path)
+        self._listener.listen(4)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    # Rules -----------------------------------------------------------------------------------------------------
+
+    def _add(self, kind, name, nth, where, action):
+        rule = Rule(kind, name, nth, where, action)
+        self._rules.append(rule)
+        return rule
+
+    def hold(self, command, nth=1, where=None):
+        """The command waits until rule.release(); others overtake it."""
+        return self._add("command", command, nth, where, self._hold)
+
+    def hold_reply(self, command, nth=1, where=None):
+        return self._add("reply", command, nth, where, self._hold)
+
+    def drop(self, command, nth=1, where=None):
+        """QEMU never sees it, and no answer comes."""
+        return self._add("command", command, nth, where, lambda *_: True)
+
+    def drop_reply(self, command, nth=1, where=None):
+        return self._add("reply", command, nth, where, lambda *_: True)
+
+    def swallow_event(self, event, nth=None, where=None):
+        return self._add("event", event, nth, where, lambda *_: True)
+
+    def fail(self, command, nth=1, where=None, desc="no, says the proxy", klass="GenericError"):
+        """Answered with an error; QEMU never sees it."""
+        def action(_rule, pair, message):
+            pair.to_client({"id": message.get("id"), "error": {"class": klass, "desc": desc}})
+            return True
+        return self._add("command", command, nth, where, action)
+
+    def alter_reply(self, command, function, nth=None, where=None):
+        """function(message) changes the reply in place."""
+        def action(_rule, _pair, message):
+            function(message)
+            return False
+        return self._add("reply", command, nth, where, action)
+
+    def watch(self, command, nth=1, where=None, then=None):
+        """then() is called when the command comes by, before QEMU sees it."""
+        def action(*_):
+            if then:
+                then()
+            return False
+        return self._add("command", command, nth, where, action)
+
+    def delay_replies(self, command, seconds, nth=None):
+        def action(rule, pair, message):
+            timer = threading.Timer(seconds, lambda: pair.pass_on("reply", message, None))
+            timer.daemon = True
+            timer.start()
+            return True
+        return self._add("reply", command, nth, None, action)
+
+    def hang_up_at(self, command, nth=1, where=None, for_good=False):
+        """Both sides are closed when the command comes by (QEMU does not get it). for_good: and no one gets in again."""
+        def action(_rule, pair, _message):
+            self.refusing = self.refusing or for_good
+            pair.close()
+            return True
+        return self._add("command", command, nth, where, action)
+
+    def relay(self, pattern, setup=None):
+        """Sockets passed by a getfd name matching the pattern go through a Relay; setup(relay) is called first."""
+        self._relay_rules.append((re.compile(pattern), setup))
+
+    def names(self):
+        return [name for name, _ in list(self.commands)]
+
+    # Machinery -------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _hold(rule, pair, message):
+        kind, fd = rule.kind, pair.take_fd_for(message) if rule.kind == "command" else None
+
+        def later():
+            rule._released.wait()
+            pair.pass_on(kind, message, fd)
+        threading.Thread(target=later, daemon=True).start()
+        return True
+
+    def apply(self, kind, name, pair, message):
+        """True when a rule has taken the message."""
+        with self._lock:
+            hits = [r for r in self._rules if r.matches(kind, name, message)]
+        return any([rule.action(rule, pair, message) for rule in hits])
+
+    def interpose(self, name, fd):
+        """The descriptor to pass on instead of fd."""
+        for pattern, setup in self._relay_rules:
+            if pattern.search(name):
+                to_qemu, ours = socket.socketpair()
+                relay = Relay(name, ours, socket.socket(fileno=fd))
+                self.relays[name] = relay
+                if setup:
+                    setup(relay)
+                relay.start()
+                return to_qemu.detach()
+        return fd
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            if self.refusing:
+                client.close()
+                continue
+            pair = _Pair(self, client)
+            self._pairs.append(pair)
+            pair.start()
+
+    def hang_up(self, for_good=False):
+        """Closes the connection under way, now."""
+        self.refusing = self.refusing or for_good
+        for pair in self._pairs:
+            pair.close()
+
+    def close(self):
+        self.refusing = True
+        for rule in self._rules:
+            rule.release()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.hang_up()
+        for relay in self.relays.values():
+            relay.cut()
+
+
+class _Pair:
+    """One client and its connection to QEMU."""
+
+    def __init__(self, proxy, client):
+        self.proxy, self.client = proxy, client
+        self.qemu = socket.socket(socket.AF_UNIX)
+        self._waiting = {}  # id -> command, for replies
+        self._fds = []
+        self._lock = threading.Lock()
+
+    def start(self):
+        try:
+            self.qemu.connect(self.proxy.upstream)
+        except OSError:
+            self.client.close()
+            return
+        threading.Thread(target=self._pump, daemon=True).start()
+
+    def close(self):
+        for end in (self.client, self.qemu):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def _pump(self):
+        buffers = {self.client: b"", self.qemu: b""}
+        handle = {self.client: self._from_client, self.qemu: self._from_qemu}
+        try:
+            while True:
+                for end in select.select([self.client, self.qemu], [], [])[0]:
+                    data, fds, _, _ = socket.recv_fds(end, 65536, 8)
+                    self._fds += fds
+                    if not data:
+                        return
+                    *lines, buffers[end] = (buffers[end] + data).split(b"\n")
+                    for line in lines:
+                        if line.strip():
+                            handle[end](json.loads(line))
+        except (OSError, ValueError):
+            pass
+        finally:
+            self.close()
+            for fd in self._fds:
+                os.close(fd)
+
+    def take_fd_for(self, message):
+        if message.get("execute") != "getfd" or not self._fds:
+            return None
+        return self.proxy.interpose(message["arguments"]["fdname"], self._fds.pop(0))
+
+    def _from_client(self, message):
+        name = message.get("execute") or message.get("exec-oob")
+        self.proxy.commands.append((name, message.get("arguments")))
+        if "id" in message:
+            self._waiting[json.dumps(message["id"])] = name
+        if not self.proxy.apply("command", name, self, message):
+            self.pass_on("command", message, self.take_fd_for(message))
+
+    def _from_qemu(self, message):
+        if "event" in message:
+            kind, name = "event", message["event"]
+        elif "QMP" in message:
+            kind, name = "greeting", "QMP"
+        else:
+            kind, name = "reply", self._waiting.get(json.dumps(message.get("id")))
+        if not self.proxy.apply(kind, name, self, message):
+            self.pass_on(kind, message, None)
+
+    def pass_on(self, kind, message, fd):
+        end = self.qemu if kind == "command" else self.client
+        data = json.dumps(message).encode() + b"\r\n"
+        try:
+            with self._lock:
+                if fd is None:
+                    end.sendall(data)
+                else:
+                    socket.send_fds(end, [data], [fd])
+                    os.close(fd)
+        except OSError:
+            pass  # that side has gone; the pump sees it too
+
+    def to_client(self, message):
+        self.pass_on("reply", message, None)
+
+

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Bytes between QEMU and a socket of the product, with a hand on the tap.
+
+An NBD connection is understood far enough to know its export and each request, so that one WRITE can be stopped in the
+middle of its payload:
+
+    proxy.relay(r"-tgt-0$", lambda relay: relay.stall_write(cluster=7, after=20000))
+    …
+    relay.stalled.wait(20); …; relay.cut()
+
+Any other stream (RAM) can be paused, resumed and cut.
+"""
+import socket
+import struct
+import threading
+
+REQUEST = struct.Struct(">IHHQQI")
+REQUEST_MAGIC = 0x25609513
+WRITE, DISC, WRITE_ZEROES = 1, 2, 6
+CLUSTER = 65536
+
+
+class Relay:
+    def __init__(self, name, qemu, product):
+        self.name, self.qemu, self.product = name, qemu, product
+        self.export = None
+        self.requests = []  # (type, offset, length), as they come
+        self.passed = 0  # bytes from QEMU to the product
+        self.stalled = threading.Event()
+        self.closed = threading.Event()
+        self._stall_at = None  # (cluster, bytes of its payload to let through)
+        self._flow = threading.Event()
+        self._flow.set()
+        self._parser = _Parser(self)
+
+    # What a test asks for ---------------------------------------------------------------------------------------
+
+    def stall_write(self, cluster, after):
+        """The WRITE of this 64 KiB cluster stops after so many bytes of it, until go_on() or cut()."""
+        self._stall_at = (cluster, after)
+
+    def pause(self):
+        """Nothing more from QEMU to the product, until go_on()."""
+        self._flow.clear()
+
+    def go_on(self):
+        self._stall_at = None
+        self._flow.set()
+
+    def cut(self):
+        """Both ends are closed: the product sees the end of the connection, and so does QEMU."""
+        self._flow.set()
+        for end in (self.qemu, self.product):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    # Machinery -------------------------------------------------------------------------------------------------
+
+    def start(self):
+        threading.Thread(target=self._towards_product, daemon=True).start()
+        threading.Thread(target=self._towards_qemu, daemon=True).start()
+
+    def _towards_qemu(self):
+        self._copy(self.product, self.qemu.sendall)
+
+    def _towards_product(self):
+        self._copy(self.qemu, self._forward)
+        self.closed.set()
+
+    def _copy(self, source, deliver):
+        try:
+            while True:
+                data = source.recv(65536)
+                if not data:
+                    break
+                deliver(data)
+        except OSError:
+            pass
+        self.cut()
+
+    def _forward(self, data):
+        while data:
+            self._flow.wait()
+            length, stop = self._parser.feed(data, self._stall_at)
+            self.product.sendall(data[:length])
+            self.passed += length
+            data = data[length:]
+            if stop:
+                self._flow.clear()
+                self.stalled.set()
+
+
+class _Parser:
+    """QEMU's side of an NBD connection: handshake options, then requests. Other streams pass unread."""
+
+    def __init__(self, relay):
+        self._relay = relay
+        self._pending = b""  # an incomplete header
+        self._state = self._flags
+        self._payload = 0  # bytes of payload still to come
+        self._offset = 0  # where the next payload byte belongs on the drive
+
+    def feed(self, data, stall_at):
+        """(how many bytes may pass, whether to stop then)."""
+        used = 0
+        while used < len(data):
+            if self._payload:
+                take = min(self._payload, len(data) - used)
+                if stall_at:
+                    to_stop = stall_at[0] * CLUSTER + stall_at[1] - self._offset
+                    if 0 < to_stop <= take:
+                        self._advance(to_stop)
+                        return used + to_stop, True
+                self._advance(take)
+                used += take
+            else:
+                used += self._header(data[used:])
+        return used, False
+
+    def _advance(self, count):
+        self._payload -= count
+        self._offset += count
+
+    def _header(self, data):
+        """Takes what the current header lacks; returns how many bytes that were."""
+        if self._state is None:
+            return len(data)
+        wanted = self._state(None)
+        take = min(wanted - len(self._pending), len(data))
+        self._pending += data[:take]
+        if len(self._pending) == wanted:
+            header, self._pending = self._pending, b""
+            self._state(header)
+        return take
+
+    def _flags(self, header):
+        if header is None:
+            return 4
+        self._state = self._option if struct.unpack(">I", header)[0] <= 3 else None  # else no NBD
+        return 0
+
+    def _option(self, header):
+        if header is None:
+            return 16
+        magic, self._which, self._length = struct.unpack(">8sII", header)
+        self._state = None if magic != b"IHAVEOPT" else self._option_data if self._length else self._option
+        return 0
+
+    def _option_data(self, data):
+        if data is None:
+            return self._length
+        self._state = self._option
+        if self._which == 7:  # GO; an export that is refused comes to nothing here, as QEMU hangs up
+            length = struct.unpack(">I", data[:4])[0]
+            self._relay.export = data[4:4 + length].decode()
+            self._state = self._request
+        return 0
+
+    def _request(self, header):
+        if header is None:
+            return REQUEST.size
+        magic, _flags, kind, _cookie, offset, length = REQUEST.unpack(header)
+        if magic != REQUEST_MAGIC:
+            self._state = None
+            return 0
+        self._relay.requests.append((kind, offset, length))
+        if kind == WRITE:
+            self._payload, self._offset = length, offset
+        return 0

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From an archive back to a guest, with an independent reader in between."""
+import pathlib
+import sys
+
+from .env import Skip, repo
+from .pattern import check_images
+
+
+def unpack(archive, folder):
+    """({drive name: flat image}, path of the RAM stream or None), by tests/vma_strict.py, which shares no code with us."""
+    sys.path.insert(0, str(repo / "tests"))
+    try:
+        import vma_strict
+    except ImportError:
+        raise Skip("tests/vma_strict.py is not there") from None
+    finally:
+        sys.path.pop(0)
+    folder = pathlib.Path(folder)
+    folder.mkdir(exist_ok=True)
+    vma_strict.read(str(archive), str(folder))
+    images = {p.stem: str(p) for p in folder.glob("*.raw")}
+    vmstate = folder / "vmstate.bin"
+    return images, str(vmstate) if vmstate.exists() else None
+
+
+def prove(lab, drives, images, vmstate, rounds=520):
+    """The images are of one instant, and with RAM: a restored guest goes on counting and finds all it ever wrote.
+
+    Returns the round at the instant.
+    """
+    instant = check_images(drives, images)
+    if vmstate:
+        guest = lab.restored(drives, images, vmstate)
+        guest.resume()
+        guest.wait_rounds(32)
+        first = guest.first_round()
+        assert instant <= first <= instant + 16, f"restored at round {first}, saved at {instant}"
+        guest.wait_rounds(rounds)
+        guest.stop()
+    return instant

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A run of the product: its events as they come, its standard input, its end."""
+import json
+import os
+import subprocess
+import threading
+import time
+
+from .env import product
+
+
+class Run:
+    """vmabackup backup --json … in the background. .events is the list of decoded lines so far."""
+
+    def __init__(self, arguments, program="vmabackup", env=None, stdout=subprocess.PIPE, cwd=None):
+        self.events = []
+        self.lines = []
+        self.errors = ""
+        full = dict(os.environ, **(env or {}))
+        self.process = subprocess.Popen([product(program)] + [str(a) for a in arguments], env=full, cwd=cwd,
+                                        stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE, text=True)
+        self._threads = [threading.Thread(target=self._read_errors, daemon=True)]
+        if stdout == subprocess.PIPE:
+            self._threads.append(threading.Thread(target=self._read_events, daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    def _read_events(self):
+        for line in self.process.stdout:
+            self.lines.append(line)
+            try:
+                self.events.append(json.loads(line))
+            except ValueError:
+                pass
+
+    def _read_errors(self):
+        for line in self.process.stderr:
+            self.errors += line
+
+    def say(self, line):
+        """A command on standard input."""
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def find(self, **items):
+        """The first event that has all these items."""
+        return next((e for e in list(self.events) if items.items() <= e.items()), None)
+
+    def wait_event(self, seconds=30, **items):
+        deadline = time.monotonic() + seconds
+        while True:
+            event = self.find(**items)
+            if event:
+                return event
+            if self.process.poll() is not None and not self._threads[-1].is_alive():
+                raise AssertionError(f"ended with {self.process.returncode} before {items}: {self.report()}")
+            if time.monotonic() > deadline:
+                raise AssertionError(f"waited {seconds} s in vain for {items}: {self.report()}")
+            time.sleep(0.02)
+
+    def wait(self, seconds=50):
+        """The exit status (negative: killed by that signal)."""
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"did not end within {seconds} s: {self.report()}") from None
+        for thread in self._threads:
+            thread.join(5)
+        return status
+
+    def must_succeed(self, seconds=50, status=0):
+        got = self.wait(seconds)
+        assert got == status, f"exit status {got} instead of {status}: {self.report()}"
+
+    def report(self):
+        return f"\n--- standard error\n{self.errors[-3000:]}\n--- last events\n{''.join(self.lines[-12:])}"
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
