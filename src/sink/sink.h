@@ -20,37 +20,52 @@
 
 struct sink;
 struct sink_options {
-    bool force;          /* replace an existing file (at the rename, not before) */
-    uint64_t expected;   /* bytes that will come, for the check before: 0 = unknown */
+    bool force;        /* replace an existing file (at the rename, not before) */
+    uint64_t expected; /* bytes that will come: refused when the target has less room; 0 = do not check */
 };
 /* The error of a full target (ENOSPC, EDQUOT, EFBIG) is of domain SINK_ERROR, code SINK_ERROR_FULL; what was
- * written of the failed write is undone (the position is where it was), so it can be tried again. All other
- * errors are of VMB_ERROR with code TARGET. */
+ * written of the failed write is undone (the position is where it was), so it can be tried again. A target that
+ * another run writes is VMB_ERROR_HELD; all other errors are of VMB_ERROR with code TARGET, and lasting. */
 #define SINK_ERROR sink_error_quark()
 GQuark sink_error_quark(void);
 enum sink_error { SINK_ERROR_FULL };
 
+/* Comes from the loop, never from inside the call that asked for it; never after sink_abort(). It may call
+ * anything of this header. error is borrowed, NULL = done. */
 typedef void (*sink_done)(void *user, const GError *error);
 
-/* target: a path; "-" = standard output; "|COMMAND" = into a command (sh -c). An existing FIFO or character
- * device is written as a pipe; an existing file is refused without force; a file becomes TARGET.partial,
- * 0600, until it is finished. Refused when the directory does not exist or cannot be written. */
+/* target: a path; "-" = standard output; "|COMMAND" = into a command (sh -c), in a session of its own, whose
+ * standard error (and output, where that is a terminal) is kept for the message when it fails. An existing FIFO
+ * or character device is written as it is; an existing file is refused without force; a file becomes
+ * TARGET.partial, 0600, until it is finished. What a dead run left under that name is replaced. Refused when the
+ * directory does not exist or cannot be written, when nobody reads the FIFO, when standard output is a terminal.
+ * From now on SIGPIPE and SIGXFSZ are ignored by the process: a write says what they say. */
 struct sink *sink_open(uv_loop_t *loop, const char *target, const struct sink_options *options, GError **error);
-/* What the operator knows it as: the absolute path, "standard output", "|COMMAND". */
+/* What the operator knows it as, safe to show: the absolute path, "standard output", "|COMMAND". */
 const char *sink_name(const struct sink *s);
+/* False on pipes, and where standard output appends to a file. */
 bool sink_can_rewrite(const struct sink *s);
-uint64_t sink_written(const struct sink *s); /* bytes so far */
+/* Bytes appended so far; on a pipe part of the operation under way is in it. */
+uint64_t sink_written(const struct sink *s);
 /* Free bytes at the target: asked of the file system by the thread pool, at most every second; the latest
- * answer known, UINT64_MAX on pipes and before the first answer. */
+ * answer known (the first is there at once), UINT64_MAX on pipes and where the file system does not say. */
 uint64_t sink_free_bytes(struct sink *s);
-/* Appends. At most one operation (write, rewrite, finish) is under way at a time. done comes from the loop. */
+/* An operation has been under way for more than SINK_STUCK_MS: a frozen disk, a reader that does not read. */
+#define SINK_STUCK_MS 3000
+bool sink_is_stuck(const struct sink *s);
+
+/* Appends. At most one operation (write, rewrite, finish) is under way at a time. The vector is copied, the
+ * bytes are not. */
 void sink_write(struct sink *s, const struct iovec *iov, unsigned n, sink_done done, void *user);
+/* Over bytes that were written before. */
 void sink_rewrite(struct sink *s, uint64_t offset, const void *bytes, size_t len, sink_done done, void *user);
-/* fsync, rename over the final name (with force) or link without replacing, fsync of the directory; a pipe is
- * drained and closed; a command's exit status must be 0. */
+/* fsync, rename over the final name (with force) or without replacing, fsync of the directory; a pipe is
+ * closed; a command's exit status must be 0. When all bytes are durable and only the name could not be given,
+ * the file stays as TARGET.partial even if sink_abort(s, false) follows: the error says so. */
 void sink_finish(struct sink *s, sink_done done, void *user);
-/* Ends it unfinished: the partial file is removed (or kept), a command is killed (its own process group, SIGTERM).
- * Safe while a write is stuck in the pool: then done never comes. */
+/* Ends it unfinished, or does nothing when it is finished: the partial file is removed (or kept), a command is
+ * killed (its own process group: SIGTERM, after 2 s SIGKILL). Does not wait: safe while a write is stuck. */
 void sink_abort(struct sink *s, bool keep_partial);
-/* After finish or abort; from the loop, when the last handle has closed. */
+/* After finish or abort; the memory goes when the last handle has closed and the last request has returned. If
+ * a request never returns, it leaks, and the loop has that request for ever: leave by _exit(). */
 void sink_free(struct sink *s);

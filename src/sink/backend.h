@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * What a kind of target has to do for sink/sink.c: only the files of this folder see it.
+ *
+ * A backend embeds `struct sink` as its first member, and fills it by sink_init(). sink.c sees to it that
+ * one operation is under way at a time; a backend ends each by one sink_complete(), from the loop. Whatever
+ * may call back later (a pool request, an open handle) holds a reference, so that sink_free() never pulls the
+ * memory from under it: a request that never returns leaks its sink, and nothing hangs.
+ */
+#include "sink/sink.h"
+
+struct sink_ops {
+    void (*write)(struct sink *s, const struct iovec *iov, unsigned n);
+    void (*rewrite)(struct sink *s, uint64_t offset, const void *bytes, size_t len); /* NULL: cannot */
+    void (*finish)(struct sink *s);
+    void (*abort)(struct sink *s, bool keep_partial); /* must not wait for an operation under way */
+    void (*destroy)(struct sink *s);                  /* nothing refers to it any more */
+};
+
+/* A question to the file system, answered by the pool. */
+struct sink_space {
+    uv_work_t request;
+    int fd;            /* -1: there is nothing to ask (pipes) */
+    bool is_asked;     /* a request is under way */
+    uint64_t asked_ms; /* uv_now() */
+    uint64_t answer;   /* of the request */
+    uint64_t bytes;    /* latest known */
+};
+
+struct sink {
+    const struct sink_ops *ops;
+    uv_loop_t *loop;
+    char *name;
+    bool can_rewrite;
+    uint64_t written;
+    sink_done done; /* the operation under way, NULL = none */
+    void *user;
+    uint64_t began_ms;
+    bool is_finished, is_aborted, is_freed;
+    unsigned refs;
+    struct sink_space space;
+};
+
+void sink_init(struct sink *s, const struct sink_ops *ops, uv_loop_t *loop, const char *name);
+/* Ends the operation under way (nothing happens when it was aborted meanwhile). From the loop only. */
+void sink_complete(struct sink *s, const GError *error);
+void sink_ref(struct sink *s);
+void sink_unref(struct sink *s);
+/* "target NAME: cannot WHAT: strerror", of VMB_ERROR_TARGET. */
+GError *sink_error_new(const struct sink *s, const char *what, int error_number);
+size_t sink_iov_bytes(const struct iovec *iov, unsigned n);
+/* Drops the first `bytes` of the vector (fewer than all): returns the new first element, reduces *n. */
+struct iovec *sink_iov_advance(struct iovec *iov, unsigned *n, size_t bytes);

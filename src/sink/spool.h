@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * A bounded queue of byte records in an unlinked temporary file, for what arrives while the target is slow.
+ *
+ *     struct spool *q = spool_open(loop, NULL, 1 << 30, &error);
+ *     if (spool_has_room(q, bytes))
+ *         spool_push(q, iov, n, on_pushed, user);   // the bytes stay the caller's until then
+ *     spool_pop(q, on_popped, user);                // the oldest record comes back
+ *     spool_close(q);
+ *
+ * First in, first out, whatever the disk has done so far. The file is a ring: space that was read is used
+ * again. All disk work is done by the thread pool, one request at a time.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+#include <glib.h>
+#include <uv.h>
+
+struct spool;
+typedef void (*spool_pushed)(void *user, const GError *error);
+/* bytes: g_free() them; NULL with an error, and the record is gone. */
+typedef void (*spool_popped)(void *user, uint8_t *bytes, size_t len, const GError *error);
+
+/* dir: where; NULL = TMPDIR, or /var/tmp when that is not set or lies in RAM. A dir that was asked for and lies
+ * in RAM (tmpfs) is refused: it would eat what the guests need. Errors: VMB_ERROR_FAILED. */
+struct spool *spool_open(uv_loop_t *loop, const char *dir, uint64_t max_bytes, GError **error);
+/* Would a record of so many bytes be taken now? */
+bool spool_has_room(const struct spool *q, uint64_t bytes);
+/* Appends one record (there must be room). Several may be queued. An error of the disk comes through done:
+ * that record is not in the spool then, those before it are, those after it are tried for themselves. */
+void spool_push(struct spool *q, const struct iovec *iov, unsigned n, spool_pushed done, void *user);
+/* Takes the oldest record (there must be one that no earlier pop asked for), if need be after it was written. If
+ * its push fails, the pop gets that error. Several may be queued. */
+void spool_pop(struct spool *q, spool_popped done, void *user);
+uint64_t spool_used(const struct spool *q); /* bytes, until they are read back */
+uint64_t spool_max(const struct spool *q);
+unsigned spool_records(const struct spool *q); /* that may still be popped */
+/* Forgets everything; no callback comes after it. Memory and file go when the request under way has returned. */
+void spool_close(struct spool *q);
