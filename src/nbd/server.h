@@ -19,9 +19,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 #include <glib.h>
 
-#define NBD_MAX_REQUEST_BYTES (32u << 20) /* the largest WRITE or READ taken; larger is EOVERFLOW/EINVAL */
+/* The largest WRITE or READ taken, as the client is told. A larger READ is EINVAL, a larger WRITE ends the
+ * connection: its payload would have to be swallowed, and only a client that is broken sends it. */
+#define NBD_MAX_REQUEST_BYTES       (32u << 20)
+#define NBD_PREFERRED_REQUEST_BYTES (64u << 10)
 
 /* A request under way. The export may keep what it likes in `user`. */
 struct nbd_request {
@@ -51,10 +55,11 @@ struct nbd_export_ops {
      * Called exactly once for every write_begin that returned 0. */
     void (*write_end)(void *user, struct nbd_request *rq, int error, bool cut);
     int (*zeroes)(void *user, const struct nbd_request *rq); /* WRITE_ZEROES */
-    int (*trim)(void *user, const struct nbd_request *rq);   /* NULL: TRIM is answered with success, does nothing */
+    int (*trim)(void *user, const struct nbd_request *rq);   /* NULL: TRIM succeeds and does nothing */
     int (*flush)(void *user);                                /* NULL: success */
     int (*read)(void *user, const struct nbd_request *rq, void *to);
-    /* Something answered a request with an error. For the rule "errored once = not trusted". May be NULL. */
+    /* A request on this export is being answered with an error, by the export or by us (then its offset and
+     * len may be out of range). Before write_end. For the rule "errored once = not trusted". May be NULL. */
     void (*replied_error)(void *user, const struct nbd_request *rq, int error);
 };
 
@@ -62,12 +67,13 @@ struct nbd_export {
     char *name;
     uint64_t size;
     bool read_only;
-    bool no_structured; /* refuse OPT_STRUCTURED_REPLY (ERR_UNSUP) on the connection, see docs/architecture.md */
+    bool no_structured; /* refuse OPT_STRUCTURED_REPLY on every connection to the set: docs/architecture.md */
     const struct nbd_export_ops *ops;
     void *user;
 };
 
-/* A set of exports, shared by connections; borrowed by them, so it must outlive them. */
+/* A set of exports, shared by connections; borrowed by them, so it must outlive them: remove an export only
+ * when no connection uses it any more (after on_closed). */
 struct nbd_exports;
 struct nbd_exports *nbd_exports_new(void);
 void nbd_exports_free(struct nbd_exports *set);
@@ -90,11 +96,20 @@ void nbd_server_free(struct nbd_server *s);
 /* Where the next bytes go; *room >= 1 unless the connection is over (then NULL and 0). A NULL while it is
  * not over means NBD_DROP: an export had no memory. */
 void *nbd_server_want(struct nbd_server *s, size_t *room);
-/* `n` bytes (<= the last *room) have landed in the place nbd_server_want() gave. */
+/*
+ * The same for readv(): 0 (as NULL above), 1 or 2 pieces. When the first ends a payload, the second is for
+ * the header behind it: so a stream of WRITEs costs one system call each.
+ */
+#define NBD_WANT_PIECES 2
+unsigned nbd_server_want_pieces(struct nbd_server *s, struct iovec pieces[NBD_WANT_PIECES]);
+/* `n` bytes (at most what was wanted) have landed there. Ask again where the next ones go. */
 enum nbd_verdict nbd_server_got(struct nbd_server *s, size_t n);
-/* Takes what is to be sent (the greeting is there from the start). Empty array when nothing. */
+/* Takes what is to be sent (the greeting is there from the start): the caller's own, to be unreffed. An empty
+ * array when there is nothing. */
 GByteArray *nbd_server_output(struct nbd_server *s);
+/* How many bytes that would be. */
+size_t nbd_server_output_bytes(const struct nbd_server *s);
 /* The export in use, NULL before GO/EXPORT_NAME. */
 const struct nbd_export *nbd_server_export(const struct nbd_server *s);
-/* One lower-case sentence after NBD_BROKEN. */
+/* One lower-case sentence after NBD_BROKEN, else "". */
 const char *nbd_server_why(const struct nbd_server *s);

@@ -11,8 +11,16 @@
 #include <glib.h>
 #include "nbd/server.h"
 
+/*
+ * A pair of connected sockets, close-on-exec: one end for nbd_conn_open(), the other for the client. Both get
+ * large send buffers, because on a UNIX socket the sender's counts, and the client may not care for its own.
+ * 0 or a negative errno, which is also libuv's number.
+ */
+int nbd_socketpair(int fds[2]);
+
 struct nbd_conn;
 
+/* Copied by whom they are given to. */
 struct nbd_conn_events {
     /* The client chose an export (GO or EXPORT_NAME). May be NULL. */
     void (*on_export)(void *user, struct nbd_conn *conn, const struct nbd_export *export);
@@ -24,7 +32,8 @@ struct nbd_conn_events {
 /* Serves `fd` (a connected stream socket; taken over, also on failure). */
 struct nbd_conn *nbd_conn_open(uv_loop_t *loop, int fd, const struct nbd_exports *exports,
                                const struct nbd_conn_events *events, void *user, GError **error);
-/* Ends it now, whatever is in flight; on_closed(clean = false) comes from the loop. Idempotent. */
+/* Ends it now, whatever is in flight; on_closed(clean = false) comes from the loop. Idempotent, and allowed
+ * anywhere before on_closed returns, also in an export's callbacks. */
 void nbd_conn_shutdown(struct nbd_conn *conn);
 const struct nbd_export *nbd_conn_export(const struct nbd_conn *conn);
 /* A tag for the owner: which purpose this connection serves. */
@@ -36,5 +45,6 @@ struct nbd_listener;
  * else is an error). Every client becomes an nbd_conn with these events. */
 struct nbd_listener *nbd_listener_open(uv_loop_t *loop, const char *path, const struct nbd_exports *exports,
                                        const struct nbd_conn_events *events, void *user, GError **error);
-/* Stops listening, removes the path; connections stay. Freed from the loop. */
+/* Stops listening, removes the path if it is still ours. Connections stay, except those that have not chosen
+ * an export yet, which only the listener knows: these are shut down. Freed from the loop. */
 void nbd_listener_close(struct nbd_listener *listener);
