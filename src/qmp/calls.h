@@ -11,16 +11,20 @@
 #include "qmp/client_uv.h"
 
 typedef void (*qmp_done)(void *user, const GError *error);
+/* One text, NULL when there is none (no error then). */
+typedef void (*qmp_on_text)(void *user, const char *text, const GError *error);
 
 /* --- what is there ----------------------------------------------------------------------------- */
 struct qmp_version { int major, minor, micro; const char *package; };
-void qmp_query_version(struct qmp *q, void (*done)(void *user, const struct qmp_version *v, const GError *error), void *user);
+typedef void (*qmp_on_version)(void *user, const struct qmp_version *v, const GError *error);
+void qmp_query_version(struct qmp *q, qmp_on_version done, void *user);
 
 /* query-name (guest name, NULL if none) */
-void qmp_query_name(struct qmp *q, void (*done)(void *user, const char *name, const GError *error), void *user);
+void qmp_query_name(struct qmp *q, qmp_on_text done, void *user);
 
 struct qmp_status { const char *status; bool is_running; };
-void qmp_query_status(struct qmp *q, void (*done)(void *user, const struct qmp_status *s, const GError *error), void *user);
+typedef void (*qmp_on_status)(void *user, const struct qmp_status *s, const GError *error);
+void qmp_query_status(struct qmp *q, qmp_on_status done, void *user);
 
 /* query-block. A drive without medium has has_medium false and NULL strings. Missing strings are NULL. */
 struct qmp_drive {
@@ -31,11 +35,13 @@ struct qmp_drive {
     uint32_t cluster_size;   /* 0 if unknown */
     int backing_depth;
 };
-void qmp_query_block(struct qmp *q, void (*done)(void *user, const struct qmp_drive *drives, unsigned n, const GError *error), void *user);
+typedef void (*qmp_on_drives)(void *user, const struct qmp_drive *drives, unsigned n, const GError *error);
+void qmp_query_block(struct qmp *q, qmp_on_drives done, void *user);
 
 /* query-named-block-nodes {"flat":true} */
 struct qmp_node { const char *node_name, *format, *file; bool is_read_only; uint64_t virtual_size; };
-void qmp_query_nodes(struct qmp *q, void (*done)(void *user, const struct qmp_node *nodes, unsigned n, const GError *error), void *user);
+typedef void (*qmp_on_nodes)(void *user, const struct qmp_node *nodes, unsigned n, const GError *error);
+void qmp_query_nodes(struct qmp *q, qmp_on_nodes done, void *user);
 
 /* query-jobs and query-block-jobs, joined by id (speed, paused, io_status only for block jobs) */
 struct qmp_job {
@@ -43,30 +49,36 @@ struct qmp_job {
     int64_t current, total, speed;
     bool is_paused, is_busy;
 };
-void qmp_query_jobs(struct qmp *q, void (*done)(void *user, const struct qmp_job *jobs, unsigned n, const GError *error), void *user);
+typedef void (*qmp_on_jobs)(void *user, const struct qmp_job *jobs, unsigned n, const GError *error);
+void qmp_query_jobs(struct qmp *q, qmp_on_jobs done, void *user);
 
 struct qmp_export { const char *id, *type, *node_name; bool is_shutting_down; };
-void qmp_query_exports(struct qmp *q, void (*done)(void *user, const struct qmp_export *exports, unsigned n, const GError *error), void *user);
+typedef void (*qmp_on_exports)(void *user, const struct qmp_export *exports, unsigned n, const GError *error);
+void qmp_query_exports(struct qmp *q, qmp_on_exports done, void *user);
 
 /* query-blockstats per device with a qdev/node: totals since QEMU's start */
 struct qmp_blockstat { const char *device, *qdev, *node_name; uint64_t wr_bytes, wr_operations, wr_total_time_ns; };
-void qmp_query_blockstats(struct qmp *q, void (*done)(void *user, const struct qmp_blockstat *stats, unsigned n, const GError *error), void *user);
+typedef void (*qmp_on_blockstats)(void *user, const struct qmp_blockstat *stats, unsigned n, const GError *error);
+void qmp_query_blockstats(struct qmp *q, qmp_on_blockstats done, void *user);
 
 /* query-memory-size-summary: base + plugged memory, bytes */
-void qmp_query_memory(struct qmp *q, void (*done)(void *user, uint64_t bytes, const GError *error), void *user);
+typedef void (*qmp_on_bytes)(void *user, uint64_t bytes, const GError *error);
+void qmp_query_memory(struct qmp *q, qmp_on_bytes done, void *user);
 
 /* query-commands: is this command known? (also tells blockdev-set-active) */
-void qmp_has_command(struct qmp *q, const char *command, void (*done)(void *user, bool has, const GError *error), void *user);
+typedef void (*qmp_on_answer)(void *user, bool has, const GError *error);
+void qmp_has_command(struct qmp *q, const char *command, qmp_on_answer done, void *user);
 
 /* query-tpm, and qom-list of /machine/peripheral and peripheral-anon: what no archive can hold, as one-line
  * sentences ("TPM tpm0: its state is not saved", vfio-*, vhost-user-*, virtio-9p/vhost-user-fs shared folders). */
-void qmp_query_unsavable(struct qmp *q, void (*done)(void *user, const char *const *sentences, unsigned n, const GError *error), void *user);
+typedef void (*qmp_on_sentences)(void *user, const char *const *sentences, unsigned n, const GError *error);
+void qmp_query_unsavable(struct qmp *q, qmp_on_sentences done, void *user);
 
 /* qom-get of a string property; machine type: path "/machine", property "type" */
-void qmp_qom_get_string(struct qmp *q, const char *path, const char *property, void (*done)(void *user, const char *value, const GError *error), void *user);
+void qmp_qom_get_string(struct qmp *q, const char *path, const char *property, qmp_on_text done, void *user);
 
 /* The file child of a filter node (x-debug-query-block-graph); NULL if not found. For cleanup without a journal. */
-void qmp_query_file_child(struct qmp *q, const char *node, void (*done)(void *user, const char *child, const GError *error), void *user);
+void qmp_query_file_child(struct qmp *q, const char *node, qmp_on_text done, void *user);
 
 /* --- run state --------------------------------------------------------------------------------- */
 void qmp_stop(struct qmp *q, qmp_done done, void *user);
@@ -89,7 +101,8 @@ void qmp_del_node(struct qmp *q, const char *node, qmp_done done, void *user);
 void qmp_set_drive(struct qmp *q, const char *qdev, const char *node, qmp_done done, void *user);
 /* 10.0: blockdev-set-active {"active":true} for all */
 void qmp_set_active(struct qmp *q, qmp_done done, void *user);
-void qmp_nbd_server_start(struct qmp *q, const char *path, qmp_done done, void *user);
+/* nbd-server-start on a listening socket passed before by getfd: addr {"type":"fd","data":{"str":fdname}} */
+void qmp_nbd_server_start(struct qmp *q, const char *fdname, qmp_done done, void *user);
 void qmp_nbd_server_stop(struct qmp *q, qmp_done done, void *user);
 void qmp_export_add(struct qmp *q, const char *id, const char *node, qmp_done done, void *user); /* nbd, read-only */
 void qmp_export_del(struct qmp *q, const char *id, qmp_done done, void *user);
@@ -106,12 +119,15 @@ void qmp_job_set_speed(struct qmp *q, const char *id, int64_t bytes_per_s, qmp_d
 
 /* --- RAM ---------------------------------------------------------------------------------------- */
 struct qmp_capability { const char *name; bool is_on; };
-void qmp_query_capabilities(struct qmp *q, void (*done)(void *user, const struct qmp_capability *caps, unsigned n, const GError *error), void *user);
+typedef void (*qmp_on_capabilities)(void *user, const struct qmp_capability *caps, unsigned n, const GError *error);
+void qmp_query_capabilities(struct qmp *q, qmp_on_capabilities done, void *user);
 void qmp_set_capabilities(struct qmp *q, const struct qmp_capability *caps, unsigned n, qmp_done done, void *user);
 struct qmp_migration_params { int64_t max_bandwidth, downtime_limit_ms; };
-void qmp_query_migration_params(struct qmp *q, void (*done)(void *user, const struct qmp_migration_params *p, const GError *error), void *user);
+typedef void (*qmp_on_migration_params)(void *user, const struct qmp_migration_params *p, const GError *error);
+void qmp_query_migration_params(struct qmp *q, qmp_on_migration_params done, void *user);
 void qmp_set_migration_params(struct qmp *q, const struct qmp_migration_params *p, qmp_done done, void *user);
 void qmp_migrate(struct qmp *q, const char *uri, qmp_done done, void *user);
 void qmp_migrate_cancel(struct qmp *q, qmp_done done, void *user);
 struct qmp_migration { const char *status /* "none" if never */, *error; uint64_t total, remaining, transferred, dirty_sync_count; double mbps; int64_t expected_downtime_ms, downtime_ms; };
-void qmp_query_migrate(struct qmp *q, void (*done)(void *user, const struct qmp_migration *m, const GError *error), void *user);
+typedef void (*qmp_on_migration)(void *user, const struct qmp_migration *m, const GError *error);
+void qmp_query_migrate(struct qmp *q, qmp_on_migration done, void *user);

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Calls that look at drives and block nodes. */
+#include "qmp/call.h"
+#include "qmp/field.h"
+
+/* --- drives ------------------------------------------------------------------------------------- */
+
+static struct qmp_drive read_drive(struct json_object *entry)
+{
+    struct json_object *inserted = field_at(entry, "inserted"), *image = field_at(inserted, "image");
+    struct qmp_drive drive = {
+        .device = field_text(entry, "device"),
+        .qdev = field_text(entry, "qdev"),
+        .node_name = field_text(inserted, "node-name"),
+        .format = field_text(inserted, "drv"),
+        .file = field_text(inserted, "file"),
+        .is_removable = field_is_true(entry, "removable"),
+        .has_medium = inserted != NULL,
+        .is_read_only = field_is_true(inserted, "ro"),
+        .virtual_size = field_size(image, "virtual-size", 0),
+        .actual_size = field_size(image, "actual-size", UINT64_MAX),
+        .backing_depth = (int)CLAMP(field_int(inserted, "backing_file_depth", 0), 0, INT_MAX),
+    };
+    uint64_t cluster_size = field_size(image, "cluster-size", 0);
+
+    drive.cluster_size = cluster_size <= UINT32_MAX ? (uint32_t)cluster_size : 0;
+    drive.is_attached = drive.qdev && *drive.qdev;
+    return drive;
+}
+
+static void on_block(struct call *call, struct json_object *value, const GError *error)
+{
+    unsigned n = call_length(value);
+    g_autofree struct qmp_drive *drives = g_new0(struct qmp_drive, n);
+
+    for (unsigned i = 0; i < n; i++)
+        drives[i] = read_drive(json_object_array_get_idx(value, i));
+    ((qmp_on_drives)call->done)(call->user, drives, n, error);
+}
+
+void qmp_query_block(struct qmp *q, qmp_on_drives done, void *user)
+{
+    call_ask(q, "query-block", NULL, json_type_array, on_block, CALL_ANY(done), user);
+}
+
+static struct qmp_blockstat read_blockstat(struct json_object *entry)
+{
+    struct json_object *stats = field_at(entry, "stats");
+
+    return (struct qmp_blockstat){
+        .device = field_text(entry, "device"),
+        .qdev = field_text(entry, "qdev"),
+        .node_name = field_text(entry, "node-name"),
+        .wr_bytes = field_size(stats, "wr_bytes", 0),
+        .wr_operations = field_size(stats, "wr_operations", 0),
+        .wr_total_time_ns = field_size(stats, "wr_total_time_ns", 0),
+    };
+}
+
+static void on_blockstats(struct call *call, struct json_object *value, const GError *error)
+{
+    unsigned n = call_length(value);
+    g_autofree struct qmp_blockstat *stats = g_new0(struct qmp_blockstat, n);
+
+    for (unsigned i = 0; i < n; i++)
+        stats[i] = read_blockstat(json_object_array_get_idx(value, i));
+    ((qmp_on_blockstats)call->done)(call->user, stats, n, error);
+}
+
+void qmp_query_blockstats(struct qmp *q, qmp_on_blockstats done, void *user)
+{
+    call_ask(q, "query-blockstats", NULL, json_type_array, on_blockstats, CALL_ANY(done), user);
+}
+
+/* --- nodes -------------------------------------------------------------------------------------- */
+
+static struct qmp_node read_node(struct json_object *entry)
+{
+    return (struct qmp_node){
+        .node_name = field_text(entry, "node-name"),
+        .format = field_text(entry, "drv"),
+        .file = field_text(entry, "file"),
+        .is_read_only = field_is_true(entry, "ro"),
+        .virtual_size = field_size(field_at(entry, "image"), "virtual-size", 0),
+    };
+}
+
+static void on_nodes(struct call *call, struct json_object *value, const GError *error)
+{
+    unsigned n = call_length(value);
+    g_autofree struct qmp_node *nodes = g_new0(struct qmp_node, n);
+
+    for (unsigned i = 0; i < n; i++)
+        nodes[i] = read_node(json_object_array_get_idx(value, i));
+    ((qmp_on_nodes)call->done)(call->user, nodes, n, error);
+}
+
+void qmp_query_nodes(struct qmp *q, qmp_on_nodes done, void *user)
+{
+    struct json_object *args = args_new();
+
+    args_flag(args, "flat", true); /* without the chains of backing files, which are nodes of their own */
+    call_ask(q, "query-named-block-nodes", args, json_type_array, on_nodes, CALL_ANY(done), user);
+}
+
+static struct qmp_export read_export(struct json_object *entry)
+{
+    return (struct qmp_export){
+        .id = field_text(entry, "id"),
+        .type = field_text(entry, "type"),
+        .node_name = field_text(entry, "node-name"),
+        .is_shutting_down = field_is_true(entry, "shutting-down"),
+    };
+}
+
+static void on_exports(struct call *call, struct json_object *value, const GError *error)
+{
+    unsigned n = call_length(value);
+    g_autofree struct qmp_export *exports = g_new0(struct qmp_export, n);
+
+    for (unsigned i = 0; i < n; i++)
+        exports[i] = read_export(json_object_array_get_idx(value, i));
+    ((qmp_on_exports)call->done)(call->user, exports, n, error);
+}
+
+void qmp_query_exports(struct qmp *q, qmp_on_exports done, void *user)
+{
+    call_ask(q, "query-block-exports", NULL, json_type_array, on_exports, CALL_ANY(done), user);
+}
+
+/* --- the graph ---------------------------------------------------------------------------------- */
+
+/* The element of a list whose member key has this number or text; NULL if none. The list may be anything. */
+static struct json_object *find(struct json_object *list, const char *key, const char *text, int64_t number)
+{
+    size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *element = json_object_array_get_idx(list, i);
+        if (text ? g_strcmp0(field_text(element, key), text) == 0 : field_int(element, key, -1) == number)
+            return element;
+    }
+    return NULL;
+}
+
+/* {"nodes":[{"id":1,"type":"block-driver","name":"cbw0"},…],"edges":[{"parent":1,"child":2,"name":"file"},…]} */
+static const char *file_child(struct json_object *graph, const char *node)
+{
+    struct json_object *nodes = field_at(graph, "nodes"), *edges = field_at(graph, "edges");
+    int64_t id = field_int(find(nodes, "name", node, 0), "id", -1);
+    size_t n = json_object_is_type(edges, json_type_array) ? json_object_array_length(edges) : 0;
+
+    for (size_t i = 0; i < n && id >= 0; i++) {
+        struct json_object *edge = json_object_array_get_idx(edges, i);
+        if (field_int(edge, "parent", -1) == id && g_strcmp0(field_text(edge, "name"), "file") == 0)
+            return field_text(find(nodes, "id", NULL, field_int(edge, "child", -2)), "name");
+    }
+    return NULL;
+}
+
+static void on_graph(struct call *call, struct json_object *value, const GError *error)
+{
+    ((qmp_on_text)call->done)(call->user, file_child(value, call->text), error);
+}
+
+void qmp_query_file_child(struct qmp *q, const char *node, qmp_on_text done, void *user)
+{
+    struct call *call = call_new(q, CALL_ANY(done), user);
+
+    call->text = g_strdup(node);
+    call_send(call, "x-debug-query-block-graph", NULL, json_type_object, on_graph);
+}

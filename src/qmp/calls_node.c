@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Calls that hand descriptors to QEMU and add, insert and take away block nodes and exports. */
+#include "qmp/call.h"
+
+/* --- descriptors -------------------------------------------------------------------------------- */
+
+void qmp_getfd(struct qmp *q, const char *name, int fd, qmp_done done, void *user)
+{
+    call_send_fd(call_new(q, CALL_ANY(done), user), "getfd", args_new_text("fdname", name), fd, call_on_done);
+}
+
+void qmp_closefd(struct qmp *q, const char *name, qmp_done done, void *user)
+{
+    call_do(q, "closefd", args_new_text("fdname", name), done, user);
+}
+
+/* --- nodes -------------------------------------------------------------------------------------- */
+
+static struct json_object *new_node(const char *driver, const char *node)
+{
+    struct json_object *args = args_new_text("driver", driver);
+
+    args_text(args, "node-name", node);
+    return args;
+}
+
+/* Never with reconnect-delay: requests to a server that is gone would wait for it, and a guest's write with
+ * them, instead of failing at once. */
+void qmp_add_nbd(struct qmp *q, const char *node, const char *fdname, const char *path, const char *export,
+                 qmp_done done, void *user)
+{
+    struct json_object *args = new_node("nbd", node), *server = args_new_text("type", fdname ? "fd" : "unix");
+
+    args_text(server, fdname ? "str" : "path", fdname ? fdname : path);
+    args_object(args, "server", server);
+    args_text(args, "export", export);
+    call_do(q, "blockdev-add", args, done, user);
+}
+
+/* Both limits are needed: by default a target that fails gives the guest an I/O error, and one that hangs
+ * stops it for ever. Without discard the guest's TRIM would be dropped while the filter is there. */
+void qmp_add_filter(struct qmp *q, const char *node, const char *file, const char *target, unsigned cbw_timeout_s,
+                    qmp_done done, void *user)
+{
+    struct json_object *args = new_node("copy-before-write", node);
+
+    args_text(args, "file", file);
+    args_text(args, "target", target);
+    args_text(args, "on-cbw-error", "break-snapshot");
+    args_int(args, "cbw-timeout", cbw_timeout_s);
+    args_text(args, "discard", "unmap");
+    call_do(q, "blockdev-add", args, done, user);
+}
+
+void qmp_add_snapshot_access(struct qmp *q, const char *node, const char *file, qmp_done done, void *user)
+{
+    struct json_object *args = new_node("snapshot-access", node);
+
+    args_text(args, "file", file);
+    call_do(q, "blockdev-add", args, done, user);
+}
+
+void qmp_add_null(struct qmp *q, const char *node, uint64_t size, qmp_done done, void *user)
+{
+    struct json_object *args = new_node("null-co", node);
+
+    args_size(args, "size", size);
+    call_do(q, "blockdev-add", args, done, user);
+}
+
+void qmp_add_raw_window(struct qmp *q, const char *node, const char *file, uint64_t size, qmp_done done, void *user)
+{
+    struct json_object *args = new_node("raw", node);
+
+    args_text(args, "file", file);
+    args_size(args, "size", size);
+    call_do(q, "blockdev-add", args, done, user);
+}
+
+void qmp_del_node(struct qmp *q, const char *node, qmp_done done, void *user)
+{
+    call_do(q, "blockdev-del", args_new_text("node-name", node), done, user);
+}
+
+void qmp_set_drive(struct qmp *q, const char *qdev, const char *node, qmp_done done, void *user)
+{
+    struct json_object *args = args_new_text("path", qdev);
+
+    args_text(args, "property", "drive");
+    args_text(args, "value", node);
+    call_do(q, "qom-set", args, done, user);
+}
+
+void qmp_set_active(struct qmp *q, qmp_done done, void *user)
+{
+    struct json_object *args = args_new();
+
+    args_flag(args, "active", true);
+    call_do(q, "blockdev-set-active", args, done, user);
+}
+
+/* --- QEMU's own NBD server, only used to activate nodes ----------------------------------------- */
+
+void qmp_nbd_server_start(struct qmp *q, const char *path, qmp_done done, void *user)
+{
+    struct json_object *args = args_new(), *address = args_new_text("type", "unix");
+
+    args_object(address, "data", args_new_text("path", path));
+    args_object(args, "addr", address);
+    call_do(q, "nbd-server-start", args, done, user);
+}
+
+void qmp_nbd_server_stop(struct qmp *q, qmp_done done, void *user)
+{
+    call_do(q, "nbd-server-stop", NULL, done, user);
+}
+
+void qmp_export_add(struct qmp *q, const char *id, const char *node, qmp_done done, void *user)
+{
+    struct json_object *args = args_new_text("type", "nbd");
+
+    args_text(args, "id", id);
+    args_text(args, "node-name", node);
+    args_text(args, "name", id);
+    args_flag(args, "writable", false);
+    call_do(q, "block-export-add", args, done, user);
+}
+
+void qmp_export_del(struct qmp *q, const char *id, qmp_done done, void *user)
+{
+    call_do(q, "block-export-del", args_new_text("id", id), done, user);
+}
