@@ -14,7 +14,7 @@ struct sink_ops {
     void (*write)(struct sink *s, const struct iovec *iov, unsigned n);
     void (*rewrite)(struct sink *s, uint64_t offset, const void *bytes, size_t len); /* NULL: cannot */
     void (*finish)(struct sink *s);
-    void (*abort)(struct sink *s, bool keep_partial); /* must not wait for an operation under way */
+    void (*abort)(struct sink *s, bool keep_partial); /* does not wait for the operation under way, but ends it */
     void (*destroy)(struct sink *s);                  /* nothing refers to it any more */
 };
 
@@ -43,8 +43,10 @@ struct sink {
 };
 
 void sink_init(struct sink *s, const struct sink_ops *ops, uv_loop_t *loop, const char *name);
-/* Ends the operation under way (nothing happens when it was aborted meanwhile). From the loop only. */
+/* Ends the operation under way. From the loop only, and as the last thing that is done with s. */
 void sink_complete(struct sink *s, const GError *error);
+/* The same after an abort, if there still is one. */
+void sink_cancel(struct sink *s);
 void sink_ref(struct sink *s);
 void sink_unref(struct sink *s);
 /* "target NAME: cannot WHAT: strerror", of VMB_ERROR_TARGET. */

@@ -46,6 +46,8 @@ static struct child *child_of(struct sink *s)
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct child *c = handle->data;
+    if (c->pipe.sink.is_aborted && handle == (uv_handle_t *)&c->timer)
+        sink_cancel(&c->pipe.sink); /* a finish that had been waiting */
     sink_unref(&c->pipe.sink);
 }
 

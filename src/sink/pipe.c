@@ -107,6 +107,8 @@ static void on_poll_closed(uv_handle_t *handle)
     if (p->is_finishing) {
         p->sink.is_finished = true;
         sink_complete(&p->sink, NULL);
+    } else if (p->sink.is_aborted) {
+        sink_cancel(&p->sink);
     }
     sink_unref(&p->sink);
 }

@@ -51,8 +51,14 @@ void sink_complete(struct sink *s, const GError *error)
 {
     sink_done done = s->done;
     s->done = NULL;
-    if (done && !s->is_aborted)
+    if (done)
         done(s->user, error);
+}
+
+void sink_cancel(struct sink *s)
+{
+    g_autoptr(GError) error = g_error_new(VMB_ERROR, VMB_ERROR_CANCELLED, "target %s: cancelled", s->name);
+    sink_complete(s, error);
 }
 
 GError *sink_error_new(const struct sink *s, const char *what, int error_number)
@@ -249,7 +255,6 @@ void sink_abort(struct sink *s, bool keep_partial)
     if (s->is_aborted || s->is_finished)
         return;
     s->is_aborted = true;
-    s->done = NULL;
     s->ops->abort(s, keep_partial);
 }
 

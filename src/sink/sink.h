@@ -30,8 +30,8 @@ struct sink_options {
 GQuark sink_error_quark(void);
 enum sink_error { SINK_ERROR_FULL };
 
-/* Comes from the loop, never from inside the call that asked for it; never after sink_abort(). It may call
- * anything of this header. error is borrowed, NULL = done. */
+/* Comes once for each operation, from the loop, never from inside the call that asked for it; it may call
+ * anything of this header. error is borrowed, NULL = done; VMB_ERROR_CANCELLED when sink_abort() ended it. */
 typedef void (*sink_done)(void *user, const GError *error);
 
 /* target: a path; "-" = standard output; "|COMMAND" = into a command (sh -c), in a session of its own, whose
@@ -64,8 +64,10 @@ void sink_rewrite(struct sink *s, uint64_t offset, const void *bytes, size_t len
  * the file stays as TARGET.partial even if sink_abort(s, false) follows: the error says so. */
 void sink_finish(struct sink *s, sink_done done, void *user);
 /* Ends it unfinished, or does nothing when it is finished: the partial file is removed (or kept), a command is
- * killed (its own process group: SIGTERM, after 2 s SIGKILL). Does not wait: safe while a write is stuck. */
+ * killed (its own process group: SIGTERM, after 2 s SIGKILL). Does not wait. The operation under way ends soon
+ * by its done, and until then its bytes may still be read; if it is stuck in the pool, its done never comes. */
 void sink_abort(struct sink *s, bool keep_partial);
-/* After finish or abort; the memory goes when the last handle has closed and the last request has returned. If
- * a request never returns, it leaks, and the loop has that request for ever: leave by _exit(). */
+/* Aborts what is not finished. The memory goes when the last handle has closed and the last request has
+ * returned; a done that is still to come does come. If a request never returns, the sink leaks, and the loop
+ * has that request for ever: leave by _exit(). */
 void sink_free(struct sink *s);

@@ -130,8 +130,11 @@ static void test_stalled(struct fixture *f, gconstpointer data)
     s->began_ms -= SINK_STUCK_MS + 1;
     g_assert_true(sink_is_stuck(s));
     uv_close((uv_handle_t *)&timer, NULL);
-    drop(f, s);
     g_assert_cmpuint(o.calls, ==, 0);
+    drop(f, s);
+    g_assert_cmpuint(o.calls, ==, 1);
+    g_assert_error(o.error, VMB_ERROR, VMB_ERROR_CANCELLED);
+    g_error_free(o.error);
     close(fd);
 }
 
@@ -315,7 +318,9 @@ static void test_command_aborted(struct fixture *f, gconstpointer data)
     uint64_t began = uv_hrtime();
     drop(f, s);
     g_assert_cmpuint((uv_hrtime() - began) / 1000000, <, 1500);
-    g_assert_cmpuint(o.calls, ==, 0);
+    g_assert_cmpuint(o.calls, ==, 1);
+    g_assert_error(o.error, VMB_ERROR, VMB_ERROR_CANCELLED);
+    g_error_free(o.error);
     g_autofree char *pid = NULL;
     g_file_get_contents(f->path, &pid, NULL, NULL);
     while (kill((pid_t)atoi(pid), 0) == 0) { /* until init has reaped it */
@@ -335,7 +340,13 @@ static void test_command_killed(struct fixture *f, gconstpointer data)
     struct sink *s = open_command(f, command);
     while (!exists(f->path))
         uv_run(&f->loop, UV_RUN_NOWAIT);
+    struct outcome o = {0};
+    sink_finish(s, on_outcome, &o);
+    uv_run(&f->loop, UV_RUN_NOWAIT);
     drop(f, s); /* ends the loop only when it has been reaped */
+    g_assert_cmpuint(o.calls, ==, 1);
+    g_assert_error(o.error, VMB_ERROR, VMB_ERROR_CANCELLED);
+    g_error_free(o.error);
 }
 
 /* The shell has ended well, but not all that it started: a finish does not wait for that one's standard
