@@ -20,7 +20,8 @@
 
 struct spool;
 typedef void (*spool_pushed)(void *user, const GError *error);
-/* bytes: g_free() them; NULL with an error, and the record is gone. */
+/* bytes: g_free() them; NULL with an error, and the record is gone. Both kinds come from the loop, never from
+ * inside the call that asked, and may call anything of this header. */
 typedef void (*spool_popped)(void *user, uint8_t *bytes, size_t len, const GError *error);
 
 /* dir: where; NULL = TMPDIR, or /var/tmp when that is not set or lies in RAM. A dir that was asked for and lies
@@ -31,11 +32,12 @@ bool spool_has_room(const struct spool *q, uint64_t bytes);
 /* Appends one record (there must be room). Several may be queued. An error of the disk comes through done:
  * that record is not in the spool then, those before it are, those after it are tried for themselves. */
 void spool_push(struct spool *q, const struct iovec *iov, unsigned n, spool_pushed done, void *user);
-/* Takes the oldest record (there must be one that no earlier pop asked for), if need be after it was written. If
- * its push fails, the pop gets that error. Several may be queued. */
+/* Takes the oldest record that no earlier pop has taken (there must be one), even if it is not on the disk yet:
+ * then it need not go there. If its push fails, the pop gets that error. Several may be queued. */
 void spool_pop(struct spool *q, spool_popped done, void *user);
-uint64_t spool_used(const struct spool *q); /* bytes, until they are read back */
+uint64_t spool_used(const struct spool *q); /* bytes of the ring that are taken, until they are read back */
 uint64_t spool_max(const struct spool *q);
 unsigned spool_records(const struct spool *q); /* that may still be popped */
-/* Forgets everything; no callback comes after it. Memory and file go when the request under way has returned. */
+/* Forgets everything. What is under way or queued ends with VMB_ERROR_CANCELLED, when the request in the pool has
+ * returned (its bytes are used until then); file and memory go after that. NULL is allowed. */
 void spool_close(struct spool *q);
