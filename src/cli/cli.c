@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+static gboolean on_version(const char *option, const char *value, gpointer data, GError **error)
+{
+    puts("vmabackup " VMB_VERSION);
+    exit(0);
+}
+
+static const GOptionEntry common[] = {
+    {"version", 0, G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, (gpointer)on_version,
+     "Print the version", NULL},
+    G_OPTION_ENTRY_NULL,
+};
+
+bool cli_parse(int *argc, char ***argv, const GOptionEntry *options, const char *arguments,
+               const char *summary, GError **error)
+{
+    g_autoptr(GError) wrong = NULL;
+    g_autoptr(GOptionContext) context = g_option_context_new(arguments);
+    g_autofree char *command = g_strdup((*argv)[0]), *program = g_strdup_printf("vmabackup %s", command);
+    g_set_prgname(program);
+    g_option_context_set_summary(context, summary);
+    if (options)
+        g_option_context_add_main_entries(context, options, NULL);
+    g_option_context_add_main_entries(context, common, NULL);
+    if (g_option_context_parse(context, argc, argv, &wrong)) {
+        if (*argc > 1 && !strcmp((*argv)[1], "--")) { /* GOption leaves it standing */
+            ++*argv;
+            --*argc;
+        }
+        return true;
+    }
+    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s: %s; see `vmabackup %s --help`", command,
+                wrong->message, command);
+    return false;
+}
+
+bool cli_parse_counted(int *argc, char ***argv, const GOptionEntry *options, const char *arguments,
+                       const char *summary, int min, int max, GError **error)
+{
+    g_autofree char *command = g_strdup((*argv)[0]);
+    if (!cli_parse(argc, argv, options, arguments, summary, error))
+        return false;
+    if (*argc - 1 >= min && *argc - 1 <= max)
+        return true;
+    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
+                *argc - 1 < min ? "%s: something is missing: `vmabackup %s %s`"
+                                : "%s: too many arguments: `vmabackup %s %s`",
+                command, command, arguments);
+    return false;
+}
+
+int cli_fail(const GError *error)
+{
+    g_autofree char *line = text_make_safe(error->message);
+    fflush(stdout);
+    fprintf(stderr, "vmabackup: %s\n", line);
+    return vmb_error_exit_status(error);
+}

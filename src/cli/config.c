@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* `vmabackup config ARCHIVE [NAME]` */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cli/archive.h"
+#include "cli/cli.h"
+
+static void print_names(const struct vma_header *h)
+{
+    for (unsigned i = 0; i < VMA_MAX_CONFIGS; i++)
+        if (h->configs[i].name) {
+            g_autofree char *name = text_make_safe(h->configs[i].name);
+            puts(name);
+        }
+}
+
+/* The bytes as they were stored: data, not text for a terminal. */
+static bool print_config(const struct cli_archive *a, const char *name, GError **error)
+{
+    for (unsigned i = 0; i < VMA_MAX_CONFIGS; i++) {
+        const struct vma_config *c = &a->header->configs[i];
+        if (c->name && !strcmp(c->name, name)) {
+            fwrite(c->data, 1, c->len, stdout);
+            return true;
+        }
+    }
+    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
+                "holds no configuration %s; `vmabackup config ARCHIVE` lists those it has", name);
+    cli_archive_prefix(a->path, error);
+    return false;
+}
+
+int cli_config(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    if (!cli_parse_counted(&argc, &argv, NULL, "ARCHIVE [NAME]",
+                           "Prints a stored configuration, or the names of all.", 1, 2, &error))
+        return cli_fail(error);
+    g_autoptr(cli_archive) archive = cli_archive_open(argv[1], &error);
+    if (!archive)
+        return cli_fail(error);
+    if (argc == 2)
+        print_names(archive->header);
+    else if (!print_config(archive, argv[2], &error))
+        return cli_fail(error);
+    return 0;
+}

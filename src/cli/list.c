@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* `vmabackup list [--json] ARCHIVE`: what its header says; nothing behind it is read. */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "cli/archive.h"
+#include "cli/cli.h"
+
+static char *uuid_text(const uint8_t uuid[16])
+{
+    GString *text = g_string_new(NULL);
+    for (unsigned i = 0; i < 16; i++)
+        g_string_append_printf(text, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
+    return g_string_free(text, FALSE);
+}
+
+static char *time_text(int64_t ctime)
+{
+    g_autoptr(GDateTime) utc = g_date_time_new_from_unix_utc(ctime); /* NULL: beyond the year 9999 */
+    g_autoptr(GDateTime) local = utc ? g_date_time_to_local(utc) : NULL;
+    return local ? g_date_time_format(local, "%Y-%m-%d %H:%M:%S %z") : g_strdup("unknown");
+}
+
+static const char *form_text(const struct cli_archive *a)
+{
+    return source_form(a->source) == SOURCE_ZSTD ? "zstd" : "none";
+}
+
+/* Our description of the run, if the archive has one and it is JSON; else NULL. */
+static struct json_object *description(const struct vma_header *h)
+{
+    for (unsigned i = 0; i < VMA_MAX_CONFIGS; i++) {
+        const struct vma_config *c = &h->configs[i];
+        if (!c->name || strcmp(c->name, VMA_DESCRIPTION_NAME))
+            continue;
+        g_autofree char *text = g_strndup((const char *)c->data, c->len);
+        return g_utf8_validate(text, -1, NULL) ? json_tokener_parse(text) : NULL;
+    }
+    return NULL;
+}
+
+/* ---- text ---- */
+
+static void print_devices(const struct vma_header *h)
+{
+    char size[UNITS_LEN];
+    puts("\nDEVICE                         SIZE           BYTES");
+    for (unsigned i = 0; i < VMA_MAX_DEVICES; i++) {
+        const struct vma_device *d = &h->devices[i];
+        if (!d->name)
+            continue;
+        g_autofree char *name = text_make_safe(d->name);
+        bool is_ram = !strcmp(d->name, VMA_VMSTATE_NAME); /* its size is only an upper bound */
+        printf("%-28s %6s %15" G_GUINT64_FORMAT "%s\n", name, units_format_size(d->size, size), d->size,
+               is_ram ? "  RAM and device state, at most" : "");
+    }
+}
+
+static void print_configs(const struct vma_header *h)
+{
+    bool has_any = false;
+    for (unsigned i = 0; i < VMA_MAX_CONFIGS; i++) {
+        if (!h->configs[i].name)
+            continue;
+        if (!has_any)
+            puts("\nCONFIGURATION                                 BYTES");
+        has_any = true;
+        g_autofree char *name = text_make_safe(h->configs[i].name);
+        printf("%-35s %15zu\n", name, h->configs[i].len);
+    }
+}
+
+static void print_text(const struct cli_archive *a)
+{
+    g_autofree char *uuid = uuid_text(a->header->uuid), *created = time_text(a->header->ctime);
+    struct json_object *about = description(a->header), *guest;
+    printf("archive  %s\ncreated  %s\nuuid     %s\npacked   %s\n", a->path, created, uuid, form_text(a));
+    if (about && json_object_object_get_ex(about, "guest", &guest) &&
+        json_object_is_type(guest, json_type_string)) {
+        g_autofree char *name = text_make_safe(json_object_get_string(guest));
+        printf("guest    %s\n", name);
+    }
+    if (!a->header->has_extension)
+        puts("written  by another program: its data carries no digests");
+    print_devices(a->header);
+    print_configs(a->header);
+    json_object_put(about);
+}
+
+/* ---- JSON ---- */
+
+static struct json_object *safe_string(const char *text)
+{
+    g_autofree char *safe = text_make_safe(text);
+    return json_object_new_string(safe);
+}
+
+static struct json_object *devices_json(const struct vma_header *h)
+{
+    struct json_object *list = json_object_new_array();
+    for (unsigned i = 0; i < VMA_MAX_DEVICES; i++) {
+        if (!h->devices[i].name)
+            continue;
+        struct json_object *o = json_object_new_object();
+        json_object_object_add(o, "id", json_object_new_int((int)i));
+        json_object_object_add(o, "name", safe_string(h->devices[i].name));
+        json_object_object_add(o, "size", json_object_new_int64((int64_t)h->devices[i].size));
+        json_object_array_add(list, o);
+    }
+    return list;
+}
+
+static struct json_object *configs_json(const struct vma_header *h)
+{
+    struct json_object *list = json_object_new_array();
+    for (unsigned i = 0; i < VMA_MAX_CONFIGS; i++) {
+        if (!h->configs[i].name)
+            continue;
+        struct json_object *o = json_object_new_object();
+        json_object_object_add(o, "name", safe_string(h->configs[i].name));
+        json_object_object_add(o, "size", json_object_new_int64((int64_t)h->configs[i].len));
+        json_object_array_add(list, o);
+    }
+    return list;
+}
+
+static void print_json(const struct cli_archive *a)
+{
+    g_autofree char *uuid = uuid_text(a->header->uuid);
+    struct json_object *o = json_object_new_object();
+    json_object_object_add(o, "archive", safe_string(a->path));
+    json_object_object_add(o, "uuid", json_object_new_string(uuid));
+    json_object_object_add(o, "ctime", json_object_new_int64(a->header->ctime));
+    json_object_object_add(o, "compression", json_object_new_string(form_text(a)));
+    json_object_object_add(o, "is_ours", json_object_new_boolean(a->header->has_extension));
+    json_object_object_add(o, "devices", devices_json(a->header));
+    json_object_object_add(o, "configs", configs_json(a->header));
+    json_object_object_add(o, "description", description(a->header));
+    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(o);
+}
+
+int cli_list(int argc, char **argv)
+{
+    gboolean is_json = FALSE;
+    const GOptionEntry options[] = {
+        {"json", 0, 0, G_OPTION_ARG_NONE, &is_json, "Print one JSON object", NULL},
+        G_OPTION_ENTRY_NULL,
+    };
+    g_autoptr(GError) error = NULL;
+    if (!cli_parse_counted(&argc, &argv, options, "ARCHIVE", "Says what an archive holds.", 1, 1, &error))
+        return cli_fail(error);
+    g_autoptr(cli_archive) archive = cli_archive_open(argv[1], &error);
+    if (!archive)
+        return cli_fail(error);
+    if (is_json)
+        print_json(archive);
+    else
+        print_text(archive);
+    return 0;
+}

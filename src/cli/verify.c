@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* `vmabackup verify [--json] ARCHIVE`: every fault as a line on standard output, the verdict last. */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "cli/archive.h"
+#include "cli/cli.h"
+#include "vma/verify.h"
+
+struct report {
+    const char *path;           /* safe to print */
+    struct json_object *faults; /* NULL: as lines */
+};
+
+static void on_fault(void *user, uint64_t offset, const char *text)
+{
+    struct report *r = user;
+    if (!r->faults) {
+        printf("%s: offset %" G_GUINT64_FORMAT ": %s\n", r->path, offset, text);
+        return;
+    }
+    struct json_object *o = json_object_new_object();
+    json_object_object_add(o, "offset", json_object_new_int64((int64_t)offset));
+    json_object_object_add(o, "text", json_object_new_string(text));
+    json_object_array_add(r->faults, o);
+}
+
+/* What can be said of the data itself. */
+static const char *digest_text(const struct vma_verify_result *v)
+{
+    if (v->has_digests)
+        return "every extent's data matches its digest";
+    if (v->extents == 0)
+        return "it holds no data";
+    return "it carries no payload digests, so only its structure could be checked";
+}
+
+static void print_text(const struct report *r, const struct vma_verify_result *v)
+{
+    char stored[UNITS_LEN], read[UNITS_LEN];
+    printf("%s: %u device%s, %" G_GUINT64_FORMAT " clusters in %" G_GUINT64_FORMAT
+           " extents, %s stored, %s read\n",
+           r->path, v->devices, v->devices == 1 ? "" : "s", v->clusters, v->extents,
+           units_format_size(v->blocks * VMA_BLOCK_SIZE, stored), units_format_size(v->bytes_read, read));
+    if (!v->faults)
+        printf("%s: good: %s\n", r->path, digest_text(v));
+}
+
+static void print_json(const struct report *r, const struct vma_verify_result *v)
+{
+    struct json_object *o = json_object_new_object();
+    json_object_object_add(o, "archive", json_object_new_string(r->path));
+    json_object_object_add(o, "is_damaged", json_object_new_boolean(v->faults > 0));
+    json_object_object_add(o, "is_complete", json_object_new_boolean(!v->faults && !v->lost_devices));
+    json_object_object_add(o, "has_digests", json_object_new_boolean(v->has_digests));
+    json_object_object_add(o, "has_end_mark", json_object_new_boolean(v->has_end_mark));
+    json_object_object_add(o, "devices", json_object_new_int((int)v->devices));
+    json_object_object_add(o, "lost_devices", json_object_new_int((int)v->lost_devices));
+    json_object_object_add(o, "extents", json_object_new_int64((int64_t)v->extents));
+    json_object_object_add(o, "clusters", json_object_new_int64((int64_t)v->clusters));
+    json_object_object_add(o, "stored_bytes", json_object_new_int64((int64_t)(v->blocks * VMA_BLOCK_SIZE)));
+    json_object_object_add(o, "bytes_read", json_object_new_int64((int64_t)v->bytes_read));
+    json_object_object_add(o, "fault_count", json_object_new_int64(v->faults));
+    json_object_object_add(o, "faults", json_object_get(r->faults));
+    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(o);
+}
+
+static bool judge(const struct vma_verify_result *v, GError **error)
+{
+    if (v->faults)
+        g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED, "damaged: %u fault%s found", v->faults,
+                    v->faults == 1 ? "" : "s");
+    else if (v->lost_devices)
+        g_set_error(error, VMB_ERROR, VMB_ERROR_INCOMPLETE,
+                    "undamaged, but incomplete: %u of its devices could not be backed up", v->lost_devices);
+    return !v->faults && !v->lost_devices;
+}
+
+static bool verify(const char *path, bool is_json, GError **error)
+{
+    struct vma_verify_result result;
+    g_autoptr(source_t) source = cli_archive_source(path, error);
+    if (!source)
+        return false;
+    g_autofree char *shown = text_make_safe(strcmp(path, "-") ? path : "standard input");
+    struct report report = {.path = shown, .faults = is_json ? json_object_new_array() : NULL};
+    bool is_good = vma_verify(source_read, source, on_fault, &report, &result, error);
+    if (is_good) {
+        (is_json ? print_json : print_text)(&report, &result);
+        is_good = judge(&result, error);
+    }
+    if (!is_good)
+        cli_archive_prefix(path, error);
+    json_object_put(report.faults);
+    return is_good;
+}
+
+int cli_verify(int argc, char **argv)
+{
+    gboolean is_json = FALSE;
+    const GOptionEntry options[] = {
+        {"json", 0, 0, G_OPTION_ARG_NONE, &is_json, "Print one JSON object", NULL},
+        G_OPTION_ENTRY_NULL,
+    };
+    g_autoptr(GError) error = NULL;
+    if (!cli_parse_counted(&argc, &argv, options, "ARCHIVE",
+                           "Reads everything, checks everything, and reports every fault that is found.", 1,
+                           1, &error) ||
+        !verify(argv[1], is_json, &error))
+        return cli_fail(error);
+    return 0;
+}

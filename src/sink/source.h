@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * An archive being read from front to back: told by its content, decompressed, from a file or a pipe. Blocking.
+ *
+ *     g_autoptr(source_t) s = source_open("x.vma.zst", &error);        // "-" = standard input
+ *     while ((n = source_read(s, buffer, sizeof buffer, &error)) > 0) …
+ *
+ * zstd: any chain of frames, skippable ones among them. A frame that ends early is an error, never an end.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <glib.h>
+
+enum source_form { SOURCE_PLAIN, SOURCE_ZSTD };
+
+struct source;
+/* Errors: cannot be opened or read (FAILED); a compression that is not known here (FAILED, with the way round). */
+struct source *source_open(const char *path, GError **error);
+void source_free(struct source *s);
+/* Bytes read (as many as fit, unless the end comes), 0 at the end, -1 with error set: FAILED when it cannot be
+ * read, DAMAGED when the compressed data is damaged or ends early. `source` is a struct source *. */
+ssize_t source_read(void *source, void *buffer, size_t len, GError **error);
+enum source_form source_form(const struct source *s);
+/* Of the file as it lies there: bytes read so far, and all (0 when unknown: a pipe). */
+uint64_t source_position(const struct source *s);
+uint64_t source_size(const struct source *s);
+
+typedef struct source source_t;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(source_t, source_free)
