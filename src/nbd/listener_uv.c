@@ -161,7 +161,7 @@ struct nbd_listener *nbd_listener_open(uv_loop_t *loop, const char *path, const 
                                        const struct nbd_conn_events *events, void *user, GError **error)
 {
     struct nbd_listener *l;
-    int fd = listen_at(path, error);
+    int fd = listen_at(path, error), status;
 
     if (fd < 0)
         return NULL;
@@ -171,8 +171,9 @@ struct nbd_listener *nbd_listener_open(uv_loop_t *loop, const char *path, const 
     l->greeting = g_ptr_array_new();
     l->poll.data = l->pause.data = l;
     remember_file(l);
-    g_assert(uv_timer_init(loop, &l->pause) == 0);
-    g_assert(uv_poll_init(loop, &l->poll, fd) == 0); /* a fresh socket can be polled */
+    uv_timer_init(loop, &l->pause);
+    status = uv_poll_init(loop, &l->poll, fd);
+    g_assert(status == 0); /* a fresh socket can be polled */
     uv_poll_start(&l->poll, UV_READABLE, on_connection);
     return l;
 }
