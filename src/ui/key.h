@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * Keys as the screen knows them: a Unicode character, or one of these. The command table names them ("Up k", "Ctrl-L").
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include "model/command.h"
+
+enum ui_key_code {
+    UI_KEY_CTRL_C = 3,
+    UI_KEY_TAB = 9,
+    UI_KEY_CTRL_L = 12,
+    UI_KEY_ENTER = 13,
+    UI_KEY_CTRL_U = 21,
+    UI_KEY_ESC = 27,
+    UI_KEY_SPACE = 32,
+    UI_KEY_BACKSPACE = 127,
+    UI_KEY_UP = 0x110000, /* beyond Unicode */
+    UI_KEY_DOWN, UI_KEY_LEFT, UI_KEY_RIGHT, UI_KEY_PAGE_UP, UI_KEY_PAGE_DOWN, UI_KEY_HOME, UI_KEY_END,
+    UI_KEY_F1, UI_KEY_UNKNOWN,
+};
+#define KEY_NAME_LEN 16
+
+/* "x", "Up", "Ctrl-L": as in the command table. */
+const char *key_name(uint32_t key, char name[KEY_NAME_LEN]);
+/* What the key means in this phase, NULL = nothing. */
+const struct command_entry *key_command(uint32_t key, enum model_phase phase);
+/* The first of a command's keys: what bar and help show. "" when it has none. */
+const char *key_first(const struct command_entry *entry, char name[KEY_NAME_LEN]);

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/* The pieces ui_draw() puts together; private to src/ui. Each draws from plain values into a canvas. */
+#include "ui/figures.h"
+#include "ui/ui.h"
+
+/* What is being drawn: borrowed for one frame. */
+struct scene {
+    const struct ui *ui;
+    const struct model *m;
+    const struct glyphs *glyphs;
+    struct canvas *canvas;
+    int64_t wall_s;
+};
+
+/* whole screens */
+void screen_main(const struct scene *s);
+void screen_connect(const struct scene *s);
+void screen_plan(const struct scene *s);
+void screen_finished(const struct scene *s);
+void screen_help(const struct scene *s);
+void screen_log(const struct scene *s);
+/* Lines the help has in all, at this width: for scrolling. */
+unsigned screen_help_lines(int width);
+
+/* dialogs, over whatever stands there */
+void dialog_limit(const struct scene *s);
+void dialog_cancel(const struct scene *s);
+void dialog_quit(const struct scene *s);
+
+/* header.c: one line each */
+void header_guest(const struct scene *s, int y);
+void header_phases(const struct scene *s, int y);
+void header_total(const struct scene *s, int y);
+/* Everything in one line, for where there is room for nothing else. */
+void header_micro(const struct scene *s, int y);
+/* facts.c: one line each */
+void facts_sink(const struct scene *s, int y);
+void facts_data(const struct scene *s, int y);
+void facts_guest(const struct scene *s, int y);
+
+/* table.c: rows from y on, the selected one always among them; a last line tells what is out of sight */
+void table_heading(const struct scene *s, int y);
+void table_rows(const struct scene *s, int y, int rows);
+/* First row to show so that the selected one of n is among the rows. */
+unsigned table_first(unsigned selected, unsigned n, int rows);
+
+/* How a row stands, with the two kinds of pause told apart. */
+struct row_look {
+    enum model_state state; /* for the sign */
+    const char *word;
+    enum ui_role role, bar;
+};
+struct row_look table_look(const struct scene *s, unsigned row);
+enum ui_role state_role(enum model_state state);
+
+/* log_pane.c */
+void log_title(const struct scene *s, int y);
+/* The last lines, or those `back` lines further up. */
+void log_lines(const struct scene *s, int y, int lines, unsigned back);
+
+/* footer.c: the message line and the key bar */
+void footer_message(const struct scene *s, int y);
+void footer_keys(const struct scene *s, int y);
+/* Both at the bottom, as far as there is room; returns the first line below the free ones. */
+int footer(const struct scene *s);

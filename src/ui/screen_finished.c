@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The summary: how it ended, what is in the archive and what is not. */
+#include "ui/screen.h"
+
+static enum model_state verdict(int exit_status)
+{
+    if (exit_status == 0)
+        return MODEL_OK;
+    return exit_status == 3 ? MODEL_WARN : exit_status == 4 ? MODEL_CANCELLED : MODEL_FAIL;
+}
+
+static void draw_header(const struct scene *s, int y)
+{
+    static const char *const words[MODEL_STATES] = {
+        [MODEL_OK] = "backup finished",
+        [MODEL_WARN] = "backup FINISHED, INCOMPLETE",
+        [MODEL_FAIL] = "backup FAILED",
+        [MODEL_CANCELLED] = "backup CANCELLED",
+    };
+    enum model_state state = verdict(s->m->exit_status);
+    struct pen pen = pen_at(s->canvas, 1, y, s->canvas->width - 2);
+    enum ui_role role = state == MODEL_OK ? ROLE_HEADER : ROLE_HEADER_ALERT;
+    (void)(pen_right(&pen, role, " %s ", words[state]) ||
+           pen_right(&pen, role, "%s", model_state_word(state)));
+    pen_text(&pen, ROLE_HEADER, "%s", s->m->guest);
+    pen_try(&pen, ROLE_TEXT, "  %s", s->m->guest_state);
+    pen_try(&pen, ROLE_TEXT, "  QEMU %s", s->m->qemu);
+}
+
+static void draw_verdict(const struct scene *s, int y, int below, int *end)
+{
+    enum model_state state = verdict(s->m->exit_status);
+    struct pen pen = pen_at(s->canvas, s->canvas->width >= 60 ? 3 : 0, y, s->canvas->width);
+    pen_text(&pen, state_role(state), "%s ", s->glyphs->states[state]);
+    pen_text(&pen, ROLE_TEXT_STRONG, "%s", s->m->outcome);
+    *end = y + 1;
+    if (!*s->m->next || *end >= below)
+        return;
+    pen = pen_at(s->canvas, s->canvas->width >= 60 ? 5 : 0, *end, s->canvas->width);
+    pen_text(&pen, ROLE_TEXT, "%s", s->m->next);
+    ++*end;
+}
+
+static void fact(const struct scene *s, int *y, const char *name, const char *value)
+{
+    struct pen pen = pen_at(s->canvas, 1, *y, s->canvas->width - 2);
+    pen_text(&pen, ROLE_TEXT_STRONG, "%-9s", name);
+    pen_text(&pen, ROLE_TEXT, "%s", value);
+    ++*y;
+}
+
+static void draw_facts(const struct scene *s, int *y)
+{
+    const struct model *m = s->m;
+    char size[FIGURE_LEN], done[FIGURE_LEN], zero[FIGURE_LEN], ratio[FIGURE_LEN];
+    char took[FIGURE_LEN], from[FIGURE_LEN], to[FIGURE_LEN], rate[FIGURE_LEN], pause[FIGURE_LEN];
+    const char *none = s->glyphs->none;
+    uint64_t per_s =
+        m->elapsed_ms ? (uint64_t)((double)m->done * 1000 / (double)m->elapsed_ms) : MODEL_UNKNOWN;
+    g_autofree char *sizes = g_strdup_printf(
+        "%s from %s read   zero %s   ratio %s   %s", figure_size(m->archive_bytes, none, size),
+        figure_size(m->done, none, done), figure_percent_short(m->zero, m->done, none, zero),
+        figure_ratio(m->done - MIN(m->zero, m->done), m->archive_bytes, none, ratio),
+        m->is_verified ? "verified" : "not verified");
+    g_autofree char *times =
+        g_strdup_printf("%s   %s > %s   average %s", figure_elapsed(m->elapsed_ms, took),
+                        figure_time_of_day(m->started_s, from),
+                        figure_time_of_day(m->started_s + (int64_t)(m->elapsed_ms / 1000), to),
+                        figure_rate(per_s, none, rate));
+    g_autofree char *guest =
+        m->pause_ms == MODEL_UNKNOWN
+            ? g_strdup("never stopped")
+            : g_strdup_printf("stopped %s for the instant", units_format_ms(m->pause_ms, pause));
+    if (m->archive_bytes) {
+        fact(s, y, "archive", m->target);
+        fact(s, y, "size", sizes);
+    }
+    if (m->started_s)
+        fact(s, y, "time", times);
+    fact(s, y, "guest", guest);
+}
+
+/* ---- the table ---- */
+
+enum { SIZE_COLUMNS = 8, TIME_COLUMNS = 8, RATE_COLUMNS = 10, ZERO_COLUMNS = 6, RETRY_COLUMNS = 9 };
+
+static void draw_figures(const struct scene *s, struct pen *pen, const struct model_drive *d, bool is_ok)
+{
+    const char *none = s->glyphs->none;
+    char text[FIGURE_LEN];
+    uint64_t took = is_ok ? d->elapsed_ms : MODEL_UNKNOWN, rate = is_ok ? d->average : MODEL_UNKNOWN;
+    figure_size(d->size, none, text);
+    pen_try(pen, ROLE_NUM, "%s", figure_pad(text, SIZE_COLUMNS));
+    figure_short_time(took, none, text);
+    pen_try(pen, ROLE_NUM, "%s", figure_pad(text, TIME_COLUMNS));
+    figure_rate(rate, none, text);
+    pen_try(pen, ROLE_NUM, "%s", figure_pad(text, RATE_COLUMNS));
+    figure_percent_short(d->zero, is_ok ? d->size : 0, none, text);
+    pen_try(pen, ROLE_NUM, "%s", figure_pad(text, ZERO_COLUMNS));
+    pen_try(pen, ROLE_NUM, "%*u", RETRY_COLUMNS, d->retries);
+}
+
+static void draw_row(const struct scene *s, int y, unsigned row)
+{
+    const struct model_drive *d = &s->m->drives[row];
+    bool is_ok = d->state == MODEL_OK || d->state == MODEL_WARN, is_lost = d->state == MODEL_FAIL;
+    bool is_selected = row == s->ui->selected;
+    struct pen pen = pen_at(s->canvas, 0, y, s->canvas->width);
+    pen_text(&pen, ROLE_MARK, "%s", is_selected ? s->glyphs->cursor : " ");
+    pen_text(&pen, state_role(d->state), "%s", s->glyphs->states[d->state]);
+    pen_gap(&pen, 1);
+    if (s->canvas->width >= 40)
+        pen_text(&pen, is_lost ? ROLE_TEXT_STRONG : ROLE_TEXT, "%-9s ",
+                 is_ok     ? "ok"
+                 : is_lost ? "LOST"
+                           : model_state_word(d->state));
+    int name = MIN(13, pen_room(&pen));
+    if (is_selected)
+        canvas_paint(s->canvas, pen.x, y, name, ROLE_SELECT);
+    canvas_put(s->canvas, pen.x, y, name, is_selected ? ROLE_SELECT : ROLE_TEXT, d->name);
+    pen_gap(&pen, name);
+    draw_figures(s, &pen, d, is_ok);
+    pen_gap(&pen, 2);
+    if (pen_room(&pen) > 8)
+        pen_text(&pen, ROLE_TEXT, "%s", d->note);
+}
+
+static void draw_heading(const struct scene *s, int y)
+{
+    struct pen pen = pen_at(s->canvas, 3, y, s->canvas->width - 3);
+    pen_try(&pen, ROLE_TITLE, "%-9s %-13s", "RESULT", "DEVICE");
+    pen_try(&pen, ROLE_TITLE, "%*s", SIZE_COLUMNS, "SIZE");
+    pen_try(&pen, ROLE_TITLE, "%*s", TIME_COLUMNS, "TIME");
+    pen_try(&pen, ROLE_TITLE, "%*s", RATE_COLUMNS, "RATE");
+    pen_try(&pen, ROLE_TITLE, "%*s", ZERO_COLUMNS, "ZERO");
+    pen_try(&pen, ROLE_TITLE, "%*s", RETRY_COLUMNS, "RETRIES");
+    pen_try(&pen, ROLE_TITLE, "  NOTE");
+}
+
+static int draw_rows(const struct scene *s, int y, int rows)
+{
+    unsigned first = table_first(s->ui->selected, s->m->n_drives, rows);
+    for (int i = 0; i < rows && first + (unsigned)i < s->m->n_drives; i++)
+        draw_row(s, y + i, first + (unsigned)i);
+    return y + MIN(rows, (int)s->m->n_drives);
+}
+
+static void draw_status(const struct scene *s, int y)
+{
+    static const char *const meanings[] = {
+        "all saved",
+        "failed, nothing usable",
+        "usage",
+        "finished, incomplete",
+        "cancelled",
+        "monitor not reachable",
+        "target cannot be written",
+        "another backup holds this guest",
+        "damage found",
+    };
+    int status = s->m->exit_status;
+    struct pen pen = pen_at(s->canvas, 1, y, s->canvas->width - 2);
+    pen_text(&pen, ROLE_TEXT, "Exit status will be %d (%s).", status,
+             status >= 0 && status < (int)G_N_ELEMENTS(meanings) ? meanings[status] : "ended by a signal");
+}
+
+void screen_finished(const struct scene *s)
+{
+    int below = footer(s), y = 0, n = MAX((int)s->m->n_drives, 1);
+    bool is_full = below >= 14;
+    if (below >= 3)
+        draw_header(s, y++);
+    y += below >= 20;
+    if (below >= 2)
+        draw_verdict(s, y, below - 1, &y);
+    if (is_full) {
+        y += below >= 18;
+        draw_facts(s, &y);
+        y += below >= 18;
+        draw_heading(s, y++);
+    }
+    y = draw_rows(s, y, CLAMP(below - y - (is_full ? 1 : 0), 1, n));
+    if (is_full && y + 1 < below)
+        draw_status(s, y + 1);
+    if (y + 5 < below) {
+        log_title(s, y + 3);
+        log_lines(s, y + 4, below - y - 4, 0);
+    }
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ui/theme.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+#define FORMAT 1
+
+/* A file being read, and what to say of it. */
+struct reading {
+    GKeyFile *file;
+    const char *text, *source;
+    struct theme *theme;
+    GError **error;
+};
+
+static const char *const role_names[] = {
+#define ROLE_TEXT_OF(name, text) text,
+    UI_ROLES(ROLE_TEXT_OF)
+#undef ROLE_TEXT_OF
+};
+static const char *const ansi_names[] = {"black", "red",     "green", "yellow",
+                                         "blue",  "magenta", "cyan",  "white"};
+
+/* ---- errors with a line ---- */
+
+/* The line of "key=" in [group], or of the first line that is nothing a key file knows (key NULL); 0 = not
+ * found. */
+static unsigned line_of(const char *text, const char *group, const char *key)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    bool is_inside = false;
+    for (unsigned i = 0; lines[i]; i++) {
+        const char *line = g_strstrip(lines[i]);
+        size_t len = strlen(line);
+        if (*line == '[' && line[len - 1] == ']')
+            is_inside = group && strlen(group) == len - 2 && strncmp(line + 1, group, len - 2) == 0;
+        else if (!key && *line && *line != '#' && !strchr(line, '='))
+            return i + 1;
+        else if (key && is_inside && g_str_has_prefix(line, key) && strchr("= \t", line[strlen(key)]))
+            return i + 1;
+    }
+    return 0;
+}
+
+static bool refuse(const struct reading *r, const char *group, const char *key, const char *why,
+                   const char *what)
+{
+    g_autofree char *safe = text_make_safe(what ? what : "");
+    g_set_error(r->error, VMB_ERROR, VMB_ERROR_USAGE, "%s:%u: %s%s%s%s%s%s", r->source,
+                line_of(r->text, group, key), key ? key : "", key ? ": " : "", why, what ? " '" : "", safe,
+                what ? "'" : "");
+    return false;
+}
+
+/* ---- colours ---- */
+
+int theme_nearest_256(uint32_t rgb)
+{
+    int best = 16, best_distance = G_MAXINT;
+    for (int i = 16; i < 256; i++) {
+        static const int levels[] = {0, 95, 135, 175, 215, 255};
+        int cube = i - 16, grey = 8 + 10 * (i - 232);
+        int red = i < 232 ? levels[cube / 36] : grey, green = i < 232 ? levels[cube / 6 % 6] : grey;
+        int blue = i < 232 ? levels[cube % 6] : grey;
+        int dr = red - (int)(rgb >> 16 & 255), dg = green - (int)(rgb >> 8 & 255),
+            db = blue - (int)(rgb & 255);
+        int distance = dr * dr + dg * dg + db * db;
+        if (distance < best_distance) {
+            best_distance = distance;
+            best = i;
+        }
+    }
+    return best;
+}
+
+int theme_nearest_16(uint32_t rgb)
+{
+    int red = (int)(rgb >> 16 & 255), green = (int)(rgb >> 8 & 255), blue = (int)(rgb & 255);
+    int high = MAX(red, MAX(green, blue)), low = MIN(red, MIN(green, blue));
+    if (high - low < 48) /* a grey */
+        return high < 64 ? 0 : high < 160 ? 8 : high < 224 ? 7 : 15;
+    int middle = (high + low) / 2, hue = (red > middle) | (green > middle) << 1 | (blue > middle) << 2;
+    return high > 200 ? hue + 8 : hue;
+}
+
+static int at_depth(int32_t colour, enum theme_depth depth)
+{
+    static const uint8_t levels[] = {0, 95, 135, 175, 215, 255};
+    if (depth == THEME_256)
+        return colour; /* the terminal layer takes the nearest where it has no true colour */
+    if (colour >= THEME_RGB)
+        return theme_nearest_16((uint32_t)colour & 0xffffff);
+    if (colour < 16)
+        return colour;
+    unsigned cube = (unsigned)colour - 16, grey = 8 + 10 * ((unsigned)colour - 232);
+    if (colour >= 232)
+        return theme_nearest_16(grey << 16 | grey << 8 | grey);
+    return theme_nearest_16((uint32_t)levels[cube / 36] << 16 | (uint32_t)levels[cube / 6 % 6] << 8 |
+                            levels[cube % 6]);
+}
+
+static bool parse_ansi(const char *name, int32_t *colour)
+{
+    bool is_bright = g_str_has_prefix(name, "bright-");
+    for (int i = 0; i < 8; i++)
+        if (g_str_equal(ansi_names[i], name + (is_bright ? strlen("bright-") : 0))) {
+            *colour = i + (is_bright ? 8 : 0);
+            return true;
+        }
+    return false;
+}
+
+static bool parse_colour(const struct reading *r, const char *name, int32_t *colour)
+{
+    g_autofree char *resolved = NULL;
+    if (*name == '$') { /* one step only: a palette cannot loop */
+        resolved = g_key_file_get_string(r->file, "palette", name + 1, NULL);
+        if (!resolved)
+            return false;
+        name = g_strstrip(resolved);
+    }
+    guint64 number;
+    *colour = THEME_DEFAULT;
+    if (g_str_equal(name, "default"))
+        return true;
+    if (*name == '#' && strlen(name) == 7 && strspn(name + 1, "0123456789abcdefABCDEF") == 6) {
+        *colour = THEME_RGB | (int32_t)g_ascii_strtoull(name + 1, NULL, 16);
+        return true;
+    }
+    if (g_ascii_string_to_unsigned(name, 10, 0, 255, &number, NULL)) {
+        *colour = (int32_t)number;
+        return true;
+    }
+    return parse_ansi(name, colour);
+}
+
+static bool parse_attributes(const struct reading *r, const char *group, const char *key, const char *text,
+                             unsigned *attributes)
+{
+    g_auto(GStrv) words = g_strsplit(text, ",", -1);
+    for (unsigned i = 0; words[i]; i++) {
+        const char *word = g_strstrip(words[i]);
+        if (g_str_equal(word, "bold"))
+            *attributes |= THEME_BOLD;
+        else if (g_str_equal(word, "reverse"))
+            *attributes |= THEME_REVERSE;
+        else if (g_str_equal(word, "underline"))
+            *attributes |= THEME_UNDERLINE;
+        else if (*word && !g_str_equal(word, "none"))
+            return refuse(r, group, key, "unknown attribute", word);
+    }
+    return true;
+}
+
+/* ---- roles ---- */
+
+/* "fg;bg;attributes"; in roles-mono only attributes. */
+static bool parse_style(const struct reading *r, const char *group, const char *key,
+                        struct theme_style *style)
+{
+    g_autofree char *value = g_key_file_get_string(r->file, group, key, NULL);
+    *style = (struct theme_style){THEME_DEFAULT, THEME_DEFAULT, 0};
+    if (!value)
+        return refuse(r, group, key, "not a readable value", NULL);
+    if (g_str_equal(group, "roles-mono"))
+        return parse_attributes(r, group, key, value, &style->attributes);
+    g_auto(GStrv) parts = g_strsplit(value, ";", -1);
+    unsigned n = g_strv_length(parts);
+    if (n > 3)
+        return refuse(r, group, key, "more than foreground;background;attributes", NULL);
+    for (unsigned i = 0; i < MIN(n, 2); i++)
+        if (!parse_colour(r, g_strstrip(parts[i]), i ? &style->bg : &style->fg))
+            return refuse(r, group, key, "unknown colour", parts[i]);
+    return n < 3 || parse_attributes(r, group, key, parts[2], &style->attributes);
+}
+
+/* The key that decides a role: its own, its family's ("state-*"), "text"; NULL when the group has none of
+ * them. */
+static char *deciding_key(const struct reading *r, const char *group, const char *role)
+{
+    const char *dash = strchr(role, '-');
+    g_autofree char *family = dash ? g_strndup(role, (gsize)(dash - role)) : NULL;
+    g_autofree char *wildcard = family ? g_strconcat(family, "-*", NULL) : NULL;
+    const char *candidates[] = {role, wildcard, family, "text"};
+    for (unsigned i = 0; i < G_N_ELEMENTS(candidates); i++)
+        if (candidates[i] && g_key_file_has_key(r->file, group, candidates[i], NULL))
+            return g_strdup(candidates[i]);
+    return NULL;
+}
+
+static bool read_role(const struct reading *r, enum ui_role role)
+{
+    struct theme_style *full = &r->theme->styles[THEME_256][role];
+    g_autofree char *key = deciding_key(r, "roles", role_names[role]);
+    if (key && !parse_style(r, "roles", key, full))
+        return false;
+    struct theme_style *few = &r->theme->styles[THEME_16][role], *mono = &r->theme->styles[THEME_MONO][role];
+    *few = (struct theme_style){at_depth(full->fg, THEME_16), at_depth(full->bg, THEME_16), full->attributes};
+    *mono = (struct theme_style){THEME_DEFAULT, THEME_DEFAULT, full->attributes};
+    if (g_key_file_has_key(r->file, "roles-16", role_names[role], NULL) &&
+        !parse_style(r, "roles-16", role_names[role], few))
+        return false;
+    return !g_key_file_has_key(r->file, "roles-mono", role_names[role], NULL) ||
+           parse_style(r, "roles-mono", role_names[role], mono);
+}
+
+static bool is_role(const char *key)
+{
+    for (unsigned i = 0; i < UI_ROLES_END; i++)
+        if (g_str_equal(role_names[i], key))
+            return true;
+    return g_str_has_suffix(key, "-*");
+}
+
+/* A role of a later version must not make a theme unusable. */
+static void note_unknown_roles(const struct reading *r)
+{
+    g_auto(GStrv) keys = g_key_file_get_keys(r->file, "roles", NULL, NULL);
+    for (unsigned i = 0; keys && keys[i]; i++)
+        if (!is_role(keys[i]))
+            g_snprintf(r->theme->warning, sizeof r->theme->warning, "%s:%u: unknown role '%s' ignored",
+                       r->source, line_of(r->text, "roles", keys[i]), keys[i]);
+}
+
+static bool read_all(const struct reading *r)
+{
+    g_autoptr(GError) bad = NULL;
+    if (!g_key_file_load_from_data(r->file, r->text, strlen(r->text), G_KEY_FILE_NONE, &bad))
+        return refuse(r, NULL, NULL, "neither [group] nor key=value; comments need a line of their own",
+                      NULL);
+    if (g_key_file_get_integer(r->file, "theme", "format", NULL) != FORMAT)
+        return refuse(r, "theme", "format", "must be 1", NULL);
+    for (enum ui_role role = 0; role < UI_ROLES_END; role++)
+        if (!read_role(r, role))
+            return false;
+    g_autofree char *title = g_key_file_get_string(r->file, "theme", "name", NULL);
+    text_copy(r->theme->title, sizeof r->theme->title, title);
+    note_unknown_roles(r);
+    return true;
+}
+
+bool theme_parse(const char *text, const char *source, struct theme *theme, GError **error)
+{
+    struct theme fresh = {.name = ""};
+    const char *builtin = theme_builtin("default");
+    if (text != builtin) /* what a theme leaves out is as built in */
+        theme_load_builtin(&fresh);
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autofree char *base = g_path_get_basename(source);
+    struct reading r = {.file = file, .text = text, .source = base, .theme = &fresh, .error = error};
+    fresh.warning[0] = '\0';
+    if (!read_all(&r))
+        return false;
+    if (g_str_has_suffix(base, ".theme"))
+        base[strlen(base) - strlen(".theme")] = '\0';
+    text_copy(fresh.name, sizeof fresh.name, base);
+    *theme = fresh;
+    return true;
+}
+
+const struct theme_style *theme_style(const struct theme *theme, enum theme_depth depth, enum ui_role role)
+{
+    g_assert(depth < THEME_DEPTHS && role < UI_ROLES_END);
+    return &theme->styles[depth][role];
+}

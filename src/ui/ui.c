@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ui/ui.h"
+
+#include "ui/screen.h"
+
+void ui_init(struct ui *ui, const struct glyphs *glyphs)
+{
+    *ui = (struct ui){.glyphs = glyphs};
+}
+
+static void say(struct ui *ui, enum model_level level, const char *format, va_list args) G_GNUC_PRINTF(3, 0);
+static void say(struct ui *ui, enum model_level level, const char *format, va_list args)
+{
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    model_set(ui->message, "%s", text);
+    ui->message_level = level;
+    ui->message_until_ms = ui->now_ms + UI_MESSAGE_MS;
+}
+
+void ui_say(struct ui *ui, enum model_level level, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say(ui, level, format, args);
+    va_end(args);
+}
+
+void ui_tick(struct ui *ui, const struct model *m, int64_t now_ms)
+{
+    ui->now_ms = now_ms;
+    ui->selected = MIN(ui->selected, m->n_drives ? m->n_drives - 1 : 0);
+    for (unsigned i = 0; i < MIN(m->n_drives, UI_MAX_ROWS); i++)
+        if (m->drives[i].is_paused_by_target)
+            ui->held_until_ms[i] = now_ms + UI_HELD_MS;
+    /* A question about a run that is over is none. */
+    if (ui->dialog == UI_DIALOG_LIMIT && !command_is_valid(COMMAND_LIMIT, m->phase))
+        ui->dialog = UI_DIALOG_NONE;
+    if ((ui->dialog == UI_DIALOG_CANCEL || ui->dialog == UI_DIALOG_QUIT) &&
+        !command_is_valid(COMMAND_CANCEL_ALL, m->phase))
+        ui->dialog = UI_DIALOG_NONE;
+}
+
+static void say_limit(struct ui *ui, const struct model *m, const struct model_event *e)
+{
+    char old_text[UNITS_LEN], new_text[UNITS_LEN];
+    bool is_one = e->drive >= 0 && e->drive < (int)m->n_drives;
+    ui_say(ui, MODEL_INFO, "%s limit %s > %s%s", is_one ? m->drives[e->drive].name : "all:",
+           e->old_value ? units_format_rate(e->old_value, old_text) : "none",
+           e->new_value ? units_format_rate(e->new_value, new_text) : "none",
+           is_one ? "" : ", the same value to each");
+}
+
+void ui_event(struct ui *ui, const struct model *m, const struct model_event *e)
+{
+    if (e->type == MODEL_EV_LIMIT)
+        say_limit(ui, m, e);
+    else if (e->type == MODEL_EV_REPLY && !e->ok && e->text)
+        ui_say(ui, MODEL_ERROR, "%s", e->text);
+    else if (e->type == MODEL_EV_PHASE && m->phase == MODEL_DONE)
+        ui->view = UI_VIEW_MAIN;
+}
+
+bool ui_is_moving(const struct model *m)
+{
+    return m->phase != MODEL_DONE;
+}
+
+static void draw_screen(const struct scene *s)
+{
+    if (s->ui->view == UI_VIEW_HELP)
+        screen_help(s);
+    else if (s->ui->view == UI_VIEW_LOG)
+        screen_log(s);
+    else if (s->m->phase <= MODEL_CONNECT_FAILED)
+        screen_connect(s);
+    else if (s->m->phase == MODEL_PLAN)
+        screen_plan(s);
+    else if (s->m->phase == MODEL_DONE)
+        screen_finished(s);
+    else
+        screen_main(s);
+}
+
+void ui_draw(const struct ui *ui, const struct model *m, int64_t wall_s, struct canvas *c)
+{
+    struct scene scene = {.ui = ui, .m = m, .glyphs = ui->glyphs, .canvas = c, .wall_s = wall_s};
+    canvas_clear(c);
+    draw_screen(&scene);
+    if (ui->dialog == UI_DIALOG_LIMIT)
+        dialog_limit(&scene);
+    else if (ui->dialog == UI_DIALOG_CANCEL)
+        dialog_cancel(&scene);
+    else if (ui->dialog == UI_DIALOG_QUIT)
+        dialog_quit(&scene);
+}

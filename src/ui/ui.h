@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * The screen without a terminal: keys go in, commands for the engine come out, and what is to be seen is
+ * drawn from a model into a canvas. No clock, no loop, no engine.
+ *
+ *     struct ui ui; ui_init(&ui, glyphs);
+ *     struct ui_action action = ui_key(&ui, key, model, now_ms);
+ *     if (action.does == UI_COMMAND) backup_command(run, &action.command, &error) …
+ *     ui_tick(&ui, model, now_ms);
+ *     ui_draw(&ui, model, wall_clock_s, canvas);
+ *
+ * now_ms is monotonic. Dialogs open on the harmless answer and ignore keys younger than UI_DIALOG_DEAF_MS, so
+ * that what was typed ahead decides nothing.
+ */
+#include "model/command.h"
+#include "model/event.h"
+#include "model/model.h"
+#include "ui/canvas.h"
+#include "ui/glyphs.h"
+#include "ui/key.h"
+
+#define UI_DIALOG_DEAF_MS 300
+#define UI_MESSAGE_MS     10000
+#define UI_HELD_MS        3000 /* a pause by the target shows this long: it comes and goes many times a second */
+#define UI_MAX_ROWS       256
+#define UI_INPUT_LEN      64
+
+enum ui_view { UI_VIEW_MAIN, UI_VIEW_LOG, UI_VIEW_HELP };
+enum ui_dialog { UI_DIALOG_NONE, UI_DIALOG_LIMIT, UI_DIALOG_CANCEL, UI_DIALOG_QUIT };
+
+struct ui {
+    const struct glyphs *glyphs;
+    bool is_readonly;
+    enum ui_view view;
+    unsigned selected; /* row of the table */
+    unsigned back;     /* lines the log, or the help, is scrolled by */
+    /* the dialog */
+    enum ui_dialog dialog;
+    int64_t opened_ms;
+    char input[UI_INPUT_LEN];
+    char target[MODEL_NAME_LEN]; /* of the limit */
+    bool is_for_all;
+    bool keeps_partial;
+    bool wants_to_leave; /* as soon as the cancelled run is undone */
+    /* the message line */
+    char message[MODEL_TEXT_LEN];
+    enum model_level message_level;
+    int64_t message_until_ms, now_ms;
+    int64_t held_until_ms[UI_MAX_ROWS];
+};
+
+enum ui_does { UI_NOTHING, UI_COMMAND, UI_LEAVE, UI_REDRAW, UI_NEXT_THEME };
+struct ui_action {
+    enum ui_does does;
+    struct command command; /* of UI_COMMAND */
+};
+
+void ui_init(struct ui *ui, const struct glyphs *glyphs);
+struct ui_action ui_key(struct ui *ui, uint32_t key, const struct model *m, int64_t now_ms);
+/* Lets messages and marks grow old. Call before each ui_draw(). */
+void ui_tick(struct ui *ui, const struct model *m, int64_t now_ms);
+/* Shows what an event is about in the message line, where that is not seen elsewhere. */
+void ui_event(struct ui *ui, const struct model *m, const struct model_event *e);
+void ui_say(struct ui *ui, enum model_level level, const char *format, ...) G_GNUC_PRINTF(3, 4);
+void ui_draw(const struct ui *ui, const struct model *m, int64_t wall_s, struct canvas *c);
+/* True while something on the screen changes by itself. */
+bool ui_is_moving(const struct model *m);

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/* Runs frozen at a moment, for the tests of the screen. Wall clock: 2026-11-22 11:42:07 UTC. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "model/model.h"
+#include "ui/ui.h"
+
+#define G           (UINT64_C(1) << 30)
+#define M           (UINT64_C(1) << 20)
+#define SCENE_NOW_S 1795347727
+
+static inline int64_t scene_time(int hour, int minute, int second)
+{
+    return SCENE_NOW_S - (11 * 3600 + 42 * 60 + 7) + hour * 3600 + minute * 60 + second;
+}
+
+static inline struct model_drive *scene_drive(struct model *m, const char *name, uint64_t size, uint64_t done,
+                                              enum model_state state, uint64_t rate)
+{
+    struct model_drive *d = model_add_drive(m, name);
+    d->is_included = d->is_guarded = true;
+    d->size = size;
+    d->done = done;
+    d->zero = done / 3;
+    d->state = state;
+    d->rate = rate;
+    d->average = d->peak = state == MODEL_OK ? 113 * M : rate;
+    if (rate)
+        d->eta_ms = (size - done) * 1000 / rate;
+    m->total += size;
+    m->done += done;
+    return d;
+}
+
+static inline void scene_guest(struct model *m)
+{
+    setenv("TZ", "UTC", 1);
+    tzset();
+    model_init(m);
+    model_set(m->monitor, "/run/qemu/web-01.qmp");
+    model_set(m->guest, "web-01");
+    model_set(m->guest_state, "running");
+    model_set(m->qemu, "8.2.2");
+    model_set(m->target, "/mnt/bk/web-01-20261122T1129.vma.zst");
+    model_set(m->recipe, "guard filters, background snapshot");
+    m->data_age_ms = 400;
+}
+
+static inline void scene_log(struct model *m)
+{
+    model_log(m, MODEL_INFO, scene_time(11, 29, 26), "connected, guest web-01 running, 7 devices");
+    model_log(m, MODEL_INFO, scene_time(11, 30, 38), "vmstate saved 4.0G in 72 s, guest stopped 38ms");
+    model_log(m, MODEL_INFO, scene_time(11, 41, 20), "scsi1 limit 200M > 120M (operator)");
+    model_log(m, MODEL_ERROR, scene_time(11, 41, 58), "virtio4 read error at 13.2G: Input/output error");
+    model_log(m, MODEL_HINT, scene_time(11, 41, 58), "it is tried again in 24 s; look at the host's dmesg");
+    model_log(m, MODEL_WARNING, scene_time(11, 42, 3),
+              "target takes 123M/s, less than comes in; drives wait for it");
+}
+
+/* In the middle of a copy: every state a row can have. */
+static inline void scene_copy(struct model *m)
+{
+    scene_guest(m);
+    m->phase = MODEL_COPY;
+    m->started_s = scene_time(11, 29, 26);
+    m->elapsed_ms = 761000;
+    m->eta_ms = 1080000;
+    m->in_rate = 412 * M;
+    m->out_rate = 123 * M;
+    m->written = 39 * G + 205 * M;
+    m->free_bytes = 1239 * G;
+    m->need_bytes = 111 * G;
+    m->spool_size = 5 * G;
+    m->spool_used = 150 * M;
+    m->pause_ms = 38;
+    m->bottleneck = MODEL_BY_SINK;
+    struct model_drive *d = scene_drive(m, "vmstate", 4 * G, 4 * G, MODEL_OK, 0);
+    d->is_vmstate = true;
+    d->elapsed_ms = 72000;
+    d = scene_drive(m, "scsi0", 32 * G, 32 * G, MODEL_OK, 0);
+    d->elapsed_ms = 290000;
+    d = scene_drive(m, "scsi1", 64 * G, 39 * G + 307 * M, MODEL_RUN, 118 * M);
+    d->limit = 120 * M;
+    d->is_limit_binding = true;
+    d->peak = 203 * M;
+    d = scene_drive(m, "scsi2", 128 * G, 39 * G + 40 * M, MODEL_RUN, 294 * M);
+    d->is_paused_by_target = true;
+    d = scene_drive(m, "virtio3", 256 * G, 5 * G + 400 * M, MODEL_PAUSE, 0);
+    d->is_paused_by_operator = true;
+    d->limit = 50 * M;
+    model_set(d->note, "by you 11:40");
+    d = scene_drive(m, "virtio4", 28 * G, 13 * G + 200 * M, MODEL_FAIL, 0);
+    model_set(d->note, "read error (EIO)");
+    scene_drive(m, "efidisk0", 64 * M, 0, MODEL_WAIT, 0);
+    m->zero = m->done / 100 * 37;
+    scene_log(m);
+}
+
+static inline void scene_plan(struct model *m)
+{
+    static const struct {
+        const char *name, *format, *note;
+        uint64_t size, used;
+    } rows[] = {
+        {"vmstate", "", "RAM and devices", 4 * G, 3 * G + 100 * M},
+        {"scsi0", "qcow2", "", 32 * G, 12 * G + 410 * M},
+        {"scsi1", "qcow2", "", 64 * G, 50 * G + 100 * M},
+        {"scsi2", "raw", "", 128 * G, 101 * G},
+        {"virtio3", "raw", "excluded", 256 * G, 248 * G},
+        {"ide2", "raw", "CD-ROM, read-only: skipped", 1200 * M, MODEL_UNKNOWN},
+        {"efidisk0", "qcow2", "", 64 * M, 512 << 10},
+    };
+    scene_guest(m);
+    m->phase = MODEL_PLAN;
+    m->free_bytes = 1239 * G;
+    m->need_bytes = 228 * G;
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        struct model_drive *d = scene_drive(m, rows[i].name, rows[i].size, 0, MODEL_WAIT, 0);
+        d->used = rows[i].used;
+        d->is_vmstate = i == 0;
+        d->is_included = i != 4 && i != 5;
+        d->state = i == 5 ? MODEL_SKIPPED : MODEL_WAIT;
+        d->limit = i == 2 ? 120 * M : 0;
+        model_set(d->format, "%s", rows[i].format);
+        model_set(d->note, "%s", rows[i].note);
+        if (!d->is_included)
+            m->total -= d->size;
+    }
+    model_set(m->same_as, "vmabackup backup --limit scsi1=120M --exclude virtio3 -o %s /run/qemu/web-01.qmp",
+              m->target);
+    model_log(m, MODEL_INFO, scene_time(11, 29, 26), "connected, guest web-01 running, 7 devices");
+    model_log(m, MODEL_WARNING, scene_time(11, 29, 26),
+              "no guest agent: file systems are saved as after a power cut");
+}
+
+static inline void scene_connect(struct model *m, bool has_failed)
+{
+    static const struct {
+        enum model_state state;
+        const char *text;
+    } checks[] = {
+        {MODEL_OK, "the path exists and is a socket (srwxr-x--- root:kvm)"},
+        {MODEL_OK, "this user may open it"},
+        {MODEL_FAIL, "connect: Connection refused (ECONNREFUSED)"},
+        {MODEL_WAIT, "QMP greeting"},
+        {MODEL_WAIT, "capabilities, QEMU version, guest"},
+    };
+    setenv("TZ", "UTC", 1);
+    tzset();
+    model_init(m);
+    m->phase = has_failed ? MODEL_CONNECT_FAILED : MODEL_CONNECTING;
+    model_set(m->monitor, "/run/qemu/web-01.qmp");
+    for (unsigned i = 0; i < G_N_ELEMENTS(checks); i++) {
+        m->checks[i].state = has_failed || i < 2 ? checks[i].state : i == 2 ? MODEL_RUN : MODEL_WAIT;
+        model_set(m->checks[i].text, "%s", !has_failed && i == 2 ? "connect" : checks[i].text);
+    }
+    m->n_checks = G_N_ELEMENTS(checks);
+    if (!has_failed)
+        return;
+    model_set(m->failure, "Nothing is listening on that socket.");
+    model_set(m->advice, "Most often QEMU has ended and left the file behind, or it was started without "
+                         "-qmp unix:/run/qemu/web-01.qmp,server=on,wait=off");
+    m->retry_in_ms = 3000;
+    m->attempt = 4;
+    model_log(m, MODEL_ERROR, scene_time(11, 42, 5), "connect /run/qemu/web-01.qmp: Connection refused");
+}
+
+static inline void scene_finished(struct model *m, bool is_complete)
+{
+    scene_copy(m);
+    m->phase = MODEL_DONE;
+    m->elapsed_ms = 1862000;
+    m->done = m->total;
+    m->zero = m->total / 100 * 37;
+    m->archive_bytes = 141 * G + 300 * M;
+    for (unsigned i = 0; i < m->n_drives; i++) {
+        struct model_drive *d = &m->drives[i];
+        if (d->state == MODEL_FAIL && !is_complete) {
+            d->retries = 3;
+            continue;
+        }
+        d->state = MODEL_OK;
+        d->done = d->size;
+        d->zero = d->size / 3;
+        d->average = d->average ? d->average : 64 * M;
+        d->elapsed_ms = d->size * 1000 / d->average;
+        d->is_paused_by_operator = d->is_paused_by_target = false;
+        d->note[0] = '\0';
+    }
+    m->exit_status = is_complete ? 0 : 3;
+    model_set(m->outcome, "%s",
+              is_complete ? "all 7 devices saved, 141G in 31m02s"
+                          : "6 of 7 devices saved, virtio4 is missing (read error, EIO)");
+    model_set(m->next, "%s",
+              is_complete ? "" : "look at the host's disk, then back up again; this archive lacks virtio4");
+}
