@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "model/command.h"
 
-#define ANYWHERE  ((1u << MODEL_PHASES) - 1)
-#define COPYING   (COMMAND_IN(MODEL_PREPARE) | COMMAND_IN(MODEL_RAM) | COMMAND_IN(MODEL_FREEZE) | COMMAND_IN(MODEL_COPY))
+#define ANYWHERE ((1u << MODEL_PHASES) - 1)
+#define COPYING                                                                                              \
+    (COMMAND_IN(MODEL_PREPARE) | COMMAND_IN(MODEL_RAM) | COMMAND_IN(MODEL_FREEZE) | COMMAND_IN(MODEL_COPY))
 #define RUNNING   (COPYING | COMMAND_IN(MODEL_FINISH) | COMMAND_IN(MODEL_VERIFY))
 #define LIMITABLE (COMMAND_IN(MODEL_PLAN) | COPYING)
 
@@ -17,21 +18,23 @@ const struct command_entry command_table[] = {
     {COMMAND_BACK, NULL, NULL, "Esc Backspace", NULL, "back, close", ANYWHERE, false, "MOVE"},
 
     {COMMAND_HELP, "help", NULL, "? F1", "Help", "this page", ANYWHERE, false, "SCREEN"},
-    {COMMAND_BEGIN, "begin", NULL, "B", "Begin", "begin the backup", COMMAND_IN(MODEL_PLAN), true, "WHOLE BACKUP"},
-    {COMMAND_LIMIT, "limit", "DRIVE|all RATE", "s", "Limit", "set its speed limit", LIMITABLE, true, "DRIVES"},
-    {COMMAND_LIMIT_ALL, NULL, NULL, "S", "All", "limit all: the same value to each", LIMITABLE, true,
+    {COMMAND_BEGIN, "begin", NULL, "B", "Begin", "begin the backup", COMMAND_IN(MODEL_PLAN), true,
      "WHOLE BACKUP"},
+    {COMMAND_LIMIT, "limit", "DRIVE|all RATE", "s", "Limit", "set its speed limit", LIMITABLE, true,
+     "DRIVES"},
+    {COMMAND_LIMIT_ALL, NULL, NULL, "S", "All", "the same limit for each", LIMITABLE, true, "WHOLE BACKUP"},
     {COMMAND_UNLIMIT, NULL, NULL, "u", NULL, "lift its limit", LIMITABLE, true, "DRIVES"},
-    {COMMAND_TOGGLE_PAUSE, NULL, NULL, "p", "Pause", "pause, or resume", COMMAND_IN(MODEL_COPY), true, "DRIVES"},
-    {COMMAND_TOGGLE_PAUSE_ALL, NULL, NULL, "P", NULL, "pause or resume all drives", COMMAND_IN(MODEL_COPY), true,
+    {COMMAND_TOGGLE_PAUSE, NULL, NULL, "p", "Pause", "pause, or resume", COMMAND_IN(MODEL_COPY), true,
+     "DRIVES"},
+    {COMMAND_TOGGLE_PAUSE_ALL, NULL, NULL, "P", NULL, "pause, or resume, all", COMMAND_IN(MODEL_COPY), true,
      "WHOLE BACKUP"},
     {COMMAND_PAUSE, "pause", "DRIVE|all", NULL, NULL, "pause copying (guest writes are still kept)",
      COMMAND_IN(MODEL_COPY), true, NULL},
     {COMMAND_RESUME, "resume", "DRIVE|all", NULL, NULL, "go on copying", COMMAND_IN(MODEL_COPY), true, NULL},
-    {COMMAND_CANCEL_ALL, "cancel-all", "GUEST [keep-partial]", "C", "Cancel all", "cancel all (name asked)", RUNNING,
-     true, "WHOLE BACKUP"},
-    {COMMAND_RECONNECT, "reconnect", NULL, "r", "Try now", "connect again at once", COMMAND_IN(MODEL_CONNECT_FAILED),
-     false, "WHOLE BACKUP"},
+    {COMMAND_CANCEL_ALL, "cancel-all", "GUEST [keep-partial]", "C", "Cancel all", "cancel all (asks twice)",
+     RUNNING, true, "WHOLE BACKUP"},
+    {COMMAND_RECONNECT, "reconnect", NULL, "r", "Try now", "connect again at once",
+     COMMAND_IN(MODEL_CONNECT_FAILED), false, "WHOLE BACKUP"},
     {COMMAND_STATUS, "status", NULL, NULL, NULL, "say how it stands", ANYWHERE, false, NULL},
     {COMMAND_LOG, NULL, NULL, "l", "Log", "log on the whole screen", ANYWHERE, false, "SCREEN"},
     {COMMAND_THEME, NULL, NULL, "t", NULL, "next theme", ANYWHERE, false, "SCREEN"},
@@ -68,7 +71,8 @@ char *command_describe(void)
             continue;
         g_autofree char *usage = g_strjoin(entry->arguments ? " " : "", entry->word,
                                            entry->arguments ? entry->arguments : "", NULL);
-        g_string_append_printf(out, "%-33s %s\n", usage, entry->verb == COMMAND_HELP ? "this list" : entry->help);
+        g_string_append_printf(out, "%-33s %s\n", usage,
+                               entry->verb == COMMAND_HELP ? "this list" : entry->help);
     }
     return g_string_free(out, FALSE);
 }

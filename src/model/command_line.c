@@ -56,7 +56,8 @@ static char *squeeze(const char *text)
     return g_string_free(out, FALSE);
 }
 
-/* The first character that no number has, as text; NULL when there is none. Words for "none" are no number. */
+/* The first character that no number has, as text; NULL when there is none. Words for "none" are no number.
+ */
 static char *odd_character(const char *text)
 {
     for (; *text; text = g_utf8_next_char(text))

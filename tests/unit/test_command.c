@@ -102,10 +102,22 @@ static void test_bad_json(void)
 
 static void test_rates(void)
 {
-    static const struct { const char *text; uint64_t rate; } good[] = {
-        {"50M", 50 * M},       {"1G", 1024 * M},          {"800K", 819200},         {"1.5G", 1536 * M},
-        {"1,5g", 1536 * M},    {" 150 MiB/s ", 150 * M},  {"64k", COMMAND_MIN_RATE}, {"1T", COMMAND_MAX_RATE},
-        {"0", 0},              {"none", 0},               {"Unlimited", 0},         {"157286400", 150 * M},
+    static const struct {
+        const char *text;
+        uint64_t rate;
+    } good[] = {
+        {"50M", 50 * M},
+        {"1G", 1024 * M},
+        {"800K", 819200},
+        {"1.5G", 1536 * M},
+        {"1,5g", 1536 * M},
+        {" 150 MiB/s ", 150 * M},
+        {"64k", COMMAND_MIN_RATE},
+        {"1T", COMMAND_MAX_RATE},
+        {"0", 0},
+        {"none", 0},
+        {"Unlimited", 0},
+        {"157286400", 150 * M},
     };
     struct command c;
     for (unsigned i = 0; i < G_N_ELEMENTS(good); i++) {
@@ -115,11 +127,17 @@ static void test_rates(void)
         g_assert_cmpuint(c.rate, ==, good[i].rate);
         g_assert_false(c.is_relative);
     }
-    static const struct { const char *text, *why; } bad[] = {
-        {"", "empty"},          {"15o", "'o' is not"}, {"1ö", "'ö' is not"},  {"63K", "use pause"},
-        {"1.1T", "at most 1T"}, {"10%", "write +10%"}, {"+10", "percentage"}, {"+1.5%", "percentage"},
-        {"-100%", "-99%"},      {"+0%", "nothing"},    {"+1001%", "percent"}, {"MM", "write it like"},
-        {"-", "percentage"},    {"+%", "percentage"},  {"1..5M", "like"},     {"99999999999999999999", "like"},
+    static const struct {
+        const char *text, *why;
+    } bad[] = {
+        {"", "empty"},          {"15o", "'o' is not"},
+        {"1ö", "'ö' is not"},   {"63K", "use pause"},
+        {"1.1T", "at most 1T"}, {"10%", "write +10%"},
+        {"+10", "percentage"},  {"+1.5%", "percentage"},
+        {"-100%", "-99%"},      {"+0%", "nothing"},
+        {"+1001%", "percent"},  {"MM", "write it like"},
+        {"-", "percentage"},    {"+%", "percentage"},
+        {"1..5M", "like"},      {"99999999999999999999", "like"},
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autoptr(GError) error = NULL;
@@ -163,7 +181,8 @@ static void test_no_key_clashes(void)
 
 static void test_table_is_whole(void)
 {
-    g_autoptr(GHashTable) verbs = g_hash_table_new(NULL, NULL), words = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GHashTable) verbs = g_hash_table_new(NULL, NULL),
+                          words = g_hash_table_new(g_str_hash, g_str_equal);
     for (unsigned i = 0; i < command_table_len; i++) {
         const struct command_entry *entry = &command_table[i];
         g_assert_true(g_hash_table_add(verbs, GINT_TO_POINTER(entry->verb)));
