@@ -59,7 +59,7 @@ class Proxy:
         self.refusing = False  # True: connections are closed at once
         self._rules = []
         self._relay_rules = []
-        self.relays = {}  # getfd name -> Relay
+        self.relays = {}  # getfd name -> the latest Relay of that name
         self._pairs = []
         self._lock = threading.Lock()
         self._listener = socket.socket(socket.AF_UNIX)
@@ -129,9 +129,12 @@ class Proxy:
             return True
         return self._add("command", command, nth, where, action)
 
-    def relay(self, pattern, setup=None):
-        """Sockets passed by a getfd name matching the pattern go through a Relay; setup(relay) is called first."""
-        self._relay_rules.append((re.compile(pattern), setup))
+    def relay(self, pattern, setup=None, nth=1):
+        """Sockets passed by a getfd name matching the pattern go through a Relay.
+
+        setup(relay) is called before the first byte, for the nth of them only (None = each).
+        """
+        self._relay_rules.append([re.compile(pattern), setup, nth, 0])
 
     def names(self):
         return [name for name, _ in list(self.commands)]
@@ -156,12 +159,14 @@ class Proxy:
 
     def interpose(self, name, fd):
         """The descriptor to pass on instead of fd."""
-        for pattern, setup in self._relay_rules:
+        for rule in self._relay_rules:
+            pattern, setup, nth, _ = rule
             if pattern.search(name):
+                rule[3] += 1
                 to_qemu, ours = socket.socketpair()
                 relay = Relay(name, ours, socket.socket(fileno=fd))
                 self.relays[name] = relay
-                if setup:
+                if setup and nth in (None, rule[3]):
                     setup(relay)
                 relay.start()
                 return to_qemu.detach()

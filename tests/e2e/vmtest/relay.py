@@ -48,7 +48,11 @@ class Relay:
         self._flow.set()
 
     def cut(self):
-        """Both ends are closed: the product sees the end of the connection, and so does QEMU."""
+        """Both ends are closed: the product sees the end of the connection, and so does QEMU.
+
+        The threads wake up from the shutdown and the last one closes. Only that ends a QEMU that waits to write: the
+        kernel counts a UNIX socket as full, and so not as writable, until what its dead peer has not read is freed.
+        """
         self._flow.set()
         for end in (self.qemu, self.product):
             try:
@@ -59,14 +63,15 @@ class Relay:
     # Machinery -------------------------------------------------------------------------------------------------
 
     def start(self):
-        threading.Thread(target=self._towards_product, daemon=True).start()
-        threading.Thread(target=self._towards_qemu, daemon=True).start()
+        back = threading.Thread(target=self._copy, args=(self.product, self.qemu.sendall), daemon=True)
+        back.start()
+        threading.Thread(target=self._towards_product, args=(back,), daemon=True).start()
 
-    def _towards_qemu(self):
-        self._copy(self.product, self.qemu.sendall)
-
-    def _towards_product(self):
+    def _towards_product(self, back):
         self._copy(self.qemu, self._forward)
+        back.join()
+        self.qemu.close()
+        self.product.close()
         self.closed.set()
 
     def _copy(self, source, deliver):
