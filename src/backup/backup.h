@@ -45,6 +45,7 @@ struct backup_options {
     unsigned max_pause_s;
     unsigned timeout_s;        /* for each answer of the monitor */
     bool force, keep_partial, verify;
+    bool only_ask;             /* connect, make the plan, change nothing, end: info */
     bool wait_for_begin;       /* the console: stop in MODEL_PLAN until COMMAND_BEGIN; else begin at once */
     bool reconnect_forever;    /* the console: keep trying to connect; else give up at once */
 };
@@ -59,7 +60,7 @@ struct backup_listener {
 struct backup;
 struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
                           const struct backup_listener *listener, void *user);
-/* Only after on_done, or before backup_connect(). */
+/* Only when the loop has ended after on_done, or before backup_connect(). */
 void backup_free(struct backup *b);
 void backup_connect(struct backup *b);
 /* Brought up to date by the call: rates, ages, ETAs. */

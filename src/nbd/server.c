@@ -154,11 +154,17 @@ enum nbd_verdict nbd_server_got(struct nbd_server *s, size_t n)
         return s->verdict;
     if (first > 0)
         landed(s, first);
-    if (n > first) {
+    if (n > first && s->verdict == NBD_GOES_ON) {
         g_assert(s->stage == NBD_STAGE_REQUEST && s->filled == 0);
         landed(s, n - first);
     }
     return s->verdict;
+}
+
+void nbd_server_drop(struct nbd_server *s)
+{
+    if (s->verdict == NBD_GOES_ON)
+        s->verdict = NBD_DROP;
 }
 
 size_t nbd_server_output_bytes(const struct nbd_server *s)

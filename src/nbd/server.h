@@ -85,7 +85,7 @@ const struct nbd_export *nbd_exports_find(const struct nbd_exports *set, const c
 enum nbd_verdict {
     NBD_GOES_ON,  /* feed more */
     NBD_FINISHED, /* the client said DISC or ABORT: send what is left in output, close */
-    NBD_DROP,     /* an export had no memory left (write_room): shut the connection down at once */
+    NBD_DROP,     /* an export had no memory left, or nbd_server_drop(): shut the connection down at once */
     NBD_BROKEN,   /* the peer broke the protocol: close; nbd_server_why() says how */
 };
 
@@ -104,6 +104,9 @@ void *nbd_server_want(struct nbd_server *s, size_t *room);
 unsigned nbd_server_want_pieces(struct nbd_server *s, struct iovec pieces[NBD_WANT_PIECES]);
 /* `n` bytes (at most what was wanted) have landed there. Ask again where the next ones go. */
 enum nbd_verdict nbd_server_got(struct nbd_server *s, size_t n);
+/* Nothing more from the client is to be looked at, not even the rest of what has landed: NBD_DROP from now
+ * on. */
+void nbd_server_drop(struct nbd_server *s);
 /* Takes what is to be sent (the greeting is there from the start): the caller's own, to be unreffed. An empty
  * array when there is nothing. */
 GByteArray *nbd_server_output(struct nbd_server *s);

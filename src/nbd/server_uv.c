@@ -67,6 +67,7 @@ static void conn_end(struct nbd_conn *c, bool is_clean, char *why)
     c->is_clean = is_clean;
     c->why = why;
     leave_listener(c);
+    nbd_server_drop(c->server);
     shutdown(c->fd, SHUT_RDWR);
     uv_close((uv_handle_t *)&c->poll, on_conn_closed);
 }

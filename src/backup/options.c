@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "backup/options.h"
+
+#include <string.h>
+#include "base/error.h"
+#include "base/units.h"
+#include "vma/header.h"
+
+static void limit_clear(gpointer data)
+{
+    g_free(((struct backup_limit *)data)->drive);
+}
+
+static void file_clear(gpointer data)
+{
+    struct backup_file *f = data;
+
+    g_free(f->name);
+    g_free(f->path);
+}
+
+void backup_options_init(struct backup_options *o)
+{
+    memset(o, 0, sizeof *o);
+    o->include = g_ptr_array_new_with_free_func(g_free);
+    o->exclude = g_ptr_array_new_with_free_func(g_free);
+    o->limits = g_array_new(FALSE, TRUE, sizeof(struct backup_limit));
+    g_array_set_clear_func(o->limits, limit_clear);
+    o->configs = g_array_new(FALSE, TRUE, sizeof(struct backup_file));
+    g_array_set_clear_func(o->configs, file_clear);
+    o->on_full_minutes = 10;
+    o->retries = 3;
+    o->max_pause_s = 2;
+    o->timeout_s = 30;
+}
+
+void backup_options_clear(struct backup_options *o)
+{
+    g_free(o->monitor);
+    g_free(o->target);
+    g_free(o->spool_dir);
+    g_ptr_array_unref(o->include);
+    g_ptr_array_unref(o->exclude);
+    g_array_unref(o->limits);
+    g_array_unref(o->configs);
+    memset(o, 0, sizeof *o);
+}
+
+static gboolean usage(GError **error, const char *format, const char *value)
+{
+    g_autofree char *text = g_strdup_printf(format, value);
+
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s", text);
+    return FALSE;
+}
+
+static gboolean on_drive(const gchar *option, const gchar *value, gpointer data, GError **error)
+{
+    struct backup_options *o = data;
+
+    (void)error;
+    g_ptr_array_add(strcmp(option, "--drive") == 0 ? o->include : o->exclude, g_strdup(value));
+    return TRUE;
+}
+
+static gboolean on_limit(const gchar *option, const gchar *value, gpointer data, GError **error)
+{
+    struct backup_options *o = data;
+    const char *equals = strrchr(value, '=');
+    struct backup_limit limit = {.drive = equals ? g_strndup(value, equals - value) : NULL};
+
+    (void)option;
+    if (!units_parse_size(equals ? equals + 1 : value, &limit.rate, error)) {
+        g_free(limit.drive);
+        return FALSE;
+    }
+    g_array_append_val(o->limits, limit);
+    return TRUE;
+}
+
+static gboolean on_config(const gchar *option, const gchar *value, gpointer data, GError **error)
+{
+    struct backup_options *o = data;
+    const char *equals = strchr(value, '=');
+    struct backup_file file;
+
+    (void)option;
+    file.path = g_strdup(equals ? equals + 1 : value);
+    file.name = equals ? g_strndup(value, equals - value) : g_path_get_basename(value);
+    g_array_append_val(o->configs, file);
+    return vma_name_is_safe(file.name) ? TRUE : usage(error, "config name %s cannot be a file name", file.name);
+}
+
+static gboolean on_guard(const gchar *option, const gchar *value, gpointer data, GError **error)
+{
+    struct backup_options *o = data;
+
+    (void)option;
+    if (strcmp(value, "auto") == 0)
+        o->guard = BACKUP_GUARD_AUTO;
+    else if (strcmp(value, "filter") == 0)
+        o->guard = BACKUP_GUARD_FILTER;
+    else if (strcmp(value, "direct") == 0)
+        o->guard = BACKUP_GUARD_DIRECT;
+    else
+        return usage(error, "guard is auto, filter or direct, not %s", value);
+    return TRUE;
+}
+
+static gboolean on_spool(const gchar *option, const gchar *value, gpointer data, GError **error)
+{
+    struct backup_options *o = data;
+
+    (void)option;
+    return units_parse_size(value, &o->spool_bytes, error);
+}
+
+static bool parse_number(const char *text, unsigned max, unsigned *number)
+{
+    char *end;
+    guint64 value = g_ascii_strtoull(text, &end, 10);
+
+    if (!g_ascii_isdigit(*text) || *end || value > max)
+        return false;
+    *number = value;
+    return true;
+}
+
+static gboolean on_full(const gchar *option, const gchar *value, gpointer data, GError **error)
+{
+    struct backup_options *o = data;
+
+    (void)option;
+    o->on_full_fails = strcmp(value, "fail") == 0;
+    if (o->on_full_fails || strcmp(value, "wait") == 0 ||
+        (g_str_has_prefix(value, "wait:") && parse_number(value + 5, 100000, &o->on_full_minutes)))
+        return TRUE;
+    return usage(error, "on-full is wait, wait:MINUTES or fail, not %s", value);
+}
+
+static gboolean on_number(const gchar *option, const gchar *value, gpointer data, GError **error)
+{
+    struct backup_options *o = data;
+    unsigned *number = strcmp(option, "--retries") == 0     ? &o->retries
+                       : strcmp(option, "--max-pause") == 0 ? &o->max_pause_s
+                                                            : &o->timeout_s;
+
+    return parse_number(value, 86400, number) ? TRUE : usage(error, "%s is not a whole number of at most 86400", value);
+}
+
+/* GOption writes int-sized booleans; ours are bool. */
+static gboolean on_flag(const gchar *option, const gchar *value, gpointer data, GError **error)
+{
+    struct backup_options *o = data;
+    const struct {
+        const char *option;
+        bool *flag;
+    } flags[] = {
+        {"--no-vmstate", &o->no_vmstate}, {"--strict", &o->strict}, {"--force", &o->force},
+        {"--keep-partial", &o->keep_partial}, {"--verify", &o->verify},
+    };
+
+    (void)value;
+    (void)error;
+    for (unsigned i = 0; i < G_N_ELEMENTS(flags); i++)
+        if (strcmp(option, flags[i].option) == 0)
+            *flags[i].flag = true;
+    return TRUE;
+}
+
+#define FLAG(name, help) {name, 0, G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, on_flag, help, NULL}
+#define CALL(name, call, help, arg) {name, 0, 0, G_OPTION_ARG_CALLBACK, call, help, arg}
+
+GOptionGroup *backup_options_group(struct backup_options *o)
+{
+    GOptionGroup *group = g_option_group_new("backup", "Backup options:", "Show backup options", o, NULL);
+    const GOptionEntry entries[] = {
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &o->target, "FILE.vma, - for standard output, or |COMMAND", "TARGET"},
+        CALL("drive", on_drive, "Save this drive (repeatable; default: all that are writable)", "NAME"),
+        CALL("exclude", on_drive, "Leave this drive out (repeatable)", "NAME"),
+        FLAG("no-vmstate", "Leave the RAM out"),
+        CALL("limit", on_limit, "Speed limit of each drive, or of one (repeatable)", "[NAME=]RATE"),
+        CALL("config", on_config, "Store a file in the archive (repeatable)", "[NAME=]FILE"),
+        CALL("guard", on_guard, "How guest writes are kept safe: auto, filter or direct", "MODE"),
+        CALL("spool", on_spool, "Room for what arrives while the target is slow (default: RAM + 1G)", "SIZE"),
+        {"spool-dir", 0, 0, G_OPTION_ARG_FILENAME, &o->spool_dir, "Where (default: TMPDIR or /var/tmp)", "DIR"},
+        CALL("on-full", on_full, "Target full: wait[:MINUTES] (default, 10) or fail", "WHAT"),
+        CALL("retries", on_number, "Retries of a failed job (default 3)", "N"),
+        FLAG("strict", "Fail when anything asked for would be missing"),
+        CALL("max-pause", on_number, "Longest pause of the guest for its RAM (default 2)", "SECONDS"),
+        CALL("timeout", on_number, "For each answer of the monitor (default 30)", "SECONDS"),
+        FLAG("verify", "Read the archive back before calling it done"),
+        FLAG("force", "Replace an existing archive"),
+        FLAG("keep-partial", "Keep the unfinished file of a failed backup"),
+        {NULL, 0, 0, 0, NULL, NULL, NULL},
+    };
+
+    g_option_group_add_entries(group, entries);
+    return group;
+}
+
+bool backup_options_check(struct backup_options *o, GError **error)
+{
+    if (o->timeout_s == 0) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "timeout must be at least 1 second");
+        return false;
+    }
+    if (o->target && !*o->target) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "target is empty; name a file, - or |COMMAND");
+        return false;
+    }
+    if (o->target && (g_str_has_suffix(o->target, ".zst") || g_str_has_suffix(o->target, ".gz"))) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
+                    "target %s: compressed archives are not written yet; use '|zstd -T0 -o FILE.vma.zst'", o->target);
+        return false;
+    }
+    return true;
+}
