@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * From clusters to the target: open extents are sealed by workers, then written in order, by way of
+ * the spool while the target is slow.
+ *
+ *     lane (one per device) ─▶ seal (workers) ─▶ ready ────────────────▶ sink
+ *                                            └─▶ behind ─▶ spool ─▶────┘     while buffers are few
+ *
+ *     struct writer *w = writer_new(loop, sink, pool, uuid, &events, user);
+ *     writer_put_header(w, bytes);
+ *     struct writer_lane *lane = writer_add_lane(w, dev_id, false);
+ *     writer_add(lane, cluster, buffer);      // takes the buffer; NULL = zeros
+ *     writer_flush(w);                        // seal open extents as they are
+ *     writer_finish(w, flags, vmstate_bytes, on_written, user);
+ *
+ * Order is kept within a device's lane and over all (the RAM stream's clusters must come in order).
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <glib.h>
+#include <uv.h>
+#include "backup/pool.h"
+#include "sink/sink.h"
+#include "sink/spool.h"
+
+struct writer;
+struct writer_lane;
+struct writer_events {
+    void (*on_room)(void *user);                       /* buffers came back, or the spool moved */
+    void (*on_full)(void *user, bool is_full);         /* the target has no room: tried again every second */
+    void (*on_error)(void *user, const GError *error); /* nothing more is written; once */
+};
+
+struct writer *writer_new(uv_loop_t *loop, struct sink *sink, struct pool *pool, const uint8_t uuid[16],
+                          const struct writer_events *events, void *user);
+/* May be NULL (no spool); borrowed. The RAM's extents may fill it but for `guest_reserve` bytes. */
+void writer_set_spool(struct writer *w, struct spool *spool, uint64_t guest_reserve);
+void writer_put_header(struct writer *w, GBytes *header);
+struct writer_lane *writer_add_lane(struct writer *w, uint8_t dev_id, bool is_vmstate);
+void writer_add(struct writer_lane *lane, uint32_t cluster, uint8_t *data);
+void writer_flush_lane(struct writer_lane *lane);
+void writer_flush(struct writer *w);
+/* Bytes of this lane found to be zero (sealed so far). */
+uint64_t writer_lane_zero_bytes(const struct writer_lane *lane);
+/* The RAM's data waits for room: stop reading the stream. */
+bool writer_is_ram_blocked(const struct writer *w);
+uint64_t writer_spool_used(const struct writer *w);
+/* Everything given so far has reached the target. */
+bool writer_is_drained(const struct writer *w);
+/* After an error or cancel: what is queued is dropped, buffers go back, whatever comes is dropped. */
+void writer_discard(struct writer *w);
+/* Seals everything, waits until it is written, appends the end mark, rewrites the header (NULL: not) where
+ * the target can; then done(user) once, unless on_error came first. */
+void writer_finish(struct writer *w, uint8_t end_flags, uint64_t vmstate_bytes, GBytes *header,
+                   void (*done)(void *user), void *user);
+/* True when no worker, write or timer refers to it any more; only then writer_free(). */
+bool writer_is_quiet(const struct writer *w);
+void writer_close(struct writer *w, void (*closed)(void *user), void *user); /* discards; frees when quiet */
