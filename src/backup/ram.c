@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The rows of the table that take the RAM at the drives' instant.
+ *
+ * Background snapshot (QEMU 8.1 and later, where it may): the guest stops for milliseconds, the drives are frozen, the
+ * migration starts, the guest goes on while its RAM of that instant is written. Older versions hang a guest
+ * whose background snapshot is cancelled, so there it is never used.
+ * Plain migration (any version): the RAM moves while the guest runs; QEMU stops it for the rest, the drives
+ * are activated and frozen, and the guest goes on.
+ */
+#include "backup/run.h"
+#include "backup/vmstate.h"
+
+#define FAST_BANDWIDTH    (INT64_C(4) << 30) /* bytes/s: a local socket; the spool takes what the target cannot */
+#define FIRST_DOWNTIME_MS 300                /* QEMU's own default */
+#define PASSES_RELAXED    4                  /* passes over dirty RAM before --max-pause is used up */
+#define PASSES_GIVEN_UP   12                 /* and before the RAM is left out */
+#define RESUME_AFTER      65536              /* bytes of a background snapshot: then its stop is behind it */
+#define MAX_LOOKS         5000               /* at a migration that was cancelled */
+#define BLOCKED_LIMIT_MS  8000               /* longest the stream may wait for us: QEMU's monitor may wait with it */
+
+static void on_reply(void *user, const GError *error)
+{
+    steps_end(user, error);
+}
+
+static void end_waiting(struct backup *b, const GError *error)
+{
+    struct steps_op *op = g_steal_pointer(&b->ram_state.waiting);
+
+    if (op)
+        steps_end(op, error);
+}
+
+/* --- parameters and capabilities ---------------------------------------------------------------- */
+
+static bool was_on(const struct backup *b, const char *capability)
+{
+    for (unsigned i = 0; i < b->capabilities->len; i++)
+        if (g_str_equal(g_ptr_array_index(b->capabilities, i), capability))
+            return true;
+    return false;
+}
+
+/* Sets what saving the RAM needs (on), or what was before. */
+static void set_capabilities(struct steps_op *op, bool on, qmp_done done)
+{
+    struct backup *b = op->b;
+    struct qmp_capability wanted[] = {
+        {"events", on || was_on(b, "events")},
+        {"background-snapshot", b->ram == RAM_BACKGROUND ? on || was_on(b, "background-snapshot")
+                                                         : was_on(b, "background-snapshot")},
+    };
+    /* Old versions do not know the second; where it is not used it is not touched. */
+    qmp_set_capabilities(b->qmp, wanted, b->ram == RAM_BACKGROUND ? 2 : 1, done, op);
+}
+
+static void on_events_set(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    struct qmp_migration_params params = {FAST_BANDWIDTH, FIRST_DOWNTIME_MS};
+
+    if (error)
+        steps_end(op, error);
+    else
+        qmp_set_migration_params(op->b->qmp, &params, on_reply, op);
+}
+
+void ram_begin_params(struct steps_op *op)
+{
+    backup_set_phase(op->b, MODEL_RAM);
+    set_capabilities(op, true, on_events_set);
+}
+
+static void on_params_restored(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (error)
+        steps_end(op, error);
+    else
+        set_capabilities(op, false, on_reply);
+}
+
+void ram_undo_params(struct steps_op *op)
+{
+    qmp_set_migration_params(op->b->qmp, &op->b->old_params, on_params_restored, op);
+}
+
+void ram_begin_capability(struct steps_op *op)
+{
+    set_capabilities(op, true, on_reply);
+}
+
+void ram_undo_capability(struct steps_op *op)
+{
+    set_capabilities(op, false, on_reply);
+}
+
+/* --- following a migration ---------------------------------------------------------------------- */
+
+static void leave_ram_out(struct backup *b)
+{
+    g_autoptr(GError) error = NULL;
+
+    b->ram_state.is_moving = false;
+    if (b->options.strict) {
+        g_set_error(&error, VMB_ERROR, VMB_ERROR_INCOMPLETE,
+                    "RAM cannot be saved within a pause of %u s; allow more by --max-pause, or use --no-vmstate",
+                    b->options.max_pause_s);
+    } else if (!target_restart_without_ram(b, &error)) {
+        g_prefix_error(&error, "cannot begin again without the RAM: ");
+    } else {
+        backup_log(b, MODEL_WARNING, "allow more by --max-pause",
+                   "RAM is left out: the guest changes it too fast for a pause of %u s", b->options.max_pause_s);
+    }
+    end_waiting(b, error);
+}
+
+static void on_cancel_sent(void *user, const GError *error)
+{
+    (void)user;
+    (void)error; /* the status tells */
+}
+
+static void cancel_moving(struct backup *b)
+{
+    if (b->ram_state.is_cancelled || !monitor_is_up(b))
+        return;
+    b->ram_state.is_cancelled = true;
+    qmp_migrate_cancel(b->qmp, on_cancel_sent, b);
+}
+
+/* A guest that writes its RAM faster than it moves: first the pause grows to --max-pause, then it is given up. */
+static void press_on(struct backup *b, const struct qmp_migration *m)
+{
+    struct qmp_migration_params params = {FAST_BANDWIDTH, (int64_t)b->options.max_pause_s * 1000};
+
+    if (b->ram != RAM_PLAIN || b->ram_state.is_cancelled)
+        return;
+    if (m->dirty_sync_count > PASSES_GIVEN_UP) {
+        b->ram_state.is_too_slow = true;
+        cancel_moving(b);
+    } else if (m->dirty_sync_count > PASSES_RELAXED && !b->ram_state.is_relaxed && params.downtime_limit_ms > FIRST_DOWNTIME_MS) {
+        b->ram_state.is_relaxed = true;
+        qmp_set_migration_params(b->qmp, &params, on_cancel_sent, b);
+    }
+}
+
+static void take_completed(struct backup *b)
+{
+    if (!vmstate_is_at_end(b->vmstate))
+        return; /* the last bytes are on their way: ram_stream_moved() comes back here */
+    b->ram_state.is_moving = false;
+    b->ram_state.is_done = true;
+    b->ram_state.ended_ms = uv_now(b->loop);
+    backup_drive_state(b, b->vmstate_row, MODEL_OK);
+    end_waiting(b, NULL);
+    jobs_check_all_done(b);
+}
+
+static void take_failure(struct backup *b, const struct qmp_migration *m)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (b->ram_state.is_too_slow && !b->is_failing) {
+        leave_ram_out(b);
+        return;
+    }
+    b->ram_state.is_moving = false;
+    g_set_error(&error, VMB_ERROR, VMB_ERROR_FAILED, "RAM: QEMU's migration %s%s%s", m->status,
+                m->error ? ": " : "", m->error ? m->error : "");
+    if (b->ram_state.waiting)
+        end_waiting(b, b->is_failing ? NULL : error);
+    else if (!b->is_failing)
+        backup_fail(b, error);
+}
+
+static void on_migration(void *user, const struct qmp_migration *m, const GError *error)
+{
+    struct backup *b = user;
+    const struct steps_op *op = b->ram_state.waiting;
+
+    b->ram_state.is_query_busy = false;
+    if (error || !b->ram_state.is_moving || !b->vmstate)
+        return;
+    b->ram_state.total = m->total;
+    b->ram_state.remaining = m->remaining;
+    if (g_str_equal(m->status, "completed"))
+        take_completed(b);
+    else if (g_str_equal(m->status, "failed") || g_str_equal(m->status, "cancelled") || g_str_equal(m->status, "none"))
+        take_failure(b, m);
+    else if (op && op->is_undo)
+        cancel_moving(b);
+    else if (op && b->ram == RAM_BACKGROUND && g_str_equal(m->status, "active") &&
+             vmstate_bytes(b->vmstate) > RESUME_AFTER)
+        end_waiting(b, NULL); /* its own stop is behind it: the guest may go on */
+    else
+        press_on(b, m);
+}
+
+static void look(struct backup *b)
+{
+    if (!b->ram_state.is_moving || b->ram_state.is_query_busy || !monitor_is_up(b))
+        return;
+    b->ram_state.is_query_busy = true;
+    qmp_query_migrate(b->qmp, on_migration, b);
+}
+
+void ram_stream_moved(struct backup *b)
+{
+    look(b);
+}
+
+void ram_on_tick(struct backup *b)
+{
+    uint64_t blocked = b->vmstate ? vmstate_blocked_since_ms(b->vmstate) : 0;
+
+    if (!b->ram_state.is_moving || !b->vmstate)
+        return;
+    vmstate_pump(b->vmstate);
+    if (blocked && uv_now(b->loop) - blocked > BLOCKED_LIMIT_MS && !b->is_failing)
+        backup_fail_new(b, VMB_ERROR_TARGET,
+                        "RAM: the target is too slow and the spool is full; give more room by --spool, or use --no-vmstate");
+    else
+        look(b);
+}
+
+/* A wait that nobody wants any more. */
+void ram_interrupt(struct backup *b)
+{
+    if (b->ram_state.waiting && b->ram_state.is_moving)
+        cancel_moving(b);
+}
+
+/* --- the rows that move it ---------------------------------------------------------------------- */
+
+static void on_migrate_sent(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (error) {
+        op->b->ram_state.waiting = NULL;
+        op->b->ram_state.is_moving = g_error_matches(error, QMP_ERROR, QMP_ERROR_TIMEOUT);
+        steps_end(op, error);
+        return;
+    }
+    look(op->b);
+}
+
+static void on_descriptor_passed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    struct backup *b = op->b;
+    g_autofree char *name = g_strdup_printf("vmb-%s-ram", b->run_id);
+    g_autofree char *uri = g_strdup_printf("fd:%s", name);
+
+    if (error) {
+        steps_end(op, error);
+        return;
+    }
+    b->ram_state.is_moving = true;
+    b->ram_state.started_ms = uv_now(b->loop);
+    b->ram_state.waiting = op;
+    backup_drive_state(b, b->vmstate_row, MODEL_RUN);
+    qmp_migrate(b->qmp, uri, on_migrate_sent, op);
+}
+
+static void begin_moving(struct steps_op *op)
+{
+    struct backup *b = op->b;
+    g_autofree char *name = g_strdup_printf("vmb-%s-ram", b->run_id);
+    g_autoptr(GError) error = NULL;
+    int fd = vmstate_connect(b->vmstate, b->vmstate_lane, &error);
+
+    if (fd < 0)
+        steps_end(op, error);
+    else
+        qmp_getfd(b->qmp, name, fd, on_descriptor_passed, op);
+}
+
+void ram_begin_plain(struct steps_op *op)
+{
+    begin_moving(op);
+}
+
+void ram_begin_background(struct steps_op *op)
+{
+    begin_moving(op);
+}
+
+/* After a plain migration the guest stands still and its drives are asleep: cont wakes both. */
+static void on_moving_over(struct steps_op *op)
+{
+    struct backup *b = op->b;
+
+    if (b->ram == RAM_PLAIN && b->was_running && b->is_guest_stopped)
+        qmp_cont(b->qmp, on_reply, op);
+    else
+        steps_end(op, NULL);
+}
+
+static void on_status_after(void *user, const struct qmp_status *status, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (!error)
+        op->b->is_guest_stopped = !status->is_running;
+    on_moving_over(op);
+}
+
+static void on_cancelled(void *user, const struct qmp_migration *m, const GError *error)
+{
+    struct steps_op *op = user;
+    struct backup *b = op->b;
+
+    if (!error && ++op->sub < MAX_LOOKS && (g_str_equal(m->status, "active") || g_str_equal(m->status, "cancelling") ||
+                   g_str_equal(m->status, "setup") || g_str_equal(m->status, "device"))) {
+        qmp_query_migrate(b->qmp, on_cancelled, op); /* each answer takes QEMU a turn of its loop */
+        return;
+    }
+    b->ram_state.is_moving = false;
+    qmp_query_status(b->qmp, on_status_after, op);
+}
+
+static void on_undo_cancel_sent(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    (void)error;
+    qmp_query_migrate(op->b->qmp, on_cancelled, op);
+}
+
+void ram_undo_moving(struct steps_op *op)
+{
+    struct backup *b = op->b;
+
+    if (b->ram_state.is_moving) {
+        vmstate_close(g_steal_pointer(&b->vmstate)); /* whoever writes to it is freed at once */
+        qmp_migrate_cancel(b->qmp, on_undo_cancel_sent, op);
+    } else {
+        qmp_query_status(b->qmp, on_status_after, op);
+    }
+}
+
+/* --- waking the drives after a plain migration -------------------------------------------------- */
+
+static void activate_next(struct steps_op *op);
+
+static void on_server_stopped(void *user, const GError *error)
+{
+    (void)error;
+    steps_end(user, NULL);
+}
+
+static void on_export_gone(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (error) {
+        steps_end(op, error);
+        return;
+    }
+    op->sub++;
+    activate_next(op);
+}
+
+static char *activation_id(struct steps_op *op)
+{
+    return g_strdup_printf("vmb-%s-act-%u", op->b->run_id, op->sub);
+}
+
+static void on_export_added(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    g_autofree char *id = activation_id(op);
+
+    if (error)
+        steps_end(op, error);
+    else
+        qmp_export_del(op->b->qmp, id, on_export_gone, op);
+}
+
+static void activate_next(struct steps_op *op)
+{
+    struct backup *b = op->b;
+    g_autofree char *id = activation_id(op);
+
+    if (op->sub < b->drives->len) {
+        struct drive *d = g_ptr_array_index(b->drives, op->sub);
+        qmp_export_add(b->qmp, id, d->node, on_export_added, op);
+    } else if (b->did_start_nbd_server) {
+        qmp_nbd_server_stop(b->qmp, on_server_stopped, op);
+    } else {
+        steps_end(op, NULL);
+    }
+}
+
+static void on_server_started(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    op->b->did_start_nbd_server = !error; /* it may run already, for somebody else: then it stays */
+    op->sub = 0;
+    activate_next(op);
+}
+
+static void on_socket_passed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    g_autofree char *name = g_strdup_printf("vmb-%s-act", op->b->run_id);
+
+    if (error)
+        steps_end(op, error);
+    else
+        qmp_nbd_server_start(op->b->qmp, name, on_server_started, op);
+}
+
+/* Old versions have no command for it: exporting a node read-only wakes it, and the guest stays paused. */
+void ram_begin_activate(struct steps_op *op)
+{
+    struct backup *b = op->b;
+    g_autofree char *name = g_strdup_printf("vmb-%s-act", b->run_id);
+    g_autoptr(GError) error = NULL;
+    int fd;
+
+    backup_set_phase(b, MODEL_FREEZE);
+    if (b->has_set_active) {
+        qmp_set_active(b->qmp, on_reply, op);
+        return;
+    }
+    fd = target_listening_socket(b, &error);
+    if (fd < 0)
+        steps_end(op, error);
+    else
+        qmp_getfd(b->qmp, name, fd, on_socket_passed, op);
+}

@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * THE table: how one instant of a guest is frozen, and how every trace of that is taken away again.
+ *
+ * A guarded drive gets a copy-before-write filter that sends the old content of a cluster to us (export f<n>) before the
+ * guest overwrites it; the background job reads the frozen image behind it and writes to export d<n>. Break
+ * the filter and the guest never notices; that is why it, and not a plain backup job, stands between the
+ * guest and us. Inserting it (qom-set) while the guest is stopped is the instant.
+ */
+#include <string.h>
+#include "backup/journal.h"
+#include "backup/run.h"
+
+/* Longest a guest write may wait for us before QEMU breaks the snapshot: at most about 10 s over all drives. */
+static unsigned cbw_timeout_s(const struct backup *b)
+{
+    return MAX(2, 10 / b->drives->len);
+}
+
+/* The plain answer to a step's one command. */
+static void on_reply(void *user, const GError *error)
+{
+    steps_end(user, error);
+}
+
+/* --- journal ------------------------------------------------------------------------------------ */
+
+static void begin_journal(struct steps_op *op)
+{
+    g_autoptr(GError) error = NULL;
+
+    journal_write(op->b->journal, op->b, &error);
+    steps_end(op, error);
+}
+
+/* --- the NBD targets ---------------------------------------------------------------------------- */
+
+static bool is_guarded(const struct backup *b, const struct drive *d);
+
+static bool is_filters(const struct steps_op *op)
+{
+    return recipe_table[op->row].applies == is_guarded;
+}
+
+static struct port *port_of(const struct steps_op *op)
+{
+    return is_filters(op) ? &op->d->filter : &op->d->target;
+}
+
+static const char *node_of(const struct steps_op *op)
+{
+    return is_filters(op) ? op->d->filter_node : op->d->target_node;
+}
+
+static void on_target_added(void *user, const GError *error);
+
+static void on_descriptor_passed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    struct port *port = port_of(op);
+
+    if (error)
+        steps_end(op, error);
+    else
+        qmp_add_nbd(op->b->qmp, node_of(op), node_of(op), NULL, port->export->name, on_target_added, op);
+}
+
+static void begin_add_target(struct steps_op *op)
+{
+    struct port *port = port_of(op);
+    g_autoptr(GError) error = NULL;
+    int fd = port_connect(port, &error);
+
+    if (fd < 0)
+        steps_end(op, error);
+    else
+        qmp_getfd(op->b->qmp, node_of(op), fd, on_descriptor_passed, op);
+}
+
+/* A guest write behind the end of a filter's target that is too small aborts QEMU: look before inserting it. */
+static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)
+{
+    struct steps_op *op = user;
+    g_autoptr(GError) wrong = NULL;
+
+    for (unsigned i = 0; !error && i < n; i++) {
+        if (g_strcmp0(nodes[i].node_name, op->d->filter_node) == 0 && nodes[i].virtual_size >= op->d->size) {
+            steps_end(op, NULL);
+            return;
+        }
+    }
+    if (!error)
+        g_set_error(&wrong, VMB_ERROR, VMB_ERROR_FAILED, "the filter's target is not as large as the drive");
+    steps_end(op, error ? error : wrong);
+}
+
+static void on_target_added(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (error)
+        steps_end(op, error);
+    else if (is_filters(op))
+        qmp_query_nodes(op->b->qmp, on_nodes, op);
+    else
+        steps_end(op, NULL);
+}
+
+static void on_target_deleted(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    port_disconnect(port_of(op));
+    steps_end(op, error);
+}
+
+static void undo_add_target(struct steps_op *op)
+{
+    port_of(op)->is_expected_to_close = true;
+    qmp_del_node(op->b->qmp, node_of(op), on_target_deleted, op);
+}
+
+/* --- stop and go -------------------------------------------------------------------------------- */
+
+static void begin_stop(struct steps_op *op)
+{
+    struct backup *b = op->b;
+    g_autoptr(GError) error = NULL;
+
+    backup_set_phase(b, MODEL_FREEZE);
+    b->did_we_stop = true;
+    if (!journal_write(b->journal, b, &error)) {
+        steps_end(op, error);
+        return;
+    }
+    b->stopped_at_us = g_get_monotonic_time();
+    qmp_stop(b->qmp, on_reply, op);
+}
+
+static void on_resumed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    struct backup *b = op->b;
+
+    if (!error) {
+        b->did_we_stop = false;
+        b->model.pause_ms = (g_get_monotonic_time() - b->stopped_at_us) / 1000;
+        journal_write(b->journal, b, NULL);
+    }
+    steps_end(op, error);
+}
+
+static void begin_resume(struct steps_op *op)
+{
+    qmp_cont(op->b->qmp, on_resumed, op);
+}
+
+/* Whatever stopped it for us: a guest that ran when we came runs when we go. */
+static void undo_stop(struct steps_op *op)
+{
+    if (op->b->did_we_stop)
+        qmp_cont(op->b->qmp, on_resumed, op);
+    else
+        steps_end(op, NULL);
+}
+
+/* --- the filter --------------------------------------------------------------------------------- */
+
+/* The drive refuses the filter: take it as well as it can be had, and say what that risks. */
+static void fall_back_to_direct(struct steps_op *op, const GError *error)
+{
+    struct drive *d = op->d;
+
+    if (op->b->options.guard == BACKUP_GUARD_FILTER) {
+        steps_end(op, error);
+        return;
+    }
+    d->is_guarded = false;
+    d->has_refused_filter = true;
+    backup_row(d)->is_guarded = false;
+    model_set(backup_row(d)->note, "unguarded");
+    backup_log(op->b, MODEL_WARNING, "keep the target fast, or exclude this drive",
+               "drive %s takes no filter (%s): a slow target slows the guest's writes, and if this program dies they fail",
+               d->name, error->message);
+    steps_end(op, NULL);
+}
+
+static void on_filter_added(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (error && error->domain == QMP_ERROR && error->code == QMP_ERROR_COMMAND) {
+        op->d->begun &= ~(1u << op->row);
+        fall_back_to_direct(op, error);
+    } else {
+        steps_end(op, error);
+    }
+}
+
+static void begin_add_filter(struct steps_op *op)
+{
+    qmp_add_filter(op->b->qmp, op->d->cbw_node, op->d->node, op->d->filter_node, cbw_timeout_s(op->b),
+                   on_filter_added, op);
+}
+
+static void undo_add_filter(struct steps_op *op)
+{
+    qmp_del_node(op->b->qmp, op->d->cbw_node, on_reply, op);
+}
+
+/* The drive's node as query-block shows it now; NULL when the drive is gone. */
+static const char *node_now(const struct drive *d, const struct qmp_drive *drives, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (g_strcmp0(drives[i].qdev, d->qdev) == 0)
+            return drives[i].node_name;
+    return NULL;
+}
+
+static void on_refused_filter_deleted(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    g_autoptr(GError) why = g_steal_pointer(&op->d->refusal);
+
+    (void)error;
+    op->d->begun &= ~(1u << op->row);
+    for (unsigned row = 0; row < op->row; row++)
+        if (recipe_table[row].begin == begin_add_filter)
+            op->d->begun &= ~(1u << row);
+    fall_back_to_direct(op, why);
+}
+
+static void try_insert(struct steps_op *op);
+
+static void on_inserted(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (!error || error->domain != QMP_ERROR || error->code > QMP_ERROR_NO_COMMAND) {
+        steps_end(op, error);
+    } else if (op->sub == 0 && !strchr(op->d->qdev, '/')) {
+        op->sub = 1; /* nvme shows a bare id here that qom-set does not resolve */
+        try_insert(op);
+    } else {
+        g_clear_error(&op->d->refusal);
+        op->d->refusal = g_error_copy(error);
+        qmp_del_node(op->b->qmp, op->d->cbw_node, on_refused_filter_deleted, op);
+    }
+}
+
+static void set_drive(struct steps_op *op, const char *node, qmp_done done)
+{
+    g_autofree char *path = op->d->is_bare_path_wrong ? g_strdup_printf("/machine/peripheral/%s", op->d->qdev)
+                                                      : g_strdup(op->d->qdev);
+
+    qmp_set_drive(op->b->qmp, path, node, done, op);
+}
+
+/* Setting the node that a device has already aborts QEMU: look right before. */
+static void on_drives_before_insert(void *user, const struct qmp_drive *drives, unsigned n, const GError *error)
+{
+    struct steps_op *op = user;
+    g_autoptr(GError) wrong = NULL;
+
+    if (!error && g_strcmp0(node_now(op->d, drives, n), op->d->node) != 0)
+        g_set_error(&wrong, VMB_ERROR, VMB_ERROR_FAILED, "its node is no longer %s; somebody else changed it", op->d->node);
+    if (error || wrong) {
+        steps_end(op, error ? error : wrong);
+        return;
+    }
+    op->d->is_bare_path_wrong = op->sub == 1;
+    set_drive(op, op->d->cbw_node, on_inserted);
+}
+
+static void try_insert(struct steps_op *op)
+{
+    qmp_query_block(op->b->qmp, on_drives_before_insert, op);
+}
+
+static void begin_insert(struct steps_op *op)
+{
+    if (!op->b->instant_us)
+        op->b->instant_us = g_get_real_time();
+    try_insert(op);
+}
+
+static void on_drives_before_removal(void *user, const struct qmp_drive *drives, unsigned n, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (error || g_strcmp0(node_now(op->d, drives, n), op->d->cbw_node) != 0)
+        steps_end(op, error); /* unplugged, or back already */
+    else
+        set_drive(op, op->d->node, on_reply);
+}
+
+static void undo_insert(struct steps_op *op)
+{
+    qmp_query_block(op->b->qmp, on_drives_before_removal, op);
+}
+
+static void begin_add_snapshot(struct steps_op *op)
+{
+    qmp_add_snapshot_access(op->b->qmp, op->d->snap_node, op->d->cbw_node, on_reply, op);
+}
+
+static void undo_add_snapshot(struct steps_op *op)
+{
+    qmp_del_node(op->b->qmp, op->d->snap_node, on_reply, op);
+}
+
+/* --- the job ------------------------------------------------------------------------------------ */
+
+static void on_job_started(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (!error)
+        tap_job_started(op->d);
+    else
+        op->d->job = JOB_NONE;
+    steps_end(op, error);
+}
+
+static void begin_job(struct steps_op *op)
+{
+    struct drive *d = op->d;
+    struct qmp_backup_job job = {
+        .id = d->job_id,
+        .device = d->is_guarded ? d->snap_node : d->node,
+        .target = d->target_node,
+        .speed = (int64_t)d->limit_wanted,
+        .workers = tap_workers(op->b),
+    };
+
+    if (!op->b->instant_us)
+        op->b->instant_us = g_get_real_time();
+    d->limit_sent = d->limit_wanted;
+    d->job = JOB_RUNNING; /* its events come before the reply */
+    d->is_job_new = true;
+    qmp_backup(op->b->qmp, &job, on_job_started, op);
+}
+
+static void on_dismissed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    op->d->job = JOB_NONE;
+    /* Gone by itself: what we wanted. */
+    steps_end(op, g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE) ? NULL : error);
+}
+
+static void on_cancel_sent(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (error && error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND)
+        op->d->job = JOB_ENDED; /* no such job, or it has ended by now: dismissing it tells */
+    else if (error) {
+        steps_end(op, error);
+        return;
+    }
+    op->sub = 1;
+    recipe_job_ended(op->d);
+}
+
+/* jobs.c calls this when it sees that a job has ended: an undo may be waiting for that. */
+void recipe_job_ended(struct drive *d)
+{
+    const struct steps_op *op = steps_current(d->b->steps);
+
+    if (d->job == JOB_ENDED && op && op->d == d && op->is_undo && op->sub == 1) {
+        ((struct steps_op *)op)->sub = 2;
+        qmp_job_dismiss(d->b->qmp, d->job_id, on_dismissed, (void *)op);
+    }
+}
+
+static void undo_job(struct steps_op *op)
+{
+    if (op->d->job == JOB_RUNNING) {
+        qmp_job_cancel(op->b->qmp, op->d->job_id, on_cancel_sent, op);
+    } else if (op->d->job == JOB_ENDED) {
+        op->sub = 1;
+        recipe_job_ended(op->d);
+    } else {
+        steps_end(op, NULL);
+    }
+}
+
+/* --- which rows apply --------------------------------------------------------------------------- */
+
+static bool is_guarded(const struct backup *b, const struct drive *d)
+{
+    (void)b;
+    return d->is_guarded;
+}
+
+static bool is_direct(const struct backup *b, const struct drive *d)
+{
+    (void)b;
+    return !d->is_guarded;
+}
+
+static bool is_plain(const struct backup *b, const struct drive *d)
+{
+    (void)d;
+    return b->ram == RAM_PLAIN;
+}
+
+static bool is_background(const struct backup *b, const struct drive *d)
+{
+    (void)d;
+    return b->ram == RAM_BACKGROUND;
+}
+
+static bool needs_stop(const struct backup *b, const struct drive *d)
+{
+    (void)d;
+    return b->was_running && b->ram != RAM_PLAIN; /* a plain migration ends stopped */
+}
+
+static bool needs_resume(const struct backup *b, const struct drive *d)
+{
+    (void)d;
+    return b->was_running;
+}
+
+/* Rows that hold everything are undone last; a background snapshot must be under way before the guest resumes. */
+const struct step recipe_table[] = {
+    {"keep the journal", STEP_RUN, NULL, begin_journal, NULL, false},
+    {"set the migration's parameters", STEP_RUN, is_plain, ram_begin_params, ram_undo_params, true},
+    {"save the RAM", STEP_RUN, is_plain, ram_begin_plain, ram_undo_moving, true},
+    {"activate the drives", STEP_RUN, is_plain, ram_begin_activate, NULL, false},
+    {"add the filter's target", STEP_DRIVE, is_guarded, begin_add_target, undo_add_target, true},
+    {"add the job's target", STEP_DRIVE, NULL, begin_add_target, undo_add_target, true},
+    {"stop the guest", STEP_RUN, needs_stop, begin_stop, undo_stop, true},
+    {"add the filter", STEP_DRIVE, is_guarded, begin_add_filter, undo_add_filter, false},
+    {"insert the filter", STEP_DRIVE, is_guarded, begin_insert, undo_insert, false},
+    {"add the frozen image", STEP_DRIVE, is_guarded, begin_add_snapshot, undo_add_snapshot, false},
+    {"set background-snapshot", STEP_RUN, is_background, ram_begin_capability, ram_undo_capability, true},
+    {"start saving the RAM", STEP_RUN, is_background, ram_begin_background, ram_undo_moving, true},
+    {"start the job", STEP_DRIVE, is_direct, begin_job, undo_job, false},
+    {"resume the guest", STEP_RUN, needs_resume, begin_resume, NULL, false},
+    {"start the job", STEP_DRIVE, is_guarded, begin_job, undo_job, false},
+};
+
+unsigned recipe_rows(void)
+{
+    return G_N_ELEMENTS(recipe_table);
+}
+
+/* --- lists of rows ------------------------------------------------------------------------------ */
+
+static void add_op(GArray *ops, struct backup *b, struct drive *d, unsigned row, bool is_undo)
+{
+    struct steps_op op = {.b = b, .d = d, .row = row, .is_undo = is_undo};
+
+    g_array_append_val(ops, op);
+}
+
+static void add_row(GArray *ops, struct backup *b, unsigned row, bool is_undo)
+{
+    if (recipe_table[row].scope == STEP_RUN) {
+        add_op(ops, b, NULL, row, is_undo);
+        return;
+    }
+    for (unsigned i = 0; i < b->drives->len; i++)
+        add_op(ops, b, g_ptr_array_index(b->drives, is_undo ? b->drives->len - 1 - i : i), row, is_undo);
+}
+
+static GArray *new_list(void)
+{
+    return g_array_new(FALSE, FALSE, sizeof(struct steps_op));
+}
+
+GArray *recipe_forward(struct backup *b)
+{
+    GArray *ops = new_list();
+
+    for (unsigned row = 0; row < recipe_rows(); row++)
+        add_row(ops, b, row, false);
+    return ops;
+}
+
+GArray *recipe_undo_all(struct backup *b)
+{
+    GArray *ops = new_list();
+
+    for (unsigned row = recipe_rows(); row-- > 0;)
+        add_row(ops, b, row, true);
+    return ops;
+}
+
+GArray *recipe_undo_drive(struct drive *d)
+{
+    GArray *ops = new_list();
+
+    for (unsigned row = recipe_rows(); row-- > 0;)
+        if (recipe_table[row].scope == STEP_DRIVE)
+            add_op(ops, d->b, d, row, true);
+    return ops;
+}
+
+/* A job that failed while its frozen image stands: a new connection and a new job, from the same instant. */
+GArray *recipe_restart_job(struct drive *d)
+{
+    GArray *ops = new_list();
+
+    for (unsigned row = recipe_rows(); row-- > 0;)
+        if (recipe_table[row].begin == begin_job ||
+            (recipe_table[row].begin == begin_add_target && !recipe_table[row].applies))
+            add_op(ops, d->b, d, row, true);
+    for (unsigned row = 0; row < recipe_rows(); row++)
+        if ((recipe_table[row].begin == begin_job && recipe_table[row].applies == is_guarded) ||
+            (recipe_table[row].begin == begin_add_target && !recipe_table[row].applies))
+            add_op(ops, d->b, d, row, false);
+    return ops;
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * The inside of one run, shared by the files of this folder and nobody else.
+ *
+ *     monitor.c   connection to QEMU, lost and found again     discover.c  what the guest has
+ *     plan.c      which drives, which names, which recipe      steps.c     runs rows of the table, undoes them
+ *     target.c    sink, spool, header, lanes                   describe.c  vmabackup.json
+ *     recipe.c    THE table                                    ram.c       the rows that take the RAM
+ *     vmstate.c   receives the RAM stream                      port.c      NBD exports -> clusters
+ *     tap.c       pausing and limiting jobs by QMP             jobs.c      watches jobs, judges, retries
+ *     writer.c    clusters -> archive                          finish.c    the end of the archive
+ *     journal.c   what undoes us if we die                     snapshot.c  fills the model
+ *     backup.c    phases, verbs, the public face
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <glib.h>
+#include <uv.h>
+#include "backup/backup.h"
+#include "backup/pool.h"
+#include "backup/steps.h"
+#include "backup/writer.h"
+#include "base/error.h"
+#include "base/rate.h"
+#include "nbd/server_uv.h"
+#include "qmp/calls.h"
+#include "sink/sink.h"
+#include "sink/spool.h"
+#include "vma/assemble.h"
+#include "vma/header.h"
+
+struct journal;
+struct vmstate;
+
+/* Why a job is held paused; QMP sees only the first reason come and the last one go. */
+enum tap_reason {
+    TAP_OPERATOR = 1u << 0,
+    TAP_CREDIT = 1u << 1, /* buffers run low: the target is slower than the guest's drives */
+    TAP_FULL = 1u << 2,   /* the target has no room */
+};
+
+/* One NBD connection of QEMU's into us. */
+struct port {
+    struct drive *drive;
+    bool is_filter; /* f<n>: old data of clusters the guest is about to overwrite; else d<n>: the job */
+    struct nbd_export *export;
+    struct nbd_conn *conn; /* NULL when there is none */
+    bool is_expected_to_close;
+};
+
+enum job_state { JOB_NONE, JOB_RUNNING, JOB_ENDED };
+
+struct drive {
+    struct backup *b;
+    unsigned index; /* in names: vmb-<run>-tgt-<index> */
+    unsigned row;   /* in model.drives */
+    char *name;     /* in the archive */
+    char *qdev, *node;
+    char *filter_node, *target_node, *cbw_node, *snap_node, *job_id; /* names of ours */
+    uint64_t size;
+    int dev_id;
+    bool is_guarded;
+    bool has_refused_filter;
+    bool is_bare_path_wrong; /* qom-set wants /machine/peripheral/<qdev> */
+    unsigned begun; /* rows of the table that were begun and not undone, a bit each */
+
+    struct port filter, target;
+    struct vma_assemble *clusters;
+    struct writer_lane *lane;
+
+    enum job_state job;
+    bool is_job_new;     /* its command is on its way */
+    unsigned first_poll; /* the first poll that was asked after it had started */
+    bool is_target_lost; /* the job's connection ended first: start it again */
+    bool is_shed;        /* … because we had no buffer left: that counts as no retry */
+    bool is_restarting, is_done, is_torn_down;
+    char *doubt; /* why the filter's image cannot be trusted, NULL while it can */
+    char *job_error;
+    GError *refusal; /* why the filter could not be inserted, while it is being removed again */
+    unsigned retries;
+    uint64_t restart_at_ms; /* of uv_now(): a failed job waits before it is started again */
+
+    unsigned tap_reasons;
+    bool is_tap_closed, is_tap_busy;
+    uint64_t limit_wanted, limit_sent, limit_confirmed;
+    bool is_limit_busy;
+    struct rate rate;
+    uint64_t started_ms, ended_ms, last_moved_ms, last_done;
+};
+
+enum ram_method { RAM_NONE, RAM_BACKGROUND, RAM_PLAIN };
+
+struct backup {
+    uv_loop_t *loop;
+    struct backup_options options;
+    struct backup_listener listener;
+    void *user;
+    struct model model;
+
+    /* the monitor */
+    struct qmp *qmp;
+    bool was_discovered; /* QEMU was asked for everything once */
+    uint64_t lost_at_ms; /* uv_now(), 0 while the monitor is there */
+    uint64_t next_try_ms;
+    uv_timer_t tick;
+    unsigned question; /* of discover.c */
+    bool may_snapshot_ram; /* background-snapshot is accepted, and safe in this version */
+    GPtrArray *unsavable;  /* char *: sentences on what no archive can hold */
+    struct qmp_version version;
+    bool did_start_nbd_server; /* for a moment, to wake drives */
+    bool has_set_active; /* QEMU knows blockdev-set-active */
+    uint64_t ram_bytes;
+    bool was_running; /* the guest, when we came */
+    bool is_guest_stopped; /* as the events say */
+    bool did_we_stop;
+    uint64_t stopped_at_us;
+    GPtrArray *found;      /* struct found_drive: query-block as it was */
+    GPtrArray *capabilities; /* char *: those that are on */
+    struct qmp_migration_params old_params;
+    bool have_old_params;
+
+    /* the plan */
+    char run_id[9]; /* 8 hex digits */
+    uint8_t uuid[16];
+    enum ram_method ram;
+    bool is_ram_lost; /* asked for, but left out */
+    GPtrArray *drives; /* struct drive *, only those that are saved */
+    struct vma_header *header;
+    size_t description_reserve;
+    char *guest_machine;
+    struct vmstate *vmstate;
+    struct writer_lane *vmstate_lane;
+    int vmstate_dev_id;
+    int vmstate_row; /* in model.drives, -1 = none */
+    struct {
+        bool is_moving, is_done, is_query_busy, is_cancelled, is_relaxed, is_too_slow;
+        uint64_t total, remaining; /* bytes, as QEMU counts them */
+        uint64_t bytes;            /* of the stream, received */
+        uint64_t started_ms, ended_ms;
+        struct steps_op *waiting; /* the step that waits for the migration to get on */
+    } ram_state;
+    int64_t instant_us; /* wall clock */
+
+    /* the data's way */
+    struct pool *pool;
+    struct sink *sink;
+    struct spool *spool;
+    struct writer *writer;
+    struct nbd_exports *exports;
+    struct journal *journal;
+    bool is_credit_low;
+    uint64_t full_since_ms;
+    uint64_t last_loop_us; /* end of the last wait for events: how long filters may have waited on us */
+
+    /* the course */
+    struct steps *steps;
+    unsigned begun; /* as drive.begun, for rows of the whole run */
+    bool has_begun;
+    bool is_failing; /* an outcome was decided, everything is being undone */
+    bool is_poll_busy, is_poll_wanted, is_ending, is_stuck, is_done_reported;
+    unsigned n_polls;
+    uint64_t next_poll_ms, next_progress_ms, last_tick_ms, ending_since_ms;
+    bool is_given_up; /* the monitor will not come back */
+    bool is_saved; /* the archive is durable under its name */
+    uint64_t started_ms;
+    bool is_freed_from_qemu; /* nothing of ours is left in it */
+    GError *outcome;         /* why it failed, NULL while it has not */
+    int cancel_status;       /* exit status of a cancel, 0 = none */
+    struct rate in_rate, out_rate, ram_rate;
+    uint64_t forecast_bytes; /* the archive's likely length */
+    unsigned n_open_handles;
+};
+
+/* What query-block said of a drive, kept. */
+struct found_drive {
+    char *device, *qdev, *node_name, *format, *file;
+    bool is_removable, has_medium, is_read_only, is_attached;
+    uint64_t virtual_size, actual_size;
+};
+
+/* backup.c */
+void backup_emit(struct backup *b, const struct model_event *event);
+void backup_log(struct backup *b, enum model_level level, const char *hint, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
+void backup_set_phase(struct backup *b, enum model_phase phase);
+void backup_drive_state(struct backup *b, unsigned row, enum model_state state);
+/* Decides the outcome (the first one stays) and undoes everything. */
+void backup_fail(struct backup *b, const GError *error);
+void backup_fail_new(struct backup *b, int code, const char *format, ...) G_GNUC_PRINTF(3, 4);
+struct model_drive *backup_row(struct drive *d);
+/* Everything that QEMU had of ours is gone: goes on to the archive's end, or ends the run. */
+void backup_undone(struct backup *b);
+void backup_end(struct backup *b);
+
+/* monitor.c */
+void monitor_start(struct backup *b);
+void monitor_stop(struct backup *b);
+bool monitor_is_up(const struct backup *b);
+void monitor_discovered(struct backup *b);
+void monitor_on_tick(struct backup *b);
+
+/* discover.c: queries everything, then calls plan_make(); errors go to backup_fail() */
+void discover(struct backup *b);
+
+/* plan.c */
+void plan_init(struct backup *b);
+void plan_make(struct backup *b);
+void plan_begin(struct backup *b);
+
+/* target.c */
+bool target_open(struct backup *b, GError **error); /* sink, spool, header, writer, lanes */
+/* The RAM will not come: the target begins again without it. Not possible where the header has gone down a pipe. */
+bool target_restart_without_ram(struct backup *b, GError **error);
+void target_close(struct backup *b, bool keep_partial);
+GBytes *target_final_header(struct backup *b, GError **error);
+/* A listening UNIX socket that nobody else reaches. */
+int target_listening_socket(struct backup *b, GError **error);
+
+/* port.c */
+void port_init(struct port *p, struct drive *d, bool is_filter);
+/* A new connection for QEMU: its end of a socket pair, or -1. */
+int port_connect(struct port *p, GError **error);
+void port_disconnect(struct port *p);
+
+/* tap.c */
+void tap_set(struct drive *d, enum tap_reason reason, bool on);
+void tap_job_started(struct drive *d);
+void tap_update(struct drive *d);
+void tap_check_credit(struct backup *b);
+void tap_limit(struct drive *d, uint64_t rate);
+unsigned tap_workers(const struct backup *b);
+
+/* jobs.c */
+void jobs_on_event(struct backup *b, const struct qmp_event *event);
+void jobs_poll(struct backup *b);
+void jobs_on_tick(struct backup *b);
+void jobs_copy_begins(struct backup *b);
+void jobs_check_all_done(struct backup *b);
+void jobs_connection_lost(struct port *p);
+
+/* finish.c */
+void finish_archive(struct backup *b);
+
+/* snapshot.c */
+void snapshot_fill(struct backup *b);
+
+/* recipe.c: the table, and lists of its rows */
+extern const struct step recipe_table[];
+void recipe_job_ended(struct drive *d);
+unsigned recipe_rows(void);
+GArray *recipe_forward(struct backup *b);
+GArray *recipe_undo_all(struct backup *b);
+GArray *recipe_undo_drive(struct drive *d);
+GArray *recipe_restart_job(struct drive *d);
+
+/* ram.c */
+void ram_begin_params(struct steps_op *op);
+void ram_undo_params(struct steps_op *op);
+void ram_begin_plain(struct steps_op *op);
+void ram_begin_activate(struct steps_op *op);
+void ram_begin_capability(struct steps_op *op);
+void ram_undo_capability(struct steps_op *op);
+void ram_begin_background(struct steps_op *op);
+void ram_undo_moving(struct steps_op *op); /* plain and background: whatever still moves is cancelled */
+void ram_on_tick(struct backup *b);
+void ram_stream_moved(struct backup *b); /* the receiver has read more, or the end */
+void ram_interrupt(struct backup *b);
