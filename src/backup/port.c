@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What QEMU writes over NBD becomes clusters: two exports a drive, f<n> for the filter, d<n> for the job.
+ *
+ * Payload lands straight in cluster buffers. A cluster counts the first time it is complete, whichever
+ * export brought it; the same instant arriving again is dropped. Every request is answered at once.
+ */
+#include <errno.h>
+#include <unistd.h>
+#include <string.h>
+#include "backup/run.h"
+
+/* --- payload ------------------------------------------------------------------------------------ */
+
+/* A write that a guest may be waiting for: the filter's, and a direct job's (its copy-before-write is the same job). */
+static enum pool_purpose purpose_of(const struct port *p)
+{
+    return p->is_filter || !p->drive->is_guarded ? POOL_FOR_GUEST : POOL_FOR_JOB;
+}
+
+static int on_write_begin(void *user, struct nbd_request *rq)
+{
+    (void)user;
+    rq->user = NULL; /* the buffer of the cluster that is arriving */
+    return rq->offset % 512 || rq->len % 512 ? EINVAL : 0;
+}
+
+/* The end of the drive's last cluster is not sent, but archived: as zeros. */
+static void clear_behind_end(const struct drive *d, uint32_t cluster, uint8_t *buffer)
+{
+    uint32_t bytes = vma_assemble_cluster_bytes(d->clusters, cluster);
+
+    if (bytes < VMA_CLUSTER_SIZE)
+        memset(buffer + bytes, 0, VMA_CLUSTER_SIZE - bytes);
+}
+
+static void *on_write_room(void *user, struct nbd_request *rq, uint32_t done, size_t *room)
+{
+    struct port *p = user;
+    uint64_t at = rq->offset + done;
+    uint32_t within = at % VMA_CLUSTER_SIZE;
+
+    if (!rq->user) {
+        rq->user = pool_take(p->drive->b->pool, purpose_of(p));
+        p->drive->is_shed = !rq->user && !p->is_filter;
+        if (!rq->user)
+            return NULL; /* the connection is dropped: QEMU must never wait for us */
+        clear_behind_end(p->drive, at / VMA_CLUSTER_SIZE, rq->user);
+    }
+    *room = MIN(rq->len - done, VMA_CLUSTER_SIZE - within);
+    return (uint8_t *)rq->user + within;
+}
+
+static void count_repeat_as_doubt(struct port *p, enum vma_put put)
+{
+    if (p->drive->doubt)
+        return;
+    p->drive->doubt = g_strdup(put == VMA_PUT_TWICE ? "QEMU sent a cluster twice" : "too many incomplete clusters");
+}
+
+/* One piece of one cluster is here. Returns an errno. */
+static int take_piece(struct port *p, uint64_t offset, uint32_t len, uint8_t **data)
+{
+    struct drive *d = p->drive;
+    enum vma_put put;
+
+    if (d->b->is_failing) /* whatever comes now is nobody's; only the guest must not wait */
+        return 0;
+    put = vma_assemble_put(d->clusters, offset, len, data);
+    if (put == VMA_PUT_HELD) {
+        writer_add(d->lane, offset / VMA_CLUSTER_SIZE, *data);
+        *data = NULL;
+    } else if (put == VMA_PUT_TWICE || put == VMA_PUT_CROWDED) {
+        count_repeat_as_doubt(p, put);
+        return EIO;
+    }
+    return 0;
+}
+
+static int on_write_landed(void *user, struct nbd_request *rq, uint32_t done)
+{
+    struct port *p = user;
+    struct pool *pool = p->drive->b->pool;
+    uint64_t end = rq->offset + done;
+    uint64_t begin = MAX(rq->offset, (end - 1) / VMA_CLUSTER_SIZE * VMA_CLUSTER_SIZE);
+    uint8_t *data = rq->user;
+    int status;
+
+    if (end % VMA_CLUSTER_SIZE && done != rq->len)
+        return 0; /* this cluster's bytes are still arriving */
+    rq->user = NULL;
+    status = take_piece(p, begin, end - begin, &data);
+    pool_give(pool, data);
+    tap_check_credit(p->drive->b);
+    return status;
+}
+
+static void distrust_filter(struct port *p, const char *why)
+{
+    struct drive *d = p->drive;
+
+    if (p->is_filter && !d->doubt && !d->is_done && !p->is_expected_to_close)
+        d->doubt = g_strdup(why);
+}
+
+static void on_write_end(void *user, struct nbd_request *rq, int error, bool cut)
+{
+    struct port *p = user;
+
+    pool_give(p->drive->b->pool, g_steal_pointer(&rq->user));
+    if (error || cut)
+        distrust_filter(p, cut ? "the filter's connection broke in a write" : "a write of the filter failed");
+}
+
+/* --- other requests ----------------------------------------------------------------------------- */
+
+static int on_zeroes(void *user, const struct nbd_request *rq)
+{
+    struct port *p = user;
+    uint64_t at = rq->offset, end = rq->offset + rq->len;
+    int status = 0;
+
+    if (at % 512 || end % 512)
+        return EINVAL;
+    while (at < end && !status) {
+        uint64_t next = MIN(end, (at / VMA_CLUSTER_SIZE + 1) * VMA_CLUSTER_SIZE);
+        uint8_t *data = NULL;
+        status = take_piece(p, at, next - at, &data);
+        pool_give(p->drive->b->pool, data);
+        at = next;
+    }
+    if (status)
+        distrust_filter(p, "a write of the filter failed");
+    return status;
+}
+
+/* QEMU reads back what the filter has sent, only to send it to the job's export: we hold it, so any bytes
+ * do. What is not held must not be answered: it would be archived. */
+static int on_read(void *user, const struct nbd_request *rq, void *to)
+{
+    struct port *p = user;
+
+    if (!p->is_filter || !vma_assemble_holds(p->drive->clusters, rq->offset, rq->len))
+        return EIO;
+    memset(to, 0, rq->len);
+    return 0;
+}
+
+static void on_replied_error(void *user, const struct nbd_request *rq, int error)
+{
+    (void)error;
+    if (rq->type == 0) /* a READ that was refused says nothing about the image */
+        return;
+    distrust_filter(user, "a request of the filter failed");
+}
+
+static const struct nbd_export_ops port_ops = {
+    .write_begin = on_write_begin,
+    .write_room = on_write_room,
+    .write_landed = on_write_landed,
+    .write_end = on_write_end,
+    .zeroes = on_zeroes,
+    .read = on_read,
+    .replied_error = on_replied_error,
+};
+
+/* --- connections -------------------------------------------------------------------------------- */
+
+static void on_closed(void *user, struct nbd_conn *conn, bool clean, const char *why)
+{
+    struct port *p = nbd_conn_tag(conn);
+
+    (void)user;
+    (void)why;
+    p->drive->b->n_open_handles--;
+    if (p->conn == conn)
+        p->conn = NULL;
+    if (p->is_expected_to_close || p->drive->b->is_failing)
+        return;
+    distrust_filter(p, "the filter's connection ended");
+    if (!clean)
+        jobs_connection_lost(p);
+}
+
+static const struct nbd_conn_events port_events = {.on_closed = on_closed};
+
+void port_init(struct port *p, struct drive *d, bool is_filter)
+{
+    g_autofree char *name = g_strdup_printf("%c%u", is_filter ? 'f' : 'd', d->index);
+    struct nbd_export export = {
+        .name = name,
+        .size = d->size,
+        .no_structured = true, /* a block status of ours could abort QEMU 10 */
+        .ops = &port_ops,
+        .user = p,
+    };
+
+    p->drive = d;
+    p->is_filter = is_filter;
+    p->export = nbd_exports_add(d->b->exports, &export);
+}
+
+int port_connect(struct port *p, GError **error)
+{
+    struct backup *b = p->drive->b;
+    int fds[2];
+
+    if (nbd_socketpair(fds) < 0) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "no socket pair: %s", g_strerror(errno));
+        return -1;
+    }
+    p->conn = nbd_conn_open(b->loop, fds[0], b->exports, &port_events, b, error);
+    if (!p->conn) {
+        close(fds[1]);
+        return -1;
+    }
+    b->n_open_handles++;
+    p->is_expected_to_close = false;
+    nbd_conn_set_tag(p->conn, p);
+    return fds[1];
+}
+
+void port_disconnect(struct port *p)
+{
+    p->is_expected_to_close = true;
+    if (p->conn)
+        nbd_conn_shutdown(p->conn);
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The job is the tap: when buffers run low it is paused by QMP, and resumed when they are back.
+ *
+ * No reply to QEMU is ever held back for that: whatever drains in QEMU (a guest's reboot too) would hang on
+ * it. What a paused job still has in flight is taken, in buffers or in the spool.
+ */
+#include "backup/run.h"
+
+#define IN_FLIGHT_BUFFERS   256 /* over all drives, see tap_workers() */
+#define SPOOL_BEGINS_AT     192 /* free buffers, as in writer.c */
+#define HYSTERESIS          160
+#define SPOOL_NEARLY_EMPTY  (16u << 20)
+
+/* How many requests of 64 KiB each job may have in flight: fewer when there are more drives. */
+unsigned tap_workers(const struct backup *b)
+{
+    return CLAMP(IN_FLIGHT_BUFFERS / b->drives->len, 8, 64);
+}
+
+static unsigned pause_below(const struct backup *b)
+{
+    return SPOOL_BEGINS_AT + tap_workers(b) * MIN(b->drives->len, IN_FLIGHT_BUFFERS / 8);
+}
+
+static void on_switched(void *user, const GError *error)
+{
+    struct drive *d = user;
+
+    (void)error; /* "already paused" and the like: the next poll says what is true */
+    d->is_tap_busy = false;
+    tap_update(d);
+}
+
+void tap_update(struct drive *d)
+{
+    bool should_close = d->tap_reasons != 0;
+
+    if (d->job != JOB_RUNNING || d->is_job_new || d->is_tap_busy || d->b->is_failing || !monitor_is_up(d->b) ||
+        should_close == d->is_tap_closed)
+        return;
+    d->is_tap_busy = true;
+    d->is_tap_closed = should_close;
+    if (should_close)
+        qmp_job_pause(d->b->qmp, d->job_id, on_switched, d);
+    else
+        qmp_job_resume(d->b->qmp, d->job_id, on_switched, d);
+}
+
+void tap_set(struct drive *d, enum tap_reason reason, bool on)
+{
+    unsigned old = d->tap_reasons;
+
+    d->tap_reasons = on ? old | reason : old & ~(unsigned)reason;
+    if (d->tap_reasons != old)
+        tap_update(d);
+}
+
+static void on_limit_set(void *user, const GError *error)
+{
+    struct drive *d = user;
+
+    d->is_limit_busy = false;
+    if (error && d->job == JOB_RUNNING)
+        backup_log(d->b, MODEL_WARNING, NULL, "drive %s: QEMU refuses the limit: %s", d->name, error->message);
+    if (d->limit_sent != d->limit_wanted)
+        tap_limit(d, d->limit_wanted);
+    else
+        jobs_poll(d->b); /* shown only as QEMU confirms it */
+}
+
+void tap_limit(struct drive *d, uint64_t rate)
+{
+    d->limit_wanted = rate;
+    if (d->job != JOB_RUNNING || d->is_job_new || d->is_limit_busy || !monitor_is_up(d->b))
+        return;
+    d->is_limit_busy = true;
+    d->limit_sent = rate;
+    qmp_job_set_speed(d->b->qmp, d->job_id, (int64_t)rate, on_limit_set, d);
+}
+
+void tap_job_started(struct drive *d)
+{
+    d->is_job_new = false;
+    d->first_poll = d->b->n_polls + 1; /* an answer that is on its way may not know it yet */
+    d->is_tap_closed = d->is_tap_busy = d->is_limit_busy = false;
+    jobs_poll(d->b); /* a small one may have ended already */
+    if (d->limit_sent != d->limit_wanted)
+        tap_limit(d, d->limit_wanted);
+    tap_update(d);
+}
+
+static void set_all(struct backup *b, enum tap_reason reason, bool on)
+{
+    for (unsigned i = 0; i < b->drives->len; i++)
+        tap_set(g_ptr_array_index(b->drives, i), reason, on);
+}
+
+/* Called for every cluster that lands: two comparisons where nothing changes. */
+void tap_check_credit(struct backup *b)
+{
+    unsigned free_buffers = pool_free_count(b->pool);
+
+    if (!b->is_credit_low && free_buffers < pause_below(b)) {
+        b->is_credit_low = true;
+        set_all(b, TAP_CREDIT, true);
+        if (b->writer)
+            writer_flush(b->writer);
+    } else if (b->is_credit_low && free_buffers > pause_below(b) + HYSTERESIS &&
+               writer_spool_used(b->writer) < SPOOL_NEARLY_EMPTY) {
+        b->is_credit_low = false;
+        set_all(b, TAP_CREDIT, false);
+    }
+}

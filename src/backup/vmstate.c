@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "backup/vmstate.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include "backup/run.h"
+
+struct vmstate {
+    struct backup *b;
+    struct writer_lane *lane;
+    uv_pipe_t pipe;
+    bool is_open, is_reading, is_at_end, is_closing;
+    uint8_t *buffer; /* the cluster that is filling */
+    uint32_t filled;
+    uint32_t cluster; /* its number */
+    uint64_t bytes;
+    uint64_t blocked_since_ms;
+};
+
+struct vmstate *vmstate_new(struct backup *b)
+{
+    struct vmstate *v = g_new0(struct vmstate, 1);
+
+    v->b = b;
+    return v;
+}
+
+static void give_cluster(struct vmstate *v)
+{
+    if (!v->buffer)
+        return;
+    memset(v->buffer + v->filled, 0, VMA_CLUSTER_SIZE - v->filled);
+    writer_add(v->lane, v->cluster++, g_steal_pointer(&v->buffer));
+    v->filled = 0;
+}
+
+static void on_room_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct vmstate *v = handle->data;
+
+    (void)suggested;
+    if (!v->buffer && !writer_is_ram_blocked(v->b->writer))
+        v->buffer = pool_take(v->b->pool, POOL_FOR_RAM);
+    if (v->buffer)
+        *buf = uv_buf_init((char *)v->buffer + v->filled, VMA_CLUSTER_SIZE - v->filled);
+    else
+        *buf = uv_buf_init(NULL, 0); /* on_read gets UV_ENOBUFS */
+}
+
+static void pause_reading(struct vmstate *v)
+{
+    uv_read_stop((uv_stream_t *)&v->pipe);
+    v->is_reading = false;
+    if (!v->blocked_since_ms)
+        v->blocked_since_ms = uv_now(v->b->loop);
+    tap_check_credit(v->b);
+}
+
+static void take_end(struct vmstate *v)
+{
+    uv_read_stop((uv_stream_t *)&v->pipe);
+    v->is_reading = false;
+    v->is_at_end = true;
+    if (v->filled)
+        give_cluster(v);
+    pool_give(v->b->pool, g_steal_pointer(&v->buffer));
+    writer_flush_lane(v->lane);
+    ram_stream_moved(v->b);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct vmstate *v = stream->data;
+    bool was_small = v->bytes <= VMA_CLUSTER_SIZE;
+
+    (void)buf;
+    if (n == UV_ENOBUFS) {
+        pause_reading(v);
+    } else if (n < 0) { /* the end; a broken stream is for the migration's status to tell */
+        take_end(v);
+    } else if (n > 0) {
+        v->blocked_since_ms = 0;
+        v->filled += n;
+        v->bytes += n;
+        if (v->filled == VMA_CLUSTER_SIZE)
+            give_cluster(v);
+        if (was_small)
+            ram_stream_moved(v->b);
+    }
+}
+
+int vmstate_connect(struct vmstate *v, struct writer_lane *lane, GError **error)
+{
+    int fds[2];
+
+    v->lane = lane;
+    if (nbd_socketpair(fds) < 0) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "no socket pair: %s", g_strerror(errno));
+        return -1;
+    }
+    uv_pipe_init(v->b->loop, &v->pipe, 0);
+    v->pipe.data = v;
+    v->is_open = true;
+    v->b->n_open_handles++;
+    if (uv_pipe_open(&v->pipe, fds[0]) < 0) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "cannot watch a socket");
+        close(fds[0]);
+        close(fds[1]);
+        return -1;
+    }
+    vmstate_pump(v);
+    return fds[1];
+}
+
+void vmstate_pump(struct vmstate *v)
+{
+    if (!v->is_open || v->is_closing || v->is_at_end || v->is_reading || writer_is_ram_blocked(v->b->writer))
+        return;
+    v->is_reading = true;
+    uv_read_start((uv_stream_t *)&v->pipe, on_room_wanted, on_read);
+}
+
+uint64_t vmstate_bytes(const struct vmstate *v)
+{
+    return v->bytes;
+}
+
+bool vmstate_is_at_end(const struct vmstate *v)
+{
+    return v->is_at_end;
+}
+
+uint64_t vmstate_blocked_since_ms(const struct vmstate *v)
+{
+    return v->is_at_end ? 0 : v->blocked_since_ms;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct vmstate *v = handle->data;
+
+    v->b->n_open_handles--;
+    g_free(v);
+}
+
+void vmstate_close(struct vmstate *v)
+{
+    if (!v || v->is_closing)
+        return;
+    v->is_closing = true;
+    pool_give(v->b->pool, g_steal_pointer(&v->buffer));
+    if (v->is_open)
+        uv_close((uv_handle_t *)&v->pipe, on_closed);
+    else
+        g_free(v);
+}

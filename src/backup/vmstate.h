@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * Receives the RAM stream of a migration and cuts it into clusters of the device "vmstate".
+ *
+ *     struct vmstate *v = vmstate_new(b, lane);
+ *     int fd = vmstate_connect(v, &error);        // QEMU's end, for getfd and migrate "fd:…"
+ *     ... vmstate_pump(v) whenever buffers came back ...
+ *     vmstate_close(v);
+ *
+ * It reads as fast as it can: a stalled receiver can stall QEMU's monitor. Only when the pool and
+ * the spool's share are used up does it pause, and says since when.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <glib.h>
+
+struct backup;
+struct vmstate;
+struct writer_lane;
+struct vmstate *vmstate_new(struct backup *b);
+int vmstate_connect(struct vmstate *v, struct writer_lane *lane, GError **error);
+void vmstate_pump(struct vmstate *v);
+uint64_t vmstate_bytes(const struct vmstate *v);
+bool vmstate_is_at_end(const struct vmstate *v);
+/* Since when (uv_now) it cannot take more, 0 if it can. */
+uint64_t vmstate_blocked_since_ms(const struct vmstate *v);
+/* Ends the connection; frees from the loop. */
+void vmstate_close(struct vmstate *v);
