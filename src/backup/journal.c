@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "backup/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <json-c/json.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "backup/run.h"
+
+struct journal {
+    char *key; /* of the guest's monitor */
+    char *lock_path, *path;
+    int lock_fd;
+};
+
+/* --- places ------------------------------------------------------------------------------------- */
+
+char *journal_folder(GError **error)
+{
+    const char *runtime = g_getenv("XDG_RUNTIME_DIR");
+    g_autofree char *folder = NULL;
+    struct stat st;
+
+    if (runtime && *runtime)
+        folder = g_build_filename(runtime, "vmabackup", NULL);
+    else if (g_access("/run", W_OK) == 0)
+        folder = g_strdup("/run/vmabackup");
+    else
+        folder = g_strdup_printf("%s/vmabackup-%u", g_get_tmp_dir(), getuid());
+    if (g_mkdir_with_parents(folder, 0700) < 0 || lstat(folder, &st) < 0 || !S_ISDIR(st.st_mode) ||
+        st.st_uid != geteuid()) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "folder %s cannot be used; set XDG_RUNTIME_DIR to one of yours",
+                    folder);
+        return NULL;
+    }
+    return g_steal_pointer(&folder);
+}
+
+/* A path by device and inode, so that links to it are the same guest; anything else by its text. */
+static char *monitor_key(const char *monitor)
+{
+    const char *path = g_str_has_prefix(monitor, "unix:") ? monitor + strlen("unix:") : monitor;
+    g_autofree char *digest = NULL;
+    struct stat st;
+
+    if (stat(path, &st) == 0)
+        return g_strdup_printf("%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x", (guint64)st.st_dev, (guint64)st.st_ino);
+    digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, monitor, -1);
+    digest[16] = '\0';
+    return g_strdup(digest);
+}
+
+/* --- the lock ----------------------------------------------------------------------------------- */
+
+static void set_held(GError **error, const char *lock_path)
+{
+    g_autofree char *holder = NULL;
+
+    if (!g_file_get_contents(lock_path, &holder, NULL, NULL) || !*holder)
+        holder = g_strdup("another process");
+    g_set_error(error, VMB_ERROR, VMB_ERROR_HELD, "guest is held by another backup (%s); wait for it or cancel it there",
+                g_strchomp(holder));
+}
+
+static int take_lock(const char *lock_path, const char *run_id, GError **error)
+{
+    g_autofree char *text = g_strdup_printf("process %d, run %s\n", getpid(), run_id);
+    int fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "lock %s: %s", lock_path, g_strerror(errno));
+        return -1;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        set_held(error, lock_path);
+        close(fd);
+        return -1;
+    }
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, text, strlen(text), 0) < 0)
+        g_debug("lock %s: %s", lock_path, g_strerror(errno));
+    return fd;
+}
+
+struct journal *journal_open(const char *monitor, const char *run_id, GError **error)
+{
+    g_autofree char *folder = journal_folder(error);
+    struct journal *j;
+
+    if (!folder)
+        return NULL;
+    j = g_new0(struct journal, 1);
+    j->key = monitor_key(monitor);
+    j->lock_path = g_strdup_printf("%s/%s.lock", folder, j->key);
+    j->path = g_strdup_printf("%s/%s.json", folder, run_id);
+    j->lock_fd = take_lock(j->lock_path, run_id, error);
+    if (j->lock_fd < 0) {
+        journal_close(j, true);
+        return NULL;
+    }
+    return j;
+}
+
+void journal_close(struct journal *j, bool is_all_undone)
+{
+    if (!j)
+        return;
+    if (is_all_undone && j->lock_fd >= 0)
+        unlink(j->path);
+    if (j->lock_fd >= 0) /* the file stays: removing it would race with whoever waits for the lock */
+        close(j->lock_fd);
+    g_free(j->key);
+    g_free(j->lock_path);
+    g_free(j->path);
+    g_free(j);
+}
+
+/* --- writing ------------------------------------------------------------------------------------ */
+
+static json_object *drives_of(const struct backup *b)
+{
+    json_object *list = json_object_new_array();
+
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        const struct drive *d = g_ptr_array_index(b->drives, i);
+        json_object *entry = json_object_new_object();
+        json_object_object_add(entry, "qdev", json_object_new_string(d->qdev));
+        json_object_object_add(entry, "node", json_object_new_string(d->node));
+        json_object_object_add(entry, "filter", json_object_new_string(d->cbw_node));
+        json_object_array_add(list, entry);
+    }
+    return list;
+}
+
+static json_object *capabilities_of(const struct backup *b)
+{
+    json_object *list = json_object_new_array();
+
+    for (unsigned i = 0; i < b->capabilities->len; i++)
+        json_object_array_add(list, json_object_new_string(g_ptr_array_index(b->capabilities, i)));
+    return list;
+}
+
+bool journal_write(struct journal *j, const struct backup *b, GError **error)
+{
+    json_object *root = json_object_new_object();
+    bool ok;
+
+    json_object_object_add(root, "version", json_object_new_int(1));
+    json_object_object_add(root, "key", json_object_new_string(j->key));
+    json_object_object_add(root, "monitor", json_object_new_string(b->options.monitor));
+    json_object_object_add(root, "run", json_object_new_string(b->run_id));
+    json_object_object_add(root, "pid", json_object_new_int(getpid()));
+    json_object_object_add(root, "stopped", json_object_new_boolean(b->did_we_stop));
+    json_object_object_add(root, "drives", drives_of(b));
+    if (b->ram != RAM_NONE)
+        json_object_object_add(root, "capabilities", capabilities_of(b));
+    if (b->have_old_params) {
+        json_object_object_add(root, "max-bandwidth", json_object_new_int64(b->old_params.max_bandwidth));
+        json_object_object_add(root, "downtime-limit", json_object_new_int64(b->old_params.downtime_limit_ms));
+    }
+    const char *text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY);
+    ok = g_file_set_contents_full(j->path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, error);
+    if (!ok)
+        g_prefix_error(error, "journal: ");
+    json_object_put(root);
+    return ok;
+}
+
+/* --- reading ------------------------------------------------------------------------------------ */
+
+static void journal_drive_clear(gpointer data)
+{
+    struct journal_drive *d = data;
+
+    g_free(d->qdev);
+    g_free(d->node);
+    g_free(d->cbw_node);
+}
+
+void journal_record_free(struct journal_record *r)
+{
+    g_free(r->path);
+    g_free(r->run_id);
+    g_ptr_array_unref(r->capabilities);
+    g_array_unref(r->drives);
+    g_free(r);
+}
+
+static char *string_in(json_object *object, const char *key)
+{
+    json_object *value = NULL;
+
+    if (!json_object_object_get_ex(object, key, &value) || !json_object_is_type(value, json_type_string))
+        return g_strdup("");
+    return g_strdup(json_object_get_string(value));
+}
+
+static void read_drives(struct journal_record *r, json_object *list)
+{
+    for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++) {
+        json_object *entry = json_object_array_get_idx(list, i);
+        if (!json_object_is_type(entry, json_type_object))
+            continue;
+        struct journal_drive d = {string_in(entry, "qdev"), string_in(entry, "node"), string_in(entry, "filter")};
+        g_array_append_val(r->drives, d);
+    }
+}
+
+static void read_capabilities(struct journal_record *r, json_object *list)
+{
+    r->has_capabilities = json_object_is_type(list, json_type_array);
+    for (size_t i = 0; r->has_capabilities && i < json_object_array_length(list); i++) {
+        const char *name = json_object_get_string(json_object_array_get_idx(list, i));
+        if (name)
+            g_ptr_array_add(r->capabilities, g_strdup(name));
+    }
+}
+
+static struct journal_record *record_of(const char *path, json_object *root)
+{
+    struct journal_record *r = g_new0(struct journal_record, 1);
+    json_object *value = NULL;
+
+    r->path = g_strdup(path);
+    r->run_id = string_in(root, "run");
+    r->capabilities = g_ptr_array_new_with_free_func(g_free);
+    r->drives = g_array_new(FALSE, FALSE, sizeof(struct journal_drive));
+    g_array_set_clear_func(r->drives, journal_drive_clear);
+    r->did_we_stop = json_object_object_get_ex(root, "stopped", &value) && json_object_get_boolean(value);
+    read_drives(r, json_object_object_get_ex(root, "drives", &value) ? value : NULL);
+    read_capabilities(r, json_object_object_get_ex(root, "capabilities", &value) ? value : NULL);
+    if (json_object_object_get_ex(root, "max-bandwidth", &value)) {
+        r->has_params = true;
+        r->max_bandwidth = json_object_get_int64(value);
+    }
+    if (json_object_object_get_ex(root, "downtime-limit", &value))
+        r->downtime_limit_ms = json_object_get_int64(value);
+    return r;
+}
+
+static void read_one(GPtrArray *records, const char *path, const char *key)
+{
+    json_object *root = json_object_from_file(path);
+    g_autofree char *theirs = NULL;
+
+    if (json_object_is_type(root, json_type_object)) {
+        theirs = string_in(root, "key");
+        if (g_str_equal(theirs, key))
+            g_ptr_array_add(records, record_of(path, root));
+    }
+    json_object_put(root);
+}
+
+GPtrArray *journal_read_all(const char *monitor)
+{
+    GPtrArray *records = g_ptr_array_new_with_free_func((GDestroyNotify)journal_record_free);
+    g_autofree char *folder = journal_folder(NULL);
+    g_autofree char *key = monitor_key(monitor);
+    g_autoptr(GDir) dir = folder ? g_dir_open(folder, 0, NULL) : NULL;
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        if (g_str_has_suffix(name, ".json"))
+            read_one(records, path, key);
+    }
+    return records;
+}
+
+void journal_forget(const struct journal_record *r)
+{
+    unlink(r->path);
+}

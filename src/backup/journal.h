@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * What undoes a run if it dies: RUN.json and a lock, in $XDG_RUNTIME_DIR/vmabackup or /run/vmabackup.
+ *
+ *     struct journal *j = journal_open(monitor, run_id, &error);   // takes the lock: one run per guest
+ *     journal_write(j, b, &error);                                 // before QEMU is changed
+ *     journal_close(j, true);                                      // all undone: forget it
+ *
+ * The lock is keyed by the monitor socket's device and inode, so two names of one socket are one guest.
+ */
+#include <stdbool.h>
+#include <glib.h>
+
+struct backup;
+struct journal;
+
+/* VMB_ERROR_HELD says which process holds the guest. */
+struct journal *journal_open(const char *monitor, const char *run_id, GError **error);
+bool journal_write(struct journal *j, const struct backup *b, GError **error);
+void journal_close(struct journal *j, bool is_all_undone);
+
+/* What a dead run wrote, for cleanup. */
+struct journal_drive {
+    char *qdev, *node, *cbw_node;
+};
+struct journal_record {
+    char *path, *run_id;
+    bool did_we_stop; /* the guest stood still because of us */
+    bool has_capabilities, has_params;
+    GPtrArray *capabilities; /* char *: those that were on */
+    gint64 max_bandwidth, downtime_limit_ms;
+    GArray *drives; /* struct journal_drive */
+};
+void journal_record_free(struct journal_record *r);
+/* The records of this monitor, of dead runs (whoever holds the lock calls this); never NULL. */
+GPtrArray *journal_read_all(const char *monitor);
+/* What it told of has been undone. */
+void journal_forget(const struct journal_record *r);
+/* A folder of ours, 0700, for sockets. */
+char *journal_folder(GError **error);
