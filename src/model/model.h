@@ -113,6 +113,7 @@ struct model {
     uint64_t in_rate, out_rate;      /* bytes/s over 5 s: taken in, archive written */
     uint64_t pause_ms;               /* how long the guest was stopped for the instant, MODEL_UNKNOWN before */
     enum model_bottleneck bottleneck;
+    unsigned n_leftovers;            /* nodes in QEMU of a run that died */
     unsigned n_errors, n_warnings;
     /* outcome, valid in MODEL_DONE */
     int exit_status;

@@ -101,11 +101,11 @@ void qmp_set_active(struct qmp *q, qmp_done done, void *user)
 
 /* --- QEMU's own NBD server, only used to activate nodes ----------------------------------------- */
 
-void qmp_nbd_server_start(struct qmp *q, const char *path, qmp_done done, void *user)
+void qmp_nbd_server_start(struct qmp *q, const char *fdname, qmp_done done, void *user)
 {
-    struct json_object *args = args_new(), *address = args_new_text("type", "unix");
+    struct json_object *args = args_new(), *address = args_new_text("type", "fd");
 
-    args_object(address, "data", args_new_text("path", path));
+    args_object(address, "data", args_new_text("str", fdname));
     args_object(args, "addr", address);
     call_do(q, "nbd-server-start", args, done, user);
 }

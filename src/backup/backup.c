@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "backup/backup.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include "backup/journal.h"
+#include "backup/run.h"
+#include "backup/vmstate.h"
+#include "base/units.h"
+
+#define POOL_BUFFERS    960  /* 60 MiB */
+#define TICK_MS         100
+#define PROGRESS_MS     1000
+#define STUCK_MS        5000 /* how long the end waits for a disk that does not answer */
+
+/* --- telling ------------------------------------------------------------------------------------ */
+
+void backup_emit(struct backup *b, const struct model_event *event)
+{
+    snapshot_fill(b);
+    b->listener.on_event(b->user, event);
+}
+
+void backup_log(struct backup *b, enum model_level level, const char *hint, const char *format, ...)
+{
+    int64_t now_s = g_get_real_time() / G_USEC_PER_SEC;
+    g_autofree char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    model_log(&b->model, level, now_s, "%s", text);
+    if (hint)
+        model_log(&b->model, MODEL_HINT, now_s, "%s", hint);
+    backup_emit(b, &(struct model_event){.type = MODEL_EV_LOG, .drive = -1, .level = level, .text = text, .hint = hint});
+}
+
+void backup_set_phase(struct backup *b, enum model_phase phase)
+{
+    if (b->model.phase == phase)
+        return;
+    b->model.phase = phase;
+    backup_emit(b, &(struct model_event){.type = MODEL_EV_PHASE, .drive = -1});
+}
+
+void backup_drive_state(struct backup *b, unsigned row, enum model_state state)
+{
+    struct model_drive *d = &b->model.drives[row];
+
+    if (d->state == state)
+        return;
+    d->state = state;
+    backup_emit(b, &(struct model_event){.type = MODEL_EV_DRIVE, .drive = (int)row});
+}
+
+struct model_drive *backup_row(struct drive *d)
+{
+    return &d->b->model.drives[d->row];
+}
+
+/* --- the end ------------------------------------------------------------------------------------ */
+
+/* Something that was asked for is missing, or was had only at a risk. */
+static bool is_incomplete(const struct backup *b)
+{
+    bool is_any_refused = false;
+
+    for (unsigned i = 0; i < b->drives->len; i++)
+        is_any_refused |= ((const struct drive *)g_ptr_array_index(b->drives, i))->has_refused_filter;
+    return b->is_ram_lost || is_any_refused || !b->is_freed_from_qemu;
+}
+
+static void set_outcome(struct backup *b)
+{
+    struct model *m = &b->model;
+    char size[UNITS_LEN], time[UNITS_LEN];
+
+    if (b->outcome) {
+        m->exit_status = b->cancel_status ? b->cancel_status : vmb_error_exit_status(b->outcome);
+        model_set(m->outcome, "%s", b->outcome->message);
+        return;
+    }
+    if (!b->has_begun) {
+        m->exit_status = 0;
+        return;
+    }
+    m->exit_status = is_incomplete(b) ? VMB_ERROR_INCOMPLETE : 0;
+    model_set(m->outcome, "%s%s: %s in %s%s", m->exit_status ? "saved INCOMPLETE to " : "saved to ", m->target,
+              units_format_size(m->archive_bytes, size), units_format_ms(m->elapsed_ms, time),
+              m->is_verified ? ", verified" : "");
+}
+
+static void report_done(struct backup *b)
+{
+    snapshot_fill(b);
+    set_outcome(b);
+    backup_set_phase(b, MODEL_DONE);
+    backup_emit(b, &(struct model_event){.type = MODEL_EV_RESULT, .drive = -1});
+    b->is_done_reported = true;
+    uv_close((uv_handle_t *)&b->tick, NULL);
+    b->listener.on_done(b->user);
+}
+
+static void close_connections(struct backup *b)
+{
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        port_disconnect(&d->filter);
+        port_disconnect(&d->target);
+    }
+}
+
+/* QEMU is free or lost; now everything of our own is closed. On the way out of a good run too. */
+void backup_end(struct backup *b)
+{
+    if (b->is_ending)
+        return;
+    b->is_ending = true;
+    b->ending_since_ms = uv_now(b->loop);
+    monitor_stop(b);
+    close_connections(b);
+    target_close(b, b->options.keep_partial);
+    journal_close(g_steal_pointer(&b->journal), b->is_freed_from_qemu);
+}
+
+static void end_on_tick(struct backup *b)
+{
+    bool is_late = uv_now(b->loop) - b->ending_since_ms > STUCK_MS;
+
+    if (b->n_open_handles && !is_late)
+        return;
+    if (b->n_open_handles) {
+        b->is_stuck = true;
+        backup_log(b, MODEL_WARNING, "look at the disk of the target", "a write to %s does not return; leaving it",
+                   b->model.target);
+    }
+    report_done(b);
+}
+
+/* --- undoing ------------------------------------------------------------------------------------ */
+
+static void freed(struct backup *b, bool is_clean)
+{
+    b->is_freed_from_qemu = is_clean;
+    if (!is_clean)
+        model_set(b->model.next, "when the monitor answers again, run: vmabackup cleanup %s", b->options.monitor);
+    if (b->is_failing)
+        backup_end(b);
+    else
+        finish_archive(b);
+}
+
+/* Does QEMU hold anything of this run still? Whatever the answers of the undos were, this is the truth. */
+static void on_nodes_after(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)
+{
+    struct backup *b = user;
+    g_autofree char *prefix = g_strdup_printf("vmb-%s-", b->run_id);
+    unsigned left = 0;
+
+    for (unsigned i = 0; !error && i < n; i++)
+        if (nodes[i].node_name && g_str_has_prefix(nodes[i].node_name, prefix))
+            left++;
+    if (left)
+        backup_log(b, MODEL_ERROR, "run vmabackup cleanup on this monitor", "%u nodes of this backup are left in QEMU", left);
+    freed(b, !error && !left);
+}
+
+void backup_undone(struct backup *b)
+{
+    if (monitor_is_up(b))
+        qmp_query_nodes(b->qmp, on_nodes_after, b);
+    else
+        freed(b, false);
+}
+
+static void on_failure_undone(void *user, const GError *error)
+{
+    struct backup *b = user;
+
+    if (error)
+        g_debug("undo: %s", error->message);
+    backup_undone(b);
+}
+
+void backup_fail(struct backup *b, const GError *error)
+{
+    g_autoptr(GError) copy = NULL;
+
+    if (b->is_failing || b->is_done_reported)
+        return;
+    copy = g_error_copy(error);
+    b->is_failing = true;
+    b->outcome = g_error_copy(copy);
+    backup_log(b, MODEL_ERROR, NULL, "%s", copy->message);
+    if (b->is_freed_from_qemu || !b->has_begun || !b->journal) {
+        backup_end(b);
+        return;
+    }
+    if (b->writer)
+        writer_discard(b->writer); /* what still comes is answered and dropped */
+    ram_interrupt(b);
+    steps_run(b->steps, recipe_undo_all(b), false, on_failure_undone, b);
+    steps_abort(b->steps, copy);
+}
+
+void backup_fail_new(struct backup *b, int code, const char *format, ...)
+{
+    g_autoptr(GError) error = NULL;
+    va_list args;
+
+    va_start(args, format);
+    error = g_error_new_valist(VMB_ERROR, code, format, args);
+    va_end(args);
+    backup_fail(b, error);
+}
+
+void backup_cancel(struct backup *b, int exit_status, const char *by_whom)
+{
+    if (b->is_failing || b->is_ending || b->is_done_reported)
+        return;
+    if (!b->has_begun && !exit_status) { /* only asked: nothing was to be done */
+        backup_end(b);
+        return;
+    }
+    b->cancel_status = exit_status;
+    backup_fail_new(b, VMB_ERROR_CANCELLED, "backup cancelled%s%s; the guest goes on as before", by_whom ? " by " : "",
+                    by_whom ? by_whom : "");
+}
+
+/* --- the clock ---------------------------------------------------------------------------------- */
+
+/* A process that stood still (stopped, swapped out) has kept the filters waiting: QEMU may have broken their
+ * snapshots meanwhile, and tells nobody. */
+static void notice_own_stall(struct backup *b, uint64_t now)
+{
+    uint64_t gap = b->last_tick_ms ? now - b->last_tick_ms : 0;
+    uint64_t limit = 1000 * (uint64_t)MAX(2, 10 / MAX(1, b->drives->len));
+
+    b->last_tick_ms = now;
+    if (gap < limit || b->model.phase < MODEL_FREEZE || b->model.phase > MODEL_COPY)
+        return;
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        if (d->is_guarded && !d->is_done && !d->doubt)
+            d->doubt = g_strdup_printf("this program stood still for %" G_GUINT64_FORMAT " s, the frozen image may be broken",
+                                       gap / 1000);
+    }
+}
+
+static void check_full(struct backup *b, uint64_t now)
+{
+    if (b->full_since_ms && now - b->full_since_ms > (uint64_t)b->options.on_full_minutes * 60000)
+        backup_fail_new(b, VMB_ERROR_TARGET, "target %s stayed full for %u min; free some room and back up again",
+                        b->model.target, b->options.on_full_minutes);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct backup *b = timer->data;
+    uint64_t now = uv_now(b->loop);
+
+    if (b->is_ending) {
+        end_on_tick(b);
+        return;
+    }
+    notice_own_stall(b, now);
+    monitor_on_tick(b);
+    ram_on_tick(b);
+    jobs_on_tick(b);
+    check_full(b, now);
+    if (b->is_credit_low && b->writer)
+        writer_flush(b->writer);
+    if (now >= b->next_progress_ms && b->has_begun) {
+        b->next_progress_ms = now + PROGRESS_MS;
+        backup_emit(b, &(struct model_event){.type = MODEL_EV_PROGRESS, .drive = -1});
+    }
+}
+
+/* --- verbs -------------------------------------------------------------------------------------- */
+
+static bool is_target_of(const struct command *c, const struct drive *d)
+{
+    return !*c->target || strcmp(c->target, "all") == 0 || strcmp(c->target, d->name) == 0;
+}
+
+static uint64_t wanted_limit(const struct command *c, struct drive *d)
+{
+    uint64_t from = d->limit_confirmed ? d->limit_confirmed : backup_row(d)->rate;
+
+    return c->is_relative ? from * (uint64_t)MAX(0, 100 + c->percent) / 100 : c->rate;
+}
+
+static void set_limit(struct drive *d, const struct command *c)
+{
+    uint64_t old = d->limit_confirmed;
+    uint64_t rate = wanted_limit(c, d);
+
+    tap_limit(d, rate);
+    backup_emit(d->b, &(struct model_event){.type = MODEL_EV_LIMIT, .drive = (int)d->row, .old_value = old,
+                                            .new_value = rate, .text = "operator"});
+}
+
+static void apply(struct drive *d, const struct command *c)
+{
+    switch (c->verb) {
+    case COMMAND_LIMIT:
+        set_limit(d, c);
+        break;
+    case COMMAND_PAUSE:
+    case COMMAND_RESUME:
+        tap_set(d, TAP_OPERATOR, c->verb == COMMAND_PAUSE);
+        backup_log(d->b, MODEL_INFO, NULL, "drive %s %s by operator", d->name,
+                   c->verb == COMMAND_PAUSE ? "paused" : "resumed");
+        break;
+    default:
+        break;
+    }
+}
+
+static bool apply_to_drives(struct backup *b, const struct command *c, GError **error)
+{
+    unsigned n = 0;
+
+    if (c->verb == COMMAND_LIMIT && (!*c->target || strcmp(c->target, "all") == 0) && !c->is_relative)
+        b->model.global_limit = c->rate;
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        if (!is_target_of(c, d))
+            continue;
+        n++;
+        if (!d->is_done)
+            apply(d, c);
+    }
+    if (!n)
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "no drive %s is being saved", c->target);
+    return n > 0;
+}
+
+static bool cancel_all(struct backup *b, const struct command *c, GError **error)
+{
+    if (strcmp(c->confirmation, b->model.guest) != 0) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "to cancel, type the guest's name: cancel-all %s", b->model.guest);
+        return false;
+    }
+    b->options.keep_partial |= c->keep_partial;
+    backup_cancel(b, VMB_ERROR_CANCELLED, "operator");
+    return true;
+}
+
+bool backup_command(struct backup *b, const struct command *c, GError **error)
+{
+    if (!command_is_valid(c->verb, b->model.phase)) {
+        const struct command_entry *entry = command_entry_of(c->verb);
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s is not possible now (%s)",
+                    entry && entry->word ? entry->word : "this", model_phase_word(b->model.phase));
+        return false;
+    }
+    switch (c->verb) {
+    case COMMAND_BEGIN:
+        plan_begin(b);
+        return true;
+    case COMMAND_LIMIT:
+    case COMMAND_PAUSE:
+    case COMMAND_RESUME:
+        return apply_to_drives(b, c, error);
+    case COMMAND_CANCEL_ALL:
+        return cancel_all(b, c, error);
+    case COMMAND_RECONNECT:
+        b->next_try_ms = uv_now(b->loop);
+        return true;
+    default: /* status and help are the front ends' own */
+        return true;
+    }
+}
+
+/* --- life --------------------------------------------------------------------------------------- */
+
+static void copy_options(struct backup_options *to, const struct backup_options *from)
+{
+    backup_options_init(to);
+    g_ptr_array_unref(to->include);
+    g_ptr_array_unref(to->exclude);
+    g_array_unref(to->limits);
+    g_array_unref(to->configs);
+    *to = *from;
+    to->monitor = g_strdup(from->monitor);
+    to->target = g_strdup(from->target);
+    to->spool_dir = g_strdup(from->spool_dir);
+    g_ptr_array_ref(to->include);
+    g_ptr_array_ref(to->exclude);
+    g_array_ref(to->limits);
+    g_array_ref(to->configs);
+}
+
+struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
+                          const struct backup_listener *listener, void *user)
+{
+    struct backup *b = g_new0(struct backup, 1);
+
+    b->loop = loop;
+    b->listener = *listener;
+    b->user = user;
+    copy_options(&b->options, options);
+    model_init(&b->model);
+    model_set(b->model.monitor, "%s", options->monitor);
+    b->model.pause_ms = MODEL_UNKNOWN;
+    b->vmstate_row = -1;
+    b->capabilities = g_ptr_array_new_with_free_func(g_free);
+    b->unsavable = g_ptr_array_new_with_free_func(g_free);
+    b->pool = pool_new(POOL_BUFFERS);
+    b->steps = steps_new(b);
+    plan_init(b);
+    uv_timer_init(loop, &b->tick);
+    b->tick.data = b;
+    return b;
+}
+
+void backup_connect(struct backup *b)
+{
+    backup_emit(b, &(struct model_event){.type = MODEL_EV_HELLO, .drive = -1});
+    uv_timer_start(&b->tick, on_tick, TICK_MS, TICK_MS);
+    monitor_start(b);
+}
+
+void backup_free(struct backup *b)
+{
+    if (!b || b->is_stuck) /* a thread of the pool still uses our buffers: they stay */
+        return;
+    steps_free(b->steps);
+    g_ptr_array_unref(b->drives);
+    if (b->exports)
+        nbd_exports_free(b->exports);
+    g_clear_pointer(&b->header, vma_header_free);
+    g_clear_pointer(&b->found, g_ptr_array_unref);
+    g_ptr_array_unref(b->capabilities);
+    g_ptr_array_unref(b->unsavable);
+    g_clear_error(&b->outcome);
+    g_free(b->guest_machine);
+    pool_free(b->pool);
+    model_clear(&b->model);
+    backup_options_clear(&b->options);
+    g_free(b);
+}
+
+const struct model *backup_model(struct backup *b)
+{
+    snapshot_fill(b);
+    return &b->model;
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "backup/describe.h"
+
+#include <json-c/json.h>
+#include "backup/run.h"
+
+static json_object *text(const char *value)
+{
+    return json_object_new_string(value ? value : "");
+}
+
+static json_object *instant(int64_t real_us)
+{
+    g_autoptr(GDateTime) when = NULL;
+    g_autofree char *iso = NULL;
+
+    if (!real_us)
+        return NULL;
+    when = g_date_time_new_from_unix_utc(real_us / G_USEC_PER_SEC);
+    iso = g_date_time_format_iso8601(when);
+    return text(iso);
+}
+
+static const struct found_drive *found_by_node(const struct backup *b, const char *node)
+{
+    for (unsigned i = 0; i < b->found->len; i++) {
+        const struct found_drive *f = g_ptr_array_index(b->found, i);
+        if (g_strcmp0(f->node_name, node) == 0)
+            return f;
+    }
+    return NULL;
+}
+
+static json_object *saved_drives(const struct backup *b)
+{
+    json_object *list = json_object_new_array();
+
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        const struct drive *d = g_ptr_array_index(b->drives, i);
+        const struct found_drive *f = found_by_node(b, d->node);
+        json_object *entry = json_object_new_object();
+        json_object_object_add(entry, "name", text(d->name));
+        json_object_object_add(entry, "id", text(f ? f->device : NULL));
+        json_object_object_add(entry, "device", text(d->qdev));
+        json_object_object_add(entry, "format", text(f ? f->format : NULL));
+        json_object_object_add(entry, "size", json_object_new_int64((int64_t)d->size));
+        json_object_object_add(entry, "guard", text(d->is_guarded ? "filter" : "direct"));
+        json_object_object_add(entry, "instant", instant(b->instant_us));
+        json_object_array_add(list, entry);
+    }
+    return list;
+}
+
+static json_object *left_out(const struct backup *b)
+{
+    json_object *list = json_object_new_array();
+
+    for (unsigned i = 0; i < b->model.n_drives; i++) {
+        const struct model_drive *row = &b->model.drives[i];
+        if (row->is_included && !(row->is_vmstate && b->is_ram_lost))
+            continue;
+        json_object *entry = json_object_new_object();
+        json_object_object_add(entry, "name", text(row->name));
+        json_object_object_add(entry, "why", text(row->note));
+        json_object_array_add(list, entry);
+    }
+    return list;
+}
+
+static json_object *strings(const GPtrArray *array)
+{
+    json_object *list = json_object_new_array();
+
+    for (unsigned i = 0; i < array->len; i++)
+        json_object_array_add(list, text(g_ptr_array_index(array, i)));
+    return list;
+}
+
+char *describe_run(const struct backup *b)
+{
+    json_object *root = json_object_new_object();
+    char *result;
+
+    json_object_object_add(root, "program", text("vmabackup " VMB_VERSION));
+    json_object_object_add(root, "run", text(b->run_id));
+    json_object_object_add(root, "guest", text(b->model.guest));
+    json_object_object_add(root, "qemu", text(b->model.qemu));
+    json_object_object_add(root, "machine", text(b->guest_machine));
+    json_object_object_add(root, "recipe", text(b->model.recipe));
+    json_object_object_add(root, "instant", instant(b->instant_us));
+    json_object_object_add(root, "ram", json_object_new_boolean(b->ram != RAM_NONE));
+    json_object_object_add(root, "drives", saved_drives(b));
+    json_object_object_add(root, "left_out", left_out(b));
+    json_object_object_add(root, "not_savable", strings(b->unsavable));
+    result = g_strdup(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
+    json_object_put(root);
+    return result;
+}

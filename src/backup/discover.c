@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Asks QEMU for all that a plan needs, one question after another. */
+#include <string.h>
+#include "backup/run.h"
+
+static void ask_next(struct backup *b);
+
+/* An answer we can live without has no error here. */
+static void answered(struct backup *b, const GError *error)
+{
+    if (error)
+        backup_fail_new(b, VMB_ERROR_MONITOR, "QEMU does not say what is needed: %s", error->message);
+    else
+        ask_next(b);
+}
+
+static void on_version(void *user, const struct qmp_version *v, const GError *error)
+{
+    struct backup *b = user;
+
+    if (!error) {
+        b->version = *v;
+        b->version.package = NULL;
+        model_set(b->model.qemu, "%d.%d.%d", v->major, v->minor, v->micro);
+    }
+    answered(b, error);
+}
+
+static void on_name(void *user, const char *name, const GError *error)
+{
+    struct backup *b = user;
+    g_autofree char *base = NULL;
+
+    if (!error && name && *name) {
+        model_set(b->model.guest, "%s", name);
+    } else {
+        base = g_path_get_basename(b->options.monitor);
+        if (strrchr(base, '.') > base)
+            *strrchr(base, '.') = '\0';
+        model_set(b->model.guest, "%s", base);
+    }
+    answered(b, NULL);
+}
+
+static void on_status(void *user, const struct qmp_status *s, const GError *error)
+{
+    struct backup *b = user;
+
+    if (!error) {
+        b->was_running = s->is_running;
+        b->is_guest_stopped = !s->is_running;
+        model_set(b->model.guest_state, "%s", s->status);
+    }
+    answered(b, error);
+}
+
+static void on_set_active_known(void *user, bool has, const GError *error)
+{
+    struct backup *b = user;
+
+    b->has_set_active = !error && has;
+    answered(b, error);
+}
+
+static void on_memory(void *user, uint64_t bytes, const GError *error)
+{
+    struct backup *b = user;
+
+    b->ram_bytes = error ? 0 : bytes;
+    answered(b, NULL);
+}
+
+static void on_capabilities(void *user, const struct qmp_capability *caps, unsigned n, const GError *error)
+{
+    struct backup *b = user;
+
+    g_ptr_array_set_size(b->capabilities, 0);
+    for (unsigned i = 0; !error && i < n; i++)
+        if (caps[i].is_on)
+            g_ptr_array_add(b->capabilities, g_strdup(caps[i].name));
+    answered(b, error);
+}
+
+static void on_params(void *user, const struct qmp_migration_params *p, const GError *error)
+{
+    struct backup *b = user;
+
+    if (!error) {
+        b->old_params = *p;
+        b->have_old_params = true;
+    }
+    answered(b, NULL);
+}
+
+static void found_drive_free(gpointer data)
+{
+    struct found_drive *f = data;
+
+    g_free(f->device);
+    g_free(f->qdev);
+    g_free(f->node_name);
+    g_free(f->format);
+    g_free(f->file);
+    g_free(f);
+}
+
+static void on_drives(void *user, const struct qmp_drive *drives, unsigned n, const GError *error)
+{
+    struct backup *b = user;
+
+    g_clear_pointer(&b->found, g_ptr_array_unref);
+    b->found = g_ptr_array_new_with_free_func(found_drive_free);
+    for (unsigned i = 0; !error && i < n; i++) {
+        struct found_drive *f = g_new0(struct found_drive, 1);
+        f->device = g_strdup(drives[i].device);
+        f->qdev = g_strdup(drives[i].qdev);
+        f->node_name = g_strdup(drives[i].node_name);
+        f->format = g_strdup(drives[i].format);
+        f->file = g_strdup(drives[i].file);
+        f->is_removable = drives[i].is_removable;
+        f->has_medium = drives[i].has_medium;
+        f->is_read_only = drives[i].is_read_only;
+        f->is_attached = drives[i].is_attached;
+        f->virtual_size = drives[i].virtual_size;
+        f->actual_size = drives[i].actual_size;
+        g_ptr_array_add(b->found, f);
+    }
+    answered(b, error);
+}
+
+static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)
+{
+    struct backup *b = user;
+
+    b->model.n_leftovers = 0;
+    for (unsigned i = 0; !error && i < n; i++)
+        if (nodes[i].node_name && g_str_has_prefix(nodes[i].node_name, "vmb-"))
+            b->model.n_leftovers++;
+    answered(b, error);
+}
+
+static void on_unsavable(void *user, const char *const *sentences, unsigned n, const GError *error)
+{
+    struct backup *b = user;
+
+    g_ptr_array_set_size(b->unsavable, 0);
+    for (unsigned i = 0; !error && i < n; i++)
+        g_ptr_array_add(b->unsavable, g_strdup(sentences[i]));
+    answered(b, NULL);
+}
+
+static void on_machine(void *user, const char *value, const GError *error)
+{
+    struct backup *b = user;
+
+    g_free(b->guest_machine);
+    b->guest_machine = g_strdup(error || !value ? "" : value);
+    answered(b, NULL);
+}
+
+/* Whether QEMU may use userfaultfd shows only when it is asked to: switch it on, and off again. */
+static void on_snapshot_off(void *user, const GError *error)
+{
+    answered(user, error);
+}
+
+static void on_snapshot_on(void *user, const GError *error)
+{
+    struct backup *b = user;
+    const struct qmp_capability off = {"background-snapshot", false};
+
+    b->may_snapshot_ram = !error;
+    if (error)
+        answered(b, NULL);
+    else
+        qmp_set_capabilities(b->qmp, &off, 1, on_snapshot_off, b);
+}
+
+static void ask_background_snapshot(struct backup *b)
+{
+    const struct qmp_capability on = {"background-snapshot", true};
+    bool is_safe = b->version.major > 8 || (b->version.major == 8 && b->version.minor >= 1);
+
+    b->may_snapshot_ram = false;
+    if (!is_safe || b->options.no_vmstate || b->options.only_ask)
+        ask_next(b);
+    else
+        qmp_set_capabilities(b->qmp, &on, 1, on_snapshot_on, b);
+}
+
+static void ask_version(struct backup *b) { qmp_query_version(b->qmp, on_version, b); }
+static void ask_name(struct backup *b) { qmp_query_name(b->qmp, on_name, b); }
+static void ask_status(struct backup *b) { qmp_query_status(b->qmp, on_status, b); }
+static void ask_set_active(struct backup *b) { qmp_has_command(b->qmp, "blockdev-set-active", on_set_active_known, b); }
+static void ask_memory(struct backup *b) { qmp_query_memory(b->qmp, on_memory, b); }
+static void ask_capabilities(struct backup *b) { qmp_query_capabilities(b->qmp, on_capabilities, b); }
+static void ask_params(struct backup *b) { qmp_query_migration_params(b->qmp, on_params, b); }
+static void ask_drives(struct backup *b) { qmp_query_block(b->qmp, on_drives, b); }
+static void ask_nodes(struct backup *b) { qmp_query_nodes(b->qmp, on_nodes, b); }
+static void ask_unsavable(struct backup *b) { qmp_query_unsavable(b->qmp, on_unsavable, b); }
+static void ask_machine(struct backup *b) { qmp_qom_get_string(b->qmp, "/machine", "type", on_machine, b); }
+
+static void (*const questions[])(struct backup *b) = {
+    ask_version, ask_name, ask_status, ask_set_active, ask_memory, ask_capabilities, ask_params,
+    ask_drives, ask_nodes, ask_unsavable, ask_machine, ask_background_snapshot,
+};
+
+static void ask_next(struct backup *b)
+{
+    if (b->is_failing)
+        return;
+    if (b->question < G_N_ELEMENTS(questions)) {
+        questions[b->question++](b);
+        return;
+    }
+    monitor_discovered(b);
+    plan_make(b);
+}
+
+void discover(struct backup *b)
+{
+    b->question = 0;
+    ask_next(b);
+}

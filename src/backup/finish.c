@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The end of a good run: QEMU is free; the archive gets its end mark, becomes durable, is read back if asked. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include "backup/run.h"
+#include "backup/vmstate.h"
+#include "base/units.h"
+#include "vma/extent.h"
+#include "vma/verify.h"
+
+/* --- reading it back ---------------------------------------------------------------------------- */
+
+struct readback {
+    struct backup *b;
+    uv_work_t work;
+    char *path;
+    struct vma_verify_result result;
+    char *first_fault;
+    GError *error;
+};
+
+static ssize_t read_file(void *user, void *buffer, size_t len, GError **error)
+{
+    ssize_t n = read(*(int *)user, buffer, len);
+
+    if (n < 0)
+        g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED, "read error: %s", g_strerror(errno));
+    return n;
+}
+
+static void take_fault(void *user, uint64_t offset, const char *text)
+{
+    struct readback *r = user;
+
+    if (!r->first_fault)
+        r->first_fault = g_strdup_printf("at byte %" G_GUINT64_FORMAT ": %s", offset, text);
+}
+
+static void verify_in_worker(uv_work_t *work)
+{
+    struct readback *r = work->data;
+    int fd = open(r->path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        g_set_error(&r->error, VMB_ERROR, VMB_ERROR_DAMAGED, "cannot be opened: %s", g_strerror(errno));
+        return;
+    }
+    vma_verify(read_file, &fd, take_fault, r, &r->result, &r->error);
+    close(fd);
+}
+
+static void on_verified(uv_work_t *work, int status)
+{
+    struct readback *r = work->data;
+    struct backup *b = r->b;
+
+    (void)status;
+    b->n_open_handles--;
+    if (r->error || r->result.faults)
+        backup_fail_new(b, VMB_ERROR_DAMAGED, "archive %s is damaged (%s); the target's disk may be failing", r->path,
+                        r->error ? r->error->message : r->first_fault);
+    else
+        b->model.is_verified = true;
+    backup_end(b);
+    g_free(r->path);
+    g_free(r->first_fault);
+    g_clear_error(&r->error);
+    g_free(r);
+}
+
+static void verify(struct backup *b)
+{
+    struct readback *r = g_new0(struct readback, 1);
+
+    backup_set_phase(b, MODEL_VERIFY);
+    r->b = b;
+    r->path = g_strdup(sink_name(b->sink));
+    r->work.data = r;
+    b->n_open_handles++;
+    uv_queue_work(b->loop, &r->work, verify_in_worker, on_verified);
+}
+
+/* --- making it durable -------------------------------------------------------------------------- */
+
+static void on_durable(void *user, const GError *error)
+{
+    struct backup *b = user;
+
+    b->n_open_handles--;
+    if (b->is_ending)
+        return;
+    if (error) {
+        backup_fail(b, error);
+        return;
+    }
+    b->is_saved = true;
+    b->model.archive_bytes = sink_written(b->sink);
+    if (b->options.verify && sink_can_rewrite(b->sink))
+        verify(b);
+    else
+        backup_end(b);
+}
+
+static void on_written(void *user)
+{
+    struct backup *b = user;
+
+    b->n_open_handles++;
+    sink_finish(b->sink, on_durable, b);
+}
+
+void finish_archive(struct backup *b)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) header = target_final_header(b, &error);
+    uint64_t ram_bytes = b->ram == RAM_NONE ? 0 : vmstate_bytes(b->vmstate);
+
+    if (!header)
+        backup_fail(b, error);
+    else
+        writer_finish(b->writer, VMA_END_COMPLETE, ram_bytes, header, on_written, b);
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The connection to QEMU's monitor: made, diagnosed, lost, tried again, given up. */
+#include <string.h>
+#include "backup/run.h"
+
+#define RETRY_MS       1000   /* while a run goes on */
+#define RETRY_FIRST_MS 3000   /* before one, in the console */
+#define GIVE_UP_MS     60000
+
+bool monitor_is_up(const struct backup *b)
+{
+    return b->qmp && qmp_is_ready(b->qmp) && !b->lost_at_ms;
+}
+
+/* --- the connect diagnosis ---------------------------------------------------------------------- */
+
+static const char *const check_texts[] = {
+    "the path exists and is a socket", "this user may open it", "something answers", "it speaks QMP",
+    "QEMU tells its version, guest and drives",
+};
+
+/* All checks before `failed` are done; it and what follows are not. */
+static void set_checks(struct backup *b, unsigned failed, enum model_state state)
+{
+    struct model *m = &b->model;
+
+    m->n_checks = G_N_ELEMENTS(check_texts);
+    for (unsigned i = 0; i < m->n_checks; i++) {
+        m->checks[i].state = i < failed ? MODEL_OK : i == failed ? state : MODEL_WAIT;
+        model_set(m->checks[i].text, "%s", check_texts[i]);
+    }
+}
+
+static unsigned check_of(const GError *error)
+{
+    if (error->domain != QMP_ERROR)
+        return 4;
+    switch ((enum qmp_error)error->code) {
+    case QMP_ERROR_NOT_THERE:
+    case QMP_ERROR_NOT_SOCKET:
+        return 0;
+    case QMP_ERROR_PERMISSION:
+        return 1;
+    case QMP_ERROR_REFUSED:
+    case QMP_ERROR_BUSY:
+        return 2;
+    case QMP_ERROR_HMP:
+    case QMP_ERROR_NOT_QMP:
+        return 3;
+    default:
+        return 4;
+    }
+}
+
+static const char *advice_for(const GError *error)
+{
+    if (error->domain != QMP_ERROR)
+        return "";
+    switch ((enum qmp_error)error->code) {
+    case QMP_ERROR_NOT_THERE:
+        return "check the path; QEMU makes it with -qmp unix:PATH,server=on,wait=off";
+    case QMP_ERROR_REFUSED:
+        return "QEMU has most likely ended and left the socket behind; start it, or name another monitor";
+    case QMP_ERROR_PERMISSION:
+        return "run this as the user who runs QEMU, or as root";
+    case QMP_ERROR_BUSY:
+        return "another program holds this monitor; end it there, or give QEMU a second -qmp";
+    case QMP_ERROR_HMP:
+        return "this is a human monitor; give QEMU a QMP one: -qmp unix:PATH,server=on,wait=off";
+    default:
+        return "name the QMP monitor of a running QEMU";
+    }
+}
+
+/* --- connecting --------------------------------------------------------------------------------- */
+
+static void open_monitor(struct backup *b);
+
+static void report_connect_failure(struct backup *b, const GError *error)
+{
+    struct model *m = &b->model;
+
+    set_checks(b, check_of(error), MODEL_FAIL);
+    model_set(m->failure, "%s", error->message);
+    model_set(m->advice, "%s", advice_for(error));
+    if (b->options.reconnect_forever) {
+        b->lost_at_ms = b->lost_at_ms ? b->lost_at_ms : uv_now(b->loop);
+        b->next_try_ms = uv_now(b->loop) + RETRY_FIRST_MS;
+        backup_set_phase(b, MODEL_CONNECT_FAILED);
+    } else {
+        backup_fail_new(b, VMB_ERROR_MONITOR, "%s", error->message);
+    }
+}
+
+static void on_ready(void *user)
+{
+    struct backup *b = user;
+
+    b->lost_at_ms = 0;
+    b->model.is_monitor_lost = false;
+    set_checks(b, 4, MODEL_RUN);
+    if (b->is_freed_from_qemu)
+        return;
+    if (!b->has_begun) {
+        b->was_discovered = false;
+        discover(b);
+        return;
+    }
+    backup_log(b, MODEL_INFO, NULL, "monitor is back");
+    jobs_poll(b);
+    steps_kick(b->steps);
+}
+
+void monitor_discovered(struct backup *b)
+{
+    b->was_discovered = true;
+    set_checks(b, G_N_ELEMENTS(check_texts), MODEL_OK);
+}
+
+static void on_event(void *user, const struct qmp_event *event)
+{
+    struct backup *b = user;
+
+    switch (event->type) {
+    case QMP_EVENT_STOP:
+        b->is_guest_stopped = true;
+        if (b->ram == RAM_PLAIN && b->ram_state.is_moving && b->was_running && !b->did_we_stop) {
+            b->did_we_stop = true; /* the migration's own stop: the pause begins */
+            b->stopped_at_us = g_get_monotonic_time();
+        }
+        model_set(b->model.guest_state, "paused");
+        break;
+    case QMP_EVENT_RESUME:
+        b->is_guest_stopped = false;
+        model_set(b->model.guest_state, "running");
+        break;
+    case QMP_EVENT_SHUTDOWN:
+        if (!b->is_freed_from_qemu)
+            backup_fail_new(b, VMB_ERROR_MONITOR, "guest was shut down during the backup; start it and back up again");
+        break;
+    default:
+        break;
+    }
+    jobs_on_event(b, event);
+}
+
+/* QEMU itself is gone when nobody listens and every connection into us has ended. */
+static bool is_qemu_gone(struct backup *b, const GError *error)
+{
+    bool is_refused = g_error_matches(error, QMP_ERROR, QMP_ERROR_REFUSED) ||
+                      g_error_matches(error, QMP_ERROR, QMP_ERROR_NOT_THERE);
+
+    for (unsigned i = 0; is_refused && i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        if (d->filter.conn || d->target.conn)
+            return false;
+    }
+    return is_refused;
+}
+
+static void give_up(struct backup *b, const char *why)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_set_error(&error, VMB_ERROR, VMB_ERROR_MONITOR, "%s", why);
+    g_clear_pointer(&b->qmp, qmp_close);
+    b->is_given_up = true;
+    backup_fail(b, error);
+    steps_give_up(b->steps, error);
+}
+
+static void on_lost(void *user, const GError *error)
+{
+    struct backup *b = user;
+
+    g_clear_pointer(&b->qmp, qmp_close);
+    if (b->is_freed_from_qemu)
+        return;
+    if (!b->has_begun) {
+        report_connect_failure(b, error);
+        return;
+    }
+    if (is_qemu_gone(b, error)) {
+        give_up(b, "QEMU went away during the backup; nothing of it can be used");
+        return;
+    }
+    if (!b->lost_at_ms) {
+        b->lost_at_ms = uv_now(b->loop);
+        b->model.is_monitor_lost = true;
+        backup_log(b, MODEL_WARNING, NULL, "monitor lost (%s); trying again for 60 s", error->message);
+    }
+    b->next_try_ms = uv_now(b->loop) + RETRY_MS;
+}
+
+static const struct qmp_listener monitor_listener = {.on_ready = on_ready, .on_event = on_event, .on_lost = on_lost};
+
+static void open_monitor(struct backup *b)
+{
+    b->next_try_ms = 0;
+    b->model.attempt++;
+    b->qmp = qmp_open(b->loop, b->options.monitor, b->options.timeout_s * 1000, &monitor_listener, b);
+}
+
+void monitor_start(struct backup *b)
+{
+    set_checks(b, 0, MODEL_RUN);
+    open_monitor(b);
+}
+
+void monitor_stop(struct backup *b)
+{
+    b->next_try_ms = 0;
+    g_clear_pointer(&b->qmp, qmp_close);
+}
+
+void monitor_on_tick(struct backup *b)
+{
+    uint64_t now = uv_now(b->loop);
+
+    if (b->has_begun && b->lost_at_ms && !b->is_given_up && !b->is_freed_from_qemu && now - b->lost_at_ms > GIVE_UP_MS)
+        give_up(b, "monitor did not come back within 60 s; when it does, run: vmabackup cleanup MONITOR");
+    else if (!b->qmp && b->next_try_ms && now >= b->next_try_ms && !b->is_given_up)
+        open_monitor(b);
+}

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Which drives are saved under which names, by which recipe. */
+#include <string.h>
+#include "backup/describe.h"
+#include "backup/journal.h"
+#include "backup/run.h"
+#include "backup/vmstate.h"
+
+/* --- names -------------------------------------------------------------------------------------- */
+
+/* The name a person gave the drive: its id, the device's id, else what QEMU calls the node. */
+static char *natural_name(const struct found_drive *f)
+{
+    static const char prefix[] = "/machine/peripheral/";
+
+    if (f->device && *f->device)
+        return g_strdup(f->device);
+    if (f->qdev && g_str_has_prefix(f->qdev, prefix)) {
+        const char *id = f->qdev + strlen(prefix);
+        return g_strndup(id, strcspn(id, "/"));
+    }
+    if (f->qdev && *f->qdev && !strchr(f->qdev, '/'))
+        return g_strdup(f->qdev);
+    return g_strdup(f->node_name ? f->node_name : "drive");
+}
+
+static char *unique_name(struct backup *b, const struct found_drive *f)
+{
+    g_autofree char *natural = natural_name(f);
+    g_autofree char *safe = vma_name_make_safe(natural);
+    char *name = g_strdup(safe);
+
+    for (unsigned i = 2; model_find_drive(&b->model, name); i++) {
+        g_free(name);
+        name = g_strdup_printf("%s-%u", safe, i);
+    }
+    return name;
+}
+
+static bool is_named(const GPtrArray *names, const char *name, const struct found_drive *f)
+{
+    for (unsigned i = 0; i < names->len; i++) {
+        const char *wanted = g_ptr_array_index(names, i);
+        if (g_strcmp0(wanted, name) == 0 || g_strcmp0(wanted, f->node_name) == 0 || g_strcmp0(wanted, f->qdev) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* --- rows --------------------------------------------------------------------------------------- */
+
+/* Why a drive is left out, NULL if it is saved. */
+static const char *reason_to_skip(struct backup *b, const struct found_drive *f, const char *name)
+{
+    const struct backup_options *o = &b->options;
+
+    if (!f->has_medium)
+        return "no medium: skipped";
+    if (!f->is_attached)
+        return "attached to no device: skipped";
+    if (is_named(o->exclude, name, f))
+        return "excluded";
+    if (o->include->len)
+        return is_named(o->include, name, f) ? NULL : "not asked for";
+    if (f->is_read_only)
+        return "read-only: skipped";
+    return f->virtual_size ? NULL : "empty: skipped";
+}
+
+static void drive_free(gpointer data)
+{
+    struct drive *d = data;
+
+    vma_assemble_free(d->clusters, NULL, NULL); /* their buffers go with the pool */
+    g_free(d->name);
+    g_free(d->qdev);
+    g_free(d->node);
+    g_free(d->filter_node);
+    g_free(d->target_node);
+    g_free(d->cbw_node);
+    g_free(d->snap_node);
+    g_free(d->job_id);
+    g_free(d->doubt);
+    g_free(d->job_error);
+    g_clear_error(&d->refusal);
+    g_free(d);
+}
+
+static void add_drive(struct backup *b, const struct found_drive *f, const char *name, unsigned row)
+{
+    struct drive *d = g_new0(struct drive, 1);
+
+    d->b = b;
+    d->index = b->drives->len;
+    d->row = row;
+    d->name = g_strdup(name);
+    d->qdev = g_strdup(f->qdev);
+    d->node = g_strdup(f->node_name);
+    d->size = f->virtual_size;
+    /* What nobody can write needs no guard, and a filter would not go in. */
+    d->is_guarded = b->options.guard != BACKUP_GUARD_DIRECT && !f->is_read_only;
+    g_ptr_array_add(b->drives, d);
+}
+
+static void add_row(struct backup *b, const struct found_drive *f)
+{
+    g_autofree char *name = unique_name(b, f);
+    const char *reason = reason_to_skip(b, f, name);
+    struct model_drive *row = model_add_drive(&b->model, name);
+
+    model_set(row->node, "%s", f->node_name ? f->node_name : "");
+    model_set(row->format, "%s", f->format ? f->format : "");
+    model_set(row->note, "%s", reason ? reason : "");
+    row->size = f->virtual_size;
+    row->used = f->actual_size;
+    row->is_included = !reason;
+    row->state = reason ? MODEL_SKIPPED : MODEL_WAIT;
+    if (!reason)
+        add_drive(b, f, name, b->model.n_drives - 1);
+    if (!reason) {
+        struct drive *d = g_ptr_array_index(b->drives, b->drives->len - 1);
+        row->is_guarded = d->is_guarded;
+        if (!d->is_guarded && !f->is_read_only)
+            model_set(row->note, "unguarded");
+    }
+}
+
+static void add_ram_row(struct backup *b)
+{
+    struct model_drive *row = model_add_drive(&b->model, VMA_VMSTATE_NAME);
+
+    b->vmstate_row = b->model.n_drives - 1;
+    row->is_vmstate = row->is_included = true;
+    row->size = b->ram_bytes;
+    row->used = MODEL_UNKNOWN;
+    model_set(row->format, "RAM");
+}
+
+static void choose_recipe(struct backup *b)
+{
+    b->ram = b->options.no_vmstate ? RAM_NONE : b->may_snapshot_ram ? RAM_BACKGROUND : RAM_PLAIN;
+    model_set(b->model.recipe, "%s, %s", b->options.guard == BACKUP_GUARD_DIRECT ? "direct" : "guard",
+              b->ram == RAM_NONE         ? "without RAM"
+              : b->options.only_ask      ? "RAM by background snapshot where QEMU may, else plain migration"
+              : b->ram == RAM_BACKGROUND ? "background snapshot"
+                                         : "plain migration");
+}
+
+static bool check_names(struct backup *b, const GPtrArray *names, GError **error)
+{
+    for (unsigned i = 0; i < names->len; i++) {
+        const char *wanted = g_ptr_array_index(names, i);
+        bool is_known = model_find_drive(&b->model, wanted) != NULL;
+        for (unsigned j = 0; j < b->found->len && !is_known; j++) {
+            const struct found_drive *f = g_ptr_array_index(b->found, j);
+            is_known = g_strcmp0(f->node_name, wanted) == 0 || g_strcmp0(f->qdev, wanted) == 0;
+        }
+        if (!is_known) {
+            g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "guest has no drive %s; vmabackup info lists them", wanted);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool apply_limits(struct backup *b, GError **error)
+{
+    for (unsigned i = 0; i < b->options.limits->len; i++) {
+        const struct backup_limit *limit = &g_array_index(b->options.limits, struct backup_limit, i);
+        bool is_used = !limit->drive;
+        for (unsigned j = 0; j < b->drives->len; j++) {
+            struct drive *d = g_ptr_array_index(b->drives, j);
+            if (limit->drive && strcmp(limit->drive, d->name) != 0)
+                continue;
+            d->limit_wanted = limit->rate;
+            is_used = true;
+        }
+        if (!limit->drive)
+            b->model.global_limit = limit->rate;
+        if (!is_used) {
+            g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "limit: no drive %s is saved", limit->drive);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_plan(struct backup *b, GError **error)
+{
+    if (!check_names(b, b->options.include, error) || !check_names(b, b->options.exclude, error) ||
+        !apply_limits(b, error))
+        return false;
+    if (b->model.n_leftovers && !b->options.only_ask) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
+                    "QEMU holds %u nodes of a backup that died; run: vmabackup cleanup %s", b->model.n_leftovers,
+                    b->options.monitor);
+        return false;
+    }
+    if (!b->drives->len && !b->options.only_ask) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "guest has no drive to save; vmabackup info says why");
+        return false;
+    }
+    return true;
+}
+
+static void forecast(struct backup *b)
+{
+    b->model.need_bytes = b->model.total = 0;
+    for (unsigned i = 0; i < b->model.n_drives; i++) {
+        const struct model_drive *row = &b->model.drives[i];
+        if (!row->is_included)
+            continue;
+        b->model.total += row->size;
+        b->model.need_bytes += row->used == MODEL_UNKNOWN ? row->size : MIN(row->used, row->size);
+    }
+    b->forecast_bytes = b->model.need_bytes;
+}
+
+static char *default_target(struct backup *b)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_local();
+    g_autofree char *when = g_date_time_format(now, "%Y%m%dT%H%M");
+    g_autofree char *guest = vma_name_make_safe(b->model.guest);
+
+    return g_strdup_printf("./%s-%s.vma", guest, when);
+}
+
+static void log_unsavable(struct backup *b)
+{
+    for (unsigned i = 0; i < b->unsavable->len; i++)
+        backup_log(b, MODEL_WARNING, NULL, "%s", (const char *)g_ptr_array_index(b->unsavable, i));
+}
+
+static void reset(struct backup *b)
+{
+    g_ptr_array_set_size(b->drives, 0);
+    g_clear_pointer(&b->model.drives, g_free);
+    b->model.n_drives = 0;
+    b->vmstate_row = -1;
+}
+
+void plan_make(struct backup *b)
+{
+    g_autoptr(GError) error = NULL;
+
+    reset(b);
+    choose_recipe(b);
+    if (b->ram != RAM_NONE)
+        add_ram_row(b);
+    for (unsigned i = 0; i < b->found->len; i++)
+        add_row(b, g_ptr_array_index(b->found, i));
+    forecast(b);
+    if (!b->options.target)
+        b->options.target = default_target(b);
+    model_set(b->model.target, "%s", b->options.target);
+    backup_emit(b, &(struct model_event){.type = MODEL_EV_GUEST, .drive = -1});
+    if (!check_plan(b, &error)) {
+        backup_fail(b, error);
+        return;
+    }
+    log_unsavable(b);
+    backup_set_phase(b, MODEL_PLAN);
+    backup_emit(b, &(struct model_event){.type = MODEL_EV_PLAN, .drive = -1});
+    if (b->options.only_ask)
+        backup_cancel(b, 0, NULL);
+    else if (!b->options.wait_for_begin)
+        plan_begin(b);
+}
+
+/* --- begin -------------------------------------------------------------------------------------- */
+
+static void name_nodes(struct drive *d)
+{
+    const char *run = d->b->run_id;
+
+    d->filter_node = g_strdup_printf("vmb-%s-fl-%u", run, d->index);
+    d->target_node = g_strdup_printf("vmb-%s-tgt-%u", run, d->index);
+    d->cbw_node = g_strdup_printf("vmb-%s-cbw-%u", run, d->index);
+    d->snap_node = g_strdup_printf("vmb-%s-snap-%u", run, d->index);
+    d->job_id = g_strdup_printf("vmb-%s-job-%u", run, d->index);
+}
+
+static void on_all_begun(void *user, const GError *error)
+{
+    struct backup *b = user;
+
+    if (error)
+        backup_fail(b, error);
+    else if (!b->is_failing)
+        jobs_copy_begins(b);
+}
+
+static bool prepare(struct backup *b, GError **error)
+{
+    b->journal = journal_open(b->options.monitor, b->run_id, error);
+    if (!b->journal)
+        return false;
+    b->exports = nbd_exports_new();
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        name_nodes(d);
+        d->clusters = vma_assemble_new(d->size, d->is_guarded);
+        port_init(&d->filter, d, true);
+        port_init(&d->target, d, false);
+    }
+    return target_open(b, error);
+}
+
+void plan_begin(struct backup *b)
+{
+    g_autoptr(GError) error = NULL;
+
+    b->has_begun = true;
+    b->model.started_s = g_get_real_time() / G_USEC_PER_SEC;
+    b->started_ms = uv_now(b->loop);
+    backup_set_phase(b, MODEL_PREPARE);
+    if (!prepare(b, &error)) {
+        backup_fail(b, error);
+        return;
+    }
+    steps_run(b->steps, recipe_forward(b), true, on_all_begun, b);
+}
+
+void plan_init(struct backup *b)
+{
+    b->drives = g_ptr_array_new_with_free_func(drive_free);
+    g_snprintf(b->run_id, sizeof b->run_id, "%08x", g_random_int());
+    for (unsigned i = 0; i < sizeof b->uuid; i += 4) {
+        guint32 random = g_random_int();
+        memcpy(b->uuid + i, &random, 4);
+    }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Fills the model: the run as plain values. */
+#include "backup/run.h"
+#include "backup/vmstate.h"
+
+#define STALLED_MS 5000
+
+/* --- one drive ---------------------------------------------------------------------------------- */
+
+static uint64_t held_bytes(const struct drive *d)
+{
+    return d->clusters ? MIN(vma_assemble_held(d->clusters) * VMA_CLUSTER_SIZE, d->size) : 0;
+}
+
+static void note_movement(struct drive *d, uint64_t done, uint64_t now)
+{
+    if (done != d->last_done || !d->last_moved_ms || d->tap_reasons)
+        d->last_moved_ms = now;
+    d->last_done = done;
+}
+
+static enum model_state state_of(const struct drive *d, enum model_state now)
+{
+    if (now != MODEL_RUN && now != MODEL_PAUSE)
+        return now;
+    return d->tap_reasons & TAP_OPERATOR ? MODEL_PAUSE : MODEL_RUN;
+}
+
+static void fill_drive(struct drive *d, uint64_t now)
+{
+    struct model_drive *row = backup_row(d);
+    uint64_t done = held_bytes(d);
+
+    if (row->state == MODEL_RUN && !d->started_ms)
+        d->started_ms = now;
+    rate_add(&d->rate, done, now);
+    note_movement(d, done, now);
+    row->done = done;
+    if (d->lane)
+        row->zero = MIN(writer_lane_zero_bytes(d->lane), row->done);
+    row->rate = row->state == MODEL_RUN ? rate_per_s(&d->rate, now) : 0;
+    row->average = rate_average(&d->rate, now);
+    row->peak = rate_peak(&d->rate);
+    row->limit = d->job == JOB_RUNNING ? d->limit_confirmed : d->limit_wanted;
+    row->is_limit_binding = row->limit && row->rate > row->limit / 10 * 8;
+    row->is_paused_by_operator = d->tap_reasons & TAP_OPERATOR;
+    row->is_paused_by_target = d->tap_reasons & (TAP_CREDIT | TAP_FULL);
+    row->state = state_of(d, row->state);
+    row->elapsed_ms = d->started_ms ? (d->ended_ms ? d->ended_ms : now) - d->started_ms : 0;
+    row->eta_ms = row->state == MODEL_RUN ? rate_eta_ms(&d->rate, d->size, now) : MODEL_UNKNOWN;
+    row->stalled_ms = row->state == MODEL_RUN && now - d->last_moved_ms > STALLED_MS ? now - d->last_moved_ms : 0;
+}
+
+static void fill_ram(struct backup *b, uint64_t now)
+{
+    struct model_drive *row = &b->model.drives[b->vmstate_row];
+    uint64_t bytes;
+
+    if (b->ram == RAM_NONE)
+        return;
+    if (b->vmstate)
+        b->ram_state.bytes = vmstate_bytes(b->vmstate);
+    bytes = b->ram_state.bytes;
+    rate_add(&b->ram_rate, bytes, now);
+    row->rate = b->ram_state.is_moving ? rate_per_s(&b->ram_rate, now) : 0;
+    row->done = bytes;
+    if (b->ram_state.is_moving && b->ram_state.total) /* a plain migration sends changed pages again */
+        row->size = bytes + b->ram_state.remaining;
+    if (b->ram_state.is_done)
+        row->size = bytes;
+    row->eta_ms = b->ram_state.is_moving ? rate_eta_ms(&b->ram_rate, row->size, now) : MODEL_UNKNOWN;
+    if (b->ram_state.started_ms)
+        row->elapsed_ms = (b->ram_state.ended_ms ? b->ram_state.ended_ms : now) - b->ram_state.started_ms;
+}
+
+/* --- the whole ---------------------------------------------------------------------------------- */
+
+static void fill_totals(struct model *m)
+{
+    m->total = m->done = m->zero = 0;
+    for (unsigned i = 0; i < m->n_drives; i++) {
+        const struct model_drive *row = &m->drives[i];
+        if (!row->is_included)
+            continue;
+        m->total += row->size;
+        m->done += row->done;
+        m->zero += row->zero;
+    }
+}
+
+static enum model_bottleneck bottleneck_of(const struct backup *b)
+{
+    bool is_limited = false, is_all_paused = b->drives->len > 0;
+
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        const struct model_drive *row = backup_row(g_ptr_array_index(b->drives, i));
+        is_limited |= row->state == MODEL_RUN && row->is_limit_binding;
+        is_all_paused &= row->state != MODEL_RUN;
+    }
+    if (b->is_credit_low || b->model.is_target_full)
+        return MODEL_BY_SINK;
+    if (is_limited)
+        return MODEL_BY_LIMIT;
+    return is_all_paused && b->model.phase == MODEL_COPY ? MODEL_BY_OPERATOR : MODEL_BY_SOURCE;
+}
+
+/* The longest of what moves side by side, not their sum. */
+static uint64_t longest_eta(const struct model *m)
+{
+    uint64_t longest = 0;
+
+    for (unsigned i = 0; i < m->n_drives; i++) {
+        const struct model_drive *row = &m->drives[i];
+        if (!row->is_included || (row->state != MODEL_RUN && row->state != MODEL_PAUSE && row->state != MODEL_WAIT &&
+                                  row->state != MODEL_RETRY))
+            continue;
+        if (row->eta_ms == MODEL_UNKNOWN)
+            return MODEL_UNKNOWN;
+        longest = MAX(longest, row->eta_ms);
+    }
+    return longest;
+}
+
+static void fill_target(struct backup *b, uint64_t now)
+{
+    struct model *m = &b->model;
+    uint64_t expected = 0;
+
+    if (!b->sink)
+        return;
+    m->written = sink_written(b->sink);
+    m->free_bytes = sink_free_bytes(b->sink);
+    expected = b->forecast_bytes > m->written ? b->forecast_bytes - m->written : 0;
+    m->need_bytes = m->phase >= MODEL_FINISH ? 0 : expected;
+    m->will_fit = m->free_bytes == MODEL_UNKNOWN || m->free_bytes > m->need_bytes;
+    m->spool_used = b->writer ? writer_spool_used(b->writer) : 0;
+    m->buffers_total = pool_total(b->pool);
+    m->buffers_used = m->buffers_total - pool_free_count(b->pool);
+    rate_add(&b->out_rate, m->written, now);
+    m->out_rate = rate_per_s(&b->out_rate, now);
+}
+
+void snapshot_fill(struct backup *b)
+{
+    struct model *m = &b->model;
+    uint64_t now = uv_now(b->loop);
+
+    if (b->is_done_reported)
+        return;
+    if (b->vmstate_row >= 0)
+        fill_ram(b, now);
+    for (unsigned i = 0; b->has_begun && i < b->drives->len; i++)
+        fill_drive(g_ptr_array_index(b->drives, i), now);
+    fill_totals(m);
+    rate_add(&b->in_rate, m->done, now);
+    m->in_rate = rate_per_s(&b->in_rate, now);
+    m->elapsed_ms = b->started_ms ? now - b->started_ms : 0;
+    m->eta_ms = m->phase == MODEL_COPY || m->phase == MODEL_RAM ? longest_eta(m) : MODEL_UNKNOWN;
+    m->bottleneck = bottleneck_of(b);
+    m->data_age_ms = b->qmp ? now - qmp_last_heard_ms(b->qmp) : b->lost_at_ms ? now - b->lost_at_ms : 0;
+    m->retry_in_ms = b->next_try_ms > now ? b->next_try_ms - now : 0;
+    fill_target(b, now);
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The run's way to its archive: sink, spool, header, one lane per device. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "backup/describe.h"
+#include "backup/journal.h"
+#include "backup/run.h"
+#include "backup/vmstate.h"
+
+#define SPARE_RAM_BYTES (UINT64_C(64) << 20) /* a RAM stream is about the RAM in use, plain migration sends more */
+#define SPOOL_EXTRA     (UINT64_C(1) << 30)
+
+/* --- header ------------------------------------------------------------------------------------- */
+
+static bool add_configs(struct backup *b, GError **error)
+{
+    for (unsigned i = 0; i < b->options.configs->len; i++) {
+        const struct backup_file *file = &g_array_index(b->options.configs, struct backup_file, i);
+        g_autofree char *data = NULL;
+        gsize len;
+        if (!g_file_get_contents(file->path, &data, &len, error) ||
+            !vma_header_set_config(b->header, file->name, data, len, 0, error)) {
+            g_prefix_error(error, "config %s: ", file->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool set_description(struct backup *b, GError **error)
+{
+    g_autofree char *text = describe_run(b);
+
+    if (!b->description_reserve)
+        b->description_reserve = MAX(strlen(text), MIN(60u << 10, (4u << 10) + 512 * (size_t)b->model.n_drives));
+    if (strlen(text) > b->description_reserve) /* the header's length is fixed by now: the first text stays */
+        return true;
+    return vma_header_set_config(b->header, VMA_DESCRIPTION_NAME, text, strlen(text), b->description_reserve, error);
+}
+
+static bool make_header(struct backup *b, GError **error)
+{
+    g_clear_pointer(&b->header, vma_header_free);
+    b->header = vma_header_new(b->uuid, g_get_real_time() / G_USEC_PER_SEC);
+    b->header->has_extension = true;
+    if (b->ram != RAM_NONE) {
+        uint64_t size = (b->ram_bytes + SPARE_RAM_BYTES + 511) / 512 * 512;
+        b->vmstate_dev_id = vma_header_add_device(b->header, VMA_VMSTATE_NAME, size, error);
+        if (b->vmstate_dev_id < 0)
+            return false;
+    }
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        d->dev_id = vma_header_add_device(b->header, d->name, d->size, error);
+        if (d->dev_id < 0) {
+            g_prefix_error(error, "drive %s: ", d->name);
+            return false;
+        }
+    }
+    return add_configs(b, error) && set_description(b, error);
+}
+
+GBytes *target_final_header(struct backup *b, GError **error)
+{
+    uint64_t clusters;
+
+    if (b->ram != RAM_NONE) {
+        clusters = (vmstate_bytes(b->vmstate) + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
+        vma_header_set_size(b->header, b->vmstate_dev_id, clusters * VMA_CLUSTER_SIZE);
+    }
+    return set_description(b, error) ? vma_header_encode(b->header, error) : NULL;
+}
+
+/* --- spool -------------------------------------------------------------------------------------- */
+
+/* As large as it may have to be, but never more than half of what is free there. */
+static uint64_t spool_size(struct backup *b, const char *dir)
+{
+    uint64_t wanted = (b->ram == RAM_NONE ? 0 : b->ram_bytes) + SPOOL_EXTRA;
+    struct statvfs fs;
+
+    if (b->options.spool_bytes)
+        return b->options.spool_bytes;
+    if (statvfs(dir, &fs) == 0)
+        wanted = MIN(wanted, (uint64_t)fs.f_bavail * fs.f_frsize / 2);
+    return wanted;
+}
+
+static void open_spool(struct backup *b)
+{
+    g_autoptr(GError) error = NULL;
+    const char *dir = b->options.spool_dir ? b->options.spool_dir : g_getenv("TMPDIR");
+    uint64_t size = spool_size(b, dir ? dir : "/var/tmp");
+
+    if (b->spool)
+        return;
+    b->spool = spool_open(b->loop, b->options.spool_dir, size, &error);
+    if (!b->spool)
+        backup_log(b, MODEL_WARNING, "name another folder by --spool-dir",
+                   "no spool (%s): a target that stalls ends the backup", error->message);
+    else
+        b->model.spool_size = size;
+}
+
+/* --- open and close ----------------------------------------------------------------------------- */
+
+static void on_room(void *user)
+{
+    struct backup *b = user;
+
+    if (b->is_credit_low)
+        writer_flush(b->writer);
+    tap_check_credit(b);
+    if (b->vmstate)
+        vmstate_pump(b->vmstate);
+}
+
+static void on_full(void *user, bool is_full)
+{
+    struct backup *b = user;
+
+    b->model.is_target_full = is_full;
+    b->full_since_ms = is_full ? uv_now(b->loop) : 0;
+    for (unsigned i = 0; i < b->drives->len; i++)
+        tap_set(g_ptr_array_index(b->drives, i), TAP_FULL, is_full);
+    if (!is_full)
+        backup_log(b, MODEL_INFO, NULL, "target has room again");
+    else if (b->options.on_full_fails)
+        backup_fail_new(b, VMB_ERROR_TARGET, "target %s is full; free some room and back up again", sink_name(b->sink));
+    else
+        backup_log(b, MODEL_WARNING, "free some room there; it goes on by itself", "target is full: waiting up to %u min",
+                   b->options.on_full_minutes);
+}
+
+static void on_error(void *user, const GError *error)
+{
+    backup_fail(user, error);
+}
+
+static const struct writer_events writer_events = {.on_room = on_room, .on_full = on_full, .on_error = on_error};
+
+static void open_lanes(struct backup *b)
+{
+    if (b->ram != RAM_NONE)
+        b->vmstate_lane = writer_add_lane(b->writer, b->vmstate_dev_id, true);
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        d->lane = writer_add_lane(b->writer, d->dev_id, false);
+    }
+}
+
+bool target_open(struct backup *b, GError **error)
+{
+    struct sink_options options = {.force = b->options.force, .expected = b->model.need_bytes};
+    g_autoptr(GBytes) header = NULL;
+
+    if (!make_header(b, error) || !(header = vma_header_encode(b->header, error)))
+        return false;
+    if (!b->sink && !(b->sink = sink_open(b->loop, b->options.target, &options, error)))
+        return false;
+    model_set(b->model.target, "%s", sink_name(b->sink));
+    open_spool(b);
+    b->writer = writer_new(b->loop, b->sink, b->pool, b->uuid, &writer_events, b);
+    b->n_open_handles++;
+    if (b->spool)
+        writer_set_spool(b->writer, b->spool, MIN(spool_max(b->spool) / 4, SPOOL_EXTRA));
+    open_lanes(b);
+    if (b->ram != RAM_NONE)
+        b->vmstate = vmstate_new(b);
+    writer_put_header(b->writer, header);
+    return true;
+}
+
+static void on_writer_closed(void *user)
+{
+    struct backup *b = user;
+
+    b->n_open_handles--;
+}
+
+bool target_restart_without_ram(struct backup *b, GError **error)
+{
+    if (!sink_can_rewrite(b->sink)) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_INCOMPLETE,
+                    "the header has gone down the pipe; allow more by --max-pause, or use --no-vmstate");
+        return false;
+    }
+    b->ram = RAM_NONE;
+    b->is_ram_lost = true;
+    vmstate_close(g_steal_pointer(&b->vmstate));
+    model_set(b->model.drives[b->vmstate_row].note, "left out: changes too fast");
+    backup_drive_state(b, b->vmstate_row, MODEL_FAIL);
+    writer_close(b->writer, on_writer_closed, b);
+    sink_abort(b->sink, false);
+    sink_free(b->sink);
+    b->sink = NULL;
+    return target_open(b, error);
+}
+
+/* Nothing uses them any more; they close by way of the loop. */
+static void free_sink_and_spool(void *user)
+{
+    struct backup *b = user;
+
+    g_clear_pointer(&b->sink, sink_free);
+    g_clear_pointer(&b->spool, spool_close);
+    b->n_open_handles--;
+}
+
+void target_close(struct backup *b, bool keep_partial)
+{
+    vmstate_close(g_steal_pointer(&b->vmstate));
+    for (unsigned i = 0; i < b->drives->len; i++)
+        ((struct drive *)g_ptr_array_index(b->drives, i))->lane = NULL; /* they end with the writer */
+    if (b->sink && !b->is_saved)
+        sink_abort(b->sink, keep_partial);
+    if (b->writer)
+        writer_close(g_steal_pointer(&b->writer), free_sink_and_spool, b);
+}
+
+/* --- a socket to wake drives through ------------------------------------------------------------ */
+
+int target_listening_socket(struct backup *b, GError **error)
+{
+    g_autofree char *folder = journal_folder(error);
+    g_autofree char *path = folder ? g_strdup_printf("%s/%s.act", folder, b->run_id) : NULL;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd;
+
+    if (!path)
+        return -1;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (g_strlcpy(address.sun_path, path, sizeof address.sun_path) >= sizeof address.sun_path || fd < 0 ||
+        bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 1) < 0) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "socket %s: %s", path, g_strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    unlink(path); /* nobody is to connect: QEMU only wants a server to be there */
+    return fd;
+}
