@@ -19,14 +19,16 @@ static const GOptionEntry common[] = {
     G_OPTION_ENTRY_NULL,
 };
 
-bool cli_parse(int *argc, char ***argv, const GOptionEntry *options, const char *arguments,
-               const char *summary, GError **error)
+bool cli_parse_group(int *argc, char ***argv, const GOptionEntry *options, GOptionGroup *group,
+                     const char *arguments, const char *summary, GError **error)
 {
     g_autoptr(GError) wrong = NULL;
     g_autoptr(GOptionContext) context = g_option_context_new(arguments);
     g_autofree char *command = g_strdup((*argv)[0]), *program = g_strdup_printf("vmabackup %s", command);
     g_set_prgname(program);
     g_option_context_set_summary(context, summary);
+    if (group)
+        g_option_context_set_main_group(context, group);
     if (options)
         g_option_context_add_main_entries(context, options, NULL);
     g_option_context_add_main_entries(context, common, NULL);
@@ -40,6 +42,12 @@ bool cli_parse(int *argc, char ***argv, const GOptionEntry *options, const char 
     g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s: %s; see `vmabackup %s --help`", command,
                 wrong->message, command);
     return false;
+}
+
+bool cli_parse(int *argc, char ***argv, const GOptionEntry *options, const char *arguments,
+               const char *summary, GError **error)
+{
+    return cli_parse_group(argc, argv, options, NULL, arguments, summary, error);
 }
 
 bool cli_parse_counted(int *argc, char ***argv, const GOptionEntry *options, const char *arguments,

@@ -26,6 +26,9 @@ int cli_verify(int argc, char **argv);
  * Errors are VMB_ERROR_USAGE. arguments and summary are for the help. options may be NULL. */
 bool cli_parse(int *argc, char ***argv, const GOptionEntry *options, const char *arguments, const char *summary,
                GError **error);
+/* The same with a group of options shared with vmabackup-tui; takes the group. */
+bool cli_parse_group(int *argc, char ***argv, const GOptionEntry *options, GOptionGroup *group,
+                     const char *arguments, const char *summary, GError **error);
 /* The same, and there must be min…max arguments: argv[1]…. */
 bool cli_parse_counted(int *argc, char ***argv, const GOptionEntry *options, const char *arguments,
                        const char *summary, int min, int max, GError **error);

@@ -2,6 +2,7 @@
 /* `vmabackup COMMAND …`: finds the command in the table and runs it. */
 #include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -14,6 +15,9 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"backup", cli_backup, "save a running guest"},
+    {"info", cli_info, "say what a guest has and what of it can be saved"},
+    {"cleanup", cli_cleanup, "take away what a dead backup left in QEMU"},
     {"list", cli_list, "say what an archive holds"},
     {"verify", cli_verify, "read everything, check everything"},
     {"config", cli_config, "print a stored configuration, or list them"},
@@ -99,6 +103,9 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     setlocale(LC_ALL, "");
+    /* One thread each for target, spool and file-system queries, the rest computes: a stuck disk must not
+     * starve the others. libuv reads it at first use. */
+    setenv("UV_THREADPOOL_SIZE", "8", 0);
     int status = run(argc, argv);
     if (!fflush(stdout) && !ferror(stdout))
         return status;

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* `vmabackup cleanup [--dry-run] MONITOR` */
+#include <signal.h>
+#include <stdio.h>
+#include <uv.h>
+#include "backup/cleanup.h"
+#include "base/error.h"
+#include "cli/cli.h"
+
+struct outcome {
+    const char *monitor;
+    bool is_dry_run;
+    int status;
+};
+
+static void on_line(void *user, const char *line)
+{
+    (void)user;
+    puts(line);
+}
+
+static void on_done(void *user, unsigned n_actions, const GError *error)
+{
+    struct outcome *o = user;
+
+    o->status = error ? cli_fail(error) : 0;
+    if (!error && n_actions == 0)
+        printf("%s: nothing of ours is left in QEMU\n", o->monitor);
+    else if (!error && !o->is_dry_run)
+        printf("%s: QEMU is as it was before\n", o->monitor);
+}
+
+int cli_cleanup(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean is_dry_run = FALSE;
+    const GOptionEntry entries[] = {
+        {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &is_dry_run, "Only say what would be done", NULL},
+        {NULL, 0, 0, 0, NULL, NULL, NULL},
+    };
+    struct outcome o = {0};
+    uv_loop_t loop;
+
+    if (!cli_parse_counted(&argc, &argv, entries, "MONITOR", "Takes away what a dead backup left in QEMU.", 1, 1, &error))
+        return cli_fail(error);
+    o.monitor = argv[1];
+    o.is_dry_run = is_dry_run;
+    signal(SIGPIPE, SIG_IGN);
+    uv_loop_init(&loop);
+    cleanup_new(&loop, argv[1], is_dry_run, 30, on_line, on_done, &o);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_loop_close(&loop);
+    return o.status;
+}
