@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * How fast something grows, and when it will be whole. A plain value: all zero is a valid start.
+ *
+ *     struct rate r = {0};
+ *     rate_add(&r, bytes_so_far, now_ms);           // as often as you like, with a monotonic clock
+ *     rate_per_s(&r, now_ms);                       // over the last 5 s
+ *     rate_eta_ms(&r, size, now_ms);                // UINT64_MAX while nothing honest can be said
+ *
+ * The clock starts when the first byte comes. When nothing was added for more than 3 s (the process had been
+ * stopped, the host had slept) the window is dropped: that time says nothing about the speed.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RATE_WINDOW_MS 5000
+#define RATE_GAP_MS    3000
+#define RATE_STEP_MS   250 /* points of the window are so far apart */
+#define RATE_POINTS    (RATE_WINDOW_MS / RATE_STEP_MS + 2)
+#define RATE_UNKNOWN   UINT64_MAX
+
+struct rate_point {
+    uint64_t when_ms, bytes;
+};
+struct rate {
+    struct rate_point points[RATE_POINTS]; /* of the window, a ring */
+    unsigned first, n;
+    struct rate_point start; /* of the average: where it stood when the first byte came */
+    struct rate_point last;
+    double weighed_bytes, weighed_ms; /* for the ETA: what is older counts less and less */
+    uint64_t peak;
+    uint64_t end_ms; /* last told as its end, 0 = nothing yet */
+    bool has_moved;
+};
+
+/* bytes: the total so far. When it has shrunk (a drive begins anew), everything begins anew. */
+void rate_add(struct rate *r, uint64_t bytes, uint64_t now_ms);
+/* Bytes/s over the last 5 s (over what there is of them, from half a second on). */
+uint64_t rate_per_s(const struct rate *r, uint64_t now_ms);
+/* Bytes/s since the first byte came. */
+uint64_t rate_average(const struct rate *r, uint64_t now_ms);
+/* The highest rate_per_s() seen, from a full second of movement on. */
+uint64_t rate_peak(const struct rate *r);
+/* Time until `total` is there. RATE_UNKNOWN for the first 5 s of movement, while nothing moves, and for an
+ * unknown total (UINT64_MAX). It counts down steadily: a new forecast replaces the last only when it differs
+ * by more than 5 %. Above 2 min in steps of 10 s, above 20 min of 1 min. */
+uint64_t rate_eta_ms(struct rate *r, uint64_t total, uint64_t now_ms);
