@@ -75,7 +75,7 @@ static void expect_same(const struct run *a, const struct run *b)
     g_assert(a->hears->len == b->hears->len && memcmp(a->hears->data, b->hears->data, a->hears->len) == 0);
     for (unsigned i = 0; i < N_EXPORTS; i++) {
         g_assert_cmpstr(a->r[i].log->str, ==, b->r[i].log->str);
-        g_assert(memcmp(a->r[i].memory, b->r[i].memory, a->r[i].landed_error_from) == 0);
+        g_assert(memcmp(a->r[i].memory, b->r[i].memory, a->r[i].size) == 0);
     }
 }
 

@@ -208,8 +208,14 @@ static inline int recorder_write_landed(void *user, struct nbd_request *rq, uint
 {
     struct recorder *r = user;
 
+    uint64_t end = rq->offset + done;
+
     g_assert(rq->user == r && done > 0 && done <= rq->len);
-    return rq->offset + done > r->landed_error_from ? EIO : 0;
+    if (end <= r->landed_error_from)
+        return 0;
+    /* How much has landed beyond depends on the pieces: forget it. */
+    memset(r->memory + r->landed_error_from, 0, end - r->landed_error_from);
+    return EIO;
 }
 
 static inline void recorder_write_end(void *user, struct nbd_request *rq, int error, bool cut)
