@@ -15,6 +15,9 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"backup", cli_backup, "back up a running guest"},
+    {"info", cli_info, "say what a guest has and how it would be saved"},
+    {"cleanup", cli_cleanup, "take away what a dead run left in QEMU"},
     {"backup", cli_backup, "save a running guest"},
     {"info", cli_info, "say what a guest has and what of it can be saved"},
     {"cleanup", cli_cleanup, "take away what a dead backup left in QEMU"},
@@ -30,8 +33,7 @@ static void print_help(void)
          "Backs up running QEMU guests into VMA archives, and does everything that is done with an "
          "archive.\n");
     for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++)
-        if (commands[i].run)
-            printf("  %-10s %s\n", commands[i].name, commands[i].help);
+        printf("  %-10s %s\n", commands[i].name, commands[i].help);
     puts("\n`vmabackup COMMAND --help` says more; `vmabackup-tui` is the same with a screen.");
 }
 
@@ -62,7 +64,7 @@ static const struct command *nearest(const char *word)
     unsigned best_distance = 3;
     for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
         unsigned d = g_str_has_prefix(commands[i].name, word) ? 1 : distance(word, commands[i].name);
-        if (commands[i].run && d < best_distance) {
+        if (d < best_distance) {
             best = &commands[i];
             best_distance = d;
         }
@@ -92,7 +94,7 @@ static int run(int argc, char **argv)
         return 0;
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++)
-        if (!strcmp(word, commands[i].name) && commands[i].run)
+        if (!strcmp(word, commands[i].name))
             return commands[i].run(argc - 1, argv + 1);
     if (argc > 1)
         return fail_unknown(word);
