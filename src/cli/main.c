@@ -15,9 +15,6 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"backup", cli_backup, "back up a running guest"},
-    {"info", cli_info, "say what a guest has and how it would be saved"},
-    {"cleanup", cli_cleanup, "take away what a dead run left in QEMU"},
     {"backup", cli_backup, "save a running guest"},
     {"info", cli_info, "say what a guest has and what of it can be saved"},
     {"cleanup", cli_cleanup, "take away what a dead backup left in QEMU"},
