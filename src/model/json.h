@@ -1,9 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
-/* The event stream as NDJSON: one object per line, {"v":1,"seq":N,"ts":…,"ev":…}. Bytes, bytes/s, ms; null = unknown. */
+/*
+ * The event stream for programs, as NDJSON: one object per line, {"v":1,"seq":N,"ts":"…Z","ev":…, …}.
+ *
+ *     struct json_stream *s = json_stream_new("vmabackup", "b7c1");
+ *     g_autofree char *line = json_stream_event(s, model, &event, g_get_real_time());
+ *
+ * Bytes, bytes/s, ms; null = unknown, limit 0 = none. seq counts from 1 without a gap. A reader must ignore
+ * fields and values of "ev" it does not know. Kinds: hello guest plan phase drive progress limit log error reply
+ * result; an "error" is a log line of that level, and "result" is the last line of all.
+ */
 #include "model/event.h"
 
 struct json_stream;
+/* job: tells runs apart in a collected log. */
 struct json_stream *json_stream_new(const char *program, const char *job);
 void json_stream_free(struct json_stream *s);
 /* One line with its '\n'; never NULL. now_us: wall clock, microseconds since the epoch. */
