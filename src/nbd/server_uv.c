@@ -205,14 +205,9 @@ static void conn_watch(struct nbd_conn *c)
         c->watched = events;
 }
 
-static void on_conn_event(uv_poll_t *poll, int status, int events)
+/* After whatever has happened: sends, ends what is to be ended, waits for what comes next. */
+static void conn_settle(struct nbd_conn *c)
 {
-    struct nbd_conn *c = poll->data;
-
-    if (status < 0) /* an error is pending: libuv has stopped polling; what was sent before it can be read */
-        c->watched = 0;
-    if ((status < 0 || events & UV_READABLE) && may_receive(c))
-        conn_receive(c);
     if (!c->is_ending)
         conn_send(c);
     if (!c->is_ending && output_bytes(c) > OUTPUT_DROP_BYTES)
@@ -221,6 +216,17 @@ static void on_conn_event(uv_poll_t *poll, int status, int events)
         conn_end(c, true, g_strdup("client said goodbye"));
     if (!c->is_ending)
         conn_watch(c);
+}
+
+static void on_conn_event(uv_poll_t *poll, int status, int events)
+{
+    struct nbd_conn *c = poll->data;
+
+    if (status < 0) /* an error is pending: libuv has stopped polling; what was sent before it can be read */
+        c->watched = 0;
+    if ((status < 0 || events & UV_READABLE) && may_receive(c))
+        conn_receive(c);
+    conn_settle(c);
 }
 
 /* FORCE goes beyond net.core.wmem_max, for those who may. Too small a buffer only costs speed. */
