@@ -15,7 +15,7 @@ static unsigned per_mille(uint64_t part, uint64_t whole)
         whole >>= 1;
         part >>= 1;
     }
-    return (unsigned)(part * 1000 / whole);
+    return MIN((unsigned)(part * 1000 / whole), 999);
 }
 
 static const char *say_none(const char *none, char text[FIGURE_LEN])

@@ -108,7 +108,7 @@ static int bare_width(const struct scene *s, unsigned from)
     int width = 0;
     for (unsigned i = from; i < command_table_len; i++)
         if (is_in_bar(s, &command_table[i]))
-            width += canvas_text_width(key_first(&command_table[i], key)) + 2;
+            width += canvas_text_width(keymap_first(&command_table[i], key)) + 2;
     return width;
 }
 
@@ -125,7 +125,7 @@ void footer_keys(const struct scene *s, int y)
         const struct command_entry *entry = &command_table[i];
         if (!is_in_bar(s, entry))
             continue;
-        g_autofree char *label = item_label(entry, key_first(entry, key));
+        g_autofree char *label = item_label(entry, keymap_first(entry, key));
         pen_text(&pen, ROLE_KEY, "%s", key);
         if (pen_room(&pen) >= canvas_text_width(label) + 2 + bare_width(s, i + 1))
             pen_text(&pen, ROLE_KEY_LABEL, "%s", label);

@@ -18,7 +18,7 @@
 #include "model/model.h"
 #include "ui/canvas.h"
 #include "ui/glyphs.h"
-#include "ui/key.h"
+#include "ui/keymap.h"
 
 #define UI_DIALOG_DEAF_MS 300
 #define UI_MESSAGE_MS     10000

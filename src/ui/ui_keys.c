@@ -299,11 +299,11 @@ struct ui_action ui_key(struct ui *ui, uint32_t key, const struct model *m, int6
     ui->now_ms = now_ms;
     if (ui->dialog)
         return key_dialog(ui, key, m);
-    const struct command_entry *entry = key_command(key, m->phase);
+    const struct command_entry *entry = keymap_command(key, m->phase);
     ui->message[0] = '\0';
     if (!entry) {
         char name[KEY_NAME_LEN];
-        ui_say(ui, MODEL_INFO, "%s does nothing here, ? for help", key_name(key, name));
+        ui_say(ui, MODEL_INFO, "%s does nothing here, ? for help", keymap_name(key, name));
         return nothing;
     }
     if (entry->changes && ui->is_readonly) {

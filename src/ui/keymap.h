@@ -23,8 +23,8 @@ enum ui_key_code {
 #define KEY_NAME_LEN 16
 
 /* "x", "Up", "Ctrl-L": as in the command table. */
-const char *key_name(uint32_t key, char name[KEY_NAME_LEN]);
+const char *keymap_name(uint32_t key, char name[KEY_NAME_LEN]);
 /* What the key means in this phase, NULL = nothing. */
-const struct command_entry *key_command(uint32_t key, enum model_phase phase);
+const struct command_entry *keymap_command(uint32_t key, enum model_phase phase);
 /* The first of a command's keys: what bar and help show. "" when it has none. */
-const char *key_first(const struct command_entry *entry, char name[KEY_NAME_LEN]);
+const char *keymap_first(const struct command_entry *entry, char name[KEY_NAME_LEN]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ui/key.h"
+#include "ui/keymap.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static const struct {
     {UI_KEY_UNKNOWN, "this key"},
 };
 
-const char *key_name(uint32_t key, char name[KEY_NAME_LEN])
+const char *keymap_name(uint32_t key, char name[KEY_NAME_LEN])
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
         if (names[i].key == key) {
@@ -50,10 +50,10 @@ static bool has_word(const char *words, const char *word)
     return false;
 }
 
-const struct command_entry *key_command(uint32_t key, enum model_phase phase)
+const struct command_entry *keymap_command(uint32_t key, enum model_phase phase)
 {
     char name[KEY_NAME_LEN];
-    key_name(key, name);
+    keymap_name(key, name);
     for (unsigned i = 0; i < command_table_len; i++) {
         const struct command_entry *entry = &command_table[i];
         if (entry->keys && (entry->phases & COMMAND_IN(phase)) && has_word(entry->keys, name))
@@ -62,7 +62,7 @@ const struct command_entry *key_command(uint32_t key, enum model_phase phase)
     return NULL;
 }
 
-const char *key_first(const struct command_entry *entry, char name[KEY_NAME_LEN])
+const char *keymap_first(const struct command_entry *entry, char name[KEY_NAME_LEN])
 {
     const char *keys = entry->keys ? entry->keys : "";
     g_strlcpy(name, keys, MIN(strcspn(keys, " ") + 1, KEY_NAME_LEN));

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ui/term.h"
+
+#define NCURSES_WIDECHAR 1
+#include <curses.h>
+#include <term.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "ui/keymap.h"
+#include "ui/tty.h"
+
+#define ESCAPE_MS     25  /* a lone Esc must feel instant, */
+#define ESCAPE_SSH_MS 100 /* but over a network a key's bytes may come apart */
+#define LAST_WORDS_MS 200
+
+struct term_screen {
+    int fd;
+    int frame_fd; /* curses writes here */
+    FILE *in, *out;
+    SCREEN *screen;
+    WINDOW *keys; /* a pad: reading keys from it never refreshes anything */
+    enum theme_depth depth;
+    attr_t attributes[UI_ROLES_END];
+    short pairs[UI_ROLES_END];
+    GByteArray *pending;
+    uint64_t rendered;
+    char farewell[200];
+};
+
+#ifdef __SANITIZE_ADDRESS__
+/* curses keeps a block of its own to the end; the rest is held to account. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:new_prescr\n";
+}
+#endif
+
+/* ---- beginning ---- */
+
+/* Without the padding ($<5>), which only curses knows how to wait for. */
+static void append_capability(GString *to, const char *name)
+{
+    const char *at = tigetstr(name);
+    if (!at || at == (const char *)-1)
+        return;
+    while (*at) {
+        const char *padding = g_str_has_prefix(at, "$<") ? strchr(at, '>') : NULL;
+        if (padding)
+            at = padding + 1;
+        else
+            g_string_append_c(to, *at++);
+    }
+}
+
+static void make_farewell(struct term_screen *t)
+{
+    static const char *const names[] = {"sgr0", "rmkx", "cnorm", "rmcup"};
+    g_autoptr(GString) all = g_string_new(NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
+        append_capability(all, names[i]);
+    g_strlcpy(t->farewell, all->str, sizeof t->farewell);
+}
+
+static bool can_place(void)
+{
+    const char *cup = tigetstr("cup");
+    return cup && cup != (const char *)-1 && *cup;
+}
+
+static void begin_colours(struct term_screen *t, bool is_mono)
+{
+    t->depth = THEME_MONO;
+    if (is_mono || !has_colors() || start_color() == ERR)
+        return;
+    use_default_colors();
+    t->depth = COLORS >= 256 ? THEME_256 : COLORS >= 8 ? THEME_16 : THEME_MONO;
+}
+
+static bool open_files(struct term_screen *t, GError **error)
+{
+    int in = fcntl(t->fd, F_DUPFD_CLOEXEC, 3);
+    t->frame_fd = memfd_create("frame", MFD_CLOEXEC);
+    t->in = in < 0 ? NULL : fdopen(in, "r");
+    t->out = t->frame_fd < 0 ? NULL : fdopen(t->frame_fd, "w");
+    if (t->in && t->out)
+        return true;
+    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "terminal: %s", g_strerror(errno));
+    return false;
+}
+
+/* newterm(), not initscr(): that one ends the program when it does not know the terminal. */
+static bool open_screen(struct term_screen *t, const struct term_options *o, GError **error)
+{
+    use_tioctl(TRUE); /* else an exported COLUMNS wins over the terminal */
+    set_escdelay(g_getenv("SSH_CONNECTION") ? ESCAPE_SSH_MS : ESCAPE_MS);
+    g_autofree char *type = g_strdup(o->type ? o->type : "");
+    t->screen = *type ? newterm(type, t->out, t->in) : NULL;
+    if (t->screen && can_place())
+        return true;
+    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
+                "terminal type '%s': nothing can be placed on its screen; set TERM, or use --plain", type);
+    return false;
+}
+
+struct term_screen *term_new(const struct term_options *options, GError **error)
+{
+    struct term_screen *t = g_new0(struct term_screen, 1);
+    int width = options->width, height = options->height;
+    t->fd = options->fd;
+    t->pending = g_byte_array_new();
+    if (!open_files(t, error) || !open_screen(t, options, error)) {
+        term_free(t);
+        return NULL;
+    }
+    if (width || tty_size(t->fd, &width, &height))
+        resizeterm(height, width);
+    t->keys = newpad(1, 1);
+    keypad(t->keys, TRUE);
+    nodelay(t->keys, TRUE);
+    begin_colours(t, options->is_mono);
+    make_farewell(t);
+    return t;
+}
+
+/* ---- colours ---- */
+
+static attr_t curses_attributes(unsigned attributes)
+{
+    return (attributes & THEME_BOLD ? A_BOLD : 0) | (attributes & THEME_REVERSE ? A_REVERSE : 0) |
+           (attributes & THEME_UNDERLINE ? A_UNDERLINE : 0);
+}
+
+static int curses_colour(const struct term_screen *t, int32_t colour)
+{
+    if (colour >= THEME_RGB) /* never init_color(): it would rewrite the user's palette */
+        return theme_nearest_256((uint32_t)colour & 0xffffff);
+    return t->depth == THEME_16 && COLORS < 16 && colour >= 8 ? colour - 8 : colour;
+}
+
+void term_theme(struct term_screen *t, const struct theme *theme)
+{
+    for (enum ui_role role = 0; role < UI_ROLES_END; role++) {
+        const struct theme_style *style = theme_style(theme, t->depth, role);
+        int pair = 0;
+        t->attributes[role] = curses_attributes(style->attributes);
+        if (t->depth == THEME_16 && COLORS < 16 && style->fg >= 8)
+            t->attributes[role] |= A_BOLD; /* how eight colours say "bright" */
+        if (t->depth != THEME_MONO && (style->fg != THEME_DEFAULT || style->bg != THEME_DEFAULT))
+            pair = alloc_pair(curses_colour(t, style->fg), curses_colour(t, style->bg));
+        t->pairs[role] = (short)MAX(pair, 0);
+    }
+}
+
+/* ---- frames ---- */
+
+/* Takes what curses has written out of its file. */
+static void collect(struct term_screen *t)
+{
+    fflush(t->out);
+    off_t len = lseek(t->frame_fd, 0, SEEK_CUR);
+    if (len <= 0)
+        return;
+    guint at = t->pending->len;
+    g_byte_array_set_size(t->pending, at + (guint)len);
+    ssize_t got = pread(t->frame_fd, t->pending->data + at, (size_t)len, 0);
+    g_byte_array_set_size(t->pending, at + (guint)MAX(got, 0));
+    t->rendered += (uint64_t)MAX(got, 0);
+    if (ftruncate(t->frame_fd, 0) < 0 || lseek(t->frame_fd, 0, SEEK_SET) < 0)
+        g_warning("terminal: its frame file: %s", g_strerror(errno));
+}
+
+/* Neighbours of one role go to curses as one text. */
+static void put_line(const struct term_screen *t, const struct canvas *c, int y)
+{
+    g_autoptr(GString) run = g_string_new(NULL);
+    const struct canvas_cell *cells = &c->cells[y * c->width];
+    move(y, 0);
+    for (int x = 0; x < c->width;) {
+        uint8_t role = cells[x].role;
+        g_string_truncate(run, 0);
+        for (; x < c->width && cells[x].role == role; x++)
+            g_string_append(run, cells[x].glyph);
+        attr_set(t->attributes[role], t->pairs[role], NULL);
+        addstr(run->str);
+    }
+}
+
+static void put_cursor(const struct canvas *c)
+{
+    bool is_typing = c->cursor_x >= 0;
+    leaveok(stdscr, !is_typing);
+    curs_set(is_typing ? 1 : 0);
+    if (is_typing)
+        move(c->cursor_y, c->cursor_x);
+}
+
+bool term_draw(struct term_screen *t, const struct canvas *c)
+{
+    if (t->pending->len)
+        return false;
+    attr_set(t->attributes[ROLE_TEXT], t->pairs[ROLE_TEXT], NULL);
+    erase();
+    for (int y = 0; y < MIN(c->height, LINES); y++)
+        put_line(t, c, y);
+    put_cursor(c);
+    wnoutrefresh(stdscr);
+    doupdate();
+    collect(t);
+    return true;
+}
+
+bool term_pump(struct term_screen *t)
+{
+    while (t->pending->len) {
+        ssize_t n = write(t->fd, t->pending->data, t->pending->len);
+        if (n > 0)
+            g_byte_array_remove_range(t->pending, 0, (guint)n);
+        else if (n < 0 && errno == EINTR)
+            continue;
+        else if (n < 0 && errno == EAGAIN)
+            return false;
+        else
+            g_byte_array_set_size(t->pending, 0); /* nobody there: tty_is_gone() tells the rest */
+    }
+    return true;
+}
+
+size_t term_pending(const struct term_screen *t)
+{
+    return t->pending->len;
+}
+
+uint64_t term_rendered(const struct term_screen *t)
+{
+    return t->rendered;
+}
+
+void term_redraw(struct term_screen *t)
+{
+    clearok(curscr, TRUE);
+}
+
+void term_resize(struct term_screen *t, int width, int height)
+{
+    resizeterm(height, width);
+    clearok(curscr, TRUE);
+}
+
+/* ---- keys ---- */
+
+static uint32_t function_key(wint_t code)
+{
+    switch (code) {
+    case KEY_UP:
+        return UI_KEY_UP;
+    case KEY_DOWN:
+        return UI_KEY_DOWN;
+    case KEY_LEFT:
+        return UI_KEY_LEFT;
+    case KEY_RIGHT:
+        return UI_KEY_RIGHT;
+    case KEY_PPAGE:
+        return UI_KEY_PAGE_UP;
+    case KEY_NPAGE:
+        return UI_KEY_PAGE_DOWN;
+    case KEY_HOME:
+        return UI_KEY_HOME;
+    case KEY_END:
+        return UI_KEY_END;
+    case KEY_ENTER:
+        return UI_KEY_ENTER;
+    case KEY_BACKSPACE:
+        return UI_KEY_BACKSPACE;
+    case KEY_F(1):
+        return UI_KEY_F1;
+    default:
+        return UI_KEY_UNKNOWN;
+    }
+}
+
+bool term_key(struct term_screen *t, uint32_t *key)
+{
+    wint_t code;
+    int kind;
+    do /* resizeterm() puts a KEY_RESIZE into the queue */
+        kind = wget_wch(t->keys, &code);
+    while (kind == KEY_CODE_YES && code == KEY_RESIZE);
+    if (kind == ERR)
+        return false;
+    if (kind == KEY_CODE_YES)
+        *key = function_key(code);
+    else if (code == '\n')
+        *key = UI_KEY_ENTER;
+    else
+        *key = code == '\b' ? UI_KEY_BACKSPACE : (uint32_t)code;
+    return true;
+}
+
+/* ---- leaving ---- */
+
+void term_leave(struct term_screen *t)
+{
+    if (isendwin())
+        return;
+    endwin();
+    collect(t);
+    tty_write_all(t->fd, (const char *)t->pending->data, t->pending->len, LAST_WORDS_MS);
+    g_byte_array_set_size(t->pending, 0);
+    term_redraw(t);
+}
+
+const char *term_farewell(const struct term_screen *t)
+{
+    return t->farewell;
+}
+
+void term_free(struct term_screen *t)
+{
+    if (t->screen) {
+        if (t->keys)
+            term_leave(t);
+        if (t->keys)
+            delwin(t->keys);
+        delscreen(t->screen);
+    }
+    if (t->in)
+        fclose(t->in);
+    if (t->out)
+        fclose(t->out);
+    g_byte_array_unref(t->pending);
+    g_free(t);
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * A terminal that never stops the program. curses draws into memory; term_pump() hands the bytes to the
+ * terminal as fast as it takes them, without ever waiting. While some are still under way, new frames are
+ * dropped: a frozen terminal, a stalled ssh or Ctrl-S costs frames and nothing else. The only place that
+ * knows curses.
+ *
+ *     struct term_screen *t = term_new(&(struct term_options){.fd = tty, .type = getenv("TERM")}, &error);
+ *     term_theme(t, &theme);
+ *     if (term_draw(t, canvas)) … term_pump(t);   // watch fd for WRITABLE while term_pending(t)
+ *     uint32_t key; while (term_key(t, &key)) …   // when fd is readable
+ *
+ * One at a time: curses has global state.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <glib.h>
+#include "ui/canvas.h"
+#include "ui/theme.h"
+
+struct term_options {
+    int fd;            /* non-blocking; stays the caller's */
+    const char *type;  /* as TERM names it */
+    int width, height; /* 0 = ask the terminal */
+    bool is_mono;      /* attributes, but no colours */
+};
+
+struct term_screen;
+/* Fails where nothing can be placed on the screen (TERM=dumb, unknown). The screen is taken at the first
+ * frame. */
+struct term_screen *term_new(const struct term_options *options, GError **error);
+/* Gives the screen back and waits a moment (200 ms) for the terminal to take it. */
+void term_free(struct term_screen *t);
+void term_theme(struct term_screen *t, const struct theme *theme);
+/* False when the frame was dropped: bytes are still pending. */
+bool term_draw(struct term_screen *t, const struct canvas *c);
+/* Writes what the terminal takes now; true when nothing is left. */
+bool term_pump(struct term_screen *t);
+size_t term_pending(const struct term_screen *t);
+/* Bytes of all frames so far. */
+uint64_t term_rendered(const struct term_screen *t);
+/* The next key typed (ui/keymap.h); false when there is none. */
+bool term_key(struct term_screen *t, uint32_t *key);
+/* The next frame draws every cell anew. */
+void term_redraw(struct term_screen *t);
+void term_resize(struct term_screen *t, int width, int height);
+/* Leaves the screen, as for a stop; term_draw() takes it again. */
+void term_leave(struct term_screen *t);
+/* What gives the terminal back in one go: for a crash. */
+const char *term_farewell(const struct term_screen *t);

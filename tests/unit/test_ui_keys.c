@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What keys do: to the screen, and as commands for the run. */
+#include <string.h>
+
+#include "ui_scenes.h"
+
+struct desk {
+    struct model m;
+    struct ui ui;
+    int64_t now_ms;
+};
+
+static void desk_open(struct desk *d, void (*scene)(struct model *))
+{
+    scene(&d->m);
+    ui_init(&d->ui, glyphs_find("ascii"));
+    d->now_ms = 1000;
+    ui_tick(&d->ui, &d->m, d->now_ms);
+}
+
+/* A key, late enough that no dialog is deaf to it. */
+static struct ui_action press(struct desk *d, uint32_t key)
+{
+    d->now_ms += UI_DIALOG_DEAF_MS;
+    return ui_key(&d->ui, key, &d->m, d->now_ms);
+}
+
+static struct ui_action type(struct desk *d, const char *text)
+{
+    struct ui_action last = {0};
+    for (; *text; text++)
+        last = press(d, (uint32_t)*text);
+    return last;
+}
+
+static void test_move(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    press(&d, UI_KEY_UP);
+    g_assert_cmpuint(d.ui.selected, ==, 0);
+    type(&d, "jj");
+    press(&d, UI_KEY_DOWN);
+    g_assert_cmpuint(d.ui.selected, ==, 3);
+    type(&d, "G");
+    g_assert_cmpuint(d.ui.selected, ==, d.m.n_drives - 1);
+    press(&d, UI_KEY_PAGE_UP);
+    g_assert_cmpuint(d.ui.selected, ==, 0);
+    d.ui.selected = 99; /* rows may go away */
+    ui_tick(&d.ui, &d.m, d.now_ms);
+    g_assert_cmpuint(d.ui.selected, ==, d.m.n_drives - 1);
+    model_clear(&d.m);
+}
+
+static void test_limit(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    d.ui.selected = 2;
+    type(&d, "s");
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_LIMIT);
+    g_assert_cmpint(type(&d, "15o").does, ==, UI_NOTHING);
+    g_assert_cmpint(press(&d, UI_KEY_ENTER).does, ==, UI_NOTHING); /* bad text: Enter does nothing, */
+    g_assert_cmpstr(d.ui.input, ==, "15o");                        /* and it stays */
+    press(&d, UI_KEY_BACKSPACE);
+    type(&d, "0M");
+    struct ui_action a = press(&d, UI_KEY_ENTER);
+    g_assert_cmpint(a.does, ==, UI_COMMAND);
+    g_assert_cmpint(a.command.verb, ==, COMMAND_LIMIT);
+    g_assert_cmpstr(a.command.target, ==, "scsi1");
+    g_assert_cmpuint(a.command.rate, ==, 150 * M);
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
+    g_assert_cmpuint(d.m.drives[2].limit, ==, 120 * M); /* shown is only what QEMU has confirmed */
+    model_clear(&d.m);
+}
+
+static void test_limit_relative(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    d.ui.selected = 2;
+    type(&d, "s+10%");
+    struct ui_action a = press(&d, UI_KEY_ENTER);
+    g_assert_false(a.command.is_relative); /* to the byte what the dialog has shown */
+    g_assert_cmpuint(a.command.rate, ==, command_relative_rate(120 * M, 10));
+    type(&d, "S-25%");
+    a = press(&d, UI_KEY_ENTER);
+    g_assert_cmpstr(a.command.target, ==, "all");
+    g_assert_true(a.command.is_relative);
+    g_assert_cmpint(a.command.percent, ==, -25);
+    type(&d, "s");
+    press(&d, UI_KEY_UP);
+    g_assert_cmpstr(d.ui.input, ==, "130M");
+    press(&d, UI_KEY_DOWN);
+    press(&d, UI_KEY_DOWN);
+    g_assert_cmpstr(d.ui.input, ==, "110M");
+    press(&d, UI_KEY_TAB);
+    g_assert_cmpstr(press(&d, UI_KEY_ENTER).command.target, ==, "all");
+    model_clear(&d.m);
+}
+
+static void test_unlimit(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    d.ui.selected = 2;
+    struct ui_action a = type(&d, "u");
+    g_assert_cmpint(a.does, ==, UI_COMMAND);
+    g_assert_cmpuint(a.command.rate, ==, 0);
+    d.ui.selected = 3;
+    g_assert_cmpint(type(&d, "u").does, ==, UI_NOTHING); /* has none */
+    model_clear(&d.m);
+}
+
+static void test_pause(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    d.ui.selected = 3;
+    struct ui_action a = type(&d, "p");
+    g_assert_cmpint(a.command.verb, ==, COMMAND_PAUSE);
+    g_assert_cmpstr(a.command.target, ==, "scsi2");
+    d.ui.selected = 4;
+    g_assert_cmpint(type(&d, "p").command.verb, ==, COMMAND_RESUME);
+    g_assert_cmpint(type(&d, "P").command.verb, ==, COMMAND_PAUSE); /* mixed: all of them stop first */
+    for (unsigned i = 0; i < d.m.n_drives; i++)
+        d.m.drives[i].is_paused_by_operator = true;
+    a = type(&d, "P");
+    g_assert_cmpint(a.command.verb, ==, COMMAND_RESUME);
+    g_assert_cmpstr(a.command.target, ==, "all");
+    d.ui.selected = 0; /* the RAM never */
+    g_assert_cmpint(type(&d, "p").does, ==, UI_NOTHING);
+    g_assert_nonnull(strstr(d.ui.message, "cannot be paused"));
+    model_clear(&d.m);
+}
+
+static void test_cancel_wants_the_name(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    type(&d, "Cweb-0");
+    g_assert_cmpint(press(&d, UI_KEY_ENTER).does, ==, UI_NOTHING);
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_CANCEL);
+    type(&d, "1");
+    press(&d, UI_KEY_TAB);
+    struct ui_action a = press(&d, UI_KEY_ENTER);
+    g_assert_cmpint(a.command.verb, ==, COMMAND_CANCEL_ALL);
+    g_assert_cmpstr(a.command.confirmation, ==, "web-01");
+    g_assert_true(a.command.keep_partial);
+    g_assert_false(d.ui.wants_to_leave);
+    type(&d, "Cweb-01");
+    press(&d, UI_KEY_ESC);
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
+    model_clear(&d.m);
+}
+
+/* What was typed ahead decides nothing. */
+static void test_dialogs_are_deaf_first(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    ui_key(&d.ui, 'q', &d.m, 5000);
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_QUIT);
+    ui_key(&d.ui, 'C', &d.m, 5000 + UI_DIALOG_DEAF_MS - 1);
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_QUIT);
+    ui_key(&d.ui, 'C', &d.m, 5000 + UI_DIALOG_DEAF_MS);
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_CANCEL);
+    ui_key(&d.ui, 'w', &d.m, 5001 + UI_DIALOG_DEAF_MS);
+    g_assert_cmpstr(d.ui.input, ==, "");
+    model_clear(&d.m);
+}
+
+static void test_quit(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    g_assert_cmpint(type(&d, "q").does, ==, UI_NOTHING);
+    g_assert_cmpint(press(&d, UI_KEY_ENTER).does, ==, UI_NOTHING); /* opens on "stay" */
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
+    for (int i = 0; i < 5; i++) /* no number of Ctrl-C kills a backup */
+        g_assert_cmpint(press(&d, UI_KEY_CTRL_C).does, ==, UI_NOTHING);
+    press(&d, UI_KEY_ESC);
+    type(&d, "qCweb-01");
+    g_assert_cmpint(press(&d, UI_KEY_ENTER).command.verb, ==, COMMAND_CANCEL_ALL);
+    g_assert_true(d.ui.wants_to_leave);
+    model_clear(&d.m);
+    static const enum model_phase idle[] = {MODEL_CONNECTING, MODEL_CONNECT_FAILED, MODEL_PLAN, MODEL_DONE};
+    for (unsigned i = 0; i < G_N_ELEMENTS(idle); i++) {
+        desk_open(&d, scene_copy);
+        d.m.phase = idle[i];
+        g_assert_cmpint(type(&d, "q").does, ==, UI_LEAVE);
+        model_clear(&d.m);
+    }
+}
+
+static void test_begin(void)
+{
+    struct desk d;
+    desk_open(&d, scene_plan);
+    g_assert_cmpint(press(&d, UI_KEY_ENTER).does, ==, UI_NOTHING); /* never Enter */
+    g_assert_cmpint(type(&d, "b").does, ==, UI_NOTHING);
+    g_assert_cmpint(type(&d, "B").command.verb, ==, COMMAND_BEGIN);
+    model_clear(&d.m);
+}
+
+static void test_unknown_keys(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    g_assert_cmpint(type(&d, "x").does, ==, UI_NOTHING);
+    g_assert_cmpstr(d.ui.message, ==, "x does nothing here, ? for help");
+    type(&d, "B"); /* of another screen */
+    g_assert_cmpstr(d.ui.message, ==, "B does nothing here, ? for help");
+    press(&d, UI_KEY_UNKNOWN);
+    g_assert_cmpstr(d.ui.message, ==, "this key does nothing here, ? for help");
+    model_clear(&d.m);
+}
+
+static void test_readonly(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    d.ui.is_readonly = true;
+    for (const char *key = "sSupPC"; *key; key++) {
+        g_assert_cmpint(press(&d, (uint32_t)*key).does, ==, UI_NOTHING);
+        g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
+        g_assert_nonnull(strstr(d.ui.message, "read-only"));
+    }
+    type(&d, "qC");
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_QUIT);
+    model_clear(&d.m);
+}
+
+static void test_views(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    type(&d, "?");
+    g_assert_cmpint(d.ui.view, ==, UI_VIEW_HELP);
+    type(&d, "?");
+    g_assert_cmpint(d.ui.view, ==, UI_VIEW_MAIN);
+    type(&d, "lkk");
+    g_assert_cmpint(d.ui.view, ==, UI_VIEW_LOG);
+    g_assert_cmpuint(d.ui.back, ==, 2);
+    press(&d, UI_KEY_ESC);
+    g_assert_cmpint(d.ui.view, ==, UI_VIEW_MAIN);
+    g_assert_cmpint(type(&d, "t").does, ==, UI_NEXT_THEME);
+    g_assert_cmpint(press(&d, UI_KEY_CTRL_L).does, ==, UI_REDRAW);
+    model_clear(&d.m);
+}
+
+/* A pause by the target comes and goes many times a second: on the screen it stays for a while. */
+static void test_held_without_flicker(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    struct canvas *c = canvas_new(80, 24, true);
+    d.m.drives[3].is_paused_by_target = false;
+    for (int ms = 0; ms < UI_HELD_MS + 1000; ms += 500) {
+        ui_tick(&d.ui, &d.m, d.now_ms + ms);
+        ui_draw(&d.ui, &d.m, SCENE_NOW_S, c);
+        g_autofree char *text = canvas_dump(c);
+        g_assert_cmpint(strstr(text, "target\n") != NULL, ==, ms < UI_HELD_MS);
+    }
+    canvas_free(c);
+    model_clear(&d.m);
+}
+
+static void test_events(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    struct model_event e = {
+        .type = MODEL_EV_LIMIT, .drive = 2, .old_value = 200 * M, .new_value = 120 * M, .id = -1};
+    ui_event(&d.ui, &d.m, &e);
+    g_assert_cmpstr(d.ui.message, ==, "scsi1 limit 200M/s > 120M/s");
+    e = (struct model_event){.type = MODEL_EV_LIMIT, .drive = -1, .new_value = 50 * M};
+    ui_event(&d.ui, &d.m, &e);
+    g_assert_cmpstr(d.ui.message, ==, "all: limit none > 50.0M/s, the same value to each");
+    e = (struct model_event){.type = MODEL_EV_REPLY, .ok = false, .text = "no such drive"};
+    ui_event(&d.ui, &d.m, &e);
+    g_assert_cmpstr(d.ui.message, ==, "no such drive");
+    type(&d, "s");
+    d.m.phase = MODEL_DONE; /* a question about a run that is over is none */
+    ui_tick(&d.ui, &d.m, d.now_ms);
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
+    model_clear(&d.m);
+}
+
+static void test_names_of_keys(void)
+{
+    char name[KEY_NAME_LEN];
+    g_assert_cmpstr(keymap_name('x', name), ==, "x");
+    g_assert_cmpstr(keymap_name(UI_KEY_CTRL_L, name), ==, "Ctrl-L");
+    g_assert_cmpstr(keymap_name(UI_KEY_PAGE_UP, name), ==, "PgUp");
+    g_assert_cmpstr(keymap_name(0x9b, name), ==, "this key");
+    g_assert_cmpstr(keymap_name(0xd800, name), ==, "this key");
+    /* Each key the table names is one that can be typed. */
+    for (unsigned i = 0; i < command_table_len; i++) {
+        g_auto(GStrv) keys = g_strsplit(command_table[i].keys ? command_table[i].keys : "", " ", -1);
+        for (unsigned k = 0; keys[k]; k++) {
+            bool is_known = false;
+            for (uint32_t key = 1; key <= UI_KEY_UNKNOWN; key++)
+                is_known |= g_str_equal(keymap_name(key, name), keys[k]);
+            if (!is_known)
+                g_error("no key is named %s", keys[k]);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/ui/keys/move", test_move);
+    g_test_add_func("/ui/keys/limit", test_limit);
+    g_test_add_func("/ui/keys/limit-relative", test_limit_relative);
+    g_test_add_func("/ui/keys/unlimit", test_unlimit);
+    g_test_add_func("/ui/keys/pause", test_pause);
+    g_test_add_func("/ui/keys/cancel-wants-the-name", test_cancel_wants_the_name);
+    g_test_add_func("/ui/keys/dialogs-are-deaf-first", test_dialogs_are_deaf_first);
+    g_test_add_func("/ui/keys/quit", test_quit);
+    g_test_add_func("/ui/keys/begin", test_begin);
+    g_test_add_func("/ui/keys/unknown", test_unknown_keys);
+    g_test_add_func("/ui/keys/readonly", test_readonly);
+    g_test_add_func("/ui/keys/views", test_views);
+    g_test_add_func("/ui/keys/held-without-flicker", test_held_without_flicker);
+    g_test_add_func("/ui/keys/events", test_events);
+    g_test_add_func("/ui/keys/names", test_names_of_keys);
+    return g_test_run();
+}

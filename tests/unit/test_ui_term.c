@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Frames through curses, memory and a socket into libvterm: what the terminal shows is what was drawn, and no
+ * frame costs more bytes than it may.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <vterm.h>
+
+#include "ui/keymap.h"
+#include "ui/term.h"
+#include "ui_scenes.h"
+
+struct rig {
+    int ours, theirs; /* ends of the "terminal" */
+    struct term_screen *term;
+    struct canvas *canvas;
+    struct ui ui;
+    VTerm *vterm;
+};
+
+static struct rig rig_open(int width, int height, const char *glyphs, const char *type, bool is_mono)
+{
+    struct rig r = {0};
+    int pair[2];
+    g_autoptr(GError) error = NULL;
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), ==, 0);
+    r.ours = pair[0];
+    r.theirs = pair[1];
+    struct term_options options = {
+        .fd = r.ours, .type = type, .width = width, .height = height, .is_mono = is_mono};
+    r.term = term_new(&options, &error);
+    g_assert_no_error(error);
+    struct theme theme;
+    theme_load_builtin(&theme);
+    term_theme(r.term, &theme);
+    ui_init(&r.ui, glyphs_find(glyphs));
+    r.canvas = canvas_new(width, height, r.ui.glyphs->is_ascii);
+    r.vterm = vterm_new(height, width);
+    vterm_set_utf8(r.vterm, !r.ui.glyphs->is_ascii);
+    vterm_screen_enable_altscreen(vterm_obtain_screen(r.vterm), 1);
+    vterm_screen_reset(vterm_obtain_screen(r.vterm), 1);
+    return r;
+}
+
+static void rig_close(struct rig *r)
+{
+    term_free(r->term);
+    canvas_free(r->canvas);
+    vterm_free(r->vterm);
+    close(r->ours);
+    close(r->theirs);
+}
+
+/* Everything the terminal was sent, shown by libvterm. Returns the bytes. */
+static size_t receive(struct rig *r)
+{
+    char bytes[4096];
+    ssize_t n;
+    size_t total = 0;
+    while ((n = read(r->theirs, bytes, sizeof bytes)) > 0) {
+        vterm_input_write(r->vterm, bytes, (size_t)n);
+        total += (size_t)n;
+    }
+    return total;
+}
+
+static size_t frame(struct rig *r, const struct model *m, int64_t wall_s)
+{
+    size_t total = 0;
+    ui_draw(&r->ui, m, wall_s, r->canvas);
+    g_assert_true(term_draw(r->term, r->canvas));
+    bool is_done;
+    do {
+        is_done = term_pump(r->term);
+        total += receive(r);
+    } while (!is_done);
+    return total;
+}
+
+/* What the terminal shows, as canvas_dump() writes it. */
+static char *shown(struct rig *r)
+{
+    VTermScreen *screen = vterm_obtain_screen(r->vterm);
+    GString *out = g_string_new(NULL);
+    for (int y = 0; y < r->canvas->height; y++) {
+        for (VTermPos at = {.row = y, .col = 0}; at.col < r->canvas->width;) {
+            VTermScreenCell cell;
+            vterm_screen_get_cell(screen, at, &cell);
+            g_string_append_unichar(out, cell.chars[0] ? cell.chars[0] : ' ');
+            at.col += MAX(cell.width, 1);
+        }
+        while (out->len && out->str[out->len - 1] == ' ')
+            g_string_truncate(out, out->len - 1);
+        g_string_append_c(out, '\n');
+    }
+    return g_string_free(out, FALSE);
+}
+
+static void assert_shown(struct rig *r)
+{
+    g_autofree char *wanted = canvas_dump(r->canvas), *is = shown(r);
+    g_assert_cmpstr(is, ==, wanted);
+}
+
+static void test_same_text(void)
+{
+    static const struct {
+        int width, height;
+        const char *glyphs, *type;
+    } cases[] = {
+        {80, 24, "unicode", "xterm-256color"}, {120, 36, "unicode", "tmux-256color"},
+        {40, 12, "unicode", "linux"},          {80, 24, "ascii", "tmux-256color"},
+        {20, 3, "unicode", "xterm"},           {80, 24, "unicode", "vt100"},
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct model m;
+        scene_copy(&m);
+        struct rig r = rig_open(cases[i].width, cases[i].height, cases[i].glyphs, cases[i].type, false);
+        frame(&r, &m, SCENE_NOW_S);
+        assert_shown(&r);
+        m.data_age_ms = 100;
+        m.drives[2].done += 5 * G;
+        r.ui.selected = 3;
+        frame(&r, &m, SCENE_NOW_S + 1);
+        assert_shown(&r);
+        rig_close(&r);
+        model_clear(&m);
+    }
+}
+
+/* The figures that change each half second in a run. */
+static void advance(struct model *m, unsigned tick)
+{
+    m->data_age_ms = 100 + tick * 137 % 800;
+    m->elapsed_ms += 500;
+    m->done += 200 * M;
+    m->in_rate += (tick % 5) * M;
+    m->out_rate -= (tick % 3) * M;
+    m->written += 60 * M;
+    for (unsigned i = 0; i < m->n_drives; i++) {
+        struct model_drive *d = &m->drives[i];
+        if (d->state != MODEL_RUN)
+            continue;
+        d->done += 60 * M;
+        d->rate += (tick % 7) * M;
+        d->eta_ms -= 500;
+    }
+}
+
+static void assert_budget(int width, int height, size_t first_max, size_t tick_max)
+{
+    struct model m;
+    scene_copy(&m);
+    struct rig r = rig_open(width, height, "unicode", "xterm-256color", false);
+    size_t first = frame(&r, &m, SCENE_NOW_S);
+    g_assert_cmpuint(first, >, 100);
+    g_assert_cmpuint(first, <=, first_max);
+    g_assert_cmpuint(frame(&r, &m, SCENE_NOW_S), ==, 0); /* nothing new: nothing sent */
+    for (unsigned tick = 1; tick < 20; tick++) {
+        advance(&m, tick);
+        size_t sent = frame(&r, &m, SCENE_NOW_S + tick / 2);
+        g_assert_cmpuint(sent, >, 0);
+        g_assert_cmpuint(sent, <=, tick_max);
+    }
+    rig_close(&r);
+    model_clear(&m);
+}
+
+static void test_budgets(void)
+{
+    assert_budget(80, 24, 10000, 500);
+    assert_budget(120, 36, 10000, 1200);
+}
+
+/* A terminal that takes nothing: frames are dropped, nothing waits, and afterwards the picture is right. */
+static void test_stalled(void)
+{
+    struct model m;
+    scene_copy(&m);
+    struct rig r = rig_open(80, 24, "unicode", "xterm-256color", false);
+    char full[4096] = {0};
+    while (write(r.ours, full, sizeof full) > 0)
+        ;
+    g_assert_cmpint(errno, ==, EAGAIN);
+    ui_draw(&r.ui, &m, SCENE_NOW_S, r.canvas);
+    g_assert_true(term_draw(r.term, r.canvas));
+    g_assert_false(term_pump(r.term));
+    size_t pending = term_pending(r.term);
+    g_assert_cmpuint(pending, >, 0);
+    for (int i = 0; i < 10; i++) {
+        advance(&m, 1);
+        ui_draw(&r.ui, &m, SCENE_NOW_S, r.canvas);
+        g_assert_false(term_draw(r.term, r.canvas));
+    }
+    g_assert_cmpuint(term_pending(r.term), ==, pending); /* none of them piled up */
+    receive(&r);
+    while (!term_pump(r.term))
+        receive(&r);
+    frame(&r, &m, SCENE_NOW_S);
+    assert_shown(&r);
+    rig_close(&r);
+    model_clear(&m);
+}
+
+/* Cells in another colour than the terminal's own, and those in reverse. */
+static void count_cells(struct rig *r, unsigned *coloured, unsigned *reversed)
+{
+    VTermScreen *screen = vterm_obtain_screen(r->vterm);
+    *coloured = *reversed = 0;
+    for (int i = 0; i < r->canvas->width * r->canvas->height; i++) {
+        VTermPos at = {.row = i / r->canvas->width, .col = i % r->canvas->width};
+        VTermScreenCell cell;
+        vterm_screen_get_cell(screen, at, &cell);
+        *coloured += !VTERM_COLOR_IS_DEFAULT_FG(&cell.fg) || !VTERM_COLOR_IS_DEFAULT_BG(&cell.bg);
+        *reversed += cell.attrs.reverse;
+    }
+}
+
+static void test_colours(void)
+{
+    struct model m;
+    unsigned coloured, reversed;
+    scene_copy(&m);
+    for (int is_mono = 0; is_mono < 2; is_mono++) {
+        struct rig r = rig_open(80, 24, "unicode", "xterm-256color", is_mono);
+        frame(&r, &m, SCENE_NOW_S);
+        count_cells(&r, &coloured, &reversed);
+        g_assert_cmpint(coloured > 0, ==, !is_mono);
+        g_assert_cmpuint(reversed, >, 4); /* the selection is seen either way */
+        rig_close(&r);
+    }
+    model_clear(&m);
+}
+
+static void test_keys(void)
+{
+    static const struct {
+        const char *bytes;
+        uint32_t key;
+    } keys[] = {
+        {"x", 'x'},
+        {"\r", UI_KEY_ENTER},
+        {"\033OA", UI_KEY_UP},
+        {"\033[6~", UI_KEY_PAGE_DOWN},
+        {"\033", UI_KEY_ESC},
+        {"\177", UI_KEY_BACKSPACE},
+        {"\014", UI_KEY_CTRL_L},
+        {"ö", 0xf6},
+    };
+    struct rig r = rig_open(80, 24, "unicode", "xterm-256color", false);
+    for (unsigned i = 0; i < G_N_ELEMENTS(keys); i++) {
+        uint32_t key = 0;
+        g_assert_false(term_key(r.term, &key));
+        g_assert_cmpint(write(r.theirs, keys[i].bytes, strlen(keys[i].bytes)), >, 0);
+        g_assert_true(term_key(r.term, &key));
+        g_assert_cmphex(key, ==, keys[i].key);
+    }
+    rig_close(&r);
+}
+
+static void test_resize(void)
+{
+    struct model m;
+    uint32_t key;
+    scene_copy(&m);
+    struct rig r = rig_open(80, 24, "unicode", "xterm-256color", false);
+    frame(&r, &m, SCENE_NOW_S);
+    term_resize(r.term, 100, 30);
+    vterm_set_size(r.vterm, 30, 100);
+    canvas_resize(r.canvas, 100, 30);
+    frame(&r, &m, SCENE_NOW_S);
+    assert_shown(&r);
+    g_assert_false(term_key(r.term, &key)); /* the resize is no key */
+    rig_close(&r);
+    model_clear(&m);
+}
+
+/* Screens that cannot be: no crash, a sentence. */
+static void test_unusable(void)
+{
+    static const char *const types[] = {"dumb", "", "no-such-terminal"};
+    for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
+        g_autoptr(GError) error = NULL;
+        int pair[2];
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), ==, 0);
+        struct term_options options = {.fd = pair[0], .type = types[i], .width = 80, .height = 24};
+        g_assert_null(term_new(&options, &error));
+        g_assert_nonnull(strstr(error->message, "TERM"));
+        close(pair[0]);
+        close(pair[1]);
+    }
+}
+
+static void test_farewell(void)
+{
+    struct rig r = rig_open(80, 24, "unicode", "xterm-256color", false);
+    const char *farewell = term_farewell(r.term);
+    g_assert_nonnull(strstr(farewell, "\033[?1049l"));        /* back from the alternate screen, */
+    g_assert_nonnull(strstr(farewell, "\033[?12l\033[?25h")); /* with a cursor */
+    rig_close(&r);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    if (!setlocale(LC_ALL, "C.UTF-8"))
+        return 77;
+    g_unsetenv("LINES");
+    g_unsetenv("COLUMNS");
+    g_test_add_func("/ui/term/same-text", test_same_text);
+    g_test_add_func("/ui/term/budgets", test_budgets);
+    g_test_add_func("/ui/term/stalled", test_stalled);
+    g_test_add_func("/ui/term/colours", test_colours);
+    g_test_add_func("/ui/term/keys", test_keys);
+    g_test_add_func("/ui/term/resize", test_resize);
+    g_test_add_func("/ui/term/unusable", test_unusable);
+    g_test_add_func("/ui/term/farewell", test_farewell);
+    return g_test_run();
+}

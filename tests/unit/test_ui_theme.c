@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <string.h>
+
+#include "base/error.h"
+#include "ui/theme.h"
+
+#define HEAD "[theme]\nformat=1\nname=Test\n"
+
+static struct theme parsed(const char *text)
+{
+    struct theme t;
+    g_autoptr(GError) error = NULL;
+    theme_parse(text, "/some/where/test.theme", &t, &error);
+    g_assert_no_error(error);
+    return t;
+}
+
+static void assert_style(const struct theme *t, enum theme_depth depth, enum ui_role role, int32_t fg,
+                         int32_t bg, unsigned attributes)
+{
+    const struct theme_style *style = theme_style(t, depth, role);
+    g_assert_cmphex((guint32)style->fg, ==, (guint32)fg);
+    g_assert_cmphex((guint32)style->bg, ==, (guint32)bg);
+    g_assert_cmphex(style->attributes, ==, attributes);
+}
+
+static void test_values(void)
+{
+    struct theme t =
+        parsed(HEAD "[palette]\nrun=#56b4e9\n[roles]\ntext=252;#12161c\nstate-run=$run;default;bold\n"
+                    "state-fail=bright-red;default;bold,reverse\nkey= red ; 17 ; underline \n"
+                    "[roles-16]\nstate-run=cyan;default\n[roles-mono]\nstate-run=reverse\n");
+    g_assert_cmpstr(t.name, ==, "test");
+    g_assert_cmpstr(t.title, ==, "Test");
+    g_assert_cmpstr(t.warning, ==, "");
+    assert_style(&t, THEME_256, ROLE_TEXT, 252, THEME_RGB | 0x12161c, 0);
+    assert_style(&t, THEME_256, ROLE_STATE_RUN, THEME_RGB | 0x56b4e9, THEME_DEFAULT, THEME_BOLD);
+    assert_style(&t, THEME_16, ROLE_STATE_RUN, 6, THEME_DEFAULT, 0);
+    assert_style(&t, THEME_MONO, ROLE_STATE_RUN, THEME_DEFAULT, THEME_DEFAULT, THEME_REVERSE);
+    assert_style(&t, THEME_256, ROLE_STATE_FAIL, 9, THEME_DEFAULT, THEME_BOLD | THEME_REVERSE);
+    assert_style(&t, THEME_MONO, ROLE_STATE_FAIL, THEME_DEFAULT, THEME_DEFAULT, THEME_BOLD | THEME_REVERSE);
+    assert_style(&t, THEME_256, ROLE_KEY, 1, 17, THEME_UNDERLINE);
+}
+
+static void test_inheritance(void)
+{
+    struct theme t = parsed(HEAD "[roles]\ntext=7;0\nstate-*=5;0\nstate-run=6;0\ndialog=4;0\n");
+    assert_style(&t, THEME_256, ROLE_STATE_RUN, 6, 0, 0);    /* its own */
+    assert_style(&t, THEME_256, ROLE_STATE_FAIL, 5, 0, 0);   /* the family's */
+    assert_style(&t, THEME_256, ROLE_DIALOG_TITLE, 4, 0, 0); /* what it is named after */
+    assert_style(&t, THEME_256, ROLE_LOG_INFO, 7, 0, 0);     /* text */
+    t = parsed(HEAD "[roles]\nkey=1;0\n");
+    struct theme builtin;
+    theme_load_builtin(&builtin);
+    for (enum ui_role role = 0; role < UI_ROLES_END; role++)
+        if (role != ROLE_KEY && role != ROLE_KEY_LABEL)
+            g_assert_cmpmem(theme_style(&t, THEME_256, role), sizeof(struct theme_style),
+                            theme_style(&builtin, THEME_256, role), sizeof(struct theme_style));
+}
+
+/* File and line are named, and the theme that was there stays. */
+static void test_bad(void)
+{
+    static const struct {
+        const char *text, *says;
+    } bad[] = {
+        {HEAD "[roles]\ntext=default\nstate-run=gren;default\n",
+         "test.theme:6: state-run: unknown colour 'gren'"},
+        {HEAD "[roles]\nstate-run=$nix\n", "test.theme:5: state-run: unknown colour '$nix'"},
+        {HEAD "[roles]\ntext=#12345\n", "test.theme:5: text: unknown colour"},
+        {HEAD "[roles]\ntext=256\n", "test.theme:5: text: unknown colour"},
+        {HEAD "[roles]\ntext=red;default;blink\n", "test.theme:5: text: unknown attribute 'blink'"},
+        {HEAD "[roles]\ntext=red;default;bold;more\n", "test.theme:5: text: more than"},
+        {HEAD "[roles]\n\ntext=red\nthis is junk\n", "test.theme:7: neither"},
+        {HEAD "[roles-16]\nstate-run=nope\n", "test.theme:5: state-run: unknown colour 'nope'"},
+        {HEAD "[roles-mono]\nselect=bald\n", "test.theme:5: select: unknown attribute 'bald'"},
+        {"[theme]\nformat=2\n", "test.theme:2: format: must be 1"},
+        {"", "format: must be 1"},
+        {HEAD "[roles]\ntext=\033[2J\n", "unknown colour '?[2J'"},
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
+        struct theme t, before;
+        theme_load_builtin(&t);
+        before = t;
+        g_autoptr(GError) error = NULL;
+        g_assert_false(theme_parse(bad[i].text, "/x/test.theme", &t, &error));
+        g_assert_error(error, VMB_ERROR, VMB_ERROR_USAGE);
+        if (!strstr(error->message, bad[i].says))
+            g_error("says '%s', expected '%s'", error->message, bad[i].says);
+        g_assert_cmpmem(&t, sizeof t, &before, sizeof before);
+    }
+}
+
+static void test_unknown_role(void)
+{
+    struct theme t = parsed(HEAD "[roles]\ntext=7\nstate-dancing=1\n");
+    g_assert_nonnull(strstr(t.warning, "test.theme:6: unknown role 'state-dancing'"));
+    assert_style(&t, THEME_256, ROLE_TEXT, 7, THEME_DEFAULT, 0);
+}
+
+static void test_nearest(void)
+{
+    g_assert_cmpint(theme_nearest_256(0x000000), ==, 16);
+    g_assert_cmpint(theme_nearest_256(0xffffff), ==, 231);
+    g_assert_cmpint(theme_nearest_256(0x5fd7ff), ==, 81);
+    g_assert_cmpint(theme_nearest_256(0x080808), ==, 232);
+    g_assert_cmpint(theme_nearest_16(0xff0000), ==, 9);
+    g_assert_cmpint(theme_nearest_16(0x008000), ==, 2);
+    g_assert_cmpint(theme_nearest_16(0xffffff), ==, 15);
+    g_assert_cmpint(theme_nearest_16(0x000000), ==, 0);
+}
+
+/* The built-in themes and the files are the same text; each file is good. */
+static void test_files(void)
+{
+    static const char *const names[] = {"default", "mono"};
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_strdup_printf("%s/%s.theme", VMB_SOURCE_THEMES, names[i]), *text = NULL;
+        g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+        g_assert_cmpstr(theme_builtin(names[i]), ==, text);
+        g_autoptr(GError) error = NULL;
+        struct theme t;
+        theme_load(path, &t, &error);
+        g_assert_no_error(error);
+        g_assert_cmpstr(t.name, ==, names[i]);
+        g_assert_cmpstr(t.warning, ==, "");
+    }
+    g_assert_null(theme_builtin("other"));
+}
+
+/* In the default theme words keep the terminal's own colour, and nothing is blue, black or dim. */
+static void test_words_are_uncoloured(void)
+{
+    static const enum ui_role words[] = {ROLE_TEXT,    ROLE_TEXT_DIM,  ROLE_TEXT_STRONG,  ROLE_NUM,
+                                         ROLE_UNIT,    ROLE_HEADER,    ROLE_HEADER_ALERT, ROLE_TITLE,
+                                         ROLE_KEY,     ROLE_KEY_LABEL, ROLE_SELECT,       ROLE_TOAST,
+                                         ROLE_MESSAGE, ROLE_LOG_TIME,  ROLE_DIALOG,       ROLE_INPUT,
+                                         ROLE_BUTTON,  ROLE_DANGER,    ROLE_INPUT_BAD};
+    struct theme t;
+    theme_load_builtin(&t);
+    for (enum theme_depth depth = THEME_MONO; depth < THEME_DEPTHS; depth++) {
+        for (unsigned i = 0; i < G_N_ELEMENTS(words); i++)
+            g_assert_cmpint(theme_style(&t, depth, words[i])->fg, ==, THEME_DEFAULT);
+        for (enum ui_role role = 0; role < UI_ROLES_END; role++) {
+            g_assert_cmpint(theme_style(&t, depth, role)->fg, !=, 0);
+            g_assert_cmpint(theme_style(&t, depth, role)->fg, !=, 4);
+            g_assert_cmpint(theme_style(&t, depth, role)->bg, ==, THEME_DEFAULT);
+        }
+    }
+}
+
+static void test_find(void)
+{
+    struct theme t;
+    g_autoptr(GError) error = NULL;
+    g_assert_false(theme_load("no-such-theme", &t, &error));
+    g_assert_error(error, VMB_ERROR, VMB_ERROR_USAGE);
+    g_assert_true(theme_load("mono", &t, NULL));
+    for (enum ui_role role = 0; role < UI_ROLES_END; role++)
+        g_assert_cmpint(theme_style(&t, THEME_256, role)->fg, ==, THEME_DEFAULT);
+    g_auto(GStrv) names = theme_names();
+    g_assert_cmpstr(names[0], ==, "default");
+    g_assert_true(g_strv_contains((const char *const *)names, "mono"));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/ui/theme/values", test_values);
+    g_test_add_func("/ui/theme/inheritance", test_inheritance);
+    g_test_add_func("/ui/theme/bad", test_bad);
+    g_test_add_func("/ui/theme/unknown-role", test_unknown_role);
+    g_test_add_func("/ui/theme/nearest", test_nearest);
+    g_test_add_func("/ui/theme/files", test_files);
+    g_test_add_func("/ui/theme/words-are-uncoloured", test_words_are_uncoloured);
+    g_test_add_func("/ui/theme/find", test_find);
+    return g_test_run();
+}
