@@ -66,7 +66,7 @@ static bool names_nothing(const char *desc)
         "Job not found*",                       /* job-cancel, job-dismiss */
         "Failed to find node with *",           /* blockdev-del */
         "Cannot find device=*",                 /* blockdev-add over a node, blockdev-backup */
-        "File descriptor named '*' not found*", /* closefd */
+        "File descriptor named '*' * found",     /* closefd, and who uses one */
         "Export '*' is not found*",             /* block-export-del */
         "NBD server not running*",              /* nbd-server-stop */
     };
