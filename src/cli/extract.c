@@ -49,11 +49,11 @@ static void on_signal(int number)
     caught_signal = number;
 }
 
-/* Without SA_RESTART: a read from a silent pipe ends, too. */
+/* Without SA_RESTART: a read from a silent pipe ends, too. The second signal kills. */
 static void catch_signals(void)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     for (unsigned i = 0; i < G_N_ELEMENTS(numbers); i++)
         sigaction(numbers[i], &action, NULL);
 }
