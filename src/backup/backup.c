@@ -4,11 +4,12 @@
 #include <stdarg.h>
 #include <string.h>
 #include "backup/journal.h"
+#include "backup/logfile.h"
 #include "backup/run.h"
 #include "backup/vmstate.h"
 #include "base/units.h"
 
-#define POOL_BUFFERS    960  /* 60 MiB */
+#define POOL_BUFFERS    768  /* 48 MiB */
 #define TICK_MS         100
 #define PROGRESS_MS     1000
 #define STUCK_MS        5000 /* how long the end waits for a disk that does not answer */
@@ -18,6 +19,8 @@
 void backup_emit(struct backup *b, const struct model_event *event)
 {
     snapshot_fill(b);
+    if (b->logfile)
+        logfile_event(b->logfile, &b->model, event);
     b->listener.on_event(b->user, event);
 }
 
@@ -98,6 +101,7 @@ static void report_done(struct backup *b)
     backup_set_phase(b, MODEL_DONE);
     backup_emit(b, &(struct model_event){.type = MODEL_EV_RESULT, .drive = -1});
     b->is_done_reported = true;
+    logfile_close(g_steal_pointer(&b->logfile));
     uv_close((uv_handle_t *)&b->tick, NULL);
     b->listener.on_done(b->user);
 }
@@ -121,7 +125,7 @@ void backup_end(struct backup *b)
     monitor_stop(b);
     close_connections(b);
     target_close(b, b->options.keep_partial);
-    journal_close(g_steal_pointer(&b->journal), b->is_freed_from_qemu);
+    journal_close(g_steal_pointer(&b->journal), b->is_freed_from_qemu || b->is_qemu_gone);
 }
 
 static void end_on_tick(struct backup *b)
@@ -143,7 +147,9 @@ static void end_on_tick(struct backup *b)
 static void freed(struct backup *b, bool is_clean)
 {
     b->is_freed_from_qemu = is_clean;
-    if (!is_clean)
+    if (b->is_qemu_gone)
+        model_set(b->model.next, "start the guest again, then back it up");
+    else if (!is_clean)
         model_set(b->model.next, "when the monitor answers again, run: vmabackup cleanup %s", b->options.monitor);
     if (b->is_failing)
         backup_end(b);
@@ -189,7 +195,9 @@ void backup_fail(struct backup *b, const GError *error)
 
     if (b->is_failing || b->is_done_reported)
         return;
-    copy = g_error_copy(error);
+    copy = error->domain == QMP_ERROR && error->code >= QMP_ERROR_TIMEOUT
+               ? g_error_new_literal(VMB_ERROR, VMB_ERROR_MONITOR, error->message)
+               : g_error_copy(error);
     b->is_failing = true;
     b->outcome = g_error_copy(copy);
     backup_log(b, MODEL_ERROR, NULL, "%s", copy->message);
@@ -255,6 +263,19 @@ static void check_full(struct backup *b, uint64_t now)
                         b->model.target, b->options.on_full_minutes);
 }
 
+/* Once, when the target's file system has answered: better now than at 3 a.m. */
+static void warn_of_space(struct backup *b)
+{
+    char needed[UNITS_LEN], there[UNITS_LEN];
+
+    if (b->is_space_known || !b->sink || b->model.phase != MODEL_COPY || b->model.free_bytes == MODEL_UNKNOWN)
+        return;
+    b->is_space_known = true;
+    if (!b->model.will_fit)
+        backup_log(b, MODEL_WARNING, "free some room there", "target may not hold it: about %s more to write, %s free",
+                   units_format_size(b->model.need_bytes, needed), units_format_size(b->model.free_bytes, there));
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct backup *b = timer->data;
@@ -269,6 +290,7 @@ static void on_tick(uv_timer_t *timer)
     ram_on_tick(b);
     jobs_on_tick(b);
     check_full(b, now);
+    warn_of_space(b);
     if (b->is_credit_low && b->writer)
         writer_flush(b->writer);
     if (now >= b->next_progress_ms && b->has_begun) {
@@ -387,6 +409,7 @@ static void copy_options(struct backup_options *to, const struct backup_options 
     to->monitor = g_strdup(from->monitor);
     to->target = g_strdup(from->target);
     to->spool_dir = g_strdup(from->spool_dir);
+    to->log_path = g_strdup(from->log_path);
     g_ptr_array_ref(to->include);
     g_ptr_array_ref(to->exclude);
     g_array_ref(to->limits);

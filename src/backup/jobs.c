@@ -169,6 +169,8 @@ static void on_jobs(void *user, const struct qmp_job *jobs, unsigned n, const GE
     for (unsigned i = 0; !error && i < b->drives->len; i++) {
         struct drive *d = g_ptr_array_index(b->drives, i);
         const struct qmp_job *found = NULL;
+        if (d->doubt && !d->is_done && !b->is_failing)
+            drive_failed(d, d->doubt);
         for (unsigned j = 0; j < n; j++)
             if (g_strcmp0(jobs[j].id, d->job_id) == 0)
                 found = &jobs[j];
@@ -220,9 +222,8 @@ void jobs_connection_lost(struct port *p)
 {
     struct drive *d = p->drive;
 
-    if (p->is_filter) {
-        if (d->doubt && !d->is_done)
-            drive_failed(d, d->doubt);
+    if (p->is_filter) { /* on_jobs() fails the drive, if QEMU lives to answer; else it is QEMU that went */
+        jobs_poll(d->b);
         return;
     }
     d->is_target_lost = true;

@@ -66,20 +66,41 @@ static void set_held(GError **error, const char *lock_path)
                 g_strchomp(holder));
 }
 
+/* The holder removes the file when it goes: what was locked may no longer be what stands there. */
+static bool is_still_there(int fd, const char *path)
+{
+    struct stat ours, theirs;
+
+    return fstat(fd, &ours) == 0 && stat(path, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
+           ours.st_dev == theirs.st_dev;
+}
+
+static int open_locked(const char *lock_path, GError **error)
+{
+    for (;;) {
+        int fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0) {
+            g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "lock %s: %s", lock_path, g_strerror(errno));
+            return -1;
+        }
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+            set_held(error, lock_path);
+            close(fd);
+            return -1;
+        }
+        if (is_still_there(fd, lock_path))
+            return fd;
+        close(fd);
+    }
+}
+
 static int take_lock(const char *lock_path, const char *run_id, GError **error)
 {
     g_autofree char *text = g_strdup_printf("process %d, run %s\n", getpid(), run_id);
-    int fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = open_locked(lock_path, error);
 
-    if (fd < 0) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "lock %s: %s", lock_path, g_strerror(errno));
+    if (fd < 0)
         return -1;
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        set_held(error, lock_path);
-        close(fd);
-        return -1;
-    }
     if (ftruncate(fd, 0) < 0 || pwrite(fd, text, strlen(text), 0) < 0)
         g_debug("lock %s: %s", lock_path, g_strerror(errno));
     return fd;
@@ -110,8 +131,10 @@ void journal_close(struct journal *j, bool is_all_undone)
         return;
     if (is_all_undone && j->lock_fd >= 0)
         unlink(j->path);
-    if (j->lock_fd >= 0) /* the file stays: removing it would race with whoever waits for the lock */
+    if (j->lock_fd >= 0) {
+        unlink(j->lock_path); /* while it is locked: open_locked() looks again */
         close(j->lock_fd);
+    }
     g_free(j->key);
     g_free(j->lock_path);
     g_free(j->path);
@@ -158,7 +181,7 @@ bool journal_write(struct journal *j, const struct backup *b, GError **error)
     json_object_object_add(root, "drives", drives_of(b));
     if (b->ram != RAM_NONE)
         json_object_object_add(root, "capabilities", capabilities_of(b));
-    if (b->have_old_params) {
+    if (b->have_old_params && b->ram == RAM_PLAIN) {
         json_object_object_add(root, "max-bandwidth", json_object_new_int64(b->old_params.max_bandwidth));
         json_object_object_add(root, "downtime-limit", json_object_new_int64(b->old_params.downtime_limit_ms));
     }

@@ -88,6 +88,7 @@ static void report_connect_failure(struct backup *b, const GError *error)
         b->next_try_ms = uv_now(b->loop) + RETRY_FIRST_MS;
         backup_set_phase(b, MODEL_CONNECT_FAILED);
     } else {
+        model_set(b->model.next, "%s", advice_for(error));
         backup_fail_new(b, VMB_ERROR_MONITOR, "%s", error->message);
     }
 }
@@ -181,6 +182,7 @@ static void on_lost(void *user, const GError *error)
         return;
     }
     if (is_qemu_gone(b, error)) {
+        b->is_qemu_gone = true;
         give_up(b, "QEMU went away during the backup; nothing of it can be used");
         return;
     }

@@ -39,6 +39,7 @@ void backup_options_clear(struct backup_options *o)
     g_free(o->monitor);
     g_free(o->target);
     g_free(o->spool_dir);
+    g_free(o->log_path);
     g_ptr_array_unref(o->include);
     g_ptr_array_unref(o->exclude);
     g_array_unref(o->limits);
@@ -46,11 +47,10 @@ void backup_options_clear(struct backup_options *o)
     memset(o, 0, sizeof *o);
 }
 
-static gboolean usage(GError **error, const char *format, const char *value)
+/* "guard is auto, filter or direct, not x" */
+static gboolean usage(GError **error, const char *what, const char *value)
 {
-    g_autofree char *text = g_strdup_printf(format, value);
-
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s", text);
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s, not %s", what, value);
     return FALSE;
 }
 
@@ -88,7 +88,7 @@ static gboolean on_config(const gchar *option, const gchar *value, gpointer data
     file.path = g_strdup(equals ? equals + 1 : value);
     file.name = equals ? g_strndup(value, equals - value) : g_path_get_basename(value);
     g_array_append_val(o->configs, file);
-    return vma_name_is_safe(file.name) ? TRUE : usage(error, "config name %s cannot be a file name", file.name);
+    return vma_name_is_safe(file.name) ? TRUE : usage(error, "a config needs a name that can be a file name", file.name);
 }
 
 static gboolean on_guard(const gchar *option, const gchar *value, gpointer data, GError **error)
@@ -103,7 +103,7 @@ static gboolean on_guard(const gchar *option, const gchar *value, gpointer data,
     else if (strcmp(value, "direct") == 0)
         o->guard = BACKUP_GUARD_DIRECT;
     else
-        return usage(error, "guard is auto, filter or direct, not %s", value);
+        return usage(error, "guard is auto, filter or direct", value);
     return TRUE;
 }
 
@@ -135,7 +135,7 @@ static gboolean on_full(const gchar *option, const gchar *value, gpointer data, 
     if (o->on_full_fails || strcmp(value, "wait") == 0 ||
         (g_str_has_prefix(value, "wait:") && parse_number(value + 5, 100000, &o->on_full_minutes)))
         return TRUE;
-    return usage(error, "on-full is wait, wait:MINUTES or fail, not %s", value);
+    return usage(error, "on-full is wait, wait:MINUTES or fail", value);
 }
 
 static gboolean on_number(const gchar *option, const gchar *value, gpointer data, GError **error)
@@ -145,7 +145,7 @@ static gboolean on_number(const gchar *option, const gchar *value, gpointer data
                        : strcmp(option, "--max-pause") == 0 ? &o->max_pause_s
                                                             : &o->timeout_s;
 
-    return parse_number(value, 86400, number) ? TRUE : usage(error, "%s is not a whole number of at most 86400", value);
+    return parse_number(value, 86400, number) ? TRUE : usage(error, "a whole number of at most 86400 is wanted", value);
 }
 
 /* GOption writes int-sized booleans; ours are bool. */
@@ -189,6 +189,7 @@ GOptionGroup *backup_options_group(struct backup_options *o)
         FLAG("strict", "Fail when anything asked for would be missing"),
         CALL("max-pause", on_number, "Longest pause of the guest for its RAM (default 2)", "SECONDS"),
         CALL("timeout", on_number, "For each answer of the monitor (default 30)", "SECONDS"),
+        {"log", 0, 0, G_OPTION_ARG_FILENAME, &o->log_path, "Where the log is kept (default: TARGET.log)", "FILE"},
         FLAG("verify", "Read the archive back before calling it done"),
         FLAG("force", "Replace an existing archive"),
         FLAG("keep-partial", "Keep the unfinished file of a failed backup"),

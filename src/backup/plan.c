@@ -311,6 +311,9 @@ void plan_begin(struct backup *b)
     g_autoptr(GError) error = NULL;
 
     b->has_begun = true;
+    if (b->ram == RAM_PLAIN && !b->was_running)
+        backup_log(b, MODEL_WARNING, "cont resumes it as before",
+                   "guest is paused: saving its RAM leaves QEMU's state \"postmigrate\" instead of \"paused\"");
     b->model.started_s = g_get_real_time() / G_USEC_PER_SEC;
     b->started_ms = uv_now(b->loop);
     backup_set_phase(b, MODEL_PREPARE);

@@ -34,6 +34,15 @@ static void clear_behind_end(const struct drive *d, uint32_t cluster, uint8_t *b
         memset(buffer + bytes, 0, VMA_CLUSTER_SIZE - bytes);
 }
 
+/* A guest waits for this write, and no buffer is left: end the run, which frees them all. QEMU never has to
+ * wait, and no write of the guest fails. */
+static void give_way(struct port *p)
+{
+    backup_fail_new(p->drive->b, VMB_ERROR_TARGET,
+                    "target is too slow and the spool is full: ended so that the guest's writes need not wait; "
+                    "give more room by --spool");
+}
+
 static void *on_write_room(void *user, struct nbd_request *rq, uint32_t done, size_t *room)
 {
     struct port *p = user;
@@ -42,6 +51,10 @@ static void *on_write_room(void *user, struct nbd_request *rq, uint32_t done, si
 
     if (!rq->user) {
         rq->user = pool_take(p->drive->b->pool, purpose_of(p));
+        if (!rq->user && purpose_of(p) == POOL_FOR_GUEST) {
+            give_way(p);
+            rq->user = pool_take(p->drive->b->pool, POOL_FOR_GUEST);
+        }
         p->drive->is_shed = !rq->user && !p->is_filter;
         if (!rq->user)
             return NULL; /* the connection is dropped: QEMU must never wait for us */

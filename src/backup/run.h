@@ -11,6 +11,7 @@
  *     tap.c       pausing and limiting jobs by QMP             jobs.c      watches jobs, judges, retries
  *     writer.c    clusters -> archive                          finish.c    the end of the archive
  *     journal.c   what undoes us if we die                     snapshot.c  fills the model
+ *     cleanup.c   works from a dead run's journal              logfile.c   the run in plain lines
  *     backup.c    phases, verbs, the public face
  */
 #include <stdbool.h>
@@ -31,6 +32,7 @@
 #include "vma/header.h"
 
 struct journal;
+struct logfile;
 struct vmstate;
 
 /* Why a job is held paused; QMP sees only the first reason come and the last one go. */
@@ -149,6 +151,7 @@ struct backup {
     struct writer *writer;
     struct nbd_exports *exports;
     struct journal *journal;
+    struct logfile *logfile;
     bool is_credit_low;
     uint64_t full_since_ms;
     uint64_t last_loop_us; /* end of the last wait for events: how long filters may have waited on us */
@@ -161,6 +164,8 @@ struct backup {
     bool is_poll_busy, is_poll_wanted, is_ending, is_stuck, is_done_reported;
     unsigned n_polls;
     uint64_t next_poll_ms, next_progress_ms, last_tick_ms, ending_since_ms;
+    bool is_space_known;
+    bool is_qemu_gone;
     bool is_given_up; /* the monitor will not come back */
     bool is_saved; /* the archive is durable under its name */
     uint64_t started_ms;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "backup/describe.h"
 #include "backup/journal.h"
+#include "backup/logfile.h"
 #include "backup/run.h"
 #include "backup/vmstate.h"
 
@@ -154,6 +155,19 @@ static void open_lanes(struct backup *b)
     }
 }
 
+static void open_log(struct backup *b)
+{
+    g_autofree char *beside = sink_can_rewrite(b->sink) && *sink_name(b->sink) == '/' ? g_strdup_printf("%s.log", sink_name(b->sink)) : NULL;
+    g_autoptr(GError) error = NULL;
+    const char *path = b->options.log_path ? b->options.log_path : beside;
+
+    if (!path || b->logfile)
+        return;
+    b->logfile = logfile_open(b->loop, path, &error);
+    if (!b->logfile)
+        backup_log(b, MODEL_WARNING, NULL, "no log: %s", error->message);
+}
+
 bool target_open(struct backup *b, GError **error)
 {
     struct sink_options options = {.force = b->options.force, .expected = b->model.need_bytes};
@@ -164,6 +178,7 @@ bool target_open(struct backup *b, GError **error)
     if (!b->sink && !(b->sink = sink_open(b->loop, b->options.target, &options, error)))
         return false;
     model_set(b->model.target, "%s", sink_name(b->sink));
+    open_log(b);
     open_spool(b);
     b->writer = writer_new(b->loop, b->sink, b->pool, b->uuid, &writer_events, b);
     b->n_open_handles++;
