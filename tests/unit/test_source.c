@@ -18,7 +18,7 @@ static uint8_t plain[PLAIN_SIZE];
 static char *write_file(const char *name, const void *bytes, size_t len)
 {
     char *path = g_build_filename(folder, name, NULL);
-    g_assert_true(g_file_set_contents(path, bytes, (gssize)len, NULL));
+    g_assert_true(g_file_set_contents_full(path, bytes, (gssize)len, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
     return path;
 }
 
