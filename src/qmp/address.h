@@ -15,9 +15,9 @@
 #define QMP_ADDRESS_MAX_TARGETS 2
 
 typedef struct qmp_address {
-    char *text;      /* as given, made safe */
+    char *text; /* as given, made safe */
     bool is_unix;
-    unsigned n;      /* targets to try in order: localhost is 127.0.0.1, then ::1 */
+    unsigned n; /* targets to try in order: localhost is 127.0.0.1, then ::1 */
     struct sockaddr_storage target[QMP_ADDRESS_MAX_TARGETS];
     socklen_t target_len[QMP_ADDRESS_MAX_TARGETS];
 } qmp_address;

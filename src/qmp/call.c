@@ -57,7 +57,8 @@ void call_send(struct call *call, const char *command, struct json_object *args,
     send_call(call, command, args, -1, shape, handler);
 }
 
-void call_send_fd(struct call *call, const char *command, struct json_object *args, int fd, call_handler handler)
+void call_send_fd(struct call *call, const char *command, struct json_object *args, int fd,
+                  call_handler handler)
 {
     send_call(call, command, args, fd, CALL_ANY_SHAPE, handler);
 }

@@ -52,11 +52,14 @@ struct call *call_continue(struct call *answered);
 void call_send(struct call *call, const char *command, struct json_object *args, enum json_type shape,
                call_handler handler);
 /* Takes fd too: it goes with the command. */
-void call_send_fd(struct call *call, const char *command, struct json_object *args, int fd, call_handler handler);
-void call_on_done(struct call *call, struct json_object *value, const GError *error); /* handler for a qmp_done */
+void call_send_fd(struct call *call, const char *command, struct json_object *args, int fd,
+                  call_handler handler);
+/* The handler for a qmp_done. */
+void call_on_done(struct call *call, struct json_object *value, const GError *error);
 
 /* Elements of an answer, 0 for NULL. */
 unsigned call_length(struct json_object *value);
 
 /* The connection's side (client_uv.c): sends at once. Takes args, fd and callback.data. */
-void qmp_send(struct qmp *q, const char *command, struct json_object *args, int fd, struct qmp_callback callback);
+void qmp_send(struct qmp *q, const char *command, struct json_object *args, int fd,
+              struct qmp_callback callback);

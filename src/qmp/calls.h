@@ -3,7 +3,9 @@
 /*
  * One typed function per QMP command we use. Each sends at once and calls `done` from the loop exactly
  * once (unless qmp_close() comes first): with error NULL on success, else error says why (QMP_ERROR).
- * Results are borrowed: valid only inside the callback. The recipes behind them: docs/architecture.md.
+ * Results are borrowed: valid only inside the callback. Their strings are QEMU's own, fit to be given back
+ * to it; make them safe (base/text.h) before showing them. The messages of errors are safe.
+ * What each command is for: the recipes in docs/architecture.md.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,14 +17,20 @@ typedef void (*qmp_done)(void *user, const GError *error);
 typedef void (*qmp_on_text)(void *user, const char *text, const GError *error);
 
 /* --- what is there ----------------------------------------------------------------------------- */
-struct qmp_version { int major, minor, micro; const char *package; };
+struct qmp_version {
+    int major, minor, micro;
+    const char *package;
+};
 typedef void (*qmp_on_version)(void *user, const struct qmp_version *v, const GError *error);
 void qmp_query_version(struct qmp *q, qmp_on_version done, void *user);
 
 /* query-name (guest name, NULL if none) */
 void qmp_query_name(struct qmp *q, qmp_on_text done, void *user);
 
-struct qmp_status { const char *status; bool is_running; };
+struct qmp_status {
+    const char *status;
+    bool is_running;
+};
 typedef void (*qmp_on_status)(void *user, const struct qmp_status *s, const GError *error);
 void qmp_query_status(struct qmp *q, qmp_on_status done, void *user);
 
@@ -30,20 +38,25 @@ void qmp_query_status(struct qmp *q, qmp_on_status done, void *user);
 struct qmp_drive {
     const char *device, *qdev, *node_name, *format /* "drv" */, *file /* filename, may be json: */;
     bool is_removable, has_medium, is_read_only, is_attached /* has a qdev */;
-    uint64_t virtual_size;   /* bytes */
-    uint64_t actual_size;    /* allocated bytes, UINT64_MAX if unknown */
-    uint32_t cluster_size;   /* 0 if unknown */
+    uint64_t virtual_size; /* bytes */
+    uint64_t actual_size;  /* allocated bytes, UINT64_MAX if unknown */
+    uint32_t cluster_size; /* 0 if unknown */
     int backing_depth;
 };
 typedef void (*qmp_on_drives)(void *user, const struct qmp_drive *drives, unsigned n, const GError *error);
 void qmp_query_block(struct qmp *q, qmp_on_drives done, void *user);
 
 /* query-named-block-nodes {"flat":true} */
-struct qmp_node { const char *node_name, *format, *file; bool is_read_only; uint64_t virtual_size; };
+struct qmp_node {
+    const char *node_name, *format, *file;
+    bool is_read_only;
+    uint64_t virtual_size;
+};
 typedef void (*qmp_on_nodes)(void *user, const struct qmp_node *nodes, unsigned n, const GError *error);
 void qmp_query_nodes(struct qmp *q, qmp_on_nodes done, void *user);
 
-/* query-jobs and query-block-jobs, joined by id (speed, paused, io_status only for block jobs) */
+/* query-jobs and query-block-jobs, joined by id. Speed, paused, busy and io_status only for block jobs, and
+ * zero for one that ended between the two answers. */
 struct qmp_job {
     const char *id, *type, *status, *error /* NULL = none */, *io_status;
     int64_t current, total, speed;
@@ -52,13 +65,20 @@ struct qmp_job {
 typedef void (*qmp_on_jobs)(void *user, const struct qmp_job *jobs, unsigned n, const GError *error);
 void qmp_query_jobs(struct qmp *q, qmp_on_jobs done, void *user);
 
-struct qmp_export { const char *id, *type, *node_name; bool is_shutting_down; };
+struct qmp_export {
+    const char *id, *type, *node_name;
+    bool is_shutting_down;
+};
 typedef void (*qmp_on_exports)(void *user, const struct qmp_export *exports, unsigned n, const GError *error);
 void qmp_query_exports(struct qmp *q, qmp_on_exports done, void *user);
 
 /* query-blockstats per device with a qdev/node: totals since QEMU's start */
-struct qmp_blockstat { const char *device, *qdev, *node_name; uint64_t wr_bytes, wr_operations, wr_total_time_ns; };
-typedef void (*qmp_on_blockstats)(void *user, const struct qmp_blockstat *stats, unsigned n, const GError *error);
+struct qmp_blockstat {
+    const char *device, *qdev, *node_name;
+    uint64_t wr_bytes, wr_operations, wr_total_time_ns;
+};
+typedef void (*qmp_on_blockstats)(void *user, const struct qmp_blockstat *stats, unsigned n,
+                                  const GError *error);
 void qmp_query_blockstats(struct qmp *q, qmp_on_blockstats done, void *user);
 
 /* query-memory-size-summary: base + plugged memory, bytes */
@@ -69,15 +89,15 @@ void qmp_query_memory(struct qmp *q, qmp_on_bytes done, void *user);
 typedef void (*qmp_on_answer)(void *user, bool has, const GError *error);
 void qmp_has_command(struct qmp *q, const char *command, qmp_on_answer done, void *user);
 
-/* query-tpm, and qom-list of /machine/peripheral and peripheral-anon: what no archive can hold, as one-line
- * sentences ("TPM tpm0: its state is not saved", vfio-*, vhost-user-*, virtio-9p/vhost-user-fs shared folders). */
+/* query-tpm, qom-list of /machine/peripheral and peripheral-anon, and what blocks a migration: all that no
+ * archive can hold, as one-line sentences, safe to print: "TPM tpm0: its state is not saved". */
 typedef void (*qmp_on_sentences)(void *user, const char *const *sentences, unsigned n, const GError *error);
 void qmp_query_unsavable(struct qmp *q, qmp_on_sentences done, void *user);
 
 /* qom-get of a string property; machine type: path "/machine", property "type" */
 void qmp_qom_get_string(struct qmp *q, const char *path, const char *property, qmp_on_text done, void *user);
 
-/* The file child of a filter node (x-debug-query-block-graph); NULL if not found. For cleanup without a journal. */
+/* The file child of a filter node (x-debug-query-block-graph); NULL if not found. */
 void qmp_query_file_child(struct qmp *q, const char *node, qmp_on_text done, void *user);
 
 /* --- run state --------------------------------------------------------------------------------- */
@@ -88,14 +108,17 @@ void qmp_cont(struct qmp *q, qmp_done done, void *user);
 /* getfd: passes fd by SCM_RIGHTS under `name`; fd is closed here when sent (or failed). */
 void qmp_getfd(struct qmp *q, const char *name, int fd, qmp_done done, void *user);
 void qmp_closefd(struct qmp *q, const char *name, qmp_done done, void *user);
-/* blockdev-add driver nbd; server: {"type":"fd","str":fdname} when fdname, else {"type":"unix","path":path} */
-void qmp_add_nbd(struct qmp *q, const char *node, const char *fdname, const char *path, const char *export, qmp_done done, void *user);
+/* blockdev-add driver nbd; server {"type":"fd","str":fdname} when fdname, else {"type":"unix","path":path} */
+void qmp_add_nbd(struct qmp *q, const char *node, const char *fdname, const char *path, const char *export,
+                 qmp_done done, void *user);
 /* blockdev-add copy-before-write with on-cbw-error break-snapshot, cbw-timeout, discard unmap */
-void qmp_add_filter(struct qmp *q, const char *node, const char *file, const char *target, unsigned cbw_timeout_s, qmp_done done, void *user);
+void qmp_add_filter(struct qmp *q, const char *node, const char *file, const char *target,
+                    unsigned cbw_timeout_s, qmp_done done, void *user);
 void qmp_add_snapshot_access(struct qmp *q, const char *node, const char *file, qmp_done done, void *user);
 /* For the probe: a null-co node of `size`, and a raw window of `size` over node */
 void qmp_add_null(struct qmp *q, const char *node, uint64_t size, qmp_done done, void *user);
-void qmp_add_raw_window(struct qmp *q, const char *node, const char *file, uint64_t size, qmp_done done, void *user);
+void qmp_add_raw_window(struct qmp *q, const char *node, const char *file, uint64_t size, qmp_done done,
+                        void *user);
 void qmp_del_node(struct qmp *q, const char *node, qmp_done done, void *user);
 /* qom-set path drive=node */
 void qmp_set_drive(struct qmp *q, const char *qdev, const char *node, qmp_done done, void *user);
@@ -104,30 +127,48 @@ void qmp_set_active(struct qmp *q, qmp_done done, void *user);
 /* nbd-server-start on a listening socket passed before by getfd: addr {"type":"fd","data":{"str":fdname}} */
 void qmp_nbd_server_start(struct qmp *q, const char *fdname, qmp_done done, void *user);
 void qmp_nbd_server_stop(struct qmp *q, qmp_done done, void *user);
-void qmp_export_add(struct qmp *q, const char *id, const char *node, qmp_done done, void *user); /* nbd, read-only */
+/* block-export-add type nbd, read-only */
+void qmp_export_add(struct qmp *q, const char *id, const char *node, qmp_done done, void *user);
 void qmp_export_del(struct qmp *q, const char *id, qmp_done done, void *user);
 
 /* --- jobs -------------------------------------------------------------------------------------- */
-struct qmp_backup_job { const char *id, *device, *target; int64_t speed; unsigned workers; /* 0 = QEMU's own */ };
+struct qmp_backup_job {
+    const char *id, *device, *target;
+    int64_t speed;
+    unsigned workers; /* 0 = QEMU's own */
+};
 /* blockdev-backup sync full, auto-dismiss false, x-perf {max-workers, max-chunk 65536} */
 void qmp_backup(struct qmp *q, const struct qmp_backup_job *job, qmp_done done, void *user);
 void qmp_job_cancel(struct qmp *q, const char *id, qmp_done done, void *user);
 void qmp_job_dismiss(struct qmp *q, const char *id, qmp_done done, void *user);
-void qmp_job_pause(struct qmp *q, const char *id, qmp_done done, void *user);  /* block-job-pause */
+void qmp_job_pause(struct qmp *q, const char *id, qmp_done done, void *user); /* block-job-pause */
 void qmp_job_resume(struct qmp *q, const char *id, qmp_done done, void *user);
 void qmp_job_set_speed(struct qmp *q, const char *id, int64_t bytes_per_s, qmp_done done, void *user);
 
 /* --- RAM ---------------------------------------------------------------------------------------- */
-struct qmp_capability { const char *name; bool is_on; };
-typedef void (*qmp_on_capabilities)(void *user, const struct qmp_capability *caps, unsigned n, const GError *error);
+struct qmp_capability {
+    const char *name;
+    bool is_on;
+};
+typedef void (*qmp_on_capabilities)(void *user, const struct qmp_capability *caps, unsigned n,
+                                    const GError *error);
 void qmp_query_capabilities(struct qmp *q, qmp_on_capabilities done, void *user);
-void qmp_set_capabilities(struct qmp *q, const struct qmp_capability *caps, unsigned n, qmp_done done, void *user);
-struct qmp_migration_params { int64_t max_bandwidth, downtime_limit_ms; };
-typedef void (*qmp_on_migration_params)(void *user, const struct qmp_migration_params *p, const GError *error);
+void qmp_set_capabilities(struct qmp *q, const struct qmp_capability *caps, unsigned n, qmp_done done,
+                          void *user);
+struct qmp_migration_params {
+    int64_t max_bandwidth, downtime_limit_ms; /* bytes/s; -1: unknown, or leave it as it is */
+};
+typedef void (*qmp_on_migration_params)(void *user, const struct qmp_migration_params *p,
+                                        const GError *error);
 void qmp_query_migration_params(struct qmp *q, qmp_on_migration_params done, void *user);
 void qmp_set_migration_params(struct qmp *q, const struct qmp_migration_params *p, qmp_done done, void *user);
 void qmp_migrate(struct qmp *q, const char *uri, qmp_done done, void *user);
 void qmp_migrate_cancel(struct qmp *q, qmp_done done, void *user);
-struct qmp_migration { const char *status /* "none" if never */, *error; uint64_t total, remaining, transferred, dirty_sync_count; double mbps; int64_t expected_downtime_ms, downtime_ms; };
+struct qmp_migration {
+    const char *status /* "none" if never */, *error;
+    uint64_t total, remaining, transferred, dirty_sync_count;
+    double mbps;
+    int64_t expected_downtime_ms, downtime_ms;
+};
 typedef void (*qmp_on_migration)(void *user, const struct qmp_migration *m, const GError *error);
 void qmp_query_migrate(struct qmp *q, qmp_on_migration done, void *user);

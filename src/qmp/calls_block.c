@@ -143,7 +143,7 @@ static struct json_object *find(struct json_object *list, const char *key, const
     return NULL;
 }
 
-/* {"nodes":[{"id":1,"type":"block-driver","name":"cbw0"},…],"edges":[{"parent":1,"child":2,"name":"file"},…]} */
+/* {"nodes":[{"id":1,"name":"cbw0"},…],"edges":[{"parent":1,"child":2,"name":"file"},…]} */
 static const char *file_child(struct json_object *graph, const char *node)
 {
     struct json_object *nodes = field_at(graph, "nodes"), *edges = field_at(graph, "edges");

@@ -3,7 +3,7 @@
 #include "qmp/call.h"
 #include "qmp/field.h"
 
-/* Fits our clusters, and many small requests in flight are the fastest and leanest for QEMU; it refuses less. */
+/* One cluster of ours; many small requests in flight are fastest and leanest for QEMU. It refuses less. */
 #define MAX_CHUNK_BYTES 65536
 
 void qmp_backup(struct qmp *q, const struct qmp_backup_job *job, qmp_done done, void *user)

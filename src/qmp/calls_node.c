@@ -39,8 +39,8 @@ void qmp_add_nbd(struct qmp *q, const char *node, const char *fdname, const char
 
 /* Both limits are needed: by default a target that fails gives the guest an I/O error, and one that hangs
  * stops it for ever. Without discard the guest's TRIM would be dropped while the filter is there. */
-void qmp_add_filter(struct qmp *q, const char *node, const char *file, const char *target, unsigned cbw_timeout_s,
-                    qmp_done done, void *user)
+void qmp_add_filter(struct qmp *q, const char *node, const char *file, const char *target,
+                    unsigned cbw_timeout_s, qmp_done done, void *user)
 {
     struct json_object *args = new_node("copy-before-write", node);
 
@@ -68,7 +68,8 @@ void qmp_add_null(struct qmp *q, const char *node, uint64_t size, qmp_done done,
     call_do(q, "blockdev-add", args, done, user);
 }
 
-void qmp_add_raw_window(struct qmp *q, const char *node, const char *file, uint64_t size, qmp_done done, void *user)
+void qmp_add_raw_window(struct qmp *q, const char *node, const char *file, uint64_t size, qmp_done done,
+                        void *user)
 {
     struct json_object *args = new_node("raw", node);
 

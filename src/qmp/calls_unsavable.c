@@ -41,8 +41,10 @@ static void add_tpm(struct call *call, struct json_object *tpm)
 {
     const char *id = field_text(tpm, "id"), *backend = field_text(field_at(tpm, "options"), "type");
 
-    add_sentence(call, g_strcmp0(backend, "emulator") == 0 ? "TPM %s: its state is saved only together with the RAM"
-                                                           : "TPM %s: its state is not saved", id ? id : "?");
+    add_sentence(call,
+                 g_strcmp0(backend, "emulator") == 0 ? "TPM %s: its state is saved only together with the RAM"
+                                                     : "TPM %s: its state is not saved",
+                 id ? id : "?");
 }
 
 /* {"name":"net0","type":"child<vfio-pci>"} */
@@ -56,7 +58,8 @@ static void add_device(struct call *call, struct json_object *device)
     for (unsigned i = 0; i < G_N_ELEMENTS(foreign_devices); i++) {
         if (!g_str_has_prefix(type, foreign_devices[i].prefix))
             continue;
-        add_sentence(call, "%.*s %s: %s", (int)strcspn(type, ">"), type, name ? name : "?", foreign_devices[i].what);
+        add_sentence(call, "%.*s %s: %s", (int)strcspn(type, ">"), type, name ? name : "?",
+                     foreign_devices[i].what);
         return;
     }
 }

@@ -26,8 +26,8 @@ enum stage {
     STAGE_GREETING,    /* JSON began */
     STAGE_NEGOTIATING, /* qmp_capabilities is under way */
     STAGE_READY,
-    STAGE_LOST,        /* giving back what is pending */
-    STAGE_OVER,        /* LOST has been told */
+    STAGE_LOST, /* what is pending is given back */
+    STAGE_OVER, /* LOST has been told */
 };
 
 struct qmp_client {
@@ -131,8 +131,9 @@ static struct outbox_piece *compose(uint64_t id, const char *command, struct jso
     if (args)
         args_object(message, "arguments", args);
     args_size(message, "id", id);
-    text = g_strconcat(json_object_to_json_string_ext(message, JSON_C_TO_STRING_PLAIN |
-                                                               JSON_C_TO_STRING_NOSLASHESCAPE), "\n", NULL);
+    text = g_strconcat(
+        json_object_to_json_string_ext(message, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
+        "\n", NULL);
     json_object_put(message);
     return outbox_piece_new(id, text, fd);
 }
@@ -142,8 +143,8 @@ void qmp_client_refuse(struct qmp_client *c, const char *command, GError *error,
     expect(c, c->next_id++, command, 0, callback)->refusal = error;
 }
 
-void qmp_client_send(struct qmp_client *c, const char *command, struct json_object *args, int fd, uint64_t now_ms,
-                     struct qmp_callback callback)
+void qmp_client_send(struct qmp_client *c, const char *command, struct json_object *args, int fd,
+                     uint64_t now_ms, struct qmp_callback callback)
 {
     struct outbox_piece *piece = compose(c->next_id, command, args, fd);
 
@@ -152,7 +153,8 @@ void qmp_client_send(struct qmp_client *c, const char *command, struct json_obje
         outbox_piece_free(piece);
         qmp_client_refuse(c, command,
                           g_error_new(QMP_ERROR, QMP_ERROR_COMMAND,
-                                      "%s: a name or path is not UTF-8, which QMP cannot carry", command), callback);
+                                      "%s: a name or path is not UTF-8, which QMP cannot carry", command),
+                          callback);
         return;
     }
     expect(c, c->next_id++, command, now_ms, callback);
@@ -214,8 +216,9 @@ static void recognize(struct qmp_client *c, const char **bytes, size_t *n)
         c->stage = STAGE_GREETING;
         break;
     case GREETING_HMP:
-        break_off(c, QMP_ERROR_HMP,
-                  "is a human monitor (HMP); start QEMU with -qmp unix:PATH,server=on,wait=off and give that PATH");
+        break_off(
+            c, QMP_ERROR_HMP,
+            "is a human monitor (HMP); start QEMU with -qmp unix:PATH,server=on,wait=off and give that PATH");
         break;
     case GREETING_FOREIGN:
         break_off(c, QMP_ERROR_NOT_QMP, "does not speak QMP; give the PATH of QEMU's -qmp unix:PATH");
@@ -356,17 +359,20 @@ static void next_refused(struct qmp_client *c, struct qmp_item *item)
 static void next_expired(struct qmp_client *c, uint64_t now_ms, struct qmp_item *item)
 {
     if (c->stage < STAGE_NEGOTIATING && now_ms >= c->greeting_deadline_ms) {
-        break_off(c, QMP_ERROR_BUSY,
-                  "connected, but no greeting for 2 s: another program holds this monitor; end it, or give QEMU "
-                  "a second -qmp");
+        break_off(
+            c, QMP_ERROR_BUSY,
+            "connected, but no greeting for 2 s: another program holds this monitor; end it, or give QEMU "
+            "a second -qmp");
         return;
     }
     for (GList *at = c->pending.head; at; at = at->next) {
         struct pending *p = at->data;
         if (now_ms < p->deadline_ms)
             continue;
-        settle(c, at, NULL, g_error_new(QMP_ERROR, QMP_ERROR_TIMEOUT, "%s: no answer from QEMU within %g s",
-                                        p->command, c->reply_timeout_ms / 1000.0), item);
+        settle(c, at, NULL,
+               g_error_new(QMP_ERROR, QMP_ERROR_TIMEOUT, "%s: no answer from QEMU within %g s", p->command,
+                           c->reply_timeout_ms / 1000.0),
+               item);
         return;
     }
 }
@@ -375,7 +381,8 @@ static void next_expired(struct qmp_client *c, uint64_t now_ms, struct qmp_item 
 static void next_lost(struct qmp_client *c, struct qmp_item *item)
 {
     while (c->pending.head && item->type == QMP_ITEM_NONE)
-        settle(c, c->pending.head, NULL, g_error_new_literal(QMP_ERROR, QMP_ERROR_GONE, c->end->message), item);
+        settle(c, c->pending.head, NULL, g_error_new_literal(QMP_ERROR, QMP_ERROR_GONE, c->end->message),
+               item);
     if (item->type == QMP_ITEM_NONE && c->stage == STAGE_LOST) {
         c->stage = STAGE_OVER;
         item->type = QMP_ITEM_LOST;

@@ -9,14 +9,14 @@
 #include "qmp/client.h"
 
 /*
- * The socket is our own, watched with uv_poll_t: libuv's streams can pass no descriptors but their own handles.
- * Callbacks may call anything here, qmp_close() too; so nothing is freed before the last handle has closed,
- * and after each callback is_closing is looked at.
+ * The socket is our own, watched with uv_poll_t: libuv's streams can pass no descriptors but their own
+ * handles. Callbacks may call anything here, qmp_close() too; so nothing is freed before the last handle has
+ * closed, and after each callback is_closing is looked at.
  */
 
-#define READ_BYTES      (64u << 10)
-#define READS_PER_TURN  16  /* then others get their turn: 1 MiB */
-#define RETRY_MS        100 /* a listener whose queue is full */
+#define READ_BYTES     (64u << 10)
+#define READS_PER_TURN 16  /* then others get their turn: 1 MiB */
+#define RETRY_MS       100 /* a listener whose queue is full */
 
 /* One socket; localhost may need two, one after the other. */
 struct link {
@@ -97,8 +97,9 @@ static void lose(struct qmp *q, GError *error)
 static void lose_because_gone(struct qmp *q)
 {
     lose(q, g_error_new(QMP_ERROR, QMP_ERROR_GONE,
-                        qmp_client_is_ready(q->client) ? "%s: QEMU has closed the connection; has the guest ended?"
-                                                       : "%s: the connection was closed before it was ready; try again",
+                        qmp_client_is_ready(q->client)
+                            ? "%s: QEMU has closed the connection; has the guest ended?"
+                            : "%s: the connection was closed before it was ready; try again",
                         q->address.text));
 }
 
@@ -184,7 +185,7 @@ static void pump(struct qmp *q)
     arm(q);
 }
 
-/* Reads what is there, pumping after each piece so that no more than one is ever held. True: there is no more. */
+/* Reads what is there, pumping after each piece so that only one is ever held. True: there is no more. */
 static bool read_input(struct qmp *q)
 {
     for (unsigned i = 0; i < READS_PER_TURN && !q->is_closing && q->link && q->link->is_connected; i++) {
@@ -241,7 +242,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     struct qmp *q = link->q;
 
     if (status < 0)
-        link->events = 0; /* libuv takes POLLERR for a bad descriptor and polls no more; the socket knows better */
+        link->events = 0; /* libuv takes POLLERR for a bad descriptor and stops; the socket knows better */
     if (!link->is_connected)
         finish_connect(link);
     else if ((status < 0 || events & UV_READABLE) && read_input(q) && status < 0 && q->link)
@@ -281,7 +282,8 @@ static void try_connect(struct qmp *q)
         return;
     if (fd >= 0)
         close(fd);
-    if (number == EAGAIN) /* QEMU serves another client and its queue is full: until the greeting is overdue */
+    /* EAGAIN: QEMU serves another client and its queue is full. Tried again until the greeting is overdue. */
+    if (number == EAGAIN)
         q->try_at_ms = uv_now(q->loop) + RETRY_MS;
     else
         connect_failed(q, number == 0 || number == EINPROGRESS ? ENOMEM : number);
@@ -360,14 +362,16 @@ struct qmp *qmp_open(uv_loop_t *loop, const char *address, unsigned timeout_ms,
     return q;
 }
 
-void qmp_send(struct qmp *q, const char *command, struct json_object *args, int fd, struct qmp_callback callback)
+void qmp_send(struct qmp *q, const char *command, struct json_object *args, int fd,
+              struct qmp_callback callback)
 {
     if (fd >= 0 && !q->address.is_unix) {
         close(fd);
         json_object_put(args);
         qmp_client_refuse(q->client, command,
                           g_error_new(QMP_ERROR, QMP_ERROR_COMMAND,
-                                      "%s: only a UNIX socket can pass descriptors", q->address.text), callback);
+                                      "%s: only a UNIX socket can pass descriptors", q->address.text),
+                          callback);
     } else {
         qmp_client_send(q->client, command, args, fd, uv_now(q->loop), callback);
     }

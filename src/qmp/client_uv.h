@@ -4,7 +4,7 @@
  * A QMP monitor on libuv: connects, negotiates, sends commands with deadlines, hands out events,
  * passes descriptors. One connection for its life; when it is lost, open another.
  *
- *     struct qmp *q = qmp_open(loop, "/tmp/monitor.sock", &events, user);
+ *     struct qmp *q = qmp_open(loop, "/tmp/monitor.sock", 30000, &listener, user);
  *     ... on_ready(user) ... qmp_stop(q, on_stopped, run);        // qmp/calls.h
  *     qmp_close(q);
  */
@@ -17,15 +17,17 @@
 
 struct qmp;
 struct qmp_listener {
-    void (*on_ready)(void *user);                                       /* greeting and capabilities done */
-    void (*on_event)(void *user, const struct qmp_event *event);        /* in order, before later replies */
+    void (*on_ready)(void *user);                                /* greeting and capabilities done */
+    void (*on_event)(void *user, const struct qmp_event *event); /* in order, before later replies */
     void (*on_lost)(void *user, const GError *error); /* exactly once unless qmp_close() came first; after
-                                                         every pending command has failed with GONE; also for a
-                                                         connection that never became ready */
+                                                         every pending command has failed with GONE; also for
+                                                         a connection that never became ready */
 };
 /*
- * address: a path, "unix:PATH", "tcp:HOST:PORT" or "HOST:PORT" (HOST must be this machine: localhost, 127.x, ::1).
- * Everything, a bad address too, is reported through on_lost from the loop. timeout_ms: for each reply.
+ * address: a path, "unix:PATH", "tcp:HOST:PORT" or "HOST:PORT", HOST being localhost or an address of this
+ * machine in numbers; what QEMU's own option may add (",server=on,wait=off") is ignored. Everything, a bad
+ * address too, is reported through on_lost from the loop. timeout_ms: for each reply, 0 = wait for ever.
+ * Commands may be sent at once; they go out when the monitor is ready.
  */
 struct qmp *qmp_open(uv_loop_t *loop, const char *address, unsigned timeout_ms,
                      const struct qmp_listener *listener, void *user);

@@ -9,12 +9,12 @@
  * would depend on how the bytes were split; and objects are limited before anything is built of them.
  */
 struct qmp_codec {
-    GByteArray *bytes;    /* what has not been taken yet begins at start */
-    size_t start;         /* of the message that is being scanned */
-    size_t at;            /* scanned up to here */
+    GByteArray *bytes;     /* what has not been taken yet begins at start */
+    size_t start;          /* of the message that is being scanned */
+    size_t at;             /* scanned up to here */
     size_t last, last_len; /* where the last message lay */
     size_t max_bytes;
-    unsigned depth;       /* 0 between messages */
+    unsigned depth; /* 0 between messages */
     bool is_in_string, is_escaped;
     struct json_tokener *tokener;
     const char *why;

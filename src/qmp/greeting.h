@@ -10,7 +10,7 @@
 enum greeting { GREETING_MORE, GREETING_JSON, GREETING_HMP, GREETING_FOREIGN };
 
 struct greeting_scan {
-    char text[8];       /* what came so far that is no JSON */
+    char text[8]; /* what came so far that is no JSON */
     unsigned n_text;
     unsigned n_to_skip; /* of a telnet option */
 };

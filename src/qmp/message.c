@@ -63,12 +63,12 @@ bool qmp_message_event(struct json_object *message, struct qmp_event *event)
 static bool names_nothing(const char *desc)
 {
     static const char *const patterns[] = {
-        "Job not found*",                       /* job-cancel, job-dismiss */
-        "Failed to find node with *",           /* blockdev-del */
-        "Cannot find device=*",                 /* blockdev-add over a node, blockdev-backup */
-        "File descriptor named '*' * found",     /* closefd, and who uses one */
-        "Export '*' is not found*",             /* block-export-del */
-        "NBD server not running*",              /* nbd-server-stop */
+        "Job not found*",                    /* job-cancel, job-dismiss */
+        "Failed to find node with *",        /* blockdev-del */
+        "Cannot find device=*",              /* blockdev-add over a node, blockdev-backup */
+        "File descriptor named '*' * found", /* closefd, and who uses one */
+        "Export '*' is not found*",          /* block-export-del */
+        "NBD server not running*",           /* nbd-server-stop */
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(patterns); i++)
         if (g_pattern_match_simple(patterns[i], desc))

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Commands on their way out, in order. Each is a piece of its own, because a descriptor belongs to the first
- * byte of its command: QEMU takes it from the message that brings that byte, and a later one would replace it.
+ * byte of its command, and QEMU keeps only the last one that came.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -23,7 +23,8 @@
 #include <glib/gstdio.h>
 #include <uv.h>
 
-#define PEER_GREETING "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":2,\"minor\":0,\"major\":10}},\"capabilities\":[]}}\r\n"
+#define PEER_GREETING                                                                                        \
+    "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":2,\"minor\":0,\"major\":10}},\"capabilities\":[]}}\r\n"
 
 struct peer {
     uv_loop_t *loop;
@@ -85,7 +86,8 @@ static inline void peer_on_bytes(uv_poll_t *poll, int status, int events)
     while (peer->fd >= 0) {
         char byte, space[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
         struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-        struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
+        struct msghdr message = {
+            .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
         ssize_t n = recvmsg(peer->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
         if (n < 0 && errno == EAGAIN)
             return;
@@ -156,7 +158,8 @@ static inline void peer_on_tick(uv_timer_t *timer)
         g_error("waited 20 s for nothing");
 }
 
-/* Runs the loop until *done is not zero. A turn of the loop may wait after *done was set: the tick ends that. */
+/* Runs the loop until *done is not zero. A turn of the loop may wait after *done was set: the tick ends that.
+ */
 static inline void run_until(uv_loop_t *loop, const int *done)
 {
     gint64 deadline_us = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;

@@ -8,9 +8,11 @@
 #include "qmp/args.h"
 #include "qmp/client.h"
 
-#define GREETING "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":2,\"minor\":0,\"major\":10}},\"capabilities\":[\"oob\"]}}\r\n"
-#define CAPS_OK  "{\"return\":{},\"id\":0}\r\n"
-#define ADDRESS  "/run/m.sock"
+#define GREETING                                                                                             \
+    "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":2,\"minor\":0,\"major\":10}},\"capabilities\":[\"oob\"]}}"   \
+    "\r\n"
+#define CAPS_OK "{\"return\":{},\"id\":0}\r\n"
+#define ADDRESS "/run/m.sock"
 
 static void ignore(struct qmp *q, void *data, struct json_object *value, const GError *error)
 {
@@ -29,7 +31,8 @@ static void describe(GString *seen, const struct qmp_item *item)
     if (item->type == QMP_ITEM_READY)
         g_string_append(seen, "ready\n");
     else if (item->type == QMP_ITEM_EVENT)
-        g_string_append_printf(seen, "event %s %s\n", item->event.name, item->event.id ? item->event.id : "-");
+        g_string_append_printf(seen, "event %s %s\n", item->event.name,
+                               item->event.id ? item->event.id : "-");
     else if (item->type == QMP_ITEM_REPLY && item->error)
         g_string_append_printf(seen, "%s: error %d %s\n", name, item->error->code, item->error->message);
     else if (item->type == QMP_ITEM_REPLY)
@@ -117,15 +120,14 @@ static void test_early_commands(void)
 
 /* Events come before the answer of the command that caused them, answers in any order. */
 static const char transcript[] =
-    GREETING CAPS_OK
-    "{\"timestamp\":{\"seconds\":1,\"microseconds\":2},\"event\":\"STOP\"}\r\n"
-    "{\"return\":{\"n\":2},\"id\":2}\r\n"
-    "{\"event\":\"JOB_STATUS_CHANGE\",\"data\":{\"status\":\"created\",\"id\":\"bk0\"}}\r\n"
-    "{\"id\":1,\"error\":{\"class\":\"DeviceNotActive\",\"desc\":\"no \\u001b[2J job\"}}"
-    "{\"return\":{},\"id\":77}"
-    "{\"error\":{\"class\":\"GenericError\",\"desc\":\"JSON parse error\"}}"
-    "{\"return\":[],\"id\":4}"
-    "{\"event\":\"NEW_THING\",\"data\":[]} nonsense {\"return\":{},\"id\":5}";
+    GREETING CAPS_OK "{\"timestamp\":{\"seconds\":1,\"microseconds\":2},\"event\":\"STOP\"}\r\n"
+                     "{\"return\":{\"n\":2},\"id\":2}\r\n"
+                     "{\"event\":\"JOB_STATUS_CHANGE\",\"data\":{\"status\":\"created\",\"id\":\"bk0\"}}\r\n"
+                     "{\"id\":1,\"error\":{\"class\":\"DeviceNotActive\",\"desc\":\"no \\u001b[2J job\"}}"
+                     "{\"return\":{},\"id\":77}"
+                     "{\"error\":{\"class\":\"GenericError\",\"desc\":\"JSON parse error\"}}"
+                     "{\"return\":[],\"id\":4}"
+                     "{\"event\":\"NEW_THING\",\"data\":[]} nonsense {\"return\":{},\"id\":5}";
 static const char transcript_seen[] =
     "ready\nevent STOP -\ntwo: {\"n\":2}\nevent JOB_STATUS_CHANGE bk0\none: error 1 no ?[2J job\n"
     "three: error 0 JSON parse error\nfour: []\nevent NEW_THING -\nfive: error 4 " ADDRESS
@@ -198,7 +200,8 @@ static void test_deadlines(void)
     drain(c, 1600, seen);
     expect_seen(seen, "stop: error 3 stop: no answer from QEMU within 1.5 s\n");
     g_assert_cmpuint(qmp_client_deadline(c), ==, 1700);
-    feed(c, "{\"return\":{},\"id\":1}{\"return\":{},\"id\":2}", seen); /* the first is too late, and ignored */
+    feed(c, "{\"return\":{},\"id\":1}{\"return\":{},\"id\":2}",
+         seen); /* the first is too late, and ignored */
     expect_seen(seen, "cont: {}\n");
     g_string_free(seen, TRUE);
     qmp_client_free(c);
@@ -241,7 +244,8 @@ static void test_busy(void)
     drain(c, 2049, seen);
     expect_seen(seen, "");
     drain(c, 2050, seen);
-    g_assert_true(g_str_has_prefix(seen->str, "stop: error 4 " ADDRESS ": connected, but no greeting for 2 s: "));
+    g_assert_true(
+        g_str_has_prefix(seen->str, "stop: error 4 " ADDRESS ": connected, but no greeting for 2 s: "));
     g_assert_nonnull(strstr(seen->str, "\nlost 9 " ADDRESS));
     g_string_free(seen, TRUE);
 }
@@ -253,7 +257,8 @@ static void test_capabilities_time_out(void)
 
     feed(c, GREETING, seen);
     drain(c, 500, seen);
-    expect_seen(seen, "lost 3 " ADDRESS ": greeted, but went no further: qmp_capabilities: no answer from QEMU within 0.5 s\n");
+    expect_seen(seen, "lost 3 " ADDRESS
+                      ": greeted, but went no further: qmp_capabilities: no answer from QEMU within 0.5 s\n");
     g_string_free(seen, TRUE);
 }
 
@@ -282,16 +287,19 @@ static void test_others(void)
     expect_lost("{\"hello\":1}\r\n", QMP_ERROR_NOT_QMP);
     expect_lost("{\"QMP\":7}\r\n", QMP_ERROR_NOT_QMP);
     expect_lost("{broken}\r\n", QMP_ERROR_NOT_QMP);
-    expect_lost(GREETING "{\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"no\"},\"id\":0}", QMP_ERROR_NOT_QMP);
+    expect_lost(GREETING "{\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"no\"},\"id\":0}",
+                QMP_ERROR_NOT_QMP);
 }
 
 static void test_strange_messages(void)
 {
     static const char *const fine[] = {
-        "{\"return\":null,\"id\":9}", "{\"return\":{},\"id\":\"1\"}", "{\"return\":{},\"id\":-1}",
-        "{\"return\":{},\"id\":{\"a\":1}}", "{\"event\":\"X\",\"data\":null}", "{\"event\":\"MIGRATION\",\"data\":{\"status\":1}}",
+        "{\"return\":null,\"id\":9}",      "{\"return\":{},\"id\":\"1\"}",
+        "{\"return\":{},\"id\":-1}",       "{\"return\":{},\"id\":{\"a\":1}}",
+        "{\"event\":\"X\",\"data\":null}", "{\"event\":\"MIGRATION\",\"data\":{\"status\":1}}",
     };
-    static const char *const fatal[] = {"{}", "{\"event\":1}", "{\"id\":1}", "{\"error\":null}", "{\"QMP\":{\"version\":{}}}"};
+    static const char *const fatal[] = {"{}", "{\"event\":1}", "{\"id\":1}", "{\"error\":null}",
+                                        "{\"QMP\":{\"version\":{}}}"};
 
     for (unsigned i = 0; i < G_N_ELEMENTS(fine) + G_N_ELEMENTS(fatal); i++) {
         bool is_fatal = i >= G_N_ELEMENTS(fine);
