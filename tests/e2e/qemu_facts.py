@@ -14,7 +14,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Lab, QemuState, QmpError, Skip, main, standard_drives, wait_for
+from vmtest import LAP, Lab, QemuState, QmpError, Skip, main, standard_drives, wait_for
 from vmtest.nbd import DISC, FLUSH, READ, Export, Store
 from vmtest.recipe import BACKGROUND, Recipe
 from vmtest.relay import CLUSTER, WRITE, WRITE_ZEROES
@@ -52,7 +52,7 @@ def guard_recipe_is_exact(version):
         recipe.thaw()
         prove(lab, guest.drives, recipe.images(), None)
         must_be_as_before(recipe, before)
-        guest.wait_rounds(520)
+        guest.wait_rounds(LAP)
         seen = {"f": collections.Counter(), "d": collections.Counter()}
         for export in recipe.filters + recipe.targets:
             seen[export.name[0]].update(kind for kind, _, _ in export.requests)
@@ -95,7 +95,7 @@ def background_snapshot_with_guard(version):
         assert stops == ["RESUME"] or stops == [], stops
         assert guest.is_running()
         must_be_as_before(recipe, before)
-        guest.wait_rounds(520)
+        guest.wait_rounds(LAP)
         prove(lab, guest.drives, recipe.images(), lab.path("vmstate.bin"))
 
 
@@ -143,7 +143,7 @@ def plain_migrate_activate_guard(version):
         recipe.wait_jobs()
         recipe.thaw()
         must_be_as_before(recipe, before)
-        guest.wait_rounds(520)
+        guest.wait_rounds(LAP)
         prove(lab, guest.drives, recipe.images(), lab.path("vmstate.bin"))
 
 
@@ -183,7 +183,7 @@ def inactive_nodes_and_filters(version):
                 for kind in ("fl", "tgt"):
                     guest.qmp.cmd("blockdev-del", {"node-name": recipe.name(kind, index)})
         must_be_as_before(recipe, before)
-        guest.wait_rounds(520)
+        guest.wait_rounds(LAP)
         if is_accepted:
             prove(lab, guest.drives, recipe.images(), lab.path("vmstate.bin"))
 
@@ -204,7 +204,7 @@ def migrate_fails_with_a_filter(version):
         assert info["status"] == "failed"
         guest.qmp.cmd("migrate-set-capabilities", {"capabilities": [dict(c, state=False) for c in EVENTS]})
         recipe.thaw()
-        guest.wait_rounds(520)
+        guest.wait_rounds(LAP)
         must_be_as_before(recipe, before)
 
 
@@ -239,7 +239,7 @@ def a_job_can_be_retried(version):
         recipe.thaw()
         prove(lab, guest.drives, recipe.images(), None)
         must_be_as_before(recipe, before)
-        guest.wait_rounds(520)
+        guest.wait_rounds(LAP)
 
 
 def jobs_answer_for_themselves(version):
@@ -338,7 +338,7 @@ def a_dead_server_does_not_hurt(version):
         guest.wait_rounds(50)
         for export in recipe.filters + recipe.targets:
             export.cut()
-        guest.wait_rounds(600)
+        guest.wait_rounds(LAP)
         for index in range(len(recipe.drives)):
             try:
                 guest.qmp.cmd("job-cancel", {"id": recipe.name("job", index)})
@@ -346,7 +346,7 @@ def a_dead_server_does_not_hurt(version):
                 pass  # it had ended already
             print(f"      job {index}: {guest.qmp.wait_job(recipe.name('job', index))!r}")
         recipe.thaw()
-        guest.wait_rounds(520)
+        guest.wait_rounds(LAP)
         must_be_as_before(recipe, before)
 
 

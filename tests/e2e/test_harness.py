@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Lab, Proxy, Qmp, QmpError, QemuState, check_images, main, standard_drives, wait_for
+from vmtest import LAP, Lab, Proxy, Qmp, QmpError, QemuState, check_images, main, standard_drives, wait_for
 from vmtest.pattern import slot_lba
 from vmtest.recipe import Recipe
 from vmtest.relay import CLUSTER, WRITE
@@ -25,15 +25,15 @@ def guest_finds_faults(version):
     """A slot that went back in time on a drive that nobody looks at for a while: the guest says BAD."""
     with Lab(version) as lab:
         guest = lab.guest(standard_drives(count=2))
-        guest.wait_rounds(520)
+        guest.wait_rounds(LAP)
         guest.qmp.cmd("stop")
         drive = guest.drives[0]
         latest = guest.rounds()
         with open(drive.path, "r+b") as image:
-            image.seek(slot_lba(drive.size // 512, latest - 100) * 512 + 256)
+            image.seek(slot_lba(drive.size // 512, latest - 60) * 512 + 256)
             image.write(bytes(4))
         guest.qmp.cmd("cont")
-        reason = must_fail(guest.wait_rounds, 600)
+        reason = must_fail(guest.wait_rounds, LAP)
         assert "BADS 00000080" in reason, reason
 
 
@@ -121,7 +121,7 @@ def relay_stops_in_mid_cluster(version):
         before = QemuState(guest.qmp)
         proxy = Proxy(lab.path("proxy"), guest.monitor)
         lab.at_end(proxy.close)
-        proxy.relay(r"-tgt-0$", lambda relay: relay.stall_write(cluster=9, after=30000))
+        proxy.relay(r"-tgt-0$", lambda relay: relay.stall_write(cluster=10, after=30000))
         recipe = Recipe(lab, guest)
         recipe.qmp = Qmp(proxy.path)
         sockets = guest.sockets()
@@ -130,14 +130,14 @@ def relay_stops_in_mid_cluster(version):
         recipe.freeze()
         recipe.qmp.cmd("cont")
         with open(guest.drives[0].base, "r+b") as base:  # what is not zero comes as a WRITE
-            base.seek(9 * CLUSTER)
+            base.seek(10 * CLUSTER)
             assert base.read(CLUSTER).strip(b"\0"), "choose a cluster with data"
         recipe.start_job(0)
         name = recipe.name("tgt", 0)
         relay = proxy.relays[name]
         assert relay.stalled.wait(10)
         assert relay.export == "d0"
-        wait_for(lambda: (WRITE, 9 * CLUSTER, CLUSTER) in recipe.filters[0].requests, 90, "the guest to write there")
+        wait_for(lambda: (WRITE, 10 * CLUSTER, CLUSTER) in recipe.filters[0].requests, 90, "the guest to write there")
         relay.cut()
         assert recipe.qmp.wait_job(recipe.name("job", 0))
         recipe.qmp.cmd("blockdev-del", {"node-name": name})

@@ -4,16 +4,16 @@
  *
  * Every round n (in ebp) it
  *   1. checks that the mirror above 1 MiB held n - 1 and that RAM page n % 64 was written 64 rounds ago; writes both,
- *   2. for every drive checks sector 1 (must hold n - 1) and slot n % 512 (must hold n - 512), then writes the slot
+ *   2. for every drive checks sector 1 (must hold n - 1) and slot n % 128 (must hold n - 128), then writes the slot
  *      and sector 1, in this order,
  *   3. speaks on COM1 every 16 rounds: "C 0000abc0" (and "S" when it starts).
- * The slots are spread over the whole drive: slot k lies at LBA k * (sectors / 512), slot 0 in the very last sector;
- * rounds visit them scattered (n * 77 % 512). A sector holds one value, 128 times: the drive's number above 24 bits of n.
+ * The slots are spread over the whole drive: slot k lies at LBA k * (sectors / 128), slot 0 in the very last sector;
+ * rounds visit them scattered (n * 77 % 128). A sector holds one value, 128 times: the drive's number above 24 bits of n.
  * So whoever knows n and how far the round had come knows every byte of every drive, and a restored guest meets all
- * that it ever wrote within 512 rounds. The first disagreement or I/O error ends the guest with a line
+ * that it ever wrote within 128 rounds. The first disagreement or I/O error ends the guest with a line
  *   "BAD<what> <drive> <round> <found>", what being M mirror, P page, F sector 1, S slot, E error of the BIOS.
  *
- * Assembled by as --32 (16-bit code), linked to 0x7c00; drives need at least 8192 sectors (4 MiB). Code size is what
+ * Assembled by as --32 (16-bit code), linked to 0x7c00; drives need at least 2048 sectors (1 MiB). Code size is what
  * shapes this file: 507 bytes are all there is.
  */
         .code16
@@ -89,7 +89,7 @@ drive:  mov     %ebp, %eax
         mov     $'F', %cl
         call    expect
         mov     %ebp, %eax
-        sub     $512, %eax
+        sub     $128, %eax
         jbe     1f
         call    fill
         call    slot
@@ -139,12 +139,12 @@ bad:    push    %eax
 
 slot:   imul    $77, %ebp, %eax         /* eax = LBA of this round's slot on drive edx */
         mov     SECTORS - 0x200(, %edx, 4), %ebx
-        and     $511, %eax
+        and     $127, %eax
         jnz     1f
         mov     %ebx, %eax
         dec     %eax
         ret
-1:      shr     $9, %ebx
+1:      shr     $7, %ebx
         imul    %ebx, %eax
         ret
 

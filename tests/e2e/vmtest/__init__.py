@@ -11,11 +11,12 @@ from .env import Skip, main, product, qemu_versions, repo, wait_for
 from .drives import Drive, standard_drives
 from .guest import Guest
 from .lab import Lab
-from .pattern import check_images
+from .pattern import LAP, check_images
 from .proxy import Proxy
 from .qmp import Qmp, QmpError
 from .run import Run
+from .scenario import Scenario
 from .state import QemuState
 
-__all__ = ["Drive", "Guest", "Lab", "Proxy", "QemuState", "Qmp", "QmpError", "Run", "Skip", "check_images", "main",
-           "product", "qemu_versions", "repo", "standard_drives", "wait_for"]
+__all__ = ["LAP", "Drive", "Guest", "Lab", "Proxy", "QemuState", "Qmp", "QmpError", "Run", "Scenario", "Skip",
+           "check_images", "main", "product", "qemu_versions", "repo", "standard_drives", "wait_for"]

@@ -2,8 +2,9 @@
 """Knows every byte that the counting guest leaves on its drives (see tests/guest/guest.S)."""
 import struct
 
-SLOTS = 512
+SLOTS = 128
 STEP = 77
+LAP = SLOTS + 8  # after so many rounds a guest has met all that it ever wrote
 
 
 def sector(drive, number):
@@ -13,6 +14,11 @@ def sector(drive, number):
 def slot_lba(sectors, number):
     slot = number * STEP % SLOTS
     return slot * (sectors // SLOTS) if slot else sectors - 1
+
+
+def written_clusters(size):
+    """The clusters that the guest writes to, on a drive of so many bytes."""
+    return {slot_lba(size // 512, number) // 128 for number in range(SLOTS)}
 
 
 def expected(base, drive, latest, slot_done):

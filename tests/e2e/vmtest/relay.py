@@ -28,6 +28,7 @@ class Relay:
         self.passed = 0  # bytes from QEMU to the product
         self.stalled = threading.Event()
         self.closed = threading.Event()
+        self.when_stalled = None  # called then, by the relay itself
         self._stall_at = None  # (cluster, bytes of its payload to let through)
         self._flow = threading.Event()
         self._flow.set()
@@ -95,6 +96,8 @@ class Relay:
             if stop:
                 self._flow.clear()
                 self.stalled.set()
+                if self.when_stalled:
+                    self.when_stalled()
 
 
 class _Parser:

@@ -39,8 +39,11 @@ class Run:
 
     def say(self, line):
         """A command on standard input."""
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+        except OSError:
+            raise AssertionError(f"cannot say {line!r} to it any more: {self.report()}") from None
 
     def find(self, **items):
         """The first event that has all these items."""

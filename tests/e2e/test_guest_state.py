@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest that was paused stays paused; one that others meddle with is never reported as saved when it is not."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from vmtest import LAP, QmpError, Scenario, main, product, standard_drives, wait_for
+
+
+def paused_guest_stays_paused(version):
+    product()
+    for options in (["--no-vmstate"], []):
+        with Scenario(version, drives=standard_drives(count=2)) as s:
+            s.vm.qmp.cmd("stop")
+            s.take_note()
+            s.vm.qmp.events.clear()
+            s.must_be_saved(s.backup(*options), restore=False)
+            s.vm.qmp.pump(0.1)
+            assert not [e for e in s.vm.qmp.events if e["event"] == "RESUME"], "it was let go"
+            # A plain migration leaves its own word for "not running".
+            s.must_be_untouched(ignore=("status",))
+            assert not s.vm.is_running()
+            s.vm.qmp.cmd("cont")
+            s.vm.wait_rounds(LAP)
+
+
+def outside_cancel_is_no_success(version):
+    """Someone else cancels a job: it is started again from the frozen image, or the run fails. Never a hole."""
+    product()
+    with Scenario(version, drives=standard_drives(count=2)) as s:
+        run = s.backup("--limit", "2M", "--no-vmstate")
+        jobs = s.wait_copying(run)
+        s.vm.qmp.cmd("job-cancel", {"id": jobs[0]["device"]})
+        s.vm.wait_rounds(20)
+        run.say("limit all 0")
+        status = run.wait()
+        if status == 0:
+            s.must_be_exact(s.archive)
+        else:
+            assert status in (1, 3), run.report()
+        s.must_be_untouched()
+
+
+def hot_unplug(version):
+    """A drive is unplugged in mid-copy: its frozen image stands and is saved whole."""
+    product()
+    with Scenario(version, drives=standard_drives(count=3)) as s:
+        run = s.backup("--limit", "2M", "--no-vmstate")
+        s.wait_copying(run)
+        s.vm.qmp.cmd("device_del", {"id": "disk2"})
+        try:
+            wait_for(lambda: "BADE" in s.vm.output(), 5, "the guest to notice")
+        except AssertionError:
+            pass  # a guest that does not look at its bus keeps the device
+        run.say("limit all 0")
+        run.must_succeed()
+        s.must_be_exact(s.archive)
+        names = [n["node-name"] for n in s.vm.qmp.cmd("query-named-block-nodes")]
+        assert not [n for n in names if n.startswith("vmb-")], names
+
+
+def second_backup_is_refused(version):
+    """While one runs, another says who holds the guest: 7."""
+    product()
+    with Scenario(version, drives=standard_drives(count=1)) as s:
+        run = s.backup("--limit", "1M", "--no-vmstate")
+        s.wait_copying(run)
+        second = s.backup("--no-vmstate", output=s.path("b.vma"))
+        assert second.wait() == 7, second.report()
+        run.say("limit all 0")
+        s.must_be_saved(run)
+        s.must_be_untouched()
+
+
+def filter_refused(version):
+    """Where a drive refuses the filter it is saved directly, in the same stopped window, with a warning: 3."""
+    product()
+    with Scenario(version, drives=standard_drives(count=2)) as s:
+        s.add_proxy().fail("qom-set", nth=1, where=lambda m: "cbw-0" in str(m["arguments"].get("value")), desc="refused")
+        run = s.backup("--no-vmstate")
+        s.must_be_saved(run, status=3)
+        s.must_be_untouched()
+
+
+def direct_by_request(version):
+    product()
+    with Scenario(version, drives=standard_drives(count=2)) as s:
+        run = s.backup("--guard", "direct")
+        s.must_be_saved(run, status=3)
+        assert s.vm.rounds()
+        s.must_be_untouched()
+
+
+def odd_monitors_are_told_apart(version):
+    """A command that QEMU refuses to know is named; nothing is left."""
+    product()
+    with Scenario(version, drives=standard_drives(count=1)) as s:
+        s.add_proxy().fail("query-block", nth=None, klass="CommandNotFound", desc="The command query-block has not been found")
+        run = s.backup("--no-vmstate")
+        status = run.wait()
+        assert status not in (0, 3) and status > 0, run.report()
+        s.must_be_untouched()
+        try:
+            s.vm.qmp.cmd("nonsense")
+        except QmpError:
+            pass
+
+
+if __name__ == "__main__":
+    main(paused_guest_stays_paused, outside_cancel_is_no_success, hot_unplug, second_backup_is_refused, filter_refused,
+         direct_by_request, odd_monitors_are_told_apart)

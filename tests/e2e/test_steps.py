@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every command of a run refused once, cut off once, and interrupted by a signal once: always undone.
+
+The list of commands is that of a run that went well, so a new step is covered by itself.
+"""
+import collections
+import os
+import pathlib
+import signal
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from vmtest import Scenario, main, product, standard_drives
+
+# Asking again and again: these come any number of times, one of each is enough.
+QUERIES = {"query-jobs", "query-block-jobs", "query-migrate", "query-status", "query-block", "query-named-block-nodes",
+           "query-blockstats"}
+
+
+def positions(proxy):
+    """(command, nth) of everything that was sent."""
+    count = collections.Counter()
+    for name in proxy.names():
+        count[name] += 1
+        if name not in QUERIES or count[name] == 1:
+            yield name, count[name]
+
+
+def scenario(version):
+    return Scenario(version, drives=standard_drives(count=1, size=4 << 20, with_odd_ones=False))
+
+
+def commands_of_a_good_run(s, options):
+    proxy = s.add_proxy()
+    run = s.backup(*options)
+    run.must_succeed()
+    proxy.close()
+    os.unlink(s.archive)
+    return [p for p in positions(proxy) if p[0] != "qmp_capabilities"]
+
+
+def attempt(s, options, number, prepare, during=None):
+    """One run through a fresh proxy; returns its exit status. Whatever it was, QEMU must be as before."""
+    os.path.exists(s.archive) and os.unlink(s.archive)
+    if os.path.exists(s.path("proxy")):
+        os.unlink(s.path("proxy"))
+    rule = prepare(s.add_proxy())
+    run = s.backup(*options)
+    if during:
+        during(run, rule)
+    status = run.wait(60)
+    s.proxy.close()
+    assert status == 0 or rule.has_come(), f"step {number} never came: {run.report()}"
+    try:
+        s.must_be_untouched(rounds=16)
+        assert status in (0, 3) or not os.path.exists(s.archive), "an archive although it failed"
+        if status in (0, 3):
+            s.must_be_exact(s.archive)
+        assert status >= 0, "it crashed"
+    except AssertionError as reason:
+        raise AssertionError(f"{reason}{run.report()}") from None
+    return status
+
+
+def every_command(version, options, prepare, during=None):
+    product()
+    with scenario(version) as s:
+        statuses = collections.Counter()
+        for command, nth in commands_of_a_good_run(s, options):
+            try:
+                status = attempt(s, options, f"{command} {nth}", lambda proxy: prepare(proxy, command, nth), during)
+            except AssertionError as reason:
+                raise AssertionError(f"at {command} number {nth}: {reason}") from None
+            statuses[status] += 1
+        print(f"      {sum(statuses.values())} runs, exit statuses {dict(statuses)}")
+        return statuses
+
+
+def refused(version):
+    for options in (["--no-vmstate"], []):
+        every_command(version, options, lambda proxy, command, nth: proxy.fail(command, nth))
+
+
+def interrupted(version):
+    """SIGTERM while the command is on its way."""
+    def interrupt(run, rule):
+        rule.wait(30)
+        run.signal(signal.SIGTERM)
+        rule.release()
+    statuses = every_command(version, [], lambda proxy, command, nth: proxy.hold(command, nth), interrupt)
+    assert set(statuses) <= {143, 0}, statuses
+
+
+def cut_off(version):
+    """The monitor's connection breaks when the command comes by; the next connection works."""
+    every_command(version, ["--no-vmstate"], lambda proxy, command, nth: proxy.hang_up_at(command, nth))
+
+
+if __name__ == "__main__":
+    main(refused, interrupted, cut_off)

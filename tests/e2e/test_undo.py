@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""However a run ends, QEMU is as before, the guest writes on, the status tells, and no archive has the final name."""
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from vmtest import Scenario, Skip, main, product, standard_drives, wait_for
+
+DRIVES = {"count": 2, "size": 16 << 20}
+
+
+def signals(version):
+    """SIGINT 130, SIGTERM 143: in mid-copy, and while the guest is stopped for the instant."""
+    product()
+    with Scenario(version, drives=standard_drives(**DRIVES)) as s:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            run = s.backup("--limit", "1M", "--no-vmstate")
+            s.wait_copying(run)
+            run.signal(number)
+            s.must_have_failed(run, 128 + number)
+            s.must_be_untouched()
+        proxy = s.add_proxy()
+        s.take_note()
+        hold = proxy.hold("qom-set")
+        run = s.backup()
+        hold.wait(30)
+        run.signal(signal.SIGTERM)
+        hold.release()
+        s.must_have_failed(run, 143)
+        s.must_be_untouched()
+
+
+def cancelled_by_command(version):
+    """cancel-all with the guest's name ends it with 4; without the name nothing happens."""
+    product()
+    with Scenario(version, drives=standard_drives(**DRIVES)) as s:
+        run = s.backup("--limit", "1M", "--no-vmstate")
+        s.wait_copying(run)
+        run.say("cancel-all")
+        run.wait_event(ev="reply", ok=False)
+        run.say("cancel-all guest")
+        s.must_have_failed(run, 4)
+        s.must_be_untouched()
+
+
+def broken_pipe(version):
+    """The command we write into ends early: 6."""
+    product()
+    with Scenario(version, drives=standard_drives(**DRIVES)) as s:
+        run = s.backup("--no-vmstate", output="|head -c 2000000 > /dev/null")
+        s.must_have_failed(run, 6)
+        s.must_be_untouched()
+
+
+def full_file_system(version):
+    """A file system of 4 MiB: --on-full fail ends with 6; --on-full wait pauses and goes on when there is room."""
+    product()
+    with Scenario(version, drives=standard_drives(**DRIVES)) as s:
+        small = s.path("small")
+        os.mkdir(small)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "vmabackup-test", small], check=False,
+                          capture_output=True).returncode:
+            raise Skip("may not mount a small file system here")
+        s.at_end(lambda: subprocess.run(["umount", "-l", small], check=True))
+        s.archive = f"{small}/a.vma"
+        s.must_have_failed(s.backup("--no-vmstate", "--on-full", "fail"), 6)
+        s.must_be_untouched()
+        run = s.backup("--no-vmstate", "--on-full", "wait:1")
+        wait_for(lambda: all(j["paused"] for j in s.wait_copying(run)), 30, "the jobs to be paused")
+        s.vm.wait_rounds(40)
+        subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
+        s.must_be_saved(run)
+        s.must_be_untouched()
+
+
+def existing_archive_is_kept(version):
+    """Never overwritten without --force; the guest is not even touched."""
+    product()
+    with Scenario(version, drives=standard_drives(**DRIVES)) as s:
+        proxy = s.add_proxy()
+        pathlib.Path(s.archive).write_text("precious")
+        run = s.backup("--no-vmstate")
+        assert run.wait() in (2, 6), run.report()
+        assert pathlib.Path(s.archive).read_text() == "precious"
+        assert "stop" not in proxy.names()
+        s.must_be_saved(s.backup("--no-vmstate", "--force"))
+        s.must_be_untouched(rounds=0)
+
+
+if __name__ == "__main__":
+    main(signals, cancelled_by_command, broken_pipe, full_file_system, existing_archive_is_kept)

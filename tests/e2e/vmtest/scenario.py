@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest, what it was like before, one backup of it, and the questions to ask afterwards.
+
+    with Scenario("7.2") as s:
+        run = s.backup("--no-vmstate")
+        s.must_be_saved(run)                # status 0, archive strict and exact, restored guest sound
+        s.must_be_untouched()               # QEMU as before, guest goes on
+"""
+import os
+
+from .drives import standard_drives
+from .env import wait_for
+from .lab import Lab
+from .proxy import Proxy
+from .restore import prove, unpack
+from .run import Run
+from .state import QemuState
+
+
+class Scenario(Lab):
+    """drives: as in Lab.guest(); rounds: how long the guest has run before anything happens."""
+
+    def __init__(self, version, drives=None, rounds=60, **options):
+        super().__init__(version)
+        os.mkdir(self.path("run"))
+        self.env = {"XDG_RUNTIME_DIR": self.path("run")}
+        try:
+            self.drives = drives or standard_drives()
+            self.vm = self.guest(self.drives, **options)
+            self.vm.wait_rounds(rounds)
+            self.take_note()
+        except BaseException:
+            self.__exit__()
+            raise
+        self.archive = self.path("a.vma")
+        self.proxy = None
+
+    def take_note(self):
+        """From here on "before" is now."""
+        self.before = QemuState(self.vm.qmp)
+        self.sockets = self.vm.sockets()
+
+    def add_proxy(self):
+        self.proxy = Proxy(self.path("proxy"), self.vm.monitor)
+        self.at_end(self.proxy.close)
+        return self.proxy
+
+    def run(self, *arguments, **options):
+        """The product with these arguments."""
+        run = Run(arguments, env=self.env, **options)
+        self.at_end(run.kill)
+        return run
+
+    def backup(self, *arguments, output=None, **options):
+        """vmabackup backup in the background, through the proxy if there is one."""
+        monitor = self.proxy.path if self.proxy else self.vm.monitor
+        return self.run("backup", "--json", "-o", output or self.archive, *arguments, monitor, **options)
+
+    # Moments ---------------------------------------------------------------------------------------------------
+
+    def jobs(self):
+        return self.vm.qmp.cmd("query-block-jobs")
+
+    def wait_copying(self, run, bytes_done=1):
+        """Until every job is there and some bytes have moved."""
+        def is_copying():
+            assert run.process.poll() is None, f"it has ended: {run.report()}"
+            jobs = self.jobs()
+            return jobs and sum(j["offset"] for j in jobs) >= bytes_done and jobs
+        return wait_for(is_copying, 40, "jobs that copy")
+
+    # Judgements ------------------------------------------------------------------------------------------------
+
+    def must_be_saved(self, run, status=0, archive=None, restore=True, seconds=60):
+        """It ended well and what it wrote is exact; returns ({drive: flat image}, RAM stream)."""
+        run.must_succeed(seconds, status)
+        images, vmstate = self.must_be_exact(archive or self.archive)
+        if restore and vmstate:
+            prove(self, self.drives, images, vmstate)
+        return images, vmstate
+
+    def must_be_exact(self, archive):
+        images, vmstate = unpack(archive, self.path("unpacked"))
+        expected = {d.name for d in self.drives if d.is_counted_on()}
+        assert expected <= set(images), f"the archive holds {sorted(images)}, not {sorted(expected)}"
+        prove(self, self.drives, images, None)
+        return images, vmstate
+
+    def must_have_failed(self, run, status, seconds=60):
+        """It ended with this status, said why in one line, and left no archive under its final name."""
+        got = run.wait(seconds)
+        assert got == status, f"exit status {got} instead of {status}: {run.report()}"
+        assert not os.path.exists(self.archive), "there is an archive although it failed"
+        assert run.errors.strip() or run.find(ev="result"), "it failed without a word"
+
+    def must_be_untouched(self, rounds=40, ignore=(), seconds=10):
+        """QEMU is as it was, nothing of ours is open, and the guest goes on counting."""
+        found = None
+
+        def is_as_before():
+            nonlocal found
+            found = self.before.differences(QemuState(self.vm.qmp), ignore)
+            return not found and self.vm.sockets() <= self.sockets
+        try:
+            wait_for(is_as_before, seconds, "QEMU to be as it was")
+        except AssertionError as reason:
+            raise AssertionError(f"{reason}:\n  " + "\n  ".join(found or [f"{self.vm.sockets()} sockets are open "
+                                                                         f"instead of {self.sockets}"])) from None
+        if rounds and self.before.parts["status"]["running"]:
+            self.vm.wait_rounds(rounds)
