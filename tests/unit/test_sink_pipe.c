@@ -303,6 +303,14 @@ static void test_command_closes_input(struct fixture *f, gconstpointer data)
     drop(f, s);
 }
 
+/* The process whose number stands in the file. */
+static pid_t pid_in(const char *path)
+{
+    g_autofree char *text = NULL;
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    return (pid_t)atoi(text);
+}
+
 /* One that reads nothing and has a child: the abort ends the whole group, and at once. */
 static void test_command_aborted(struct fixture *f, gconstpointer data)
 {
@@ -321,10 +329,9 @@ static void test_command_aborted(struct fixture *f, gconstpointer data)
     g_assert_cmpuint(o.calls, ==, 1);
     g_assert_error(o.error, VMB_ERROR, VMB_ERROR_CANCELLED);
     g_error_free(o.error);
-    g_autofree char *pid = NULL;
-    g_file_get_contents(f->path, &pid, NULL, NULL);
-    while (kill((pid_t)atoi(pid), 0) == 0) { /* until init has reaped it */
-        g_autofree char *stat_path = g_strdup_printf("/proc/%d/stat", atoi(pid));
+    pid_t pid = pid_in(f->path);
+    while (kill(pid, 0) == 0) { /* until init has reaped it */
+        g_autofree char *stat_path = g_strdup_printf("/proc/%d/stat", pid);
         g_autofree char *state = NULL;
         g_assert_cmpuint((uv_hrtime() - began) / 1000000, <, DEADLINE_MS);
         if (g_file_get_contents(stat_path, &state, NULL, NULL) && strstr(state, ") Z "))
@@ -347,6 +354,22 @@ static void test_command_killed(struct fixture *f, gconstpointer data)
     g_assert_cmpuint(o.calls, ==, 1);
     g_assert_error(o.error, VMB_ERROR, VMB_ERROR_CANCELLED);
     g_error_free(o.error);
+}
+
+/* The shell has ended, and what still reads will tell nobody how it fared: no write may count on it. */
+static void test_command_deserts(struct fixture *f, gconstpointer data)
+{
+    g_autofree char *command =
+        g_strdup_printf("exec 3<&0; cat <&3 >/dev/null 2>&1 & echo $$ > '%s.new'; mv '%s.new' '%s'", f->path,
+                        f->path, f->path);
+    struct sink *s = open_command(f, command);
+    while (!exists(f->path))
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+    pid_t shell = pid_in(f->path);
+    while (kill(shell, 0) == 0) /* until libuv has reaped it */
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+    assert_says(write_bytes(f, s, "x", 1), "ended early, with status 0");
+    drop(f, s);
 }
 
 /* The shell has ended well, but not all that it started: a finish does not wait for that one's standard
@@ -380,6 +403,7 @@ int main(int argc, char **argv)
     ADD("command-closes-input", test_command_closes_input);
     ADD("command-aborted", test_command_aborted);
     ADD("command-killed", test_command_killed);
+    ADD("command-deserts", test_command_deserts);
     ADD("command-grandchild", test_command_grandchild);
     return g_test_run();
 }
