@@ -48,6 +48,11 @@ bool tty_size(int fd, int *width, int *height)
     return true;
 }
 
+bool tty_is_ours(int fd)
+{
+    return tcgetpgrp(fd) == getpgrp();
+}
+
 bool tty_is_gone(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};

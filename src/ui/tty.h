@@ -20,6 +20,8 @@ bool tty_raw(int fd, struct termios *before);
 void tty_restore(int fd, const struct termios *before);
 /* False when the terminal does not know it. */
 bool tty_size(int fd, int *width, int *height);
+/* We are in the foreground: only then may the terminal be read or changed, else the kernel stops us. */
+bool tty_is_ours(int fd);
 /* Nobody is at the other end any more. */
 bool tty_is_gone(int fd);
 /* Writes all of it as far as the terminal takes it within deadline_ms; for the last words. */

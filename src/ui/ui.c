@@ -25,6 +25,35 @@ void ui_say(struct ui *ui, enum model_level level, const char *format, ...)
     va_end(args);
 }
 
+static const char *limit_text(uint64_t rate, char text[UNITS_LEN])
+{
+    return rate ? units_format_rate(rate, text) : "none";
+}
+
+/* Only what QEMU has confirmed is told: the model's limits, not what was asked for. */
+static void tell_limits(struct ui *ui, const struct model *m)
+{
+    char old_text[UNITS_LEN], new_text[UNITS_LEN];
+    unsigned n = MIN(m->n_drives, UI_MAX_ROWS), changed = 0, last = 0;
+    uint64_t before = 0;
+    for (unsigned i = 0; i < n; i++) {
+        bool is_new = i < ui->n_limits && ui->phase == m->phase && ui->limits[i] != m->drives[i].limit;
+        if (is_new) {
+            changed++;
+            last = i;
+            before = ui->limits[i];
+        }
+        ui->limits[i] = m->drives[i].limit;
+    }
+    ui->n_limits = n;
+    ui->phase = m->phase;
+    if (changed > 1)
+        ui_say(ui, MODEL_INFO, "%u drives have a new limit", changed);
+    else if (changed)
+        ui_say(ui, MODEL_INFO, "%s limit %s > %s", m->drives[last].name, limit_text(before, old_text),
+               limit_text(m->drives[last].limit, new_text));
+}
+
 void ui_tick(struct ui *ui, const struct model *m, int64_t now_ms)
 {
     ui->now_ms = now_ms;
@@ -32,6 +61,7 @@ void ui_tick(struct ui *ui, const struct model *m, int64_t now_ms)
     for (unsigned i = 0; i < MIN(m->n_drives, UI_MAX_ROWS); i++)
         if (m->drives[i].is_paused_by_target)
             ui->held_until_ms[i] = now_ms + UI_HELD_MS;
+    tell_limits(ui, m);
     /* A question about a run that is over is none. */
     if (ui->dialog == UI_DIALOG_LIMIT && !command_is_valid(COMMAND_LIMIT, m->phase))
         ui->dialog = UI_DIALOG_NONE;
@@ -40,21 +70,9 @@ void ui_tick(struct ui *ui, const struct model *m, int64_t now_ms)
         ui->dialog = UI_DIALOG_NONE;
 }
 
-static void say_limit(struct ui *ui, const struct model *m, const struct model_event *e)
-{
-    char old_text[UNITS_LEN], new_text[UNITS_LEN];
-    bool is_one = e->drive >= 0 && e->drive < (int)m->n_drives;
-    ui_say(ui, MODEL_INFO, "%s limit %s > %s%s", is_one ? m->drives[e->drive].name : "all:",
-           e->old_value ? units_format_rate(e->old_value, old_text) : "none",
-           e->new_value ? units_format_rate(e->new_value, new_text) : "none",
-           is_one ? "" : ", the same value to each");
-}
-
 void ui_event(struct ui *ui, const struct model *m, const struct model_event *e)
 {
-    if (e->type == MODEL_EV_LIMIT)
-        say_limit(ui, m, e);
-    else if (e->type == MODEL_EV_REPLY && !e->ok && e->text)
+    if (e->type == MODEL_EV_REPLY && !e->ok && e->text)
         ui_say(ui, MODEL_ERROR, "%s", e->text);
     else if (e->type == MODEL_EV_PHASE && m->phase == MODEL_DONE)
         ui->view = UI_VIEW_MAIN;

@@ -48,6 +48,9 @@ struct ui {
     enum model_level message_level;
     int64_t message_until_ms, now_ms;
     int64_t held_until_ms[UI_MAX_ROWS];
+    uint64_t limits[UI_MAX_ROWS]; /* as last seen, to tell when QEMU has confirmed a new one */
+    unsigned n_limits;
+    enum model_phase phase; /* as last seen */
 };
 
 enum ui_does { UI_NOTHING, UI_COMMAND, UI_LEAVE, UI_REDRAW, UI_NEXT_THEME };
@@ -58,7 +61,7 @@ struct ui_action {
 
 void ui_init(struct ui *ui, const struct glyphs *glyphs);
 struct ui_action ui_key(struct ui *ui, uint32_t key, const struct model *m, int64_t now_ms);
-/* Lets messages and marks grow old. Call before each ui_draw(). */
+/* Lets messages and marks grow old, tells of limits that have changed. Call before each ui_draw(). */
 void ui_tick(struct ui *ui, const struct model *m, int64_t now_ms);
 /* Shows what an event is about in the message line, where that is not seen elsewhere. */
 void ui_event(struct ui *ui, const struct model *m, const struct model_event *e);

@@ -270,13 +270,16 @@ static void test_events(void)
 {
     struct desk d;
     desk_open(&d, scene_copy);
-    struct model_event e = {
-        .type = MODEL_EV_LIMIT, .drive = 2, .old_value = 200 * M, .new_value = 120 * M, .id = -1};
-    ui_event(&d.ui, &d.m, &e);
-    g_assert_cmpstr(d.ui.message, ==, "scsi1 limit 200M/s > 120M/s");
-    e = (struct model_event){.type = MODEL_EV_LIMIT, .drive = -1, .new_value = 50 * M};
-    ui_event(&d.ui, &d.m, &e);
-    g_assert_cmpstr(d.ui.message, ==, "all: limit none > 50.0M/s, the same value to each");
+    d.m.drives[2].limit = 200 * M; /* QEMU has confirmed */
+    ui_tick(&d.ui, &d.m, d.now_ms);
+    g_assert_cmpstr(d.ui.message, ==, "scsi1 limit 120M/s > 200M/s");
+    d.m.drives[2].limit = 0;
+    ui_tick(&d.ui, &d.m, d.now_ms);
+    g_assert_cmpstr(d.ui.message, ==, "scsi1 limit 200M/s > none");
+    d.m.drives[2].limit = d.m.drives[3].limit = 50 * M;
+    ui_tick(&d.ui, &d.m, d.now_ms);
+    g_assert_cmpstr(d.ui.message, ==, "2 drives have a new limit");
+    struct model_event e;
     e = (struct model_event){.type = MODEL_EV_REPLY, .ok = false, .text = "no such drive"};
     ui_event(&d.ui, &d.m, &e);
     g_assert_cmpstr(d.ui.message, ==, "no such drive");

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The console: the loop that carries both the run and its screen. Frames come twice a second, after a key at
+ * once; nothing here ever waits for the terminal. When the terminal is lost the run goes on without it.
+ */
+#include "console/app.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "ui/tty.h"
+
+#define FRAME_MS      500
+#define SLOW_FRAME_MS 1000 /* when the terminal had not taken the last one yet */
+#define KEY_FRAME_MS  30
+#define FIRST_MS      300 /* a connect that is quicker is not shown */
+
+static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT, SIGWINCH};
+
+struct app {
+    uv_loop_t loop;
+    uv_poll_t tty;
+    uv_timer_t clock;
+    uv_signal_t signals[G_N_ELEMENTS(caught)];
+    struct backup *backup;
+    struct screen *screen; /* NULL: the terminal is lost, or given back */
+    bool is_done;          /* the run is */
+    bool is_leaving;       /* as soon as it is */
+    bool was_drawn;
+    bool is_background; /* the shell has the terminal */
+    char outcome[MODEL_TEXT_LEN * 2];
+    int exit_status;
+};
+
+static void on_clock(uv_timer_t *timer);
+static void on_tty(uv_poll_t *poll, int status, int events);
+
+/* ---- frames ---- */
+
+static void draw_in(struct app *a, uint64_t ms)
+{
+    if (a->screen && (!uv_is_active((uv_handle_t *)&a->clock) || uv_timer_get_due_in(&a->clock) > ms))
+        uv_timer_start(&a->clock, on_clock, ms, 0);
+}
+
+/* The terminal is watched for room only while there is something to write. */
+static void watch_tty(struct app *a)
+{
+    int events = UV_READABLE | UV_DISCONNECT | (term_pending(a->screen->term) ? UV_WRITABLE : 0);
+    uv_poll_start(&a->tty, events, on_tty);
+}
+
+/* ---- leaving ---- */
+
+static void close_screen(struct app *a)
+{
+    if (!a->screen)
+        return;
+    uv_close((uv_handle_t *)&a->tty, NULL);
+    uv_close((uv_handle_t *)&a->clock, NULL);
+    screen_close(a->screen);
+    a->screen = NULL;
+}
+
+static void leave(struct app *a)
+{
+    const struct model *m = backup_model(a->backup);
+    a->exit_status = m->exit_status;
+    model_set(a->outcome, "%s: %s%s%s", *m->guest ? m->guest : m->monitor,
+              *m->outcome ? m->outcome : "nothing was saved", *m->next ? "; " : "", m->next);
+    close_screen(a);
+    for (unsigned i = 0; i < G_N_ELEMENTS(a->signals); i++)
+        uv_close((uv_handle_t *)&a->signals[i], NULL);
+    uv_stop(&a->loop);
+}
+
+static bool is_begun(struct app *a)
+{
+    enum model_phase phase = backup_model(a->backup)->phase;
+    return phase >= MODEL_PREPARE && phase != MODEL_DONE;
+}
+
+/* Only asked where nothing runs, or after the run was cancelled. */
+static void end_and_leave(struct app *a, int exit_status, const char *by_whom)
+{
+    a->is_leaving = true;
+    if (a->is_done)
+        leave(a);
+    else
+        backup_cancel(a->backup, exit_status, by_whom);
+}
+
+/* The terminal is lost. A backup under way goes on, its log tells the rest; without one there is nothing to
+ * do. */
+static void go_headless(struct app *a)
+{
+    close_screen(a);
+    a->is_leaving = true;
+    if (!is_begun(a))
+        end_and_leave(a, 128 + SIGHUP, "a lost terminal");
+}
+
+/* ---- the clock ---- */
+
+/* In the background the terminal is left alone, and looked at again by and by: touching it would stop us, and
+ * a stopped backup stalls its guest. */
+static bool has_terminal(struct app *a)
+{
+    if (tty_is_gone(a->screen->fd)) {
+        go_headless(a);
+        return false;
+    }
+    bool is_ours = tty_is_ours(a->screen->fd);
+    if (!is_ours) {
+        uv_poll_stop(&a->tty);
+        draw_in(a, FRAME_MS);
+    } else if (a->is_background) {
+        screen_resume(a->screen);
+    }
+    a->is_background = !is_ours;
+    return is_ours;
+}
+
+static void on_clock(uv_timer_t *timer)
+{
+    struct app *a = timer->data;
+    const struct model *m = backup_model(a->backup);
+    if (!has_terminal(a))
+        return;
+    bool is_shown = screen_draw(a->screen, m);
+    a->was_drawn = true;
+    term_pump(a->screen->term);
+    watch_tty(a);
+    /* Nothing moves any more: no clock. A message still has to go. */
+    if (ui_is_moving(m) || a->screen->ui.message_until_ms > a->screen->ui.now_ms || !is_shown)
+        draw_in(a, is_shown ? FRAME_MS : SLOW_FRAME_MS);
+}
+
+/* ---- keys ---- */
+
+static void act(struct app *a, const struct ui_action *action)
+{
+    g_autoptr(GError) error = NULL;
+    enum model_phase phase = backup_model(a->backup)->phase;
+    switch (action->does) {
+    case UI_COMMAND:
+        if (!backup_command(a->backup, &action->command, &error))
+            ui_say(&a->screen->ui, MODEL_ERROR, "%s", error->message);
+        break;
+    case UI_LEAVE:
+        end_and_leave(a, phase <= MODEL_CONNECT_FAILED ? 5 : 4, "operator");
+        break;
+    case UI_REDRAW:
+        term_redraw(a->screen->term);
+        break;
+    case UI_NEXT_THEME:
+        screen_next_theme(a->screen);
+        break;
+    case UI_NOTHING:
+        break;
+    }
+}
+
+static void take_key(struct app *a, uint32_t key)
+{
+    struct ui_action action =
+        ui_key(&a->screen->ui, key, backup_model(a->backup), g_get_monotonic_time() / 1000);
+    act(a, &action);
+    draw_in(a, a->was_drawn ? KEY_FRAME_MS : 0);
+}
+
+static void on_tty(uv_poll_t *poll, int status, int events)
+{
+    struct app *a = poll->data;
+    uint32_t key;
+    if (!has_terminal(a))
+        return;
+    while (a->screen && (events & UV_READABLE) && term_key(a->screen->term, &key))
+        take_key(a, key);
+    if (!a->screen)
+        return;
+    term_pump(a->screen->term);
+    watch_tty(a);
+}
+
+/* ---- signals ---- */
+
+static void catch_signal(struct app *a, unsigned i);
+
+/* Stops as the shell expects it, and is back when the shell continues us. */
+static void stop(struct app *a)
+{
+    if (is_begun(a)) {
+        ui_say(&a->screen->ui, MODEL_WARNING, "not stopping: a stopped backup stalls the guest's writes");
+        draw_in(a, 0);
+        return;
+    }
+    screen_suspend(a->screen);
+    for (unsigned i = 0; i < G_N_ELEMENTS(caught); i++)
+        if (caught[i] == SIGTSTP) {
+            uv_signal_stop(&a->signals[i]);
+            signal(SIGTSTP, SIG_DFL);
+            kill(0, SIGTSTP); /* not SIGSTOP: an orphaned group would hang */
+            catch_signal(a, i);
+        }
+    a->is_background = true; /* until seen otherwise */
+    draw_in(a, 0);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct app *a = handle->data;
+    if (number == SIGTERM) {
+        end_and_leave(a, 128 + SIGTERM, "SIGTERM");
+    } else if (!a->screen) {
+        if (number == SIGINT)
+            end_and_leave(a, 128 + SIGINT, "SIGINT");
+    } else if (number == SIGHUP) {
+        go_headless(a);
+    } else if (number == SIGINT) {
+        take_key(a, UI_KEY_CTRL_C);
+    } else if (number == SIGTSTP) {
+        stop(a);
+    } else if (number == SIGCONT) { /* somebody may have used the terminal meanwhile */
+        a->is_background = true;
+        draw_in(a, 0);
+    } else if (number == SIGWINCH) {
+        screen_resize(a->screen);
+        draw_in(a, 0);
+    }
+}
+
+static void catch_signal(struct app *a, unsigned i)
+{
+    uv_signal_start(&a->signals[i], on_signal, caught[i]);
+    uv_unref((uv_handle_t *)&a->signals[i]);
+}
+
+/* ---- the run ---- */
+
+static void on_event(void *user, const struct model_event *e)
+{
+    struct app *a = user;
+    if (!a->screen)
+        return;
+    ui_event(&a->screen->ui, backup_model(a->backup), e);
+    draw_in(a, e->type == MODEL_EV_PHASE ? 0 : FRAME_MS);
+}
+
+static void on_done(void *user)
+{
+    struct app *a = user;
+    a->is_done = true;
+    if (a->is_leaving || !a->screen || a->screen->ui.wants_to_leave)
+        leave(a);
+    else
+        draw_in(a, 0);
+}
+
+static void start(struct app *a)
+{
+    signal(SIGTTOU, SIG_IGN);
+    signal(SIGTTIN, SIG_IGN);
+    uv_poll_init(&a->loop, &a->tty, a->screen->fd);
+    uv_timer_init(&a->loop, &a->clock);
+    a->tty.data = a->clock.data = a;
+    watch_tty(a);
+    draw_in(a, FIRST_MS);
+    for (unsigned i = 0; i < G_N_ELEMENTS(caught); i++) {
+        uv_signal_init(&a->loop, &a->signals[i]);
+        a->signals[i].data = a;
+        catch_signal(a, i);
+    }
+    backup_connect(a->backup);
+}
+
+int app_run(const struct console_options *o, struct screen *screen)
+{
+    static const struct backup_listener listener = {.on_event = on_event, .on_done = on_done};
+    struct backup_options options = o->backup;
+    options.wait_for_begin = !o->begins_at_once;
+    options.reconnect_forever = true;
+    struct app a = {.screen = screen};
+    uv_loop_init(&a.loop);
+    a.backup = backup_new(&a.loop, &options, &listener, &a);
+    start(&a);
+    uv_run(&a.loop, UV_RUN_DEFAULT);
+    app_close_loop(&a.loop, a.exit_status);
+    backup_free(a.backup);
+    printf("%s\n", a.outcome);
+    return a.exit_status;
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "console/options.h"
+
+#include <string.h>
+
+#include "backup/options.h"
+#include "base/error.h"
+#include "ui/glyphs.h"
+
+static void add_entries(GOptionGroup *group, struct console_options *o)
+{
+    const GOptionEntry entries[] = {
+        {"theme", 0, 0, G_OPTION_ARG_FILENAME, &o->theme, "default, mono, one of yours, or a file", "NAME"},
+        {"glyphs", 0, 0, G_OPTION_ARG_STRING, &o->glyphs,
+         "unicode, blocks or ascii (default: what the terminal has)", "SET"},
+        {"color", 0, 0, G_OPTION_ARG_STRING, &o->color, "auto, always or never (auto heeds NO_COLOR)",
+         "WHEN"},
+        {"readonly", 0, 0, G_OPTION_ARG_NONE, &o->is_readonly, "Refuse every key that changes something",
+         NULL},
+        {"start", 0, 0, G_OPTION_ARG_NONE, &o->begins_at_once, "Begin at once, without showing the plan",
+         NULL},
+        {"plain", 0, 0, G_OPTION_ARG_NONE, &o->is_plain, "Lines instead of a screen; begins at once", NULL},
+        {"version", 0, 0, G_OPTION_ARG_NONE, &o->wants_version, "Print the version", NULL},
+        {NULL, 0, 0, 0, NULL, NULL, NULL},
+    };
+    g_option_group_add_entries(group, entries);
+}
+
+static bool usage(GError **error, const char *what, const char *value, const char *instead)
+{
+    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s%s%s; %s", what, value ? " " : "", value ? value : "",
+                instead);
+    return false;
+}
+
+static bool check(const struct console_options *o, int argc, GError **error)
+{
+    static const char *const colors[] = {"auto", "always", "never", NULL};
+    if (o->glyphs && !glyphs_find(o->glyphs))
+        return usage(error, "glyphs", o->glyphs, "there are unicode, blocks and ascii");
+    if (o->color && !g_strv_contains(colors, o->color))
+        return usage(error, "color", o->color, "it is auto, always or never");
+    if (argc != 2)
+        return usage(error, argc < 2 ? "no monitor named" : "more than one monitor named", NULL,
+                     "see vmabackup-tui --help");
+    return true;
+}
+
+bool console_options_parse(struct console_options *o, int *argc, char ***argv, GError **error)
+{
+    *o = (struct console_options){0};
+    backup_options_init(&o->backup);
+    g_autoptr(GOptionContext) context = g_option_context_new("MONITOR");
+    GOptionGroup *group = backup_options_group(&o->backup);
+    add_entries(group, o);
+    g_option_context_set_main_group(context, group);
+    g_option_context_set_summary(context, "Watch and steer the backup of a running QEMU guest.");
+    g_option_context_set_description(
+        context,
+        "MONITOR is the guest's QMP socket, or host:port. Nothing is changed in QEMU before you begin.");
+    g_autoptr(GError) unparsed = NULL;
+    if (!g_option_context_parse(context, argc, argv, &unparsed))
+        return usage(error, unparsed->message, NULL, "see vmabackup-tui --help");
+    if (o->wants_version)
+        return true;
+    if (!check(o, *argc, error))
+        return false;
+    o->backup.monitor = g_strdup((*argv)[1]);
+    return backup_options_check(&o->backup, error);
+}
+
+void console_options_clear(struct console_options *o)
+{
+    backup_options_clear(&o->backup);
+    g_free(o->theme);
+    g_free(o->glyphs);
+    g_free(o->color);
+}
+
+bool console_options_is_mono(const struct console_options *o)
+{
+    const char *no_color = g_getenv("NO_COLOR");
+    if (o->color && !g_str_equal(o->color, "auto"))
+        return g_str_equal(o->color, "never");
+    return no_color && *no_color;
+}

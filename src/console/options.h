@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/* The command line of vmabackup-tui: the options of a backup, and those of the screen. */
+#include "backup/backup.h"
+
+struct console_options {
+    struct backup_options backup;
+    char *theme;  /* name or file, NULL = by itself */
+    char *glyphs; /* unicode, blocks or ascii, NULL = by itself */
+    char *color;  /* auto, always or never; NULL = auto */
+    gboolean is_readonly, is_plain, begins_at_once, wants_version;
+};
+/* Takes argv apart. VMB_ERROR_USAGE with one sentence when it is wrong. */
+bool console_options_parse(struct console_options *o, int *argc, char ***argv, GError **error);
+void console_options_clear(struct console_options *o);
+/* No colours: asked for, or NO_COLOR is set and nothing else was asked for. */
+bool console_options_is_mono(const struct console_options *o);

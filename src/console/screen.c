@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "console/screen.h"
+
+#include <langinfo.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ui/tty.h"
+
+static const struct glyphs *choose_glyphs(const struct console_options *o)
+{
+    const char *term = g_getenv("TERM");
+    return o->glyphs ? glyphs_find(o->glyphs) : glyphs_for(nl_langinfo(CODESET), term ? term : "");
+}
+
+static bool load_theme(struct screen *s, const struct console_options *o, GError **error)
+{
+    const char *name = o->theme ? o->theme : console_options_is_mono(o) ? "mono" : "default";
+    if (o->theme)
+        return theme_load(name, &s->theme, error);
+    g_autoptr(GError) broken = NULL; /* one of the user's own by that name must not keep him out */
+    if (!theme_load(name, &s->theme, &broken)) {
+        theme_load_builtin(&s->theme);
+        ui_say(&s->ui, MODEL_WARNING, "%s", broken->message);
+    }
+    return true;
+}
+
+static bool open_terminal(struct screen *s, const struct console_options *o, GError **error)
+{
+    struct term_options options = {.type = g_getenv("TERM"), .is_mono = console_options_is_mono(o)};
+    s->fd = tty_open(error);
+    if (s->fd < 0)
+        return false;
+    options.fd = s->fd;
+    s->term = term_new(&options, error);
+    return s->term != NULL;
+}
+
+bool screen_open(struct screen *s, const struct console_options *o, GError **error)
+{
+    int width = 80, height = 24;
+    *s = (struct screen){.fd = -1};
+    ui_init(&s->ui, choose_glyphs(o));
+    s->ui.is_readonly = o->is_readonly;
+    s->ui.now_ms = g_get_monotonic_time() / 1000;
+    if (!load_theme(s, o, error) || !open_terminal(s, o, error)) {
+        screen_close(s);
+        return false;
+    }
+    s->before = g_new0(struct termios, 1);
+    tty_raw(s->fd, s->before);
+    tty_guard(s->fd, s->before, term_farewell(s->term));
+    tty_size(s->fd, &width, &height);
+    term_theme(s->term, &s->theme);
+    s->canvas = canvas_new(width, height, s->ui.glyphs->is_ascii);
+    return true;
+}
+
+void screen_close(struct screen *s)
+{
+    g_clear_pointer(&s->term, term_free);
+    g_clear_pointer(&s->canvas, canvas_free);
+    if (s->before) {
+        tty_restore(s->fd, s->before);
+        tty_unguard();
+    }
+    g_clear_pointer(&s->before, g_free);
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+}
+
+void screen_suspend(struct screen *s)
+{
+    term_leave(s->term);
+    tty_restore(s->fd, s->before);
+}
+
+void screen_resume(struct screen *s)
+{
+    struct termios ignored;
+    tty_raw(s->fd, &ignored);
+    screen_resize(s);
+}
+
+void screen_resize(struct screen *s)
+{
+    int width = s->canvas->width, height = s->canvas->height;
+    tty_size(s->fd, &width, &height);
+    canvas_resize(s->canvas, width, height);
+    term_resize(s->term, width, height);
+}
+
+bool screen_draw(struct screen *s, const struct model *m)
+{
+    ui_tick(&s->ui, m, g_get_monotonic_time() / 1000);
+    if (term_pending(s->term))
+        return false;
+    ui_draw(&s->ui, m, g_get_real_time() / G_USEC_PER_SEC, s->canvas);
+    return term_draw(s->term, s->canvas);
+}
+
+/* A theme that is broken says where, and the one that was there stays. */
+void screen_next_theme(struct screen *s)
+{
+    g_auto(GStrv) names = theme_names();
+    g_autoptr(GError) error = NULL;
+    unsigned n = g_strv_length(names), at = 0;
+    while (at < n && !g_str_equal(names[at], s->theme.name))
+        at++;
+    for (unsigned i = 1; i <= n; i++) { /* past those that are broken */
+        g_clear_error(&error);
+        if (theme_load(names[(at + i) % n], &s->theme, &error))
+            break;
+        ui_say(&s->ui, MODEL_WARNING, "%s", error->message);
+    }
+    term_theme(s->term, &s->theme);
+    if (!error)
+        ui_say(&s->ui, *s->theme.warning ? MODEL_WARNING : MODEL_INFO, "theme %s%s%s", s->theme.name,
+               *s->theme.warning ? "   " : "", s->theme.warning);
+}

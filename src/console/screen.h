@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * The operator's terminal with all that is shown on it; no loop, no engine. Taken at the first frame, given
+ * back by screen_close() and by any crash.
+ */
+#include "console/options.h"
+#include "ui/term.h"
+#include "ui/ui.h"
+
+struct screen {
+    int fd; /* our own open of the terminal: to be watched by the loop */
+    struct termios *before;
+    struct term_screen *term;
+    struct canvas *canvas;
+    struct theme theme;
+    struct ui ui;
+};
+
+/* False with a sentence where there can be no screen; then lines must do. */
+bool screen_open(struct screen *s, const struct console_options *o, GError **error);
+/* The terminal as it was. */
+void screen_close(struct screen *s);
+/* Before stopping, and after. */
+void screen_suspend(struct screen *s);
+void screen_resume(struct screen *s);
+/* Follows the terminal's size. */
+void screen_resize(struct screen *s);
+/* False when the frame was dropped. */
+bool screen_draw(struct screen *s, const struct model *m);
+void screen_next_theme(struct screen *s);
