@@ -73,6 +73,15 @@ void facts_data(const struct scene *s, int y)
     fact(&pen, "ratio", figure_ratio(data, m->written, s->glyphs->none, text));
 }
 
+/* What was set for all still holds for each: no drive has got a limit of its own since. */
+static bool is_same_to_each(const struct model *m)
+{
+    for (unsigned i = 0; i < m->n_drives; i++)
+        if (m->drives[i].state == MODEL_RUN && m->drives[i].limit != m->global_limit)
+            return false;
+    return m->global_limit != 0;
+}
+
 void facts_guest(const struct scene *s, int y)
 {
     const struct model *m = s->m;
@@ -81,9 +90,9 @@ void facts_guest(const struct scene *s, int y)
     if (m->pause_ms == MODEL_UNKNOWN)
         pen_try(&pen, ROLE_TEXT, "not stopped yet");
     else
-        pen_try(&pen, ROLE_TEXT, "stopped %s for the instant", units_format_ms(m->pause_ms, text));
+        pen_try(&pen, ROLE_TEXT, "stopped %s once", units_format_ms(m->pause_ms, text));
     pen_gap(&pen, 3);
-    if (m->global_limit)
-        pen_right(&pen, ROLE_TEXT, "  limit %s, the same to each", figure_rate(m->global_limit, "", text));
+    if (is_same_to_each(m))
+        pen_right(&pen, ROLE_TEXT, "  limit %s to each", units_format_rate(m->global_limit, text));
     pen_text(&pen, ROLE_TEXT, "%s", m->recipe);
 }

@@ -88,7 +88,9 @@ static void draw_figures(const struct scene *s, struct pen *pen, const struct mo
 {
     const char *none = s->glyphs->none;
     char text[FIGURE_LEN];
-    uint64_t took = is_ok ? d->elapsed_ms : MODEL_UNKNOWN, rate = is_ok ? d->average : MODEL_UNKNOWN;
+    bool has_time = is_ok && d->elapsed_ms;
+    uint64_t took = has_time ? d->elapsed_ms : MODEL_UNKNOWN;
+    uint64_t rate = has_time ? (uint64_t)((double)d->size * 1000 / (double)d->elapsed_ms) : MODEL_UNKNOWN;
     figure_size(d->size, none, text);
     pen_try(pen, ROLE_NUM, "%s", figure_pad(text, SIZE_COLUMNS));
     figure_short_time(took, none, text);
@@ -182,7 +184,7 @@ void screen_finished(const struct scene *s)
     y = draw_rows(s, y, CLAMP(below - y - (is_full ? 1 : 0), 1, n));
     if (is_full && y + 1 < below)
         draw_status(s, y + 1);
-    if (y + 5 < below) {
+    if (s->m->n_log && y + 5 < below) {
         log_title(s, y + 3);
         log_lines(s, y + 4, below - y - 4, 0);
     }

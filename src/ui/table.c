@@ -189,7 +189,8 @@ static void cell_eta(const struct scene *s, const struct columns *c, int y, cons
     char text[FIGURE_LEN], time[FIGURE_LEN];
     enum ui_role role = ROLE_NUM;
     bool is_over = state == MODEL_OK || state == MODEL_WARN;
-    uint64_t ms = is_over ? drive->elapsed_ms : is_moving(state) ? drive->eta_ms : MODEL_UNKNOWN;
+    uint64_t took = drive->elapsed_ms ? drive->elapsed_ms : MODEL_UNKNOWN;
+    uint64_t ms = is_over ? took : is_moving(state) ? drive->eta_ms : MODEL_UNKNOWN;
     if (is_moving(state) && drive->stalled_ms && !s->m->is_monitor_lost) {
         role = ROLE_STATE_WARN;
         g_snprintf(text, sizeof text, c->is_full ? "stall %s" : "stall",

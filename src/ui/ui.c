@@ -37,7 +37,7 @@ static void tell_limits(struct ui *ui, const struct model *m)
     unsigned n = MIN(m->n_drives, UI_MAX_ROWS), changed = 0, last = 0;
     uint64_t before = 0;
     for (unsigned i = 0; i < n; i++) {
-        bool is_new = i < ui->n_limits && ui->phase == m->phase && ui->limits[i] != m->drives[i].limit;
+        bool is_new = i < ui->n_limits && ui->limits[i] != m->drives[i].limit;
         if (is_new) {
             changed++;
             last = i;
@@ -46,7 +46,8 @@ static void tell_limits(struct ui *ui, const struct model *m)
         ui->limits[i] = m->drives[i].limit;
     }
     ui->n_limits = n;
-    ui->phase = m->phase;
+    if (ui->now_ms > ui->asked_until_ms)
+        return;
     if (changed > 1)
         ui_say(ui, MODEL_INFO, "%u drives have a new limit", changed);
     else if (changed)

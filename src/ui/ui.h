@@ -22,6 +22,7 @@
 
 #define UI_DIALOG_DEAF_MS 300
 #define UI_MESSAGE_MS     10000
+#define UI_ASKED_MS       10000
 #define UI_HELD_MS        3000 /* a pause by the target shows this long: it comes and goes many times a second */
 #define UI_MAX_ROWS       256
 #define UI_INPUT_LEN      64
@@ -50,7 +51,7 @@ struct ui {
     int64_t held_until_ms[UI_MAX_ROWS];
     uint64_t limits[UI_MAX_ROWS]; /* as last seen, to tell when QEMU has confirmed a new one */
     unsigned n_limits;
-    enum model_phase phase; /* as last seen */
+    int64_t asked_until_ms; /* a limit was asked for here: its confirmation is told */
 };
 
 enum ui_does { UI_NOTHING, UI_COMMAND, UI_LEAVE, UI_REDRAW, UI_NEXT_THEME };

@@ -103,6 +103,7 @@ static struct ui_action apply_limit(struct ui *ui, const struct model *m)
         c->is_relative = false;
     }
     ui->dialog = UI_DIALOG_NONE;
+    ui->asked_until_ms = ui->now_ms + UI_ASKED_MS;
     ui_say(ui, MODEL_INFO, "%s: asked QEMU for a new limit", ui->is_for_all ? "all" : ui->target);
     return action;
 }
@@ -242,6 +243,7 @@ static struct ui_action lift_limit(struct ui *ui, const struct model *m)
         ui_say(ui, MODEL_INFO, "%s has no limit", row ? row->name : "this");
         return nothing;
     }
+    ui->asked_until_ms = ui->now_ms + UI_ASKED_MS;
     return command(COMMAND_LIMIT, row->name);
 }
 

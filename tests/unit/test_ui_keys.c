@@ -270,6 +270,14 @@ static void test_events(void)
 {
     struct desk d;
     desk_open(&d, scene_copy);
+    d.m.drives[4].limit = 1 * M; /* somebody else: the log tells, not the message line */
+    ui_tick(&d.ui, &d.m, d.now_ms);
+    g_assert_cmpstr(d.ui.message, ==, "");
+    d.ui.selected = 2;
+    type(&d, "s200M");
+    press(&d, UI_KEY_ENTER);
+    ui_tick(&d.ui, &d.m, d.now_ms);
+    g_assert_nonnull(strstr(d.ui.message, "asked"));
     d.m.drives[2].limit = 200 * M; /* QEMU has confirmed */
     ui_tick(&d.ui, &d.m, d.now_ms);
     g_assert_cmpstr(d.ui.message, ==, "scsi1 limit 120M/s > 200M/s");
@@ -279,8 +287,7 @@ static void test_events(void)
     d.m.drives[2].limit = d.m.drives[3].limit = 50 * M;
     ui_tick(&d.ui, &d.m, d.now_ms);
     g_assert_cmpstr(d.ui.message, ==, "2 drives have a new limit");
-    struct model_event e;
-    e = (struct model_event){.type = MODEL_EV_REPLY, .ok = false, .text = "no such drive"};
+    struct model_event e = {.type = MODEL_EV_REPLY, .ok = false, .text = "no such drive"};
     ui_event(&d.ui, &d.m, &e);
     g_assert_cmpstr(d.ui.message, ==, "no such drive");
     type(&d, "s");
