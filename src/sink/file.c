@@ -208,6 +208,7 @@ static void on_removed(uv_work_t *request, int status)
 static void on_closed(uv_work_t *request, int status)
 {
     struct file *f = file_of(request);
+    partial_forget(&f->partial);
     g_clear_error(&f->broken);
     g_free(f);
 }
@@ -249,6 +250,8 @@ static void file_finish(struct sink *s)
 static void file_abort(struct sink *s, bool keep_partial)
 {
     struct file *f = (struct file *)s;
+    if (f->is_partial)
+        partial_abandon(&f->partial);
     if (!f->is_partial || keep_partial)
         return;
     sink_ref(s);

@@ -102,12 +102,34 @@ static int lock(int fd)
     return 0;
 }
 
-/* Is this open file what the name stands for? */
-static bool is_named(const struct partial *p, int fd)
+/* Does the name stand for this file? */
+static bool is_named(const struct partial *p, dev_t dev, ino_t ino)
 {
-    struct stat named, opened;
-    return fstatat(p->dir_fd, p->partial_name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &opened) == 0 &&
-           named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
+    struct stat st;
+    return fstatat(p->dir_fd, p->partial_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == ino &&
+           st.st_dev == dev;
+}
+
+static GSList *abandoned; /* of struct partial *, still locked by this process */
+
+void partial_abandon(struct partial *p)
+{
+    abandoned = g_slist_prepend(abandoned, p);
+}
+
+void partial_forget(struct partial *p)
+{
+    abandoned = g_slist_remove(abandoned, p);
+}
+
+static bool is_abandoned(const struct stat *st)
+{
+    for (const GSList *at = abandoned; at; at = at->next) {
+        const struct partial *p = at->data;
+        if (p->dev == st->st_dev && p->ino == st->st_ino)
+            return true;
+    }
+    return false;
 }
 
 /* Takes away what a dead run left. True: try again to create. */
@@ -121,9 +143,10 @@ static bool remove_dead(struct partial *p, GError **error)
     bool ok = true;
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         ok = refuse(p, error, VMB_ERROR_TARGET, "its .partial is not a file; remove it");
-    else if (lock(fd) == EWOULDBLOCK)
+    else if (lock(fd) == EWOULDBLOCK && !is_abandoned(&st))
         ok = refuse(p, error, VMB_ERROR_HELD, "is being written by another backup; choose another name");
-    else if (is_named(p, fd) && unlinkat(p->dir_fd, p->partial_name, 0) < 0 && errno != ENOENT)
+    else if (is_named(p, st.st_dev, st.st_ino) && unlinkat(p->dir_fd, p->partial_name, 0) < 0 &&
+             errno != ENOENT)
         ok = fail(p, error, "cannot remove what an earlier run left (.partial)", errno);
     close(fd);
     return ok;
@@ -132,8 +155,12 @@ static bool remove_dead(struct partial *p, GError **error)
 /* Another run may open, lock and unlink the new file before we hold its lock: then it is not ours. */
 static bool is_won(struct partial *p)
 {
-    if (lock(p->fd) == 0 && is_named(p, p->fd))
+    struct stat st;
+    if (lock(p->fd) == 0 && fstat(p->fd, &st) == 0 && is_named(p, st.st_dev, st.st_ino)) {
+        p->dev = st.st_dev;
+        p->ino = st.st_ino;
         return true;
+    }
     close(p->fd);
     p->fd = -1;
     return false;
@@ -205,7 +232,7 @@ bool partial_publish(struct partial *p, bool force, GError **error)
 {
     if (!sync_fd(p, p->fd, "cannot be made durable (fsync)", error))
         return false;
-    if (!is_named(p, p->fd))
+    if (!is_named(p, p->dev, p->ino))
         return refuse(p, error, VMB_ERROR_TARGET,
                       "its .partial was removed or replaced while it was written");
     p->is_complete = true;
@@ -221,7 +248,7 @@ bool partial_publish(struct partial *p, bool force, GError **error)
 
 void partial_remove(const struct partial *p)
 {
-    if (p->fd >= 0 && !p->is_complete && is_named(p, p->fd))
+    if (p->fd >= 0 && !p->is_complete && is_named(p, p->dev, p->ino))
         unlinkat(p->dir_fd, p->partial_name, 0);
 }
 
@@ -234,5 +261,6 @@ void partial_close(struct partial *p)
     g_free(p->path);
     g_free(p->name);
     g_free(p->partial_name);
-    *p = (struct partial){.fd = -1, .dir_fd = -1};
+    p->fd = p->dir_fd = -1;
+    p->path = p->name = p->partial_name = NULL;
 }

@@ -10,10 +10,11 @@
  *     partial_close(&p);
  *
  * The lock (flock) tells a run that is alive from one that died: what a dead run left is replaced, what a
- * living one writes is VMB_ERROR_HELD. Everything here may block: all but the first belongs into the pool.
+ * living one writes is VMB_ERROR_HELD. What touches the file may block, and all but the first belongs into the pool.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/types.h>
 #include <glib.h>
 
 struct partial {
@@ -22,6 +23,8 @@ struct partial {
     char *path; /* absolute, symbolic links resolved */
     char *name;
     char *partial_name;
+    dev_t dev; /* which file it is */
+    ino_t ino;
     /* Everything is in it and on the disk: partial_remove() will not touch it. Set by partial_publish(), while
      * another thread may be about to remove what seems to hang. */
     atomic_bool is_complete;
@@ -33,6 +36,10 @@ bool partial_create(struct partial *p, const char *path, bool force, GError **er
 /* fsync, then the final name: with force over whatever is there, else only where nothing is; then fsync of
  * the directory. When only the naming fails, the complete file stays as NAME.partial and the error says so. */
 bool partial_publish(struct partial *p, bool force, GError **error);
+/* The file is given up, but will be closed (and with that unlocked) only when a thread of the pool gets to it. From
+ * here on partial_create() in this process takes it for dead. Both belong to the thread of the loop. */
+void partial_abandon(struct partial *p);
+void partial_forget(struct partial *p); /* after partial_close() */
 /* Takes the name away, if it still is this file's. */
 void partial_remove(const struct partial *p);
 /* Closes and frees; the last close of a removed file gives its space back, which may take seconds. */

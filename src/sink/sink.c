@@ -122,7 +122,7 @@ static struct sink *open_stdout(uv_loop_t *loop, GError **error)
 static bool has_room(struct sink *s, uint64_t expected, GError **error)
 {
     uint64_t free_bytes = sink_free_bytes(s);
-    if (expected <= free_bytes)
+    if (expected == UINT64_MAX || expected <= free_bytes)
         return true;
     char need[UNITS_LEN], have[UNITS_LEN];
     g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET,

@@ -21,7 +21,7 @@
 struct sink;
 struct sink_options {
     bool force;        /* replace an existing file (at the rename, not before) */
-    uint64_t expected; /* bytes that will come: refused when the target has less room; 0 = do not check */
+    uint64_t expected; /* bytes that will come: refused when the target has less room; 0, UINT64_MAX = unknown */
 };
 /* The error of a full target (ENOSPC, EDQUOT, EFBIG) is of domain SINK_ERROR, code SINK_ERROR_FULL; what was
  * written of the failed write is undone (the position is where it was), so it can be tried again. A target that

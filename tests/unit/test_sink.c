@@ -100,6 +100,27 @@ static void test_held(struct fixture *f, gconstpointer data)
     g_assert_false(exists(f->partial));
 }
 
+/* The same target again, at once: the pool has not yet closed, and so not unlocked, what was given up.
+ * Neither may the removal of the old file, which is still to come, hit the new one. */
+static void test_again(struct fixture *f, gconstpointer data)
+{
+    g_autofree char *mebibyte = g_strnfill(1 << 20, 'm');
+    struct iovec iov = {mebibyte, 1 << 20};
+    struct outcome o = {0};
+    struct sink *old = must_open(f, f->path, false);
+    sink_write(old, &iov, 1, on_outcome, &o);
+    sink_abort(old, false);
+    sink_free(old);
+    struct sink *s = must_open(f, f->path, false);
+    must_refuse(f, f->path, false, VMB_ERROR_HELD, "being written by another backup");
+    g_clear_error(&o.error);
+    no_error(write_bytes(f, s, "new", 3));
+    no_error(finish(f, s));
+    sink_free(s);
+    assert_contents(f->path, "new");
+    g_clear_error(&o.error);
+}
+
 static void test_links(struct fixture *f, gconstpointer data)
 {
     g_autofree char *link = g_build_filename(f->dir, "link", NULL);
@@ -146,8 +167,13 @@ static void test_expected(struct fixture *f, gconstpointer data)
     g_assert_null(sink_open(&f->loop, f->path, &options, &error));
     g_assert_error(error, VMB_ERROR, VMB_ERROR_TARGET);
     g_assert_nonnull(strstr(error->message, "are free"));
+    g_clear_error(&error);
     uv_run(&f->loop, UV_RUN_DEFAULT);
     g_assert_false(exists(f->partial));
+    options.expected = UINT64_MAX; /* unknown */
+    struct sink *s = sink_open(&f->loop, f->path, &options, &error);
+    g_assert_nonnull(s);
+    sink_free(s);
 }
 
 static void limit_file_size(rlim_t bytes)
@@ -309,6 +335,7 @@ int main(int argc, char **argv)
     ADD("name-taken", test_name_taken);
     ADD("partial-replaced", test_partial_replaced);
     ADD("held", test_held);
+    ADD("again", test_again);
     ADD("links", test_links);
     ADD("refuses", test_refuses);
     ADD("expected", test_expected);
