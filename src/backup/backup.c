@@ -67,11 +67,12 @@ struct model_drive *backup_row(struct drive *d)
 /* Something that was asked for is missing, or was had only at a risk. */
 static bool is_incomplete(const struct backup *b)
 {
-    bool is_any_refused = false;
-
-    for (unsigned i = 0; i < b->drives->len; i++)
-        is_any_refused |= ((const struct drive *)g_ptr_array_index(b->drives, i))->has_refused_filter;
-    return b->is_ram_lost || is_any_refused || !b->is_freed_from_qemu;
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        const struct drive *d = g_ptr_array_index(b->drives, i);
+        if (!d->is_guarded && !d->is_read_only)
+            return true;
+    }
+    return b->is_ram_lost || !b->is_freed_from_qemu;
 }
 
 static void set_outcome(struct backup *b)

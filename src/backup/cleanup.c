@@ -313,6 +313,37 @@ static void on_status(void *user, const struct qmp_status *s, const GError *erro
     qmp_query_migrate(c->qmp, on_migration, c);
 }
 
+static bool is_seen(const struct qmp_node *nodes, unsigned n, const GArray *jobs, const char *run_id)
+{
+    g_autofree char *prefix = g_strdup_printf(PREFIX "%s-", run_id);
+
+    for (unsigned i = 0; i < n; i++)
+        if (nodes[i].node_name && g_str_has_prefix(nodes[i].node_name, prefix))
+            return true;
+    for (unsigned i = 0; i < jobs->len; i++)
+        if (g_str_has_prefix(g_array_index(jobs, struct action, i).name, prefix))
+            return true;
+    return false;
+}
+
+/* Keeps the records of this guest: by its monitor, or, if they came by another of its monitors, by their names in
+ * QEMU. False with an error if one of them is of a run that goes on. */
+static bool keep_own_records(struct cleanup *c, const struct qmp_node *nodes, unsigned n, GError **error)
+{
+    for (unsigned i = c->records->len; i-- > 0;) {
+        const struct journal_record *r = g_ptr_array_index(c->records, i);
+        bool is_here = is_seen(nodes, n, c->jobs, r->run_id);
+        if (is_here && r->is_alive && !r->is_of_monitor) {
+            g_set_error(error, VMB_ERROR, VMB_ERROR_HELD, "guest is held by backup %s, which goes on by another monitor",
+                        r->run_id);
+            return false;
+        }
+        if (!is_here && !r->is_of_monitor)
+            g_ptr_array_remove_index(c->records, i);
+    }
+    return true;
+}
+
 static bool has_part(const char *node, const char *part)
 {
     return strstr(node, part) != NULL;
@@ -322,9 +353,10 @@ static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const
 {
     static const char *const order[] = {"-cbw-", "-"}; /* filters, then everything they stood on */
     struct cleanup *c = user;
+    g_autoptr(GError) held = NULL;
 
-    if (error) {
-        finish(c, error);
+    if (error || !keep_own_records(c, nodes, n, &held)) {
+        finish(c, error ? error : held);
         return;
     }
     for (unsigned i = 0; i < n; i++)
@@ -406,8 +438,8 @@ struct cleanup *cleanup_new(uv_loop_t *loop, const char *monitor, bool dry_run, 
     c->snapshots = new_actions();
     c->inserted = new_actions();
     c->nodes = new_actions();
-    c->records = journal_read_all(monitor);
     c->lock = journal_open(monitor, "cleanup", &error);
+    c->records = journal_read_all(monitor); /* on_nodes() drops those of other guests */
     if (!c->lock) {
         finish(c, error);
         return NULL;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Asks QEMU for all that a plan needs, one question after another. */
 #include <string.h>
+#include "backup/journal.h"
 #include "backup/run.h"
 
 static void ask_next(struct backup *b);
@@ -133,9 +134,14 @@ static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const
     struct backup *b = user;
 
     b->model.n_leftovers = 0;
-    for (unsigned i = 0; !error && i < n; i++)
-        if (nodes[i].node_name && g_str_has_prefix(nodes[i].node_name, "vmb-"))
-            b->model.n_leftovers++;
+    b->is_held_elsewhere = false;
+    for (unsigned i = 0; !error && i < n; i++) {
+        if (!nodes[i].node_name || !g_str_has_prefix(nodes[i].node_name, "vmb-"))
+            continue;
+        g_autofree char *run_id = g_strndup(nodes[i].node_name + strlen("vmb-"), 8);
+        b->model.n_leftovers++;
+        b->is_held_elsewhere |= journal_is_alive(run_id);
+    }
     answered(b, error);
 }
 

@@ -243,12 +243,27 @@ static void read_capabilities(struct journal_record *r, json_object *list)
     }
 }
 
-static struct journal_record *record_of(const char *path, json_object *root)
+/* Somebody holds the lock that the record's run took. */
+static bool is_key_locked(const char *folder, const char *key)
+{
+    g_autofree char *lock_path = g_strdup_printf("%s/%s.lock", folder, key);
+    int fd = open(lock_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    bool is_locked = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
+
+    if (fd >= 0)
+        close(fd);
+    return is_locked;
+}
+
+static struct journal_record *record_of(const char *folder, const char *path, json_object *root, const char *key)
 {
     struct journal_record *r = g_new0(struct journal_record, 1);
+    g_autofree char *theirs = string_in(root, "key");
     json_object *value = NULL;
 
     r->path = g_strdup(path);
+    r->is_of_monitor = g_strcmp0(theirs, key) == 0;
+    r->is_alive = is_key_locked(folder, theirs);
     r->run_id = string_in(root, "run");
     r->capabilities = g_ptr_array_new_with_free_func(g_free);
     r->drives = g_array_new(FALSE, FALSE, sizeof(struct journal_drive));
@@ -265,16 +280,13 @@ static struct journal_record *record_of(const char *path, json_object *root)
     return r;
 }
 
-static void read_one(GPtrArray *records, const char *path, const char *key)
+static void read_one(GPtrArray *records, const char *folder, const char *name, const char *key)
 {
+    g_autofree char *path = g_build_filename(folder, name, NULL);
     json_object *root = json_object_from_file(path);
-    g_autofree char *theirs = NULL;
 
-    if (json_object_is_type(root, json_type_object)) {
-        theirs = string_in(root, "key");
-        if (g_str_equal(theirs, key))
-            g_ptr_array_add(records, record_of(path, root));
-    }
+    if (json_object_is_type(root, json_type_object))
+        g_ptr_array_add(records, record_of(folder, path, root, key));
     json_object_put(root);
 }
 
@@ -282,19 +294,29 @@ GPtrArray *journal_read_all(const char *monitor)
 {
     GPtrArray *records = g_ptr_array_new_with_free_func((GDestroyNotify)journal_record_free);
     g_autofree char *folder = journal_folder(NULL);
-    g_autofree char *key = monitor_key(monitor);
+    g_autofree char *key = monitor ? monitor_key(monitor) : NULL;
     g_autoptr(GDir) dir = folder ? g_dir_open(folder, 0, NULL) : NULL;
     const char *name;
 
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *path = g_build_filename(folder, name, NULL);
+    while (dir && (name = g_dir_read_name(dir)))
         if (g_str_has_suffix(name, ".json"))
-            read_one(records, path, key);
-    }
+            read_one(records, folder, name, key);
     return records;
 }
 
 void journal_forget(const struct journal_record *r)
 {
     unlink(r->path);
+}
+
+bool journal_is_alive(const char *run_id)
+{
+    g_autoptr(GPtrArray) records = journal_read_all(NULL);
+
+    for (unsigned i = 0; i < records->len; i++) {
+        const struct journal_record *r = g_ptr_array_index(records, i);
+        if (g_strcmp0(r->run_id, run_id) == 0)
+            return r->is_alive;
+    }
+    return false;
 }

@@ -26,6 +26,8 @@ struct journal_drive {
 };
 struct journal_record {
     char *path, *run_id;
+    bool is_of_monitor; /* its run came by the monitor that was asked for, not by another one */
+    bool is_alive;      /* its run goes on */
     bool did_we_stop; /* the guest stood still because of us */
     bool has_capabilities, has_params;
     GPtrArray *capabilities; /* char *: those that were on */
@@ -33,8 +35,10 @@ struct journal_record {
     GArray *drives; /* struct journal_drive */
 };
 void journal_record_free(struct journal_record *r);
-/* The records of this monitor, of dead runs (whoever holds the lock calls this); never NULL. */
+/* Every record there is; never NULL. A guest may have several monitors: those that came by another one are known
+ * by their run's name in QEMU (vmb-<run>-…). */
 GPtrArray *journal_read_all(const char *monitor);
+bool journal_is_alive(const char *run_id);
 /* What it told of has been undone. */
 void journal_forget(const struct journal_record *r);
 /* A folder of ours, 0700, for sockets. */

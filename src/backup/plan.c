@@ -98,6 +98,7 @@ static void add_drive(struct backup *b, const struct found_drive *f, const char 
     d->node = g_strdup(f->node_name);
     d->size = f->virtual_size;
     /* What nobody can write needs no guard, and a filter would not go in. */
+    d->is_read_only = f->is_read_only;
     d->is_guarded = b->options.guard != BACKUP_GUARD_DIRECT && !f->is_read_only;
     g_ptr_array_add(b->drives, d);
 }
@@ -190,6 +191,11 @@ static bool check_plan(struct backup *b, GError **error)
     if (!check_names(b, b->options.include, error) || !check_names(b, b->options.exclude, error) ||
         !apply_limits(b, error))
         return false;
+    if (b->is_held_elsewhere && !b->options.only_ask) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_HELD,
+                    "guest is held by another backup, by way of another monitor; wait for it or cancel it there");
+        return false;
+    }
     if (b->model.n_leftovers && !b->options.only_ask) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
                     "QEMU holds %u nodes of a backup that died; run: vmabackup cleanup %s", b->model.n_leftovers,

@@ -176,7 +176,6 @@ static void fall_back_to_direct(struct steps_op *op, const GError *error)
         return;
     }
     d->is_guarded = false;
-    d->has_refused_filter = true;
     backup_row(d)->is_guarded = false;
     model_set(backup_row(d)->note, "unguarded");
     backup_log(op->b, MODEL_WARNING, "keep the target fast, or exclude this drive",

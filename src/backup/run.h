@@ -63,7 +63,7 @@ struct drive {
     uint64_t size;
     int dev_id;
     bool is_guarded;
-    bool has_refused_filter;
+    bool is_read_only; /* nobody writes to it: it needs no guard */
     bool is_bare_path_wrong; /* qom-set wants /machine/peripheral/<qdev> */
     unsigned begun; /* rows of the table that were begun and not undone, a bit each */
 
@@ -164,6 +164,7 @@ struct backup {
     bool is_poll_busy, is_poll_wanted, is_ending, is_stuck, is_done_reported;
     unsigned n_polls;
     uint64_t next_poll_ms, next_progress_ms, last_tick_ms, ending_since_ms;
+    bool is_held_elsewhere; /* a live run came by another monitor of this guest */
     bool is_space_known;
     bool is_qemu_gone;
     bool is_given_up; /* the monitor will not come back */
