@@ -65,12 +65,19 @@ static void close_screen(struct app *a)
     a->screen = NULL;
 }
 
+/* The one line that stays on the normal screen. */
+static void note_outcome(struct app *a, const char *outcome, const char *next)
+{
+    const struct model *m = backup_model(a->backup);
+    model_set(a->outcome, "%s: %s%s%s", *m->guest ? m->guest : m->monitor, outcome, *next ? "; " : "", next);
+}
+
 static void leave(struct app *a)
 {
     const struct model *m = backup_model(a->backup);
     a->exit_status = m->exit_status;
-    model_set(a->outcome, "%s: %s%s%s", *m->guest ? m->guest : m->monitor,
-              *m->outcome ? m->outcome : "nothing was saved", *m->next ? "; " : "", m->next);
+    if (!*a->outcome)
+        note_outcome(a, *m->outcome ? m->outcome : "nothing was saved", m->next);
     close_screen(a);
     for (unsigned i = 0; i < G_N_ELEMENTS(a->signals); i++)
         uv_close((uv_handle_t *)&a->signals[i], NULL);
@@ -86,7 +93,10 @@ static bool is_begun(struct app *a)
 /* Only asked where nothing runs, or after the run was cancelled. */
 static void end_and_leave(struct app *a, int exit_status, const char *by_whom)
 {
+    const struct model *m = backup_model(a->backup);
     a->is_leaving = true;
+    if (!a->is_done && !is_begun(a))
+        note_outcome(a, "nothing was saved", m->phase == MODEL_CONNECT_FAILED ? m->failure : "");
     if (a->is_done)
         leave(a);
     else

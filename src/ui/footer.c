@@ -23,10 +23,9 @@ static void say_plan(const struct scene *s, struct pen *pen)
 
 static void say_connect(const struct scene *s, struct pen *pen)
 {
-    char time[FIGURE_LEN];
     if (s->m->phase == MODEL_CONNECT_FAILED)
-        pen_text(pen, ROLE_MESSAGE, "next try in %s (attempt %u)", units_format_ms(s->m->retry_in_ms, time),
-                 s->m->attempt);
+        pen_text(pen, ROLE_MESSAGE, "next try in %u s (attempt %u)",
+                 (unsigned)((s->m->retry_in_ms + 999) / 1000), s->m->attempt);
     else
         pen_text(pen, ROLE_MESSAGE, "connecting");
 }

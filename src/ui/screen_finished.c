@@ -102,20 +102,34 @@ static void draw_figures(const struct scene *s, struct pen *pen, const struct mo
     pen_try(pen, ROLE_NUM, "%*u", RETRY_COLUMNS, d->retries);
 }
 
+/* How a row ended; where there is no archive, no row is saved, however far it came. */
+static enum model_state row_result(const struct model *m, const struct model_drive *d)
+{
+    bool is_kept = m->exit_status == 0 || m->exit_status == 3 || m->exit_status == 8;
+    bool is_ended = d->state == MODEL_OK || d->state == MODEL_WARN || d->state == MODEL_FAIL;
+    if (!d->is_included)
+        return MODEL_SKIPPED;
+    return is_ended && (is_kept || d->state == MODEL_FAIL) ? d->state : MODEL_CANCELLED;
+}
+
+static const char *result_word(enum model_state state)
+{
+    if (state == MODEL_CANCELLED)
+        return "not saved";
+    return state == MODEL_FAIL ? "LOST" : state == MODEL_SKIPPED ? "skipped" : "ok";
+}
+
 static void draw_row(const struct scene *s, int y, unsigned row)
 {
     const struct model_drive *d = &s->m->drives[row];
-    bool is_ok = d->state == MODEL_OK || d->state == MODEL_WARN, is_lost = d->state == MODEL_FAIL;
-    bool is_selected = row == s->ui->selected;
+    enum model_state state = row_result(s->m, d);
+    bool is_ok = state == MODEL_OK || state == MODEL_WARN, is_selected = row == s->ui->selected;
     struct pen pen = pen_at(s->canvas, 0, y, s->canvas->width);
     pen_text(&pen, ROLE_MARK, "%s", is_selected ? s->glyphs->cursor : " ");
-    pen_text(&pen, state_role(d->state), "%s", s->glyphs->states[d->state]);
+    pen_text(&pen, state_role(state), "%s", s->glyphs->states[state]);
     pen_gap(&pen, 1);
     if (s->canvas->width >= 40)
-        pen_text(&pen, is_lost ? ROLE_TEXT_STRONG : ROLE_TEXT, "%-9s ",
-                 is_ok     ? "ok"
-                 : is_lost ? "LOST"
-                           : model_state_word(d->state));
+        pen_text(&pen, state == MODEL_FAIL ? ROLE_TEXT_STRONG : ROLE_TEXT, "%-9s ", result_word(state));
     int name = MIN(13, pen_room(&pen));
     if (is_selected)
         canvas_paint(s->canvas, pen.x, y, name, ROLE_SELECT);
@@ -155,7 +169,7 @@ static void draw_status(const struct scene *s, int y)
         "usage",
         "finished, incomplete",
         "cancelled",
-        "monitor not reachable",
+        "monitor or guest gone",
         "target cannot be written",
         "another backup holds this guest",
         "damage found",

@@ -182,19 +182,29 @@ static void cell_rate(const struct scene *s, const struct columns *c, int y, con
     cell(s, c, RATE, y, ROLE_NUM, text);
 }
 
+/* "stall 12s": nine columns at most. */
+static void say_stall(const struct columns *c, uint64_t ms, char text[FIGURE_LEN])
+{
+    uint64_t s = ms / 1000;
+    unsigned number = (unsigned)(s < 100 ? s : s < 6000 ? s / 60 : MIN(s / 3600, 99));
+    if (c->is_full)
+        g_snprintf(text, FIGURE_LEN, "stall %u%c", number, s < 100 ? 's' : s < 6000 ? 'm' : 'h');
+    else
+        g_strlcpy(text, "stall", FIGURE_LEN);
+}
+
 /* Of a finished row it is the time it took. */
 static void cell_eta(const struct scene *s, const struct columns *c, int y, const struct model_drive *drive,
                      enum model_state state)
 {
-    char text[FIGURE_LEN], time[FIGURE_LEN];
+    char text[FIGURE_LEN];
     enum ui_role role = ROLE_NUM;
     bool is_over = state == MODEL_OK || state == MODEL_WARN;
     uint64_t took = drive->elapsed_ms ? drive->elapsed_ms : MODEL_UNKNOWN;
     uint64_t ms = is_over ? took : is_moving(state) ? drive->eta_ms : MODEL_UNKNOWN;
     if (is_moving(state) && drive->stalled_ms && !s->m->is_monitor_lost) {
         role = ROLE_STATE_WARN;
-        g_snprintf(text, sizeof text, c->is_full ? "stall %s" : "stall",
-                   units_format_ms(drive->stalled_ms, time));
+        say_stall(c, drive->stalled_ms, text);
     } else if (c->is_full) {
         figure_clock(ms, s->glyphs->none, text);
     } else {

@@ -77,6 +77,8 @@ void ui_event(struct ui *ui, const struct model *m, const struct model_event *e)
         ui_say(ui, MODEL_ERROR, "%s", e->text);
     else if (e->type == MODEL_EV_PHASE && m->phase == MODEL_DONE)
         ui->view = UI_VIEW_MAIN;
+    if (e->type == MODEL_EV_PHASE) /* it was about the phase before */
+        ui->message[0] = '\0';
 }
 
 bool ui_is_moving(const struct model *m)

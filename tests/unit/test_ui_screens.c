@@ -99,6 +99,12 @@ static void test_finished(void)
     scene_finished(&m, false);
     assert_sizes(&m, "finished-incomplete", 5, false);
     model_clear(&m);
+    scene_copy(&m); /* no archive: no row is saved, however far it came */
+    m.phase = MODEL_DONE;
+    m.exit_status = 4;
+    model_set(m.outcome, "backup cancelled by operator; the guest goes on as before");
+    assert_sizes(&m, "finished-cancelled", 0, false);
+    model_clear(&m);
 }
 
 static void type(struct ui *ui, const struct model *m, const char *keys)
