@@ -157,9 +157,10 @@ static void test_log(struct fixture *f, gconstpointer data)
 static void test_width(struct fixture *f, gconstpointer data)
 {
     g_autofree char *path = g_strnfill(150, 'p');
-    for (unsigned width = 1; width < 120; width += 7) {
+    for (unsigned width = 1; width < 120; width++) {
         g_autofree char *word = g_strnfill(width, 'w');
-        g_autofree char *text = g_strdup_printf("%s ü %s %s %s %s", word, word, path, word, word);
+        g_autofree char *text =
+            g_strdup_printf("%s ü %s %s %s %s a b c d e f g h i j k l m n o", word, word, path, word, word);
         struct model_event e = {.type = MODEL_EV_LOG, .drive = -1, .text = text};
         g_autofree char *have = plain_event(f->p, &f->m, &e, NOW_S);
         g_auto(GStrv) lines = g_strsplit(have, "\n", -1);

@@ -104,6 +104,15 @@ static void on_popped(void *user, uint8_t *bytes, size_t len, const GError *erro
     g_free(bytes);
 }
 
+static void limit_file_size(rlim_t bytes)
+{
+    struct rlimit limit;
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = bytes;
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
+}
+
 static void run_until(struct fixture *f, const unsigned *count, unsigned value)
 {
     while (*count < value)
@@ -142,6 +151,7 @@ static void test_pop_early(struct fixture *f, gconstpointer max)
 static void test_random(struct fixture *f, gconstpointer max)
 {
     unsigned asked = 0;
+    limit_file_size(spool_max(f->spool)); /* the file never grows beyond the ring */
     while (f->n_popped < 3000) {
         if (f->next_in < 3000 && g_test_rand_int_range(0, 100) < 60)
             push(f);
@@ -153,6 +163,7 @@ static void test_random(struct fixture *f, gconstpointer max)
         g_assert_cmpuint(spool_records(f->spool), ==, f->next_in - asked);
         uv_run(&f->loop, UV_RUN_NOWAIT);
     }
+    limit_file_size(RLIM_INFINITY);
     g_assert_cmpuint(f->n_pushed, ==, 3000);
     g_assert_cmpuint(f->n_push_errors + f->n_pop_errors, ==, 0);
     g_assert_cmpuint(spool_used(f->spool), ==, 0);
@@ -174,18 +185,9 @@ static void test_room(struct fixture *f, gconstpointer max)
     g_assert_true(push(f));
 }
 
-static void limit_file_size(rlim_t bytes)
-{
-    struct rlimit limit;
-    getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = bytes;
-    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
-}
-
 /* What fits is stored, what does not is an error of its push alone, and later there is room again. */
 static void test_disk_full(struct fixture *f, gconstpointer max)
 {
-    signal(SIGXFSZ, SIG_IGN);
     limit_file_size(6000);
     unsigned n = 0;
     for (uint64_t bytes = 0; bytes + record_len(f->next_in) <= 6000; n++) {
@@ -210,15 +212,50 @@ static void test_disk_full(struct fixture *f, gconstpointer max)
     g_assert_cmpuint(f->n_push_errors, ==, 1);
 }
 
-/* It is being stored when it is asked for, and that fails: both hear of it. */
-static void test_pop_of_failed(struct fixture *f, gconstpointer max)
+/* While it runs empty again and again, the file stays as short as what it held at once. */
+static void test_short_file(struct fixture *f, gconstpointer max)
 {
-    signal(SIGXFSZ, SIG_IGN);
-    limit_file_size(0);
+    limit_file_size(2 * MAX_RECORD);
+    for (unsigned i = 2; i <= 100; i += 2) {
+        g_assert_true(push(f) && push(f));
+        run_until(f, &f->n_pushed, i);
+        spool_pop(f->spool, on_popped, f);
+        spool_pop(f->spool, on_popped, f);
+        run_until(f, &f->n_popped, i);
+    }
+    limit_file_size(RLIM_INFINITY);
+    g_assert_cmpuint(f->n_push_errors + f->n_pop_errors, ==, 0);
+}
+
+/* Records that could not be stored take no room, though an older one still stands before them. */
+static void test_failed_room(struct fixture *f, gconstpointer max)
+{
     f->next_in = 1;
     g_assert_true(push(f));
+    run_until(f, &f->n_pushed, 1);
+    uint64_t used = spool_used(f->spool);
+    limit_file_size(used);
+    for (unsigned i = 2; i < 50; i++) {
+        g_assert_true(push(f));
+        run_until(f, &f->n_pushed, i);
+        g_assert_cmpuint(f->n_push_errors, ==, i - 1);
+        g_assert_cmpuint(spool_used(f->spool), ==, used);
+    }
+    limit_file_size(RLIM_INFINITY);
+}
+
+/* The first is being stored when it is asked for, and that fails: both hear of it. The second was asked for
+ * before it was stored: no disk has a say in that. */
+static void test_pop_of_failed(struct fixture *f, gconstpointer max)
+{
+    limit_file_size(0);
+    f->next_in = 1;
+    f->next_out = 2;
+    g_assert_true(push(f));
+    g_assert_true(push(f));
     spool_pop(f->spool, on_popped, f);
-    run_until(f, &f->n_popped, 1);
+    spool_pop(f->spool, on_popped, f);
+    run_until(f, &f->n_popped, 2);
     limit_file_size(RLIM_INFINITY);
     g_assert_cmpuint(f->n_push_errors, ==, 1);
     g_assert_cmpuint(f->n_pop_errors, ==, 1);
@@ -278,6 +315,8 @@ int main(int argc, char **argv)
     ADD("random", 13001, test_random);
     ADD("room", 13001, test_room);
     ADD("disk-full", 100000, test_disk_full);
+    ADD("short-file", 100000, test_short_file);
+    ADD("failed-room", 13001, test_failed_room);
     ADD("pop-of-failed", 100000, test_pop_of_failed);
     ADD("close", 0, test_close);
     ADD("where", 0, test_where);
