@@ -39,12 +39,31 @@ void backup_log(struct backup *b, enum model_level level, const char *hint, cons
     backup_emit(b, &(struct model_event){.type = MODEL_EV_LOG, .drive = -1, .level = level, .text = text, .hint = hint});
 }
 
+void backup_note(struct backup *b, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    model_log(&b->model, MODEL_INFO, g_get_real_time() / G_USEC_PER_SEC, "%s", text);
+}
+
 void backup_set_phase(struct backup *b, enum model_phase phase)
 {
     if (b->model.phase == phase)
         return;
     b->model.phase = phase;
     backup_emit(b, &(struct model_event){.type = MODEL_EV_PHASE, .drive = -1});
+}
+
+static void note_saved(struct backup *b, const struct model_drive *d)
+{
+    char size[UNITS_LEN], time[UNITS_LEN];
+
+    snapshot_fill(b);
+    backup_note(b, "%s saved, %s in %s", d->name, units_format_size(d->size, size), units_format_ms(d->elapsed_ms, time));
 }
 
 void backup_drive_state(struct backup *b, unsigned row, enum model_state state)
@@ -54,6 +73,8 @@ void backup_drive_state(struct backup *b, unsigned row, enum model_state state)
     if (d->state == state)
         return;
     d->state = state;
+    if (state == MODEL_OK)
+        note_saved(b, d);
     backup_emit(b, &(struct model_event){.type = MODEL_EV_DRIVE, .drive = (int)row});
 }
 
@@ -318,8 +339,11 @@ static void set_limit(struct drive *d, const struct command *c)
 {
     uint64_t old = d->limit_confirmed;
     uint64_t rate = wanted_limit(c, d);
+    char was[UNITS_LEN], is[UNITS_LEN];
 
     tap_limit(d, rate);
+    backup_note(d->b, "%s limit %s > %s (operator)", d->name, old ? units_format_size(old, was) : "none",
+                rate ? units_format_size(rate, is) : "none");
     backup_emit(d->b, &(struct model_event){.type = MODEL_EV_LIMIT, .drive = (int)d->row, .old_value = old,
                                             .new_value = rate, .text = "operator"});
 }

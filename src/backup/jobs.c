@@ -233,6 +233,8 @@ void jobs_connection_lost(struct port *p)
 
 void jobs_copy_begins(struct backup *b)
 {
+    if (b->model.pause_ms != MODEL_UNKNOWN)
+        backup_note(b, "the instant is taken: guest stopped for %" G_GUINT64_FORMAT " ms", b->model.pause_ms);
     backup_set_phase(b, MODEL_COPY);
     for (unsigned i = 0; i < b->drives->len; i++) {
         struct drive *d = g_ptr_array_index(b->drives, i);

@@ -259,6 +259,8 @@ void plan_make(struct backup *b)
     if (!b->options.target)
         b->options.target = default_target(b);
     model_set(b->model.target, "%s", b->options.target);
+    backup_note(b, "connected to %s, QEMU %s, guest %s %s", b->model.monitor, b->model.qemu, b->model.guest,
+                b->model.guest_state);
     backup_emit(b, &(struct model_event){.type = MODEL_EV_GUEST, .drive = -1});
     if (!check_plan(b, &error)) {
         backup_fail(b, error);

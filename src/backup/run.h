@@ -189,6 +189,8 @@ struct found_drive {
 void backup_emit(struct backup *b, const struct model_event *event);
 void backup_log(struct backup *b, enum model_level level, const char *hint, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
+/* For the screen's log only: the headless front ends tell it from the event that comes with it. */
+void backup_note(struct backup *b, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void backup_set_phase(struct backup *b, enum model_phase phase);
 void backup_drive_state(struct backup *b, unsigned row, enum model_state state);
 /* Decides the outcome (the first one stays) and undoes everything. */
