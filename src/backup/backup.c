@@ -116,9 +116,20 @@ static void set_outcome(struct backup *b)
               m->is_verified ? ", verified" : "");
 }
 
+/* Of a run that failed nothing goes on. */
+static void end_rows(struct backup *b)
+{
+    for (unsigned i = 0; b->outcome && i < b->model.n_drives; i++) {
+        struct model_drive *row = &b->model.drives[i];
+        if (row->state == MODEL_RUN || row->state == MODEL_PAUSE || row->state == MODEL_RETRY || row->state == MODEL_WAIT)
+            row->state = MODEL_CANCELLED;
+    }
+}
+
 static void report_done(struct backup *b)
 {
     snapshot_fill(b);
+    end_rows(b);
     set_outcome(b);
     backup_set_phase(b, MODEL_DONE);
     backup_emit(b, &(struct model_event){.type = MODEL_EV_RESULT, .drive = -1});
@@ -332,7 +343,7 @@ static uint64_t wanted_limit(const struct command *c, struct drive *d)
 {
     uint64_t from = d->limit_confirmed ? d->limit_confirmed : backup_row(d)->rate;
 
-    return c->is_relative ? from * (uint64_t)MAX(0, 100 + c->percent) / 100 : c->rate;
+    return !c->is_relative ? c->rate : from ? command_relative_rate(from, c->percent) : 0;
 }
 
 static void set_limit(struct drive *d, const struct command *c)

@@ -70,7 +70,7 @@ static gboolean on_limit(const gchar *option, const gchar *value, gpointer data,
     struct backup_limit limit = {.drive = equals ? g_strndup(value, equals - value) : NULL};
 
     (void)option;
-    if (!units_parse_size(equals ? equals + 1 : value, &limit.rate, error)) {
+    if (!units_parse_size(equals ? equals + 1 : value, &limit.rate, error) || !command_check_rate(limit.rate, error)) {
         g_free(limit.drive);
         return FALSE;
     }

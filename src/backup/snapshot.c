@@ -3,7 +3,8 @@
 #include "backup/run.h"
 #include "backup/vmstate.h"
 
-#define STALLED_MS 5000
+#define STALLED_MS     5000
+#define MIN_AVERAGE_MS 500 /* less is noise */
 
 /* --- one drive ---------------------------------------------------------------------------------- */
 
@@ -39,7 +40,6 @@ static void fill_drive(struct drive *d, uint64_t now)
     if (d->lane)
         row->zero = MIN(writer_lane_zero_bytes(d->lane), row->done);
     row->rate = row->state == MODEL_RUN ? rate_per_s(&d->rate, now) : 0;
-    row->average = rate_average(&d->rate, now);
     row->peak = rate_peak(&d->rate);
     row->limit = d->job == JOB_RUNNING ? d->limit_confirmed : d->limit_wanted;
     row->is_limit_binding = row->limit && row->rate > row->limit / 10 * 8;
@@ -47,6 +47,7 @@ static void fill_drive(struct drive *d, uint64_t now)
     row->is_paused_by_target = d->tap_reasons & (TAP_CREDIT | TAP_FULL);
     row->state = state_of(d, row->state);
     row->elapsed_ms = d->started_ms ? (d->ended_ms ? d->ended_ms : now) - d->started_ms : 0;
+    row->average = row->elapsed_ms >= MIN_AVERAGE_MS ? done * 1000 / row->elapsed_ms : 0;
     row->eta_ms = row->state == MODEL_RUN ? rate_eta_ms(&d->rate, d->size, now) : MODEL_UNKNOWN;
     row->stalled_ms = row->state == MODEL_RUN && now - d->last_moved_ms > STALLED_MS ? now - d->last_moved_ms : 0;
 }

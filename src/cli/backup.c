@@ -67,17 +67,6 @@ static char *status_line(struct app *a)
     return g_string_free(s, FALSE);
 }
 
-static char *help_text(void)
-{
-    GString *s = g_string_new("commands:");
-
-    for (unsigned i = 0; i < command_table_len; i++)
-        if (command_table[i].word)
-            g_string_append_printf(s, " %s%s%s;", command_table[i].word, command_table[i].arguments ? " " : "",
-                                   command_table[i].arguments ? command_table[i].arguments : "");
-    return g_string_free(s, FALSE);
-}
-
 static void reply(struct app *a, int64_t id, bool ok, const char *text)
 {
     tell(a, &(struct model_event){.type = MODEL_EV_REPLY, .drive = -1, .id = id, .ok = ok, .text = text});
@@ -100,7 +89,7 @@ static void run_command(struct app *a, const char *line)
     if (c.verb == COMMAND_STATUS)
         text = status_line(a);
     else if (c.verb == COMMAND_HELP)
-        text = help_text();
+        text = command_describe();
     else if (!backup_command(a->backup, &c, &error)) {
         reply(a, c.id, false, error->message);
         return;

@@ -26,7 +26,9 @@ static char *time_text(int64_t ctime)
 
 static const char *form_text(const struct cli_archive *a)
 {
-    return source_form(a->source) == SOURCE_ZSTD ? "zstd" : "none";
+    static const char *const names[] = {
+        [SOURCE_PLAIN] = "none", [SOURCE_ZSTD] = "zstd", [SOURCE_GZIP] = "gzip"};
+    return names[source_form(a->source)];
 }
 
 /* Our description of the run, if the archive has one and it is JSON; else NULL. */
@@ -76,8 +78,9 @@ static void print_configs(const struct vma_header *h)
 static void print_text(const struct cli_archive *a)
 {
     g_autofree char *uuid = uuid_text(a->header->uuid), *created = time_text(a->header->ctime);
+    g_autofree char *path = text_make_safe(a->path);
     struct json_object *about = description(a->header), *guest;
-    printf("archive  %s\ncreated  %s\nuuid     %s\npacked   %s\n", a->path, created, uuid, form_text(a));
+    printf("archive  %s\ncreated  %s\nuuid     %s\npacking  %s\n", path, created, uuid, form_text(a));
     if (about && json_object_object_get_ex(about, "guest", &guest) &&
         json_object_is_type(guest, json_type_string)) {
         g_autofree char *name = text_make_safe(json_object_get_string(guest));
