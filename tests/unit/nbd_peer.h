@@ -155,6 +155,7 @@ struct recorder {
     uint64_t landed_error_from; /* … when they reach this one with EIO, … */
     uint64_t no_room_from;      /* … and have no memory from here on: the connection is dropped */
     int error;                  /* of zeroes, trim, flush and read */
+    bool is_failed;             /* write_landed has returned an error: then it must not be called again */
     unsigned n_begun, n_ended, n_cut, n_errors;
     GString *log; /* one line for each thing done, whatever the pieces */
 };
@@ -196,7 +197,7 @@ static inline void *recorder_write_room(void *user, struct nbd_request *rq, uint
 {
     struct recorder *r = user;
 
-    g_assert(rq->user == r && done < rq->len);
+    g_assert(rq->user == r && !r->is_failed && done < rq->len);
     if (rq->offset + done >= r->no_room_from)
         return NULL;
     *room = r->room_max ? r->room_max : rq->len;
@@ -210,11 +211,12 @@ static inline int recorder_write_landed(void *user, struct nbd_request *rq, uint
 
     uint64_t end = rq->offset + done;
 
-    g_assert(rq->user == r && done > 0 && done <= rq->len);
+    g_assert(rq->user == r && !r->is_failed && done > 0 && done <= rq->len);
     if (end <= r->landed_error_from)
         return 0;
     /* How much has landed beyond depends on the pieces: forget it. */
     memset(r->memory + r->landed_error_from, 0, end - r->landed_error_from);
+    r->is_failed = true;
     return EIO;
 }
 
@@ -224,6 +226,7 @@ static inline void recorder_write_end(void *user, struct nbd_request *rq, int er
 
     g_assert(rq->user == r);
     recorder_note(r, cut ? "cut" : "end", rq, error);
+    r->is_failed = false;
     r->n_ended++;
     r->n_cut += cut;
 }

@@ -251,6 +251,18 @@ static void test_go_malformed(struct fixture *f, gconstpointer unused)
     }
 }
 
+static void test_go_long_name(struct fixture *f, gconstpointer unused)
+{
+    g_autofree char *longest = g_strnfill(NBD_MAX_NAME_BYTES, 'n');
+    g_autofree char *longer = g_strnfill(NBD_MAX_NAME_BYTES + 1, 'n');
+
+    greet(f, BOTH);
+    peer_ask(f->says, NBD_OPT_GO, longest, NBD_INFO_NAME);
+    expect_only(f, NBD_OPT_GO, NBD_REP_ERR_UNKNOWN);
+    peer_ask(f->says, NBD_OPT_GO, longer, NBD_INFO_NAME);
+    expect_only(f, NBD_OPT_GO, NBD_REP_ERR_INVALID);
+}
+
 static void test_empty_name(struct fixture *f, gconstpointer unused)
 {
     greet(f, BOTH);
@@ -377,6 +389,7 @@ int main(int argc, char **argv)
     ADD(read_only_flags);
     ADD(go_unknown);
     ADD(go_malformed);
+    ADD(go_long_name);
     ADD(empty_name);
     ADD(list);
     ADD(abort);

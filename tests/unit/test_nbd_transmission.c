@@ -173,6 +173,9 @@ static void test_read_structured_edges(struct fixture *f, gconstpointer structur
     data = expect_chunk(f, NBD_CHUNK_ERROR, 1, 6);
     g_assert_cmpuint(be32_get(data), ==, NBD_EINVAL);
     g_assert_cmpuint(f->r.n_errors, ==, 2);
+    say(f, NBD_CMD_WRITE_ZEROES, 0, DISK_BYTES, 1);
+    talk(f);
+    expect_simple(f, 0, NBD_ENOSPC, 1); /* everything else is answered simply */
 }
 
 /* One request each: what is answered, and what the export saw. */
@@ -342,6 +345,15 @@ static void test_too_large_write(struct fixture *f, gconstpointer structured)
                     "export d: a write of 33554433 bytes; the limit is 33554432");
 }
 
+static void test_too_large_read(struct fixture *f, gconstpointer structured)
+{
+    f->export->size = UINT64_MAX;
+    say(f, NBD_CMD_READ, 0, 0, NBD_MAX_REQUEST_BYTES + 1);
+    g_assert_cmpint(talk(f), ==, NBD_GOES_ON);
+    expect_simple(f, 0, NBD_EINVAL, NBD_MAX_REQUEST_BYTES + 1);
+    g_assert_cmpstr(f->r.log->str, ==, "");
+}
+
 static void test_bad_magic(struct fixture *f, gconstpointer structured)
 {
     peer_fill(f->says, NBD_REQUEST_BYTES, 0x11);
@@ -459,6 +471,7 @@ int main(int argc, char **argv)
     ADD(cut);
     ADD(disc);
     ADD(too_large_write);
+    ADD(too_large_read);
     ADD(bad_magic);
     g_test_add_func("/nbd/transmission/wire_errors", test_wire_errors);
     g_test_add_func("/nbd/transmission/splits", test_splits);

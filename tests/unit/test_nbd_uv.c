@@ -56,11 +56,10 @@ static void test_cut(struct fixture *f, gconstpointer unused)
 }
 
 /* A client that does not wait for its replies: what it sent is still taken, to the last byte. */
-static void test_hasty_client(struct fixture *f, gconstpointer unused)
+static void vanish_after_writing(struct fixture *f)
 {
     g_autoptr(GByteArray) says = begin_conversation();
 
-    open_conn(f, &f->client);
     for (unsigned i = 0; i < 3; i++) {
         peer_request(says, NBD_CMD_WRITE, 0, i, i * 65536, 65536);
         peer_fill(says, 65536, 9);
@@ -73,6 +72,41 @@ static void test_hasty_client(struct fixture *f, gconstpointer unused)
     g_assert_cmpuint(f->n_clean, ==, 1);
     g_assert_cmpuint(f->r.n_ended, ==, 3);
     g_assert_cmpuint(f->r.memory[3 * 65536 - 1], ==, 9);
+}
+
+static void test_hasty_client(struct fixture *f, gconstpointer unused)
+{
+    open_conn(f, &f->client);
+    vanish_after_writing(f);
+}
+
+/* With the greeting left unread, the socket reports an error besides. */
+static void test_reset_by_client(struct fixture *f, gconstpointer unused)
+{
+    uint8_t greeting[NBD_GREETING_BYTES];
+
+    open_conn(f, &f->client);
+    TURN_UNTIL(f, recv(f->client, greeting, sizeof greeting, MSG_PEEK) == sizeof greeting);
+    vanish_after_writing(f);
+}
+
+/* DISC ends the connection only when all that was asked for before has gone out. */
+static void test_goodbye_waits_for_replies(struct fixture *f, gconstpointer unused)
+{
+    g_autoptr(GByteArray) says = begin_conversation();
+
+    f->r.memory[0] = 1;
+    open_conn(f, &f->client);
+    peer_request(says, NBD_CMD_READ, 0, 0, 0, DISK_BYTES);
+    peer_request(says, NBD_CMD_DISC, 0, 0, 0, 0);
+    say(f, f->client, says);
+    for (unsigned i = 0; i < 100; i++)
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+    g_assert_cmpuint(f->n_closed, ==, 0);
+    TURN_UNTIL(f, (hear(f), f->n_closed == 1));
+    hear(f);
+    g_assert_cmpuint(f->hears->len, ==, HELLO_BYTES + NBD_SIMPLE_REPLY_BYTES + DISK_BYTES);
+    g_assert_cmpuint(f->n_clean, ==, 1);
 }
 
 static void test_broken(struct fixture *f, gconstpointer unused)
@@ -114,7 +148,9 @@ static void test_shutdown_by_owner(struct fixture *f, gconstpointer unused)
     TURN_UNTIL(f, f->r.n_begun == 1);
     nbd_conn_shutdown(conn);
     nbd_conn_shutdown(conn);
-    g_assert_cmpuint(f->n_closed, ==, 0); /* from the loop only */
+    g_assert_cmpuint(f->n_closed, ==, 0); /* from the loop only, … */
+    hear(f);
+    g_assert_cmpint(recv(f->client, says->data, 1, 0), ==, 0); /* … but the client sees the end at once */
     TURN_UNTIL(f, f->n_closed == 1);
     g_assert_cmpuint(f->n_clean, ==, 0);
     g_assert_cmpuint(f->r.n_cut, ==, 1);
@@ -306,6 +342,8 @@ int main(int argc, char **argv)
     ADD(tag);
     ADD(cut);
     ADD(hasty_client);
+    ADD(reset_by_client);
+    ADD(goodbye_waits_for_replies);
     ADD(broken);
     ADD(no_memory);
     ADD(shutdown_by_owner);
