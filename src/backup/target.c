@@ -157,6 +157,7 @@ static void open_lanes(struct backup *b)
 
 static void open_log(struct backup *b)
 {
+    const struct model_event said_before[] = {{.type = MODEL_EV_GUEST, .drive = -1}, {.type = MODEL_EV_PLAN, .drive = -1}};
     g_autofree char *beside = sink_can_rewrite(b->sink) && *sink_name(b->sink) == '/' ? g_strdup_printf("%s.log", sink_name(b->sink)) : NULL;
     g_autoptr(GError) error = NULL;
     const char *path = b->options.log_path ? b->options.log_path : beside;
@@ -166,6 +167,8 @@ static void open_log(struct backup *b)
     b->logfile = logfile_open(b->loop, path, &error);
     if (!b->logfile)
         backup_log(b, MODEL_WARNING, NULL, "no log: %s", error->message);
+    for (unsigned i = 0; b->logfile && i < G_N_ELEMENTS(said_before); i++)
+        logfile_event(b->logfile, &b->model, &said_before[i]);
 }
 
 bool target_open(struct backup *b, GError **error)
