@@ -57,7 +57,8 @@ def broken_pipe(version):
 
 
 def full_file_system(version):
-    """A file system of 4 MiB: --on-full fail ends with 6; --on-full wait pauses and goes on when there is room."""
+    """What cannot fit is refused before anything is touched. Filled up by someone else: --on-full fail ends with 6,
+    --on-full wait pauses the jobs, not the guest, and goes on when there is room."""
     product()
     with Scenario(version, drives=standard_drives(**DRIVES)) as s:
         small = s.path("small")
@@ -66,15 +67,36 @@ def full_file_system(version):
                           capture_output=True).returncode:
             raise Skip("may not mount a small file system here")
         s.at_end(lambda: subprocess.run(["umount", "-l", small], check=True))
-        s.archive = f"{small}/a.vma"
+        s.archive, rubbish = f"{small}/a.vma", f"{small}/rubbish"
         s.must_have_failed(s.backup("--no-vmstate", "--on-full", "fail"), 6)
         s.must_be_untouched()
-        run = s.backup("--no-vmstate", "--on-full", "wait:1")
+        subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
+
+        run = fill_up_under(s, rubbish, "fail")
+        s.must_have_failed(run, 6)
+        s.must_be_untouched()
+        os.unlink(rubbish)
+
+        run = fill_up_under(s, rubbish, "wait:1")
         wait_for(lambda: all(j["paused"] for j in s.wait_copying(run)), 30, "the jobs to be paused")
         s.vm.wait_rounds(40)
-        subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
+        os.unlink(rubbish)
         s.must_be_saved(run)
         s.must_be_untouched()
+
+
+def fill_up_under(s, rubbish, on_full):
+    """A backup whose file system is filled by someone else while it runs."""
+    run = s.backup("--no-vmstate", "--limit", "1M", "--on-full", on_full)
+    s.wait_copying(run)
+    with open(rubbish, "wb") as file:
+        try:
+            while True:
+                file.write(b"\xff" * 65536)
+        except OSError:
+            pass
+    run.say("limit all 0")
+    return run
 
 
 def existing_archive_is_kept(version):
