@@ -173,7 +173,8 @@ static void open_log(struct backup *b)
 
 bool target_open(struct backup *b, GError **error)
 {
-    struct sink_options options = {.force = b->options.force, .expected = b->model.need_bytes};
+    /* No `expected`: what is allocated may be zeros, so the forecast only warns (warn_of_space). */
+    struct sink_options options = {.force = b->options.force};
     g_autoptr(GBytes) header = NULL;
 
     if (!make_header(b, error) || !(header = vma_header_encode(b->header, error)))
