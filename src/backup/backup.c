@@ -157,6 +157,7 @@ void backup_end(struct backup *b)
     b->ending_since_ms = uv_now(b->loop);
     monitor_stop(b);
     close_connections(b);
+    g_clear_pointer(&b->nbd_listener, nbd_listener_close);
     target_close(b, b->options.keep_partial);
     journal_close(g_steal_pointer(&b->journal), b->is_freed_from_qemu || b->is_qemu_gone);
 }
@@ -496,6 +497,7 @@ void backup_free(struct backup *b)
     g_ptr_array_unref(b->unsavable);
     g_clear_error(&b->outcome);
     g_free(b->guest_machine);
+    g_free(b->nbd_path);
     pool_free(b->pool);
     model_clear(&b->model);
     backup_options_clear(&b->options);

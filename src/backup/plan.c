@@ -191,6 +191,11 @@ static bool check_plan(struct backup *b, GError **error)
     if (!check_names(b, b->options.include, error) || !check_names(b, b->options.exclude, error) ||
         !apply_limits(b, error))
         return false;
+    if (b->ram == RAM_PLAIN && !b->has_set_active && !qmp_can_pass_fds(b->qmp) && !b->options.only_ask) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
+                    "RAM of this QEMU version cannot be saved by a TCP monitor; use a UNIX one, or --no-vmstate");
+        return false;
+    }
     if (b->is_held_elsewhere && !b->options.only_ask) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_HELD,
                     "guest is held by another backup, by way of another monitor; wait for it or cancel it there");
@@ -311,6 +316,8 @@ static bool prepare(struct backup *b, GError **error)
         port_init(&d->filter, d, true);
         port_init(&d->target, d, false);
     }
+    if (!qmp_can_pass_fds(b->qmp) && !port_listen(b, error))
+        return false;
     return target_open(b, error);
 }
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <unistd.h>
 #include <string.h>
+#include "backup/journal.h"
 #include "backup/run.h"
 
 /* --- payload ------------------------------------------------------------------------------------ */
@@ -184,6 +185,8 @@ static void on_closed(void *user, struct nbd_conn *conn, bool clean, const char 
     struct port *p = nbd_conn_tag(conn);
 
     (void)user;
+    if (!p)
+        return;
     (void)why;
     p->drive->b->n_open_handles--;
     if (p->conn == conn)
@@ -195,7 +198,20 @@ static void on_closed(void *user, struct nbd_conn *conn, bool clean, const char 
         jobs_connection_lost(p);
 }
 
-static const struct nbd_conn_events port_events = {.on_closed = on_closed};
+/* A client of our listening socket has chosen: now it is known which port it is. */
+static void on_export(void *user, struct nbd_conn *conn, const struct nbd_export *export)
+{
+    struct port *p = export->user;
+
+    (void)user;
+    if (nbd_conn_tag(conn))
+        return;
+    nbd_conn_set_tag(conn, p);
+    p->drive->b->n_open_handles++;
+    p->conn = conn;
+}
+
+static const struct nbd_conn_events port_events = {.on_export = on_export, .on_closed = on_closed};
 
 void port_init(struct port *p, struct drive *d, bool is_filter)
 {
@@ -238,4 +254,15 @@ void port_disconnect(struct port *p)
     p->is_expected_to_close = true;
     if (p->conn)
         nbd_conn_shutdown(p->conn);
+}
+
+bool port_listen(struct backup *b, GError **error)
+{
+    g_autofree char *folder = journal_folder(error);
+
+    if (!folder)
+        return false;
+    b->nbd_path = g_strdup_printf("%s/%s.nbd", folder, b->run_id);
+    b->nbd_listener = nbd_listener_open(b->loop, b->nbd_path, b->exports, &port_events, b, error);
+    return b->nbd_listener != NULL;
 }

@@ -248,17 +248,10 @@ static void on_migrate_sent(void *user, const GError *error)
     look(op->b);
 }
 
-static void on_descriptor_passed(void *user, const GError *error)
+static void send_migrate(struct steps_op *op, const char *uri)
 {
-    struct steps_op *op = user;
     struct backup *b = op->b;
-    g_autofree char *name = g_strdup_printf("vmb-%s-ram", b->run_id);
-    g_autofree char *uri = g_strdup_printf("fd:%s", name);
 
-    if (error) {
-        steps_end(op, error);
-        return;
-    }
     b->ram_state.is_moving = true;
     b->ram_state.started_ms = uv_now(b->loop);
     b->ram_state.waiting = op;
@@ -266,13 +259,43 @@ static void on_descriptor_passed(void *user, const GError *error)
     qmp_migrate(b->qmp, uri, on_migrate_sent, op);
 }
 
+static void on_descriptor_passed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    g_autofree char *uri = g_strdup_printf("fd:vmb-%s-ram", op->b->run_id);
+
+    if (error)
+        steps_end(op, error);
+    else
+        send_migrate(op, uri);
+}
+
+/* A monitor that passes no descriptors: QEMU comes to a socket of ours. */
+static void begin_moving_by_path(struct steps_op *op)
+{
+    struct backup *b = op->b;
+    g_autofree char *path = g_strdup_printf("%s.ram", b->nbd_path);
+    g_autofree char *uri = g_strdup_printf("unix:%s", path);
+    g_autoptr(GError) error = NULL;
+
+    if (vmstate_listen(b->vmstate, b->vmstate_lane, path, &error))
+        send_migrate(op, uri);
+    else
+        steps_end(op, error);
+}
+
 static void begin_moving(struct steps_op *op)
 {
     struct backup *b = op->b;
     g_autofree char *name = g_strdup_printf("vmb-%s-ram", b->run_id);
     g_autoptr(GError) error = NULL;
-    int fd = vmstate_connect(b->vmstate, b->vmstate_lane, &error);
+    int fd;
 
+    if (b->nbd_listener) {
+        begin_moving_by_path(op);
+        return;
+    }
+    fd = vmstate_connect(b->vmstate, b->vmstate_lane, &error);
     if (fd < 0)
         steps_end(op, error);
     else

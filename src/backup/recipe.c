@@ -69,8 +69,14 @@ static void begin_add_target(struct steps_op *op)
 {
     struct port *port = port_of(op);
     g_autoptr(GError) error = NULL;
-    int fd = port_connect(port, &error);
+    int fd;
 
+    if (op->b->nbd_listener) {
+        port->is_expected_to_close = false;
+        qmp_add_nbd(op->b->qmp, node_of(op), NULL, op->b->nbd_path, port->export->name, on_target_added, op);
+        return;
+    }
+    fd = port_connect(port, &error);
     if (fd < 0)
         steps_end(op, error);
     else

@@ -150,6 +150,8 @@ struct backup {
     struct spool *spool;
     struct writer *writer;
     struct nbd_exports *exports;
+    struct nbd_listener *nbd_listener; /* only where the monitor passes no descriptors */
+    char *nbd_path;
     struct journal *journal;
     struct logfile *logfile;
     bool is_credit_low;
@@ -230,6 +232,8 @@ void port_init(struct port *p, struct drive *d, bool is_filter);
 /* A new connection for QEMU: its end of a socket pair, or -1. */
 int port_connect(struct port *p, GError **error);
 void port_disconnect(struct port *p);
+/* For a monitor that passes no descriptors (TCP): a socket in a folder of ours. */
+bool port_listen(struct backup *b, GError **error);
 
 /* tap.c */
 void tap_set(struct drive *d, enum tap_reason reason, bool on);

@@ -10,6 +10,9 @@ struct vmstate {
     struct backup *b;
     struct writer_lane *lane;
     uv_pipe_t pipe;
+    uv_pipe_t door; /* listens until QEMU has come in, where no descriptor can be passed */
+    bool is_door_open;
+    unsigned n_handles; /* open ones: the last that closes frees */
     bool is_open, is_reading, is_at_end, is_closing;
     uint8_t *buffer; /* the cluster that is filling */
     uint32_t filled;
@@ -102,6 +105,7 @@ int vmstate_connect(struct vmstate *v, struct writer_lane *lane, GError **error)
     uv_pipe_init(v->b->loop, &v->pipe, 0);
     v->pipe.data = v;
     v->is_open = true;
+    v->n_handles++;
     v->b->n_open_handles++;
     if (uv_pipe_open(&v->pipe, fds[0]) < 0) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "cannot watch a socket");
@@ -141,7 +145,50 @@ static void on_closed(uv_handle_t *handle)
     struct vmstate *v = handle->data;
 
     v->b->n_open_handles--;
-    g_free(v);
+    if (--v->n_handles == 0 && v->is_closing)
+        g_free(v);
+}
+
+static void close_door(struct vmstate *v)
+{
+    if (!v->is_door_open)
+        return;
+    v->is_door_open = false;
+    uv_close((uv_handle_t *)&v->door, on_closed); /* removes the path, too */
+}
+
+static void on_knock(uv_stream_t *door, int status)
+{
+    struct vmstate *v = door->data;
+
+    if (status < 0 || v->is_open || v->is_closing)
+        return;
+    uv_pipe_init(v->b->loop, &v->pipe, 0);
+    v->pipe.data = v;
+    v->is_open = true;
+    v->n_handles++;
+    v->b->n_open_handles++;
+    uv_accept(door, (uv_stream_t *)&v->pipe);
+    close_door(v);
+    vmstate_pump(v);
+}
+
+bool vmstate_listen(struct vmstate *v, struct writer_lane *lane, const char *path, GError **error)
+{
+    int status;
+
+    v->lane = lane;
+    uv_pipe_init(v->b->loop, &v->door, 0);
+    v->door.data = v;
+    v->is_door_open = true;
+    v->n_handles++;
+    v->b->n_open_handles++;
+    status = uv_pipe_bind(&v->door, path);
+    if (status == 0)
+        status = uv_listen((uv_stream_t *)&v->door, 1, on_knock);
+    if (status < 0)
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "socket %s: %s", path, uv_strerror(status));
+    return status == 0;
 }
 
 void vmstate_close(struct vmstate *v)
@@ -150,8 +197,9 @@ void vmstate_close(struct vmstate *v)
         return;
     v->is_closing = true;
     pool_give(v->b->pool, g_steal_pointer(&v->buffer));
+    close_door(v);
     if (v->is_open)
         uv_close((uv_handle_t *)&v->pipe, on_closed);
-    else
+    else if (!v->n_handles)
         g_free(v);
 }

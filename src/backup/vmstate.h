@@ -20,6 +20,8 @@ struct vmstate;
 struct writer_lane;
 struct vmstate *vmstate_new(struct backup *b);
 int vmstate_connect(struct vmstate *v, struct writer_lane *lane, GError **error);
+/* Where the monitor passes no descriptors: listens at `path` for one connection (migrate "unix:PATH"). */
+bool vmstate_listen(struct vmstate *v, struct writer_lane *lane, const char *path, GError **error);
 void vmstate_pump(struct vmstate *v);
 uint64_t vmstate_bytes(const struct vmstate *v);
 bool vmstate_is_at_end(const struct vmstate *v);
