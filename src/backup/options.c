@@ -210,7 +210,7 @@ bool backup_options_check(struct backup_options *o, GError **error)
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "target is empty; name a file, - or |COMMAND");
         return false;
     }
-    if (o->target && (g_str_has_suffix(o->target, ".zst") || g_str_has_suffix(o->target, ".gz"))) {
+    if (o->target && *o->target != '|' && (g_str_has_suffix(o->target, ".zst") || g_str_has_suffix(o->target, ".gz"))) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
                     "target %s: compressed archives are not written yet; use '|zstd -T0 -o FILE.vma.zst'", o->target);
         return false;

@@ -217,8 +217,8 @@ static int run(const struct backup_options *options, bool is_json, unsigned inte
     int status;
 
     uv_loop_init(&a->loop);
-    /* Standard output is the archive's, or the command's. */
-    a->out = g_strcmp0(options->target, "-") == 0 || *options->target == '|' ? stderr : stdout;
+    /* Standard output is the archive's, or the command's; JSON was asked for and stays there. */
+    a->out = g_strcmp0(options->target, "-") == 0 || (*options->target == '|' && !is_json) ? stderr : stdout;
     a->line = g_string_new(NULL);
     if (is_json)
         a->json = json_stream_new("vmabackup", job);
