@@ -12,7 +12,8 @@ DRIVES = {"count": 2, "size": 16 << 20}
 
 
 def cleanup(s, *arguments):
-    run = Run(["cleanup", *arguments, s.vm.monitor], env=s.env)
+    """On the monitor that the killed run had: its journal is found by that."""
+    run = Run(["cleanup", *arguments, s.proxy.path if s.proxy else s.vm.monitor], env=s.env)
     return run, run.wait(30)
 
 
@@ -45,7 +46,7 @@ def killed_while_stopped(version):
         run = s.backup("--no-vmstate")
         hold.wait(30)
         run.kill()
-        s.proxy.close()
+        hold.release()  # it finds nobody any more
         assert not s.vm.is_running()
         done, status = cleanup(s)
         assert status == 0, done.report()
@@ -60,7 +61,6 @@ def killed_while_ram_moves(version):
         run = s.backup()
         moved.wait(30)
         run.kill()
-        s.proxy.close()
         wait_for(lambda: s.vm.qmp.cmd("query-migrate").get("status") not in ("setup", "active", "device"), 30,
                  "the migration to end")
         done, status = cleanup(s)

@@ -6,7 +6,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Scenario, main, product, standard_drives, wait_for
+from vmtest import LAP, Scenario, main, product, standard_drives, wait_for
 
 MIB = 1 << 20
 
@@ -31,6 +31,7 @@ def limit_is_live(version):
         run = s.backup("--limit", "1M", "--no-vmstate")
         s.wait_copying(run)
         assert [j["speed"] for j in s.jobs()] == [MIB, MIB]
+        s.vm.wait_rounds(LAP)  # from here on the guest finds everything it writes to copied
         run.say("limit drive0 6M")
         wait_for(lambda: speed(s, 0) == 6 * MIB, 5, "the limit to reach QEMU")
         assert speed(s, 1) == MIB

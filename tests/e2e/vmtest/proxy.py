@@ -195,7 +195,10 @@ class Proxy:
         self.refusing = True
         for rule in self._rules:
             rule.release()
-        self._listener.shutdown(socket.SHUT_RDWR)
+        try:
+            self._listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # closed before
         self._listener.close()
         self.hang_up()
         for relay in self.relays.values():
