@@ -320,3 +320,15 @@ bool journal_is_alive(const char *run_id)
     }
     return false;
 }
+
+bool journal_check_free(const char *monitor, GError **error)
+{
+    g_autofree char *folder = journal_folder(NULL);
+    g_autofree char *key = monitor_key(monitor);
+    g_autofree char *lock_path = g_strdup_printf("%s/%s.lock", folder ? folder : "", key);
+
+    if (!folder || !is_key_locked(folder, key))
+        return true;
+    set_held(error, lock_path);
+    return false;
+}

@@ -39,6 +39,8 @@ void journal_record_free(struct journal_record *r);
  * by their run's name in QEMU (vmb-<run>-…). */
 GPtrArray *journal_read_all(const char *monitor);
 bool journal_is_alive(const char *run_id);
+/* False with VMB_ERROR_HELD when a run goes on by this monitor: it would only look busy. */
+bool journal_check_free(const char *monitor, GError **error);
 /* What it told of has been undone. */
 void journal_forget(const struct journal_record *r);
 /* A folder of ours, 0700, for sockets. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The connection to QEMU's monitor: made, diagnosed, lost, tried again, given up. */
 #include <string.h>
+#include "backup/journal.h"
 #include "backup/run.h"
 
 #define RETRY_MS       1000   /* while a run goes on */
@@ -205,8 +206,13 @@ static void open_monitor(struct backup *b)
 
 void monitor_start(struct backup *b)
 {
+    g_autoptr(GError) error = NULL;
+
     set_checks(b, 0, MODEL_RUN);
-    open_monitor(b);
+    if (!journal_check_free(b->options.monitor, &error))
+        backup_fail(b, error);
+    else
+        open_monitor(b);
 }
 
 void monitor_stop(struct backup *b)
