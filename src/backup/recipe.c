@@ -320,11 +320,14 @@ static void on_job_started(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
-    if (!error)
+    /* The names are this run's own: a job of that name is the one whose answer was lost with the monitor. */
+    bool is_there = !error || (error->domain == QMP_ERROR && strstr(error->message, "already in use"));
+
+    if (is_there)
         tap_job_started(op->d);
-    else
+    else if (!g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
         op->d->job = JOB_NONE;
-    steps_end(op, error);
+    steps_end(op, is_there ? NULL : error);
 }
 
 static void begin_job(struct steps_op *op)
@@ -432,21 +435,21 @@ static bool needs_resume(const struct backup *b, const struct drive *d)
 
 /* Rows that hold everything are undone last; a background snapshot must be under way before the guest resumes. */
 const struct step recipe_table[] = {
-    {"keep the journal", STEP_RUN, NULL, begin_journal, NULL, false},
-    {"set the migration's parameters", STEP_RUN, is_plain, ram_begin_params, ram_undo_params, true},
-    {"save the RAM", STEP_RUN, is_plain, ram_begin_plain, ram_undo_moving, true},
-    {"activate the drives", STEP_RUN, is_plain, ram_begin_activate, NULL, false},
-    {"add the filter's target", STEP_DRIVE, is_guarded, begin_add_target, undo_add_target, true},
-    {"add the job's target", STEP_DRIVE, NULL, begin_add_target, undo_add_target, true},
-    {"stop the guest", STEP_RUN, needs_stop, begin_stop, undo_stop, true},
-    {"add the filter", STEP_DRIVE, is_guarded, begin_add_filter, undo_add_filter, false},
-    {"insert the filter", STEP_DRIVE, is_guarded, begin_insert, undo_insert, false},
-    {"add the frozen image", STEP_DRIVE, is_guarded, begin_add_snapshot, undo_add_snapshot, false},
-    {"set background-snapshot", STEP_RUN, is_background, ram_begin_capability, ram_undo_capability, true},
-    {"start saving the RAM", STEP_RUN, is_background, ram_begin_background, ram_undo_moving, true},
-    {"start the job", STEP_DRIVE, is_direct, begin_job, undo_job, false},
-    {"resume the guest", STEP_RUN, needs_resume, begin_resume, NULL, false},
-    {"start the job", STEP_DRIVE, is_guarded, begin_job, undo_job, false},
+    {"keep the journal", STEP_RUN, NULL, begin_journal, NULL, false, false},
+    {"set the migration's parameters", STEP_RUN, is_plain, ram_begin_params, ram_undo_params, true, false},
+    {"save the RAM", STEP_RUN, is_plain, ram_begin_plain, ram_undo_moving, true, false},
+    {"activate the drives", STEP_RUN, is_plain, ram_begin_activate, NULL, false, false},
+    {"add the filter's target", STEP_DRIVE, is_guarded, begin_add_target, undo_add_target, true, false},
+    {"add the job's target", STEP_DRIVE, NULL, begin_add_target, undo_add_target, true, false},
+    {"stop the guest", STEP_RUN, needs_stop, begin_stop, undo_stop, true, false},
+    {"add the filter", STEP_DRIVE, is_guarded, begin_add_filter, undo_add_filter, false, false},
+    {"insert the filter", STEP_DRIVE, is_guarded, begin_insert, undo_insert, false, false},
+    {"add the frozen image", STEP_DRIVE, is_guarded, begin_add_snapshot, undo_add_snapshot, false, false},
+    {"set background-snapshot", STEP_RUN, is_background, ram_begin_capability, ram_undo_capability, true, false},
+    {"start saving the RAM", STEP_RUN, is_background, ram_begin_background, ram_undo_moving, true, false},
+    {"start the job", STEP_DRIVE, is_direct, begin_job, undo_job, false, true},
+    {"resume the guest", STEP_RUN, needs_resume, begin_resume, NULL, false, true},
+    {"start the job", STEP_DRIVE, is_guarded, begin_job, undo_job, false, true},
 };
 
 unsigned recipe_rows(void)

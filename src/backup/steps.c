@@ -133,7 +133,7 @@ void steps_end(struct steps_op *op, const GError *error)
     /* A command that was refused changed nothing; one whose answer never came may have. */
     bool has_happened = !error || step->stays_on_error || g_error_matches(error, QMP_ERROR, QMP_ERROR_TIMEOUT) ||
                         g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE);
-    if (op->is_undo && g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) {
+    if ((op->is_undo || step->may_repeat) && g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) {
         list->at--; /* once more when the monitor is back */
         error = NULL;
     } else if (op->is_undo || !has_happened) {

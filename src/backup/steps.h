@@ -28,6 +28,7 @@ struct step {
     void (*begin)(struct steps_op *op);
     void (*undo)(struct steps_op *op); /* NULL = nothing to take away */
     bool stays_on_error; /* the row may have changed something although it failed: undo it too */
+    bool may_repeat;     /* begin can be sent again when the monitor was lost before its answer */
 };
 struct steps_op {
     struct backup *b;
