@@ -11,7 +11,7 @@ import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Scenario, main, product, standard_drives
+from vmtest import Run, Scenario, main, product, standard_drives
 
 # Asking again and again: these come any number of times, one of each is enough.
 QUERIES = {"query-jobs", "query-block-jobs", "query-migrate", "query-status", "query-block", "query-named-block-nodes",
@@ -40,7 +40,7 @@ def commands_of_a_good_run(s, options):
     return [p for p in positions(proxy) if p[0] != "qmp_capabilities"]
 
 
-def attempt(s, options, number, prepare, during=None):
+def attempt(s, options, number, prepare, during=None, may_need_cleanup=False):
     """One run through a fresh proxy; returns its exit status. Whatever it was, QEMU must be as before."""
     os.path.exists(s.archive) and os.unlink(s.archive)
     if os.path.exists(s.path("proxy")):
@@ -50,36 +50,52 @@ def attempt(s, options, number, prepare, during=None):
     if during:
         during(run, rule)
     status = run.wait(60)
-    s.proxy.close()
     assert status == 0 or rule.has_come(), f"step {number} never came: {run.report()}"
     try:
+        if may_need_cleanup and says_cleanup(run):
+            assert status != 0, "left-overs, and yet it says that all is well"
+            assert Run(["cleanup", s.proxy.path], env=s.env).wait(30) == 0
         s.must_be_untouched(rounds=16)
         assert status in (0, 3) or not os.path.exists(s.archive), "an archive although it failed"
         if status in (0, 3):
             s.must_be_exact(s.archive)
         assert status >= 0, "it crashed"
     except AssertionError as reason:
-        raise AssertionError(f"{reason}{run.report()}") from None
+        raise AssertionError(f"status {status}, {reason}{run.report()}") from None
+    finally:
+        s.proxy.close()
     return status
 
 
-def every_command(version, options, prepare, during=None):
+def says_cleanup(run):
+    return "vmabackup cleanup" in run.errors + "".join(run.lines)
+
+
+def every_command(version, options, prepare, during=None, may_need_cleanup=False):
+    """All of them, and only then the failures: from each the run after it starts anew."""
     product()
+    statuses, failures = collections.Counter(), []
     with scenario(version) as s:
-        statuses = collections.Counter()
         for command, nth in commands_of_a_good_run(s, options):
+            at = f"{command} number {nth}"
             try:
-                status = attempt(s, options, f"{command} {nth}", lambda proxy: prepare(proxy, command, nth), during)
+                statuses[attempt(s, options, at, lambda proxy: prepare(proxy, command, nth), during,
+                                 may_need_cleanup)] += 1
             except AssertionError as reason:
-                raise AssertionError(f"at {command} number {nth}: {reason}") from None
-            statuses[status] += 1
-        print(f"      {sum(statuses.values())} runs, exit statuses {dict(statuses)}")
-        return statuses
+                failures.append(f"at {at}: {reason}")
+                if not s.vm.is_running():
+                    s.vm.qmp.cmd("cont")
+                s.take_note()
+    print(f"      {sum(statuses.values())} runs, exit statuses {dict(statuses)}")
+    assert not failures, f"{len(failures)} failures\n" + "\n".join(failures)
+    return statuses
 
 
 def refused(version):
+    """Where QEMU refuses to take something away, saying how to get rid of it is enough."""
     for options in (["--no-vmstate"], []):
-        every_command(version, options, lambda proxy, command, nth: proxy.fail(command, nth))
+        every_command(version, options, lambda proxy, command, nth: proxy.fail(command, nth),
+                      may_need_cleanup=True)
 
 
 def interrupted(version):
