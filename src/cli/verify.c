@@ -42,9 +42,9 @@ static const char *digest_text(const struct vma_verify_result *v)
 static void print_text(const struct report *r, const struct vma_verify_result *v)
 {
     char stored[UNITS_LEN], read[UNITS_LEN];
-    printf("%s: %u device%s, %" G_GUINT64_FORMAT " clusters in %" G_GUINT64_FORMAT
-           " extents, %s stored, %s read\n",
-           r->path, v->devices, v->devices == 1 ? "" : "s", v->clusters, v->extents,
+    printf("%s: devices %u, extents %" G_GUINT64_FORMAT ", clusters %" G_GUINT64_FORMAT
+           ", %s stored, %s read\n",
+           r->path, v->devices, v->extents, v->clusters,
            units_format_size(v->blocks * VMA_BLOCK_SIZE, stored), units_format_size(v->bytes_read, read));
     if (!v->faults)
         printf("%s: good: %s\n", r->path, digest_text(v));

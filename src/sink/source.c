@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gio/gio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,8 +23,9 @@ struct source {
     size_t in_at, in_len;
     bool is_at_eof;
 
-    ZSTD_DStream *zstd;
-    bool is_in_frame; /* the frame under way has not ended */
+    ZSTD_DStream *zstd; /* or: */
+    GConverter *gzip;
+    bool is_in_frame; /* the zstd frame or gzip member under way has not ended */
     GError *fault;    /* met behind bytes that were still good; the next read returns it */
 };
 
@@ -67,10 +69,12 @@ static bool starts_with(const struct source *s, const char *magic, size_t len)
     return s->in_len >= len && !memcmp(s->in, magic, len);
 }
 
-static bool is_zstd(const struct source *s)
+static enum source_form form_of(const struct source *s)
 {
     bool is_skippable = s->in_len >= 4 && (s->in[0] & 0xf0) == 0x50 && !memcmp(s->in + 1, "\x2a\x4d\x18", 3);
-    return is_skippable || starts_with(s, "\x28\xb5\x2f\xfd", 4);
+    if (is_skippable || starts_with(s, "\x28\xb5\x2f\xfd", 4))
+        return SOURCE_ZSTD;
+    return starts_with(s, "\x1f\x8b", 2) ? SOURCE_GZIP : SOURCE_PLAIN;
 }
 
 static bool recognize(struct source *s, GError **error)
@@ -80,7 +84,6 @@ static bool recognize(struct source *s, GError **error)
         size_t len;
         const char *name, *command;
     } foreign[] = {
-        {"\x1f\x8b", 2, "gzip", "gzip -dc"},
         {"\x89LZO\0\r\n\x1a\n", 9, "lzop", "lzop -dc"},
         {"\xfd"
          "7zXZ\0",
@@ -96,9 +99,11 @@ static bool recognize(struct source *s, GError **error)
                 foreign[i].name, foreign[i].command);
             return false;
         }
-    s->form = is_zstd(s) ? SOURCE_ZSTD : SOURCE_PLAIN;
+    s->form = form_of(s);
     if (s->form == SOURCE_ZSTD)
         s->zstd = ZSTD_createDStream();
+    else if (s->form == SOURCE_GZIP)
+        s->gzip = G_CONVERTER(g_zlib_decompressor_new(G_ZLIB_COMPRESSOR_FORMAT_GZIP));
     return true;
 }
 
@@ -136,6 +141,7 @@ void source_free(struct source *s)
     if (!s->is_borrowed && s->fd >= 0)
         close(s->fd);
     ZSTD_freeDStream(s->zstd);
+    g_clear_object(&s->gzip);
     g_clear_error(&s->fault);
     g_free(s->in);
     g_free(s);
@@ -152,40 +158,81 @@ static ssize_t read_plain(struct source *s, uint8_t *to, size_t len, GError **er
     return more < 0 ? -1 : (ssize_t)n + more;
 }
 
-static bool fail_zstd(size_t code, GError **error)
+static bool fail_packed(const char *why, GError **error)
 {
-    g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED, "its compressed data is damaged (zstd: %s)",
-                ZSTD_getErrorName(code));
+    g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED, "its compressed data is damaged (%s)", why);
     return false;
 }
 
-/* One step of the decompressor: takes from `in`, adds to `out`. False at the end (no error set) or on errors.
- */
-static bool decompress_step(struct source *s, ZSTD_outBuffer *out, GError **error)
+/* Where packed bytes come from and plain ones go. */
+struct step {
+    const uint8_t *in;
+    size_t in_len, in_used;
+    uint8_t *out;
+    size_t out_len, out_used;
+};
+
+static bool step_zstd(struct source *s, struct step *step, GError **error)
 {
-    if (s->in_at == s->in_len && !refill(s, error))
-        return false;
-    ZSTD_inBuffer in = {s->in, s->in_len, s->in_at};
-    size_t had = out->pos, code = ZSTD_decompressStream(s->zstd, out, &in);
-    bool has_moved = in.pos > s->in_at || out->pos > had;
-    s->in_at = in.pos;
+    ZSTD_inBuffer in = {step->in, step->in_len, 0};
+    ZSTD_outBuffer out = {step->out, step->out_len, 0};
+    size_t code = ZSTD_decompressStream(s->zstd, &out, &in);
     if (ZSTD_isError(code))
-        return fail_zstd(code, error);
-    if (has_moved) /* 0: the frame is over, and another may follow */
+        return fail_packed(ZSTD_getErrorName(code), error);
+    step->in_used = in.pos;
+    step->out_used = out.pos;
+    if (in.pos || out.pos) /* 0: the frame is over, and another may follow */
         s->is_in_frame = code != 0;
-    else if (s->is_in_frame)
-        g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED,
-                    "it is cut short: its compressed data ends in the middle");
-    return has_moved;
+    return true;
 }
 
-static ssize_t read_zstd(struct source *s, void *to, size_t len, GError **error)
+static bool step_gzip(struct source *s, struct step *step, GError **error)
 {
-    ZSTD_outBuffer out = {to, len, 0};
-    while (!s->fault && out.pos < out.size && decompress_step(s, &out, &s->fault))
-        ;
-    if (!s->fault || out.pos)
-        return (ssize_t)out.pos;
+    g_autoptr(GError) wrong = NULL;
+    GConverterResult result = g_converter_convert(s->gzip, step->in, step->in_len, step->out, step->out_len,
+                                                  s->is_at_eof ? G_CONVERTER_INPUT_AT_END : 0, &step->in_used,
+                                                  &step->out_used, &wrong);
+    if (wrong && !g_error_matches(wrong, G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT))
+        return fail_packed("gzip", error);
+    if (result == G_CONVERTER_FINISHED) /* another member may follow */
+        g_converter_reset(s->gzip);
+    if (result != G_CONVERTER_ERROR)
+        s->is_in_frame = result == G_CONVERTER_CONVERTED;
+    return true;
+}
+
+/* Unpacks some; returns how much, 0 at the end, -1 with error set. */
+static ssize_t unpack_some(struct source *s, uint8_t *to, size_t len, GError **error)
+{
+    struct step step;
+    do {
+        if (s->in_at == s->in_len && !refill(s, error))
+            return -1;
+        step = (struct step){s->in + s->in_at, s->in_len - s->in_at, 0, to, len, 0};
+        if (!s->is_in_frame && !step.in_len)
+            return 0;
+        if (!(s->form == SOURCE_ZSTD ? step_zstd : step_gzip)(s, &step, error))
+            return -1;
+        s->in_at += step.in_used;
+    } while (step.in_used && !step.out_used);
+    if (step.out_used)
+        return (ssize_t)step.out_used;
+    g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED,
+                "it is cut short: its compressed data ends in the middle");
+    return -1;
+}
+
+static ssize_t read_packed(struct source *s, uint8_t *to, size_t len, GError **error)
+{
+    size_t done = 0;
+    while (!s->fault && done < len) {
+        ssize_t n = unpack_some(s, to + done, len - done, &s->fault);
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+    }
+    if (!s->fault || done)
+        return (ssize_t)done;
     g_propagate_error(error, g_error_copy(s->fault));
     return -1;
 }
@@ -193,7 +240,7 @@ static ssize_t read_zstd(struct source *s, void *to, size_t len, GError **error)
 ssize_t source_read(void *source, void *buffer, size_t len, GError **error)
 {
     struct source *s = source;
-    return s->form == SOURCE_ZSTD ? read_zstd(s, buffer, len, error) : read_plain(s, buffer, len, error);
+    return s->form == SOURCE_PLAIN ? read_plain(s, buffer, len, error) : read_packed(s, buffer, len, error);
 }
 
 enum source_form source_form(const struct source *s)

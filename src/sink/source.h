@@ -6,7 +6,8 @@
  *     g_autoptr(source_t) s = source_open("x.vma.zst", &error);        // "-" = standard input
  *     while ((n = source_read(s, buffer, sizeof buffer, &error)) > 0) …
  *
- * zstd: any chain of frames, skippable ones among them. A frame that ends early is an error, never an end.
+ * zstd: any chain of frames, skippable ones among them; gzip: any chain of members. One that ends early is an error,
+ * never an end.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,7 +15,7 @@
 #include <sys/types.h>
 #include <glib.h>
 
-enum source_form { SOURCE_PLAIN, SOURCE_ZSTD };
+enum source_form { SOURCE_PLAIN, SOURCE_ZSTD, SOURCE_GZIP };
 
 struct source;
 /* Errors: cannot be opened or read (FAILED); a compression that is not known here (FAILED, with the way round). */

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The reading commands on archives of ours, and on what people do to them."""
 import fcntl
+import gzip
 import json
 import os
 import pathlib
@@ -63,7 +64,8 @@ def test_packed_and_piped(folder):
     frames = b"".join(subprocess.run(["zstd", "-cq"], input=data[at:at + 100000], stdout=subprocess.PIPE,
                                      check=True).stdout for at in range(0, len(data), 100000))
     (folder / "frames").write_bytes(b"\x50\x2a\x4d\x18\x04\0\0\0dead" + frames + b"\x5e\x2a\x4d\x18\0\0\0\0")
-    for source, stdin in ((packed, None), (folder / "frames", None), ("-", data), ("-", packed.read_bytes())):
+    (folder / "x.gz").write_bytes(gzip.compress(data[:70000]) + gzip.compress(data[70000:]))
+    for source, stdin in ((packed, None), (folder / "x.gz", None), (folder / "frames", None), ("-", data), ("-", packed.read_bytes())):
         run("verify", source, stdin=stdin)
         run("extract", source, "-C", folder / "out", "--drive", "a", stdin=stdin)
         assert (folder / "out/a.raw").read_bytes() == image
