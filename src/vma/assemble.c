@@ -45,7 +45,7 @@ void vma_assemble_free(struct vma_assemble *a, void (*release)(void *user, uint8
         return;
     g_hash_table_iter_init(&iter, a->partials);
     while (g_hash_table_iter_next(&iter, NULL, &value))
-        if (((struct partial *)value)->data)
+        if (release && ((struct partial *)value)->data)
             release(user, ((struct partial *)value)->data);
     g_hash_table_unref(a->partials);
     vma_bitmap_free(a->held);

@@ -34,7 +34,7 @@ enum vma_put {
 struct vma_assemble;
 /* size: the drive's, a multiple of 512. may_repeat: filter and job send the same instant twice (guard). */
 struct vma_assemble *vma_assemble_new(uint64_t size, bool may_repeat);
-/* release(user, buffer) is called for every buffer of a partial cluster. */
+/* release(user, buffer) is called for every buffer of a partial cluster; NULL: they are freed by other means. */
 void vma_assemble_free(struct vma_assemble *a, void (*release)(void *user, uint8_t *buffer), void *user);
 /*
  * Bytes offset…offset+len (multiples of 512; within one cluster; within the drive) have come. *data: a cluster buffer of 64 KiB

@@ -121,18 +121,20 @@ int vma_header_add_device(struct vma_header *h, const char *name, uint64_t size,
     return -1;
 }
 
-void vma_header_set_size(struct vma_header *h, int dev_id, uint64_t size)
-{
-    g_assert(h->devices[dev_id].name && size);
-    h->devices[dev_id].size = size;
-}
-
 void vma_header_drop_device(struct vma_header *h, int dev_id)
 {
     struct vma_device *d = &h->devices[dev_id];
     g_free(d->dropped_name);
     d->dropped_name = g_steal_pointer(&d->name);
     d->size = 0;
+}
+
+void vma_header_set_size(struct vma_header *h, int dev_id, uint64_t size)
+{
+    g_assert(h->devices[dev_id].name);
+    h->devices[dev_id].size = size;
+    if (!size) /* half an entry would be left */
+        vma_header_drop_device(h, dev_id);
 }
 
 /* Bytes that a device's name takes in the blob buffer: kept when it is dropped, so that nothing moves. */

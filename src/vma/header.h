@@ -43,6 +43,7 @@ struct vma_header *vma_header_new(const uint8_t uuid[16], int64_t ctime);
 void vma_header_free(struct vma_header *h);
 /* Returns the dev_id (1…254), or -1: name unsafe/taken, size 0 or no multiple of 512, too many. */
 int vma_header_add_device(struct vma_header *h, const char *name, uint64_t size, GError **error);
+/* 0 drops it: a device without a size does not exist. */
 void vma_header_set_size(struct vma_header *h, int dev_id, uint64_t size);
 void vma_header_drop_device(struct vma_header *h, int dev_id);
 /* Adds or replaces. reserve 0 = len. Fails on an unsafe name, > 65535 bytes, or a header above 512 KiB. */

@@ -173,6 +173,15 @@ static void test_crowded(void)
     g_assert_cmpuint(n_released, ==, VMA_MAX_PARTIAL);
 }
 
+static void test_free_without_release(void)
+{
+    struct vma_assemble *a = vma_assemble_new(CLUSTER, false);
+    uint8_t *buffer = make_buffer(1), *data = buffer;
+    g_assert_cmpint(vma_assemble_put(a, 0, 512, &data), ==, VMA_PUT_WAITING);
+    vma_assemble_free(a, NULL, NULL); /* the pool it came from is freed as a whole */
+    g_free(buffer);
+}
+
 /* Random pieces, each sector once, in random order: the clusters handed out make up the image. */
 static void test_random(void)
 {
@@ -241,6 +250,7 @@ int main(int argc, char **argv)
     g_test_add_func("/assemble/twice", test_twice);
     g_test_add_func("/assemble/forgiven-part", test_forgiven_part_must_come_again);
     g_test_add_func("/assemble/crowded", test_crowded);
+    g_test_add_func("/assemble/free-without-release", test_free_without_release);
     g_test_add_func("/assemble/random", test_random);
     g_test_add_func("/assemble/bitmap", test_bitmap);
     return g_test_run();

@@ -96,6 +96,14 @@ static void test_rewrite_keeps_size(void)
     g_assert_cmpint(memcmp(back->configs[1].data, "{\"a\":\"something longer\"}  ", 26), ==, 0);
 }
 
+static void test_no_size_drops(void)
+{
+    g_autoptr(vma_header) h = sample();
+    vma_header_set_size(h, 2, 0);
+    g_autoptr(GBytes) bytes = encode(h);
+    assert_golden(bytes, "header-dropped.bin");
+}
+
 static void test_refused_devices(void)
 {
     static const struct {
@@ -221,6 +229,7 @@ int main(int argc, char **argv)
     g_test_add_func("/header/golden", test_golden);
     g_test_add_func("/header/round-trip", test_round_trip);
     g_test_add_func("/header/rewrite-keeps-size", test_rewrite_keeps_size);
+    g_test_add_func("/header/no-size-drops", test_no_size_drops);
     g_test_add_func("/header/refused-devices", test_refused_devices);
     g_test_add_func("/header/refused-configs", test_refused_configs);
     g_test_add_func("/header/damaged", test_damaged);
