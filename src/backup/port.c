@@ -76,6 +76,7 @@ static void count_repeat_as_doubt(struct port *p, enum vma_put put)
 static int take_piece(struct port *p, uint64_t offset, uint32_t len, uint8_t **data)
 {
     struct drive *d = p->drive;
+    uint8_t *brought = *data;
     enum vma_put put;
 
     if (d->b->is_failing) /* whatever comes now is nobody's; only the guest must not wait */
@@ -83,7 +84,7 @@ static int take_piece(struct port *p, uint64_t offset, uint32_t len, uint8_t **d
     put = vma_assemble_put(d->clusters, offset, len, data);
     if (put == VMA_PUT_HELD) {
         writer_add(d->lane, offset / VMA_CLUSTER_SIZE, *data);
-        *data = NULL;
+        *data = *data == brought ? NULL : brought; /* joined with what had come before: ours is free again */
     } else if (put == VMA_PUT_TWICE || put == VMA_PUT_CROWDED) {
         count_repeat_as_doubt(p, put);
         return EIO;

@@ -312,6 +312,14 @@ void ram_begin_background(struct steps_op *op)
     begin_moving(op);
 }
 
+/* One that was passed and not used stays in QEMU. */
+static void close_descriptor(struct steps_op *op, const char *what, qmp_done done)
+{
+    g_autofree char *name = g_strdup_printf("vmb-%s-%s", op->b->run_id, what);
+
+    qmp_closefd(op->b->qmp, name, done, op);
+}
+
 /* After a plain migration the guest stands still and its drives are asleep: cont wakes both. */
 static void on_moving_over(struct steps_op *op)
 {
@@ -323,13 +331,26 @@ static void on_moving_over(struct steps_op *op)
         steps_end(op, NULL);
 }
 
+static void on_descriptor_closed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
+        steps_end(op, error);
+    else
+        on_moving_over(op); /* "not found": the migration has used it */
+}
+
 static void on_status_after(void *user, const struct qmp_status *status, const GError *error)
 {
     struct steps_op *op = user;
 
     if (!error)
         op->b->is_guest_stopped = !status->is_running;
-    on_moving_over(op);
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) || !qmp_can_pass_fds(op->b->qmp))
+        on_descriptor_closed(op, error);
+    else
+        close_descriptor(op, "ram", on_descriptor_closed);
 }
 
 static void on_cancelled(void *user, const struct qmp_migration *m, const GError *error)
@@ -419,13 +440,24 @@ static void activate_next(struct steps_op *op)
     }
 }
 
+static void begin_activating(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    (void)error;
+    op->sub = 0;
+    activate_next(op);
+}
+
 static void on_server_started(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
-    op->b->did_start_nbd_server = !error; /* it may run already, for somebody else: then it stays */
-    op->sub = 0;
-    activate_next(op);
+    op->b->did_start_nbd_server = !error;
+    if (error) /* it runs already, for somebody else, and stays */
+        close_descriptor(op, "act", begin_activating);
+    else
+        begin_activating(op, NULL);
 }
 
 static void on_socket_passed(void *user, const GError *error)

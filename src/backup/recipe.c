@@ -112,12 +112,21 @@ static void on_target_added(void *user, const GError *error)
         steps_end(op, NULL);
 }
 
+/* "Not found" is as good. */
+static void on_descriptor_closed(void *user, const GError *error)
+{
+    steps_end(user, g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) ? error : NULL);
+}
+
 static void on_target_deleted(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
     port_disconnect(port_of(op));
-    steps_end(op, error);
+    if (error && error->code <= QMP_ERROR_NO_COMMAND && qmp_can_pass_fds(op->b->qmp))
+        qmp_closefd(op->b->qmp, node_of(op), on_descriptor_closed, op); /* never became a node, but was passed */
+    else
+        steps_end(op, error);
 }
 
 static void undo_add_target(struct steps_op *op)
@@ -316,12 +325,18 @@ static void undo_add_snapshot(struct steps_op *op)
 
 /* --- the job ------------------------------------------------------------------------------------ */
 
+/* QEMU says so of the job's name, or of the target it writes to. */
+static bool is_taken(const char *message)
+{
+    return strstr(message, "already in use") || strstr(message, "in use by block job");
+}
+
 static void on_job_started(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
     /* The names are this run's own: a job of that name is the one whose answer was lost with the monitor. */
-    bool is_there = !error || (error->domain == QMP_ERROR && strstr(error->message, "already in use"));
+    bool is_there = !error || (error->domain == QMP_ERROR && is_taken(error->message));
 
     if (is_there)
         tap_job_started(op->d);
@@ -353,7 +368,8 @@ static void on_dismissed(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
-    op->d->job = JOB_NONE;
+    if (!g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) /* else it is dismissed when the monitor is back */
+        op->d->job = JOB_NONE;
     /* Gone by itself: what we wanted. */
     steps_end(op, g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE) ? NULL : error);
 }
