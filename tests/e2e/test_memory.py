@@ -31,6 +31,7 @@ def four_large_drives(version):
             drive.size = TIB
             large.append(drive)
         s.vm = s.start(s.drives + large, name="big")
+        s.vm.wait_rounds(16)  # a driver that starts chooses the cache mode
         s.take_note()
         run = s.backup("--no-vmstate")
         s.wait_copying(run, 40 << 30)

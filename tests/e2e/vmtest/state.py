@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What QEMU looks like from outside, to be the same after a backup as before."""
-import json
-
 # Change by themselves while a guest writes.
 VOLATILE = {"actual-size", "write_threshold", "io-status"}
 
@@ -16,12 +14,26 @@ def _steady(value):
     return value
 
 
+def _flat(value, path=""):
+    """{"drives/vda/inserted/ro": False, …}: members of lists go by what names them."""
+    if isinstance(value, dict):
+        return {k: v for key, item in value.items() for k, v in _flat(item, f"{path}/{key}").items()}
+    if isinstance(value, list):
+        found = {}
+        for index, item in enumerate(value):
+            names = item if isinstance(item, dict) else {}
+            name = next((names[k] for k in ("node-name", "qdev", "capability", "id", "device") if names.get(k)), index)
+            found.update(_flat(item, f"{path}/{name}"))
+        return found
+    return {path: value}
+
+
 class QemuState:
     """nodes, drives, jobs, exports, migration settings and run state at one moment."""
 
     def __init__(self, qmp):
         self.parts = {
-            "nodes": sorted(_steady(qmp.cmd("query-named-block-nodes")), key=lambda n: n["node-name"]),
+            "nodes": _steady(qmp.cmd("query-named-block-nodes")),
             "drives": _steady(qmp.cmd("query-block")),
             "jobs": qmp.cmd("query-jobs"),
             "block jobs": qmp.cmd("query-block-jobs"),
@@ -35,17 +47,12 @@ class QemuState:
         """Lines saying what is not the same."""
         found = []
         for part, mine in self.parts.items():
-            theirs = other.parts[part]
-            if part in ignore or mine == theirs:
+            if part in ignore:
                 continue
-            if isinstance(mine, list):
-                gone = [json.dumps(x)[:300] for x in mine if x not in theirs]
-                new = [json.dumps(x)[:300] for x in theirs if x not in mine]
-                found += [f"{part}: - {x}" for x in gone] + [f"{part}: + {x}" for x in new]
-            elif isinstance(mine, dict):
-                found += [f"{part}: {k}: {mine.get(k)} -> {theirs.get(k)}"
-                          for k in sorted(set(mine) | set(theirs)) if mine.get(k) != theirs.get(k)]
-        return found
+            before, after = _flat(mine, part), _flat(other.parts[part], part)
+            found += [f"{k}: {before.get(k, 'absent')} -> {after.get(k, 'absent')}"
+                      for k in sorted(set(before) | set(after)) if before.get(k) != after.get(k)]
+        return found[:20]
 
     def must_equal(self, other, ignore=()):
         found = self.differences(other, ignore)
