@@ -89,7 +89,6 @@ static void report_connect_failure(struct backup *b, const GError *error)
         b->next_try_ms = uv_now(b->loop) + RETRY_FIRST_MS;
         backup_set_phase(b, MODEL_CONNECT_FAILED);
     } else {
-        model_set(b->model.next, "%s", advice_for(error));
         backup_fail_new(b, VMB_ERROR_MONITOR, "%s", error->message);
     }
 }

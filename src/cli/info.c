@@ -98,7 +98,7 @@ static void on_done(void *user)
     a->is_done = true;
     a->status = m->exit_status;
     if (a->status) {
-        g_autoptr(GError) error = g_error_new(VMB_ERROR, a->status, "%s%s%s", m->outcome, *m->advice ? "; " : "", m->advice);
+        g_autoptr(GError) error = g_error_new_literal(VMB_ERROR, a->status, m->outcome);
         cli_fail(error);
     }
 }

@@ -170,8 +170,9 @@ static void say_phase(const struct model *m, GString *out, int64_t now_s)
 static void say_done(const struct model *m, const struct model_drive *d, GString *out, int64_t now_s)
 {
     char size[UNITS_LEN], time[UNITS_LEN], rate[UNITS_LEN], pause[UNITS_LEN];
-    say(out, now_s, "drive %s done %s in %s %s%s%s%s%s", d->name, units_format_size(d->size, size),
-        units_format_ms(d->elapsed_ms, time), units_format_rate(d->average, rate), *d->note ? ", " : "",
+    say(out, now_s, "drive %s done %s in %s%s%s%s%s%s%s", d->name, units_format_size(d->size, size),
+        units_format_ms(d->elapsed_ms, time), d->average ? " " : "", /* 0: too short to tell */
+        d->average ? units_format_rate(d->average, rate) : "", *d->note ? ", " : "",
         d->note, d->is_vmstate && m->pause_ms != MODEL_UNKNOWN ? ", guest paused " : "",
         d->is_vmstate && m->pause_ms != MODEL_UNKNOWN ? units_format_ms(m->pause_ms, pause) : "");
 }
@@ -270,8 +271,9 @@ static void say_result(const struct model *m, GString *out, int64_t now_s)
 {
     char bytes[UNITS_LEN], time[UNITS_LEN];
     struct counts c = count(m);
-    if (*m->outcome)
-        say(out, now_s, "outcome: %s", m->outcome);
+    /* Of a failure the ERROR line has told it. */
+    if (*m->outcome && !(m->n_errors && m->exit_status && m->exit_status != VMB_ERROR_INCOMPLETE))
+        say(out, now_s, "%s", m->outcome);
     if (*m->next)
         say(out, now_s, "next: %s", m->next);
     g_autofree char *saved =

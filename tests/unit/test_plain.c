@@ -189,9 +189,9 @@ static void test_result(struct fixture *f, gconstpointer data)
     assert_says(f, e, NOW_S, "11:29:26 finished OK 3 of 3 saved, 141G in 31m02s, exit 0\n");
     f->m.exit_status = 143;
     model_set(f->m.outcome, "ended by SIGTERM");
-    assert_says(f, e, NOW_S, "11:29:26 outcome: ended by SIGTERM\n11:29:26 finished CANCELLED, exit 143\n");
+    assert_says(f, e, NOW_S, "11:29:26 ended by SIGTERM\n11:29:26 finished CANCELLED, exit 143\n");
     f->m.exit_status = 6;
-    assert_says(f, e, NOW_S, "11:29:26 outcome: ended by SIGTERM\n11:29:26 finished FAILED, exit 6\n");
+    assert_says(f, e, NOW_S, "11:29:26 ended by SIGTERM\n11:29:26 finished FAILED, exit 6\n");
 }
 
 int main(int argc, char **argv)
