@@ -71,6 +71,16 @@ def says_cleanup(run):
     return "vmabackup cleanup" in run.errors + "".join(run.lines)
 
 
+def recover(s):
+    """So that the next attempt does not stumble over what this one has left."""
+    Run(["cleanup", s.vm.monitor], env=s.env).wait(30)
+    if not s.vm.is_running():
+        s.vm.qmp.cmd("cont")
+    for capability in s.before.parts["capabilities"]:
+        s.vm.qmp.cmd("migrate-set-capabilities", {"capabilities": [capability]})
+    s.take_note()
+
+
 def every_command(version, options, prepare, during=None, may_need_cleanup=False):
     """All of them, and only then the failures: from each the run after it starts anew."""
     product()
@@ -83,9 +93,7 @@ def every_command(version, options, prepare, during=None, may_need_cleanup=False
                                  may_need_cleanup)] += 1
             except AssertionError as reason:
                 failures.append(f"at {at}: {reason}")
-                if not s.vm.is_running():
-                    s.vm.qmp.cmd("cont")
-                s.take_note()
+                recover(s)
     print(f"      {sum(statuses.values())} runs, exit statuses {dict(statuses)}")
     assert not failures, f"{len(failures)} failures\n" + "\n".join(failures)
     return statuses
