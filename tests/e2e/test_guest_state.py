@@ -85,11 +85,11 @@ def filter_refused(version):
 
 
 def direct_by_request(version):
-    """Without filters, because it was asked for: exact, and said to be unguarded."""
+    """Without filters, because it was asked for: exact, and said to be unguarded: 3."""
     product()
     with Scenario(version, drives=standard_drives(count=2)) as s:
         run = s.backup("--guard", "direct")
-        s.must_be_saved(run)
+        s.must_be_saved(run, status=3)
         assert "unguarded" in "".join(run.lines)
         s.must_be_untouched()
 
