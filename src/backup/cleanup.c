@@ -29,7 +29,8 @@ struct cleanup {
     struct journal *lock;
     GPtrArray *records; /* struct journal_record * */
     GArray *actions, *jobs, *snapshots, *inserted, *nodes;
-    unsigned at, n_polls, lookup;
+    unsigned at, n_polls, lookup, next_fd;
+    GPtrArray *fd_names; /* char * */
     bool is_retry, is_guest_stopped, is_migrating;
     GError *first_error;
 };
@@ -80,6 +81,7 @@ static void finish(struct cleanup *c, const GError *error)
     g_array_unref(c->snapshots);
     g_array_unref(c->inserted);
     g_array_unref(c->nodes);
+    g_ptr_array_unref(c->fd_names);
     g_clear_error(&c->first_error);
     g_free(c);
 }
@@ -226,6 +228,34 @@ static void append_all(struct cleanup *c, GArray *from)
     }
 }
 
+/* Descriptors that were passed and never used; QEMU lists them nowhere, so each possible name is tried. */
+static void on_fd_closed(void *user, const GError *error);
+
+static void add_fd_names(struct cleanup *c, const struct journal_record *r)
+{
+    static const char *const of_run[] = {"ram", "act"}, *const of_drive[] = {"fl", "tgt"};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(of_run); i++)
+        g_ptr_array_add(c->fd_names, g_strdup_printf(PREFIX "%s-%s", r->run_id, of_run[i]));
+    for (unsigned d = 0; d < r->drives->len; d++)
+        for (unsigned i = 0; i < G_N_ELEMENTS(of_drive); i++)
+            g_ptr_array_add(c->fd_names, g_strdup_printf(PREFIX "%s-%s-%u", r->run_id, of_drive[i], d));
+}
+
+static void close_next_fd(struct cleanup *c)
+{
+    if (c->is_dry_run || c->next_fd == c->fd_names->len)
+        next_action(c);
+    else
+        qmp_closefd(c->qmp, g_ptr_array_index(c->fd_names, c->next_fd++), on_fd_closed, c);
+}
+
+static void on_fd_closed(void *user, const GError *error)
+{
+    (void)error; /* most are not there */
+    close_next_fd(user);
+}
+
 /* Jobs first, then what stands on what: frozen images, filters out of their drives, filters, targets. */
 static void put_in_order(struct cleanup *c)
 {
@@ -243,7 +273,9 @@ static void put_in_order(struct cleanup *c)
         add(c->actions, RESTORE_CAPABILITIES, NULL, NULL);
     if (r && r->did_we_stop && c->is_guest_stopped)
         add(c->actions, RESUME, NULL, NULL);
-    next_action(c);
+    for (unsigned i = 0; qmp_can_pass_fds(c->qmp) && i < c->records->len; i++)
+        add_fd_names(c, g_ptr_array_index(c->records, i));
+    close_next_fd(c);
 }
 
 static const char *journalled_node(struct cleanup *c, const char *cbw_node)
@@ -438,6 +470,7 @@ struct cleanup *cleanup_new(uv_loop_t *loop, const char *monitor, bool dry_run, 
     c->snapshots = new_actions();
     c->inserted = new_actions();
     c->nodes = new_actions();
+    c->fd_names = g_ptr_array_new_with_free_func(g_free);
     c->lock = journal_open(monitor, "cleanup", &error);
     c->records = journal_read_all(monitor); /* on_nodes() drops those of other guests */
     if (!c->lock) {
