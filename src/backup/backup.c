@@ -191,25 +191,43 @@ static void freed(struct backup *b, bool is_clean)
         finish_archive(b);
 }
 
-/* Does QEMU hold anything of this run still? Whatever the answers of the undos were, this is the truth. */
+static bool is_ours(const struct backup *b, const char *name)
+{
+    g_autofree char *prefix = g_strdup_printf("vmb-%s-", b->run_id);
+
+    return name && g_str_has_prefix(name, prefix);
+}
+
 static void on_nodes_after(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)
 {
     struct backup *b = user;
-    g_autofree char *prefix = g_strdup_printf("vmb-%s-", b->run_id);
-    unsigned left = 0;
 
     for (unsigned i = 0; !error && i < n; i++)
-        if (nodes[i].node_name && g_str_has_prefix(nodes[i].node_name, prefix))
-            left++;
-    if (left)
-        backup_log(b, MODEL_ERROR, "run vmabackup cleanup on this monitor", "%u nodes of this backup are left in QEMU", left);
-    freed(b, !error && !left);
+        b->n_left += is_ours(b, nodes[i].node_name);
+    if (b->n_left)
+        backup_log(b, MODEL_ERROR, "run vmabackup cleanup on this monitor",
+                   "%u jobs and nodes of this backup are left in QEMU", b->n_left);
+    freed(b, !error && !b->n_left);
 }
 
+static void on_jobs_after(void *user, const struct qmp_job *jobs, unsigned n, const GError *error)
+{
+    struct backup *b = user;
+
+    b->n_left = 0;
+    for (unsigned i = 0; !error && i < n; i++)
+        b->n_left += is_ours(b, jobs[i].id);
+    if (monitor_is_up(b))
+        qmp_query_nodes(b->qmp, on_nodes_after, b);
+    else
+        freed(b, false);
+}
+
+/* Does QEMU hold anything of this run still? Whatever the answers of the undos were, this is the truth. */
 void backup_undone(struct backup *b)
 {
     if (monitor_is_up(b))
-        qmp_query_nodes(b->qmp, on_nodes_after, b);
+        qmp_query_jobs(b->qmp, on_jobs_after, b);
     else
         freed(b, false);
 }

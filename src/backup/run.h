@@ -169,6 +169,7 @@ struct backup {
     bool is_held_elsewhere; /* a live run came by another monitor of this guest */
     bool is_space_known;
     bool is_qemu_gone;
+    unsigned n_left; /* jobs and nodes of ours that could not be taken away */
     bool is_given_up; /* the monitor will not come back */
     bool is_saved; /* the archive is durable under its name */
     uint64_t started_ms;
