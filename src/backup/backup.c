@@ -184,7 +184,7 @@ static void freed(struct backup *b, bool is_clean)
     if (b->is_qemu_gone)
         model_set(b->model.next, "start the guest again, then back it up");
     else if (!is_clean)
-        model_set(b->model.next, "when the monitor answers again, run: vmabackup cleanup %s", b->options.monitor);
+        model_set(b->model.next, "run: vmabackup cleanup %s", b->options.monitor);
     if (b->is_failing)
         backup_end(b);
     else
@@ -207,7 +207,7 @@ static void on_nodes_after(void *user, const struct qmp_node *nodes, unsigned n,
     if (b->n_left)
         backup_log(b, MODEL_ERROR, "run vmabackup cleanup on this monitor",
                    "%u jobs and nodes of this backup are left in QEMU", b->n_left);
-    freed(b, !error && !b->n_left);
+    freed(b, !error && !b->n_left && !b->has_undo_failed);
 }
 
 static void on_jobs_after(void *user, const struct qmp_job *jobs, unsigned n, const GError *error)

@@ -164,36 +164,6 @@ static void on_machine(void *user, const char *value, const GError *error)
     answered(b, NULL);
 }
 
-/* Whether QEMU may use userfaultfd shows only when it is asked to: switch it on, and off again. */
-static void on_snapshot_off(void *user, const GError *error)
-{
-    answered(user, error);
-}
-
-static void on_snapshot_on(void *user, const GError *error)
-{
-    struct backup *b = user;
-    const struct qmp_capability off = {"background-snapshot", false};
-
-    b->may_snapshot_ram = !error;
-    if (error)
-        answered(b, NULL);
-    else
-        qmp_set_capabilities(b->qmp, &off, 1, on_snapshot_off, b);
-}
-
-static void ask_background_snapshot(struct backup *b)
-{
-    const struct qmp_capability on = {"background-snapshot", true};
-    bool is_safe = b->version.major > 8 || (b->version.major == 8 && b->version.minor >= 1);
-
-    b->may_snapshot_ram = false;
-    if (!is_safe || b->options.no_vmstate || b->options.only_ask)
-        ask_next(b);
-    else
-        qmp_set_capabilities(b->qmp, &on, 1, on_snapshot_on, b);
-}
-
 static void ask_version(struct backup *b) { qmp_query_version(b->qmp, on_version, b); }
 static void ask_name(struct backup *b) { qmp_query_name(b->qmp, on_name, b); }
 static void ask_status(struct backup *b) { qmp_query_status(b->qmp, on_status, b); }
@@ -208,7 +178,7 @@ static void ask_machine(struct backup *b) { qmp_qom_get_string(b->qmp, "/machine
 
 static void (*const questions[])(struct backup *b) = {
     ask_version, ask_name, ask_status, ask_set_active, ask_memory, ask_capabilities, ask_params,
-    ask_drives, ask_nodes, ask_unsavable, ask_machine, ask_background_snapshot,
+    ask_drives, ask_nodes, ask_unsavable, ask_machine,
 };
 
 static void ask_next(struct backup *b)

@@ -137,12 +137,22 @@ static void add_ram_row(struct backup *b)
     model_set(row->format, "RAM");
 }
 
+/* Before 8.1 a background snapshot that is cancelled hangs the guest for good. */
+static bool is_snapshot_safe(const struct qmp_version *v)
+{
+    return v->major > 8 || (v->major == 8 && v->minor >= 1);
+}
+
 static void choose_recipe(struct backup *b)
 {
-    b->ram = b->options.no_vmstate ? RAM_NONE : b->may_snapshot_ram ? RAM_BACKGROUND : RAM_PLAIN;
+    b->ram = b->options.no_vmstate ? RAM_NONE : is_snapshot_safe(&b->version) ? RAM_BACKGROUND : RAM_PLAIN;
+    plan_name_recipe(b);
+}
+
+void plan_name_recipe(struct backup *b)
+{
     model_set(b->model.recipe, "%s, %s", b->options.guard == BACKUP_GUARD_DIRECT ? "direct" : "guard",
               b->ram == RAM_NONE         ? "without RAM"
-              : b->options.only_ask      ? "RAM by background snapshot where QEMU may, else plain migration"
               : b->ram == RAM_BACKGROUND ? "background snapshot"
                                          : "plain migration");
 }

@@ -87,9 +87,26 @@ void ram_undo_params(struct steps_op *op)
     qmp_set_migration_params(op->b->qmp, &op->b->old_params, on_params_restored, op);
 }
 
+/* Whether QEMU may use userfaultfd shows only when it is asked to: where not, the rows of the plain migration apply. */
+static void on_snapshot_set(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    struct backup *b = op->b;
+
+    if (!error || error->domain != QMP_ERROR || error->code > QMP_ERROR_NO_COMMAND) {
+        steps_end(op, error);
+        return;
+    }
+    op->b->begun &= ~(1u << op->row);
+    b->ram = RAM_PLAIN;
+    plan_name_recipe(b);
+    backup_note(b, "no background snapshot (%s): plain migration", error->message);
+    steps_end(op, NULL);
+}
+
 void ram_begin_capability(struct steps_op *op)
 {
-    set_capabilities(op, true, on_reply);
+    set_capabilities(op, true, on_snapshot_set);
 }
 
 void ram_undo_capability(struct steps_op *op)

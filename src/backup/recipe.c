@@ -452,6 +452,7 @@ static bool needs_resume(const struct backup *b, const struct drive *d)
 /* Rows that hold everything are undone last; a background snapshot must be under way before the guest resumes. */
 const struct step recipe_table[] = {
     {"keep the journal", STEP_RUN, NULL, begin_journal, NULL, false, false},
+    {"set background-snapshot", STEP_RUN, is_background, ram_begin_capability, ram_undo_capability, true, false},
     {"set the migration's parameters", STEP_RUN, is_plain, ram_begin_params, ram_undo_params, true, false},
     {"save the RAM", STEP_RUN, is_plain, ram_begin_plain, ram_undo_moving, true, false},
     {"activate the drives", STEP_RUN, is_plain, ram_begin_activate, NULL, false, false},
@@ -461,7 +462,6 @@ const struct step recipe_table[] = {
     {"add the filter", STEP_DRIVE, is_guarded, begin_add_filter, undo_add_filter, false, false},
     {"insert the filter", STEP_DRIVE, is_guarded, begin_insert, undo_insert, false, false},
     {"add the frozen image", STEP_DRIVE, is_guarded, begin_add_snapshot, undo_add_snapshot, false, false},
-    {"set background-snapshot", STEP_RUN, is_background, ram_begin_capability, ram_undo_capability, true, false},
     {"start saving the RAM", STEP_RUN, is_background, ram_begin_background, ram_undo_moving, true, false},
     {"start the job", STEP_DRIVE, is_direct, begin_job, undo_job, false, true},
     {"resume the guest", STEP_RUN, needs_resume, begin_resume, NULL, false, true},

@@ -107,7 +107,6 @@ struct backup {
     uint64_t next_try_ms;
     uv_timer_t tick;
     unsigned question; /* of discover.c */
-    bool may_snapshot_ram; /* background-snapshot is accepted, and safe in this version */
     GPtrArray *unsavable;  /* char *: sentences on what no archive can hold */
     struct qmp_version version;
     bool did_start_nbd_server; /* for a moment, to wake drives */
@@ -169,6 +168,7 @@ struct backup {
     bool is_held_elsewhere; /* a live run came by another monitor of this guest */
     bool is_space_known;
     bool is_qemu_gone;
+    bool has_undo_failed;
     unsigned n_left; /* jobs and nodes of ours that could not be taken away */
     bool is_given_up; /* the monitor will not come back */
     bool is_saved; /* the archive is durable under its name */
@@ -217,6 +217,7 @@ void discover(struct backup *b);
 /* plan.c */
 void plan_init(struct backup *b);
 void plan_make(struct backup *b);
+void plan_name_recipe(struct backup *b);
 void plan_begin(struct backup *b);
 
 /* target.c */

@@ -139,6 +139,11 @@ void steps_end(struct steps_op *op, const GError *error)
     } else if (op->is_undo || !has_happened) {
         *begun_of(op) &= ~(1u << op->row);
     }
+    if (error && op->is_undo && step->scope == STEP_RUN) {
+        op->b->has_undo_failed = true;
+        backup_log(op->b, MODEL_ERROR, "look at the guest's state; vmabackup cleanup tries again",
+                   "QEMU refuses to undo \"%s\": %s", step->name, error->message);
+    }
     if (error && !list->error) {
         list->error = g_error_copy(error);
         g_prefix_error(&list->error, "%s%s%scannot %s%s: ", op->d ? "drive " : "", op->d ? op->d->name : "",
