@@ -100,7 +100,10 @@ static void open_spool(struct backup *b)
 
     if (b->spool)
         return;
-    b->spool = spool_open(b->loop, b->options.spool_dir, size, &error);
+    if (size == 0)
+        g_set_error(&error, VMB_ERROR, VMB_ERROR_FAILED, "no room in %s", dir ? dir : "/var/tmp");
+    else
+        b->spool = spool_open(b->loop, b->options.spool_dir, MIN(size, (uint64_t)INT64_MAX), &error);
     if (!b->spool)
         backup_log(b, MODEL_WARNING, "name another folder by --spool-dir",
                    "no spool (%s): a target that stalls ends the backup", error->message);
@@ -202,6 +205,14 @@ static void on_writer_closed(void *user)
     b->n_open_handles--;
 }
 
+/* They end with their writer. */
+static void drop_lanes(struct backup *b)
+{
+    b->vmstate_lane = NULL;
+    for (unsigned i = 0; i < b->drives->len; i++)
+        ((struct drive *)g_ptr_array_index(b->drives, i))->lane = NULL;
+}
+
 bool target_restart_without_ram(struct backup *b, GError **error)
 {
     if (!sink_can_rewrite(b->sink)) {
@@ -214,32 +225,37 @@ bool target_restart_without_ram(struct backup *b, GError **error)
     vmstate_close(g_steal_pointer(&b->vmstate));
     model_set(b->model.drives[b->vmstate_row].note, "left out: changes too fast");
     backup_drive_state(b, b->vmstate_row, MODEL_FAIL);
-    writer_close(b->writer, on_writer_closed, b);
+    drop_lanes(b);
+    writer_close(g_steal_pointer(&b->writer), on_writer_closed, b);
+    g_clear_pointer(&b->spool, spool_close); /* what lies there is of the stream that is given up */
     sink_abort(b->sink, false);
-    sink_free(b->sink);
-    b->sink = NULL;
+    g_clear_pointer(&b->sink, sink_free);
     return target_open(b, error);
 }
 
 /* Nothing uses them any more; they close by way of the loop. */
-static void free_sink_and_spool(void *user)
+static void free_sink_and_spool(struct backup *b)
 {
-    struct backup *b = user;
-
     g_clear_pointer(&b->sink, sink_free);
     g_clear_pointer(&b->spool, spool_close);
-    b->n_open_handles--;
+}
+
+static void on_last_writer_closed(void *user)
+{
+    free_sink_and_spool(user);
+    on_writer_closed(user);
 }
 
 void target_close(struct backup *b, bool keep_partial)
 {
     vmstate_close(g_steal_pointer(&b->vmstate));
-    for (unsigned i = 0; i < b->drives->len; i++)
-        ((struct drive *)g_ptr_array_index(b->drives, i))->lane = NULL; /* they end with the writer */
+    drop_lanes(b);
     if (b->sink && !b->is_saved)
         sink_abort(b->sink, keep_partial);
     if (b->writer)
-        writer_close(g_steal_pointer(&b->writer), free_sink_and_spool, b);
+        writer_close(g_steal_pointer(&b->writer), on_last_writer_closed, b);
+    else
+        free_sink_and_spool(b);
 }
 
 /* --- a socket to wake drives through ------------------------------------------------------------ */
