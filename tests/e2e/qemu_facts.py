@@ -378,6 +378,35 @@ def a_filter_can_be_probed(version):
         must_be_as_before(recipe, before)
 
 
+def graph_changes_wait_for_everything(version):
+    """A job started for one drive waits for requests in flight of another, and QMP waits with it: never hold a reply."""
+    with Lab(version) as lab:
+        guest, before, recipe = prepared(lab, standard_drives(count=2))
+        recipe.add_targets()
+        guest.qmp.cmd("stop")
+        recipe.freeze()
+        guest.qmp.cmd("cont")
+        recipe.targets[0].replies.clear()
+        recipe.start_job(0)
+        wait_for(lambda: len(recipe.targets[0].requests) > 1, 20, "a request")
+        number = guest.qmp.begin("blockdev-backup", {
+            "job-id": recipe.name("job", 1), "device": recipe.name("snap", 1), "target": recipe.name("tgt", 1),
+            "sync": "full", "auto-dismiss": False})
+        try:
+            guest.qmp.finish(number, timeout=1)
+            is_held = False
+        except TimeoutError:
+            is_held = True
+        recipe.targets[0].replies.set()
+        if is_held:
+            guest.qmp.finish(number)
+        print(f"      the second job {'waits for the first drive' if is_held else 'starts at once'}")
+        recipe.wait_jobs()
+        recipe.thaw()
+        must_be_as_before(recipe, before)
+        guest.wait_rounds(LAP)
+
+
 def wrong_sizes_and_names_are_refused(version):
     """An export of another size, an unknown export, a second job id, a qdev instead of a node: errors that say so."""
     with Lab(version) as lab:
@@ -412,4 +441,4 @@ if __name__ == "__main__":
     main(guard_recipe_is_exact, background_snapshot_with_guard, background_snapshot_aborted,
          plain_migrate_activate_guard, inactive_nodes_and_filters, migrate_fails_with_a_filter, a_job_can_be_retried,
          jobs_answer_for_themselves, a_paused_job_blocks_nothing, in_flight_after_pause, a_dead_server_does_not_hurt,
-         a_filter_can_be_probed, wrong_sizes_and_names_are_refused)
+         a_filter_can_be_probed, graph_changes_wait_for_everything, wrong_sizes_and_names_are_refused)
