@@ -125,7 +125,7 @@ static void judge(struct drive *d)
         drive_failed(d, incomplete);
     else if (is_cancelled)
         drive_failed(d, "its job was cancelled by somebody else");
-    else if (is_snapshot_broken || !d->is_guarded)
+    else if (is_snapshot_broken || (!d->is_guarded && !d->is_read_only))
         drive_failed(d, is_snapshot_broken ? "the frozen image broke (a write of the guest could not be kept for us in time)"
                                            : d->job_error);
     else if (d->is_shed || d->retries < d->b->options.retries)

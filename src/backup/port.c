@@ -16,7 +16,7 @@
 /* A write that a guest may be waiting for: the filter's, and a direct job's (its copy-before-write is the same job). */
 static enum pool_purpose purpose_of(const struct port *p)
 {
-    return p->is_filter || !p->drive->is_guarded ? POOL_FOR_GUEST : POOL_FOR_JOB;
+    return p->is_filter || (!p->drive->is_guarded && !p->drive->is_read_only) ? POOL_FOR_GUEST : POOL_FOR_JOB;
 }
 
 static int on_write_begin(void *user, struct nbd_request *rq)
@@ -56,9 +56,10 @@ static void *on_write_room(void *user, struct nbd_request *rq, uint32_t done, si
             give_way(p);
             rq->user = pool_take(p->drive->b->pool, POOL_FOR_GUEST);
         }
-        p->drive->is_shed = !rq->user && !p->is_filter;
-        if (!rq->user)
+        if (!rq->user) {
+            p->drive->is_shed |= purpose_of(p) == POOL_FOR_JOB;
             return NULL; /* the connection is dropped: QEMU must never wait for us */
+        }
         clear_behind_end(p->drive, at / VMA_CLUSTER_SIZE, rq->user);
     }
     *room = MIN(rq->len - done, VMA_CLUSTER_SIZE - within);
@@ -190,8 +191,9 @@ static void on_closed(void *user, struct nbd_conn *conn, bool clean, const char 
         return;
     (void)why;
     p->drive->b->n_open_handles--;
-    if (p->conn == conn)
-        p->conn = NULL;
+    if (p->conn && p->conn != conn)
+        return; /* another one stands in its place already */
+    p->conn = NULL;
     if (p->is_expected_to_close || p->drive->b->is_failing)
         return;
     distrust_filter(p, "the filter's connection ended");
