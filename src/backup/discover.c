@@ -9,6 +9,8 @@ static void ask_next(struct backup *b);
 /* An answer we can live without has no error here. */
 static void answered(struct backup *b, const GError *error)
 {
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
+        return; /* monitor.c hears of it too, and knows whether to try again */
     if (error)
         backup_fail_new(b, VMB_ERROR_MONITOR, "QEMU does not say what is needed: %s", error->message);
     else

@@ -143,6 +143,24 @@ void journal_close(struct journal *j, bool is_all_undone)
 
 /* --- writing ------------------------------------------------------------------------------------ */
 
+/* At once, but without fsync: a guest may be waiting for us, and what ends this machine ends its QEMU too. */
+static bool replace_file(const char *path, const char *text, GError **error)
+{
+    g_autofree char *fresh = g_strconcat(path, ".new", NULL);
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    bool ok;
+
+    errno = fd < 0 ? errno : ENOSPC; /* what a short write means */
+    ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && rename(fresh, path) == 0;
+    if (!ok)
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "file %s: %s", path, g_strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    if (!ok)
+        unlink(fresh);
+    return ok;
+}
+
 static json_object *drives_of(const struct backup *b)
 {
     json_object *list = json_object_new_array();
@@ -186,7 +204,7 @@ bool journal_write(struct journal *j, const struct backup *b, GError **error)
         json_object_object_add(root, "downtime-limit", json_object_new_int64(b->old_params.downtime_limit_ms));
     }
     const char *text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY);
-    ok = g_file_set_contents_full(j->path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, error);
+    ok = replace_file(j->path, text, error);
     if (!ok)
         g_prefix_error(error, "journal: ");
     json_object_put(root);
