@@ -109,6 +109,7 @@ static void on_ready(void *user)
     }
     backup_log(b, MODEL_INFO, NULL, "monitor is back");
     jobs_poll(b);
+    tap_monitor_back(b);
     steps_kick(b->steps);
 }
 

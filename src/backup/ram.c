@@ -329,14 +329,6 @@ void ram_begin_background(struct steps_op *op)
     begin_moving(op);
 }
 
-/* One that was passed and not used stays in QEMU. */
-static void close_descriptor(struct steps_op *op, const char *what, qmp_done done)
-{
-    g_autofree char *name = g_strdup_printf("vmb-%s-%s", op->b->run_id, what);
-
-    qmp_closefd(op->b->qmp, name, done, op);
-}
-
 /* After a plain migration the guest stands still and its drives are asleep: cont wakes both. */
 static void on_moving_over(struct steps_op *op)
 {
@@ -367,7 +359,7 @@ static void on_status_after(void *user, const struct qmp_status *status, const G
     if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) || !qmp_can_pass_fds(op->b->qmp))
         on_descriptor_closed(op, error);
     else
-        close_descriptor(op, "ram", on_descriptor_closed);
+        ram_close_descriptor(op, "ram", on_descriptor_closed);
 }
 
 static void on_cancelled(void *user, const struct qmp_migration *m, const GError *error)
@@ -402,108 +394,4 @@ void ram_undo_moving(struct steps_op *op)
     } else {
         qmp_query_status(b->qmp, on_status_after, op);
     }
-}
-
-/* --- waking the drives after a plain migration -------------------------------------------------- */
-
-static void activate_next(struct steps_op *op);
-
-static void on_server_stopped(void *user, const GError *error)
-{
-    (void)error;
-    steps_end(user, NULL);
-}
-
-static void on_export_gone(void *user, const GError *error)
-{
-    struct steps_op *op = user;
-
-    if (error) {
-        steps_end(op, error);
-        return;
-    }
-    op->sub++;
-    activate_next(op);
-}
-
-static char *activation_id(struct steps_op *op)
-{
-    return g_strdup_printf("vmb-%s-act-%u", op->b->run_id, op->sub);
-}
-
-static void on_export_added(void *user, const GError *error)
-{
-    struct steps_op *op = user;
-    g_autofree char *id = activation_id(op);
-
-    if (error)
-        steps_end(op, error);
-    else
-        qmp_export_del(op->b->qmp, id, on_export_gone, op);
-}
-
-static void activate_next(struct steps_op *op)
-{
-    struct backup *b = op->b;
-    g_autofree char *id = activation_id(op);
-
-    if (op->sub < b->drives->len) {
-        struct drive *d = g_ptr_array_index(b->drives, op->sub);
-        qmp_export_add(b->qmp, id, d->node, on_export_added, op);
-    } else if (b->did_start_nbd_server) {
-        qmp_nbd_server_stop(b->qmp, on_server_stopped, op);
-    } else {
-        steps_end(op, NULL);
-    }
-}
-
-static void begin_activating(void *user, const GError *error)
-{
-    struct steps_op *op = user;
-
-    (void)error;
-    op->sub = 0;
-    activate_next(op);
-}
-
-static void on_server_started(void *user, const GError *error)
-{
-    struct steps_op *op = user;
-
-    op->b->did_start_nbd_server = !error;
-    if (error) /* it runs already, for somebody else, and stays */
-        close_descriptor(op, "act", begin_activating);
-    else
-        begin_activating(op, NULL);
-}
-
-static void on_socket_passed(void *user, const GError *error)
-{
-    struct steps_op *op = user;
-    g_autofree char *name = g_strdup_printf("vmb-%s-act", op->b->run_id);
-
-    if (error)
-        steps_end(op, error);
-    else
-        qmp_nbd_server_start(op->b->qmp, name, on_server_started, op);
-}
-
-/* Old versions have no command for it: exporting a node read-only wakes it, and the guest stays paused. */
-void ram_begin_activate(struct steps_op *op)
-{
-    struct backup *b = op->b;
-    g_autofree char *name = g_strdup_printf("vmb-%s-act", b->run_id);
-    g_autoptr(GError) error = NULL;
-    int fd;
-
-    backup_set_phase(b, MODEL_FREEZE);
-    if (b->has_set_active) {
-        qmp_set_active(b->qmp, on_reply, op);
-        return;
-    }
-    fd = target_listening_socket(b, &error);
-    if (fd < 0)
-        steps_end(op, error);
-    else
-        qmp_getfd(b->qmp, name, fd, on_socket_passed, op);
 }

@@ -11,12 +11,6 @@
 #include "backup/journal.h"
 #include "backup/run.h"
 
-/* Longest a guest write may wait for us before QEMU breaks the snapshot: at most about 10 s over all drives. */
-static unsigned cbw_timeout_s(const struct backup *b)
-{
-    return MAX(2, 10 / b->drives->len);
-}
-
 /* The plain answer to a step's one command. */
 static void on_reply(void *user, const GError *error)
 {
@@ -179,150 +173,6 @@ static void undo_stop(struct steps_op *op)
         steps_end(op, NULL);
 }
 
-/* --- the filter --------------------------------------------------------------------------------- */
-
-/* The drive refuses the filter: take it as well as it can be had, and say what that risks. */
-static void fall_back_to_direct(struct steps_op *op, const GError *error)
-{
-    struct drive *d = op->d;
-
-    if (op->b->options.guard == BACKUP_GUARD_FILTER) {
-        steps_end(op, error);
-        return;
-    }
-    d->is_guarded = false;
-    backup_row(d)->is_guarded = false;
-    model_set(backup_row(d)->note, "unguarded");
-    backup_log(op->b, MODEL_WARNING, "keep the target fast, or exclude this drive",
-               "drive %s takes no filter (%s): a slow target slows the guest's writes, and if this program dies they fail",
-               d->name, error->message);
-    steps_end(op, NULL);
-}
-
-static void on_filter_added(void *user, const GError *error)
-{
-    struct steps_op *op = user;
-
-    if (error && error->domain == QMP_ERROR && error->code == QMP_ERROR_COMMAND) {
-        op->d->begun &= ~(1u << op->row);
-        fall_back_to_direct(op, error);
-    } else {
-        steps_end(op, error);
-    }
-}
-
-static void begin_add_filter(struct steps_op *op)
-{
-    qmp_add_filter(op->b->qmp, op->d->cbw_node, op->d->node, op->d->filter_node, cbw_timeout_s(op->b),
-                   on_filter_added, op);
-}
-
-static void undo_add_filter(struct steps_op *op)
-{
-    qmp_del_node(op->b->qmp, op->d->cbw_node, on_reply, op);
-}
-
-/* The drive's node as query-block shows it now; NULL when the drive is gone. */
-static const char *node_now(const struct drive *d, const struct qmp_drive *drives, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++)
-        if (g_strcmp0(drives[i].qdev, d->qdev) == 0)
-            return drives[i].node_name;
-    return NULL;
-}
-
-static void on_refused_filter_deleted(void *user, const GError *error)
-{
-    struct steps_op *op = user;
-    g_autoptr(GError) why = g_steal_pointer(&op->d->refusal);
-
-    (void)error;
-    op->d->begun &= ~(1u << op->row);
-    for (unsigned row = 0; row < op->row; row++)
-        if (recipe_table[row].begin == begin_add_filter)
-            op->d->begun &= ~(1u << row);
-    fall_back_to_direct(op, why);
-}
-
-static void try_insert(struct steps_op *op);
-
-static void on_inserted(void *user, const GError *error)
-{
-    struct steps_op *op = user;
-
-    if (!error || error->domain != QMP_ERROR || error->code > QMP_ERROR_NO_COMMAND) {
-        steps_end(op, error);
-    } else if (op->sub == 0 && !strchr(op->d->qdev, '/')) {
-        op->sub = 1; /* nvme shows a bare id here that qom-set does not resolve */
-        try_insert(op);
-    } else {
-        g_clear_error(&op->d->refusal);
-        op->d->refusal = g_error_copy(error);
-        qmp_del_node(op->b->qmp, op->d->cbw_node, on_refused_filter_deleted, op);
-    }
-}
-
-static void set_drive(struct steps_op *op, const char *node, qmp_done done)
-{
-    g_autofree char *path = op->d->is_bare_path_wrong ? g_strdup_printf("/machine/peripheral/%s", op->d->qdev)
-                                                      : g_strdup(op->d->qdev);
-
-    qmp_set_drive(op->b->qmp, path, node, done, op);
-}
-
-/* Setting the node that a device has already aborts QEMU: look right before. */
-static void on_drives_before_insert(void *user, const struct qmp_drive *drives, unsigned n, const GError *error)
-{
-    struct steps_op *op = user;
-    g_autoptr(GError) wrong = NULL;
-
-    if (!error && g_strcmp0(node_now(op->d, drives, n), op->d->node) != 0)
-        g_set_error(&wrong, VMB_ERROR, VMB_ERROR_FAILED, "its node is no longer %s; somebody else changed it", op->d->node);
-    if (error || wrong) {
-        steps_end(op, error ? error : wrong);
-        return;
-    }
-    op->d->is_bare_path_wrong = op->sub == 1;
-    set_drive(op, op->d->cbw_node, on_inserted);
-}
-
-static void try_insert(struct steps_op *op)
-{
-    qmp_query_block(op->b->qmp, on_drives_before_insert, op);
-}
-
-static void begin_insert(struct steps_op *op)
-{
-    if (!op->b->instant_us)
-        op->b->instant_us = g_get_real_time();
-    try_insert(op);
-}
-
-static void on_drives_before_removal(void *user, const struct qmp_drive *drives, unsigned n, const GError *error)
-{
-    struct steps_op *op = user;
-
-    if (error || g_strcmp0(node_now(op->d, drives, n), op->d->cbw_node) != 0)
-        steps_end(op, error); /* unplugged, or back already */
-    else
-        set_drive(op, op->d->node, on_reply);
-}
-
-static void undo_insert(struct steps_op *op)
-{
-    qmp_query_block(op->b->qmp, on_drives_before_removal, op);
-}
-
-static void begin_add_snapshot(struct steps_op *op)
-{
-    qmp_add_snapshot_access(op->b->qmp, op->d->snap_node, op->d->cbw_node, on_reply, op);
-}
-
-static void undo_add_snapshot(struct steps_op *op)
-{
-    qmp_del_node(op->b->qmp, op->d->snap_node, on_reply, op);
-}
-
 /* --- the job ------------------------------------------------------------------------------------ */
 
 /* QEMU says so of the job's name, or of the target it writes to. */
@@ -340,8 +190,8 @@ static void on_job_started(void *user, const GError *error)
 
     if (is_there)
         tap_job_started(op->d);
-    else if (!g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
-        op->d->job = JOB_NONE;
+    else if (error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND)
+        op->d->job = JOB_NONE; /* an answer that never came says nothing: it may run */
     steps_end(op, is_there ? NULL : error);
 }
 
@@ -402,6 +252,10 @@ void recipe_job_ended(struct drive *d)
 static void undo_job(struct steps_op *op)
 {
     if (op->d->job == JOB_RUNNING) {
+        if (op->d->is_job_new) { /* whether it ever started was not heard: the next poll tells */
+            op->d->is_job_new = false;
+            op->d->first_poll = op->b->n_polls + 1;
+        }
         qmp_job_cancel(op->b->qmp, op->d->job_id, on_cancel_sent, op);
     } else if (op->d->job == JOB_ENDED) {
         op->sub = 1;
@@ -459,9 +313,9 @@ const struct step recipe_table[] = {
     {"add the filter's target", STEP_DRIVE, is_guarded, begin_add_target, undo_add_target, true, false},
     {"add the job's target", STEP_DRIVE, NULL, begin_add_target, undo_add_target, true, false},
     {"stop the guest", STEP_RUN, needs_stop, begin_stop, undo_stop, true, false},
-    {"add the filter", STEP_DRIVE, is_guarded, begin_add_filter, undo_add_filter, false, false},
-    {"insert the filter", STEP_DRIVE, is_guarded, begin_insert, undo_insert, false, false},
-    {"add the frozen image", STEP_DRIVE, is_guarded, begin_add_snapshot, undo_add_snapshot, false, false},
+    {"add the filter", STEP_DRIVE, is_guarded, filter_begin_add, filter_undo_add, false, false},
+    {"insert the filter", STEP_DRIVE, is_guarded, filter_begin_insert, filter_undo_insert, false, false},
+    {"add the frozen image", STEP_DRIVE, is_guarded, filter_begin_snapshot, filter_undo_snapshot, false, false},
     {"start saving the RAM", STEP_RUN, is_background, ram_begin_background, ram_undo_moving, true, false},
     {"start the job", STEP_DRIVE, is_direct, begin_job, undo_job, false, true},
     {"resume the guest", STEP_RUN, needs_resume, begin_resume, NULL, false, true},
@@ -525,18 +379,22 @@ GArray *recipe_undo_drive(struct drive *d)
     return ops;
 }
 
+/* The rows that make a job: its target and itself, guarded or direct. */
+static bool is_jobs(const struct step *step)
+{
+    return step->begin == begin_job || (step->begin == begin_add_target && !step->applies);
+}
+
 /* A job that failed while its frozen image stands: a new connection and a new job, from the same instant. */
 GArray *recipe_restart_job(struct drive *d)
 {
     GArray *ops = new_list();
 
     for (unsigned row = recipe_rows(); row-- > 0;)
-        if (recipe_table[row].begin == begin_job ||
-            (recipe_table[row].begin == begin_add_target && !recipe_table[row].applies))
+        if (is_jobs(&recipe_table[row]))
             add_op(ops, d->b, d, row, true);
     for (unsigned row = 0; row < recipe_rows(); row++)
-        if ((recipe_table[row].begin == begin_job && recipe_table[row].applies == is_guarded) ||
-            (recipe_table[row].begin == begin_add_target && !recipe_table[row].applies))
+        if (is_jobs(&recipe_table[row]))
             add_op(ops, d->b, d, row, false);
     return ops;
 }

@@ -6,13 +6,14 @@
  *     monitor.c   connection to QEMU, lost and found again     discover.c  what the guest has
  *     plan.c      which drives, which names, which recipe      steps.c     runs rows of the table, undoes them
  *     target.c    sink, spool, header, lanes                   describe.c  vmabackup.json
- *     recipe.c    THE table                                    ram.c       the rows that take the RAM
+ *     recipe.c    THE table, rows of targets and jobs          filter.c    the rows that freeze a drive
+ *     ram.c       the rows that take the RAM                   activate.c  wakes drives after a plain migration
  *     vmstate.c   receives the RAM stream                      port.c      NBD exports -> clusters
  *     tap.c       pausing and limiting jobs by QMP             jobs.c      watches jobs, judges, retries
  *     writer.c    clusters -> archive                          finish.c    the end of the archive
  *     journal.c   what undoes us if we die                     snapshot.c  fills the model
  *     cleanup.c   works from a dead run's journal              logfile.c   the run in plain lines
- *     backup.c    phases, verbs, the public face
+ *     verbs.c     what an operator can ask for                 backup.c    phases, the end, the public face
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -243,6 +244,7 @@ void tap_job_started(struct drive *d);
 void tap_update(struct drive *d);
 void tap_check_credit(struct backup *b);
 void tap_limit(struct drive *d, uint64_t rate);
+void tap_monitor_back(struct backup *b);
 unsigned tap_workers(const struct backup *b);
 
 /* jobs.c */
@@ -268,11 +270,21 @@ GArray *recipe_undo_all(struct backup *b);
 GArray *recipe_undo_drive(struct drive *d);
 GArray *recipe_restart_job(struct drive *d);
 
+/* filter.c */
+void filter_begin_add(struct steps_op *op);
+void filter_undo_add(struct steps_op *op);
+void filter_begin_insert(struct steps_op *op);
+void filter_undo_insert(struct steps_op *op);
+void filter_begin_snapshot(struct steps_op *op);
+void filter_undo_snapshot(struct steps_op *op);
+
 /* ram.c */
 void ram_begin_params(struct steps_op *op);
 void ram_undo_params(struct steps_op *op);
 void ram_begin_plain(struct steps_op *op);
 void ram_begin_activate(struct steps_op *op);
+/* Closes a descriptor that was passed as vmb-<run>-<what>, and that nothing has used. */
+void ram_close_descriptor(struct steps_op *op, const char *what, qmp_done done);
 void ram_begin_capability(struct steps_op *op);
 void ram_undo_capability(struct steps_op *op);
 void ram_begin_background(struct steps_op *op);

@@ -61,6 +61,10 @@ static void on_limit_set(void *user, const GError *error)
     struct drive *d = user;
 
     d->is_limit_busy = false;
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) {
+        d->limit_sent = d->limit_confirmed; /* tap_monitor_back() sends it again */
+        return;
+    }
     if (error && d->job == JOB_RUNNING)
         backup_log(d->b, MODEL_WARNING, NULL, "drive %s: QEMU refuses the limit: %s", d->name, error->message);
     if (d->limit_sent != d->limit_wanted)
@@ -88,6 +92,17 @@ void tap_job_started(struct drive *d)
     if (d->limit_sent != d->limit_wanted)
         tap_limit(d, d->limit_wanted);
     tap_update(d);
+}
+
+/* What was asked for while nobody listened. */
+void tap_monitor_back(struct backup *b)
+{
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        if (d->limit_sent != d->limit_wanted)
+            tap_limit(d, d->limit_wanted);
+        tap_update(d);
+    }
 }
 
 static void set_all(struct backup *b, enum tap_reason reason, bool on)

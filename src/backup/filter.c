@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The rows that freeze a drive: a copy-before-write filter, put between the device and its node while the guest is
+ * stopped, and the frozen image behind it.
+ */
+#include <string.h>
+#include "backup/run.h"
+
+/* Longest a guest write may wait for us before QEMU breaks the snapshot: at most about 10 s over all drives. */
+static unsigned cbw_timeout_s(const struct backup *b)
+{
+    return MAX(2, 10 / b->drives->len);
+}
+
+static void on_reply(void *user, const GError *error)
+{
+    steps_end(user, error);
+}
+
+/* The drive refuses the filter: take it as well as it can be had, and say what that risks. */
+static void fall_back_to_direct(struct steps_op *op, const GError *error)
+{
+    struct drive *d = op->d;
+
+    if (op->b->options.guard == BACKUP_GUARD_FILTER) {
+        steps_end(op, error);
+        return;
+    }
+    d->is_guarded = false;
+    backup_row(d)->is_guarded = false;
+    model_set(backup_row(d)->note, "unguarded");
+    backup_log(op->b, MODEL_WARNING, "keep the target fast, or exclude this drive",
+               "drive %s takes no filter (%s): a slow target slows the guest's writes, and if this program dies they fail",
+               d->name, error->message);
+    steps_end(op, NULL);
+}
+
+static void on_filter_added(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (error && error->domain == QMP_ERROR && error->code == QMP_ERROR_COMMAND) {
+        op->d->begun &= ~(1u << op->row);
+        fall_back_to_direct(op, error);
+    } else {
+        steps_end(op, error);
+    }
+}
+
+void filter_begin_add(struct steps_op *op)
+{
+    qmp_add_filter(op->b->qmp, op->d->cbw_node, op->d->node, op->d->filter_node, cbw_timeout_s(op->b),
+                   on_filter_added, op);
+}
+
+void filter_undo_add(struct steps_op *op)
+{
+    qmp_del_node(op->b->qmp, op->d->cbw_node, on_reply, op);
+}
+
+/* The drive's node as query-block shows it now; NULL when the drive is gone. */
+static const char *node_now(const struct drive *d, const struct qmp_drive *drives, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (g_strcmp0(drives[i].qdev, d->qdev) == 0)
+            return drives[i].node_name;
+    return NULL;
+}
+
+static void on_refused_filter_deleted(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    g_autoptr(GError) why = g_steal_pointer(&op->d->refusal);
+
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) {
+        steps_end(op, error);
+        return;
+    }
+    op->d->begun &= ~(1u << op->row);
+    for (unsigned row = 0; row < op->row; row++)
+        if (recipe_table[row].begin == filter_begin_add)
+            op->d->begun &= ~(1u << row);
+    fall_back_to_direct(op, why);
+}
+
+static void try_insert(struct steps_op *op);
+
+static void on_inserted(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (!error || error->domain != QMP_ERROR || error->code > QMP_ERROR_NO_COMMAND) {
+        steps_end(op, error);
+    } else if (op->sub == 0 && !strchr(op->d->qdev, '/')) {
+        op->sub = 1; /* nvme shows a bare id here that qom-set does not resolve */
+        try_insert(op);
+    } else {
+        g_clear_error(&op->d->refusal);
+        op->d->refusal = g_error_copy(error);
+        qmp_del_node(op->b->qmp, op->d->cbw_node, on_refused_filter_deleted, op);
+    }
+}
+
+static void set_drive(struct steps_op *op, const char *node, qmp_done done)
+{
+    g_autofree char *path = op->d->is_bare_path_wrong ? g_strdup_printf("/machine/peripheral/%s", op->d->qdev)
+                                                      : g_strdup(op->d->qdev);
+
+    qmp_set_drive(op->b->qmp, path, node, done, op);
+}
+
+/* Setting the node that a device has already aborts QEMU: look right before. */
+static void on_drives_before_insert(void *user, const struct qmp_drive *drives, unsigned n, const GError *error)
+{
+    struct steps_op *op = user;
+    g_autoptr(GError) wrong = NULL;
+
+    if (!error && g_strcmp0(node_now(op->d, drives, n), op->d->node) != 0)
+        g_set_error(&wrong, VMB_ERROR, VMB_ERROR_FAILED, "its node is no longer %s; somebody else changed it", op->d->node);
+    if (error || wrong) {
+        steps_end(op, error ? error : wrong);
+        return;
+    }
+    op->d->is_bare_path_wrong = op->sub == 1;
+    set_drive(op, op->d->cbw_node, on_inserted);
+}
+
+static void try_insert(struct steps_op *op)
+{
+    qmp_query_block(op->b->qmp, on_drives_before_insert, op);
+}
+
+void filter_begin_insert(struct steps_op *op)
+{
+    if (!op->b->instant_us)
+        op->b->instant_us = g_get_real_time();
+    try_insert(op);
+}
+
+static void on_drives_before_removal(void *user, const struct qmp_drive *drives, unsigned n, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (error || g_strcmp0(node_now(op->d, drives, n), op->d->cbw_node) != 0)
+        steps_end(op, error); /* unplugged, or back already */
+    else
+        set_drive(op, op->d->node, on_reply);
+}
+
+void filter_undo_insert(struct steps_op *op)
+{
+    qmp_query_block(op->b->qmp, on_drives_before_removal, op);
+}
+
+void filter_begin_snapshot(struct steps_op *op)
+{
+    qmp_add_snapshot_access(op->b->qmp, op->d->snap_node, op->d->cbw_node, on_reply, op);
+}
+
+void filter_undo_snapshot(struct steps_op *op)
+{
+    qmp_del_node(op->b->qmp, op->d->snap_node, on_reply, op);
+}
