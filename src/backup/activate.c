@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Waking the drives after a plain migration: it leaves them inactive, and nothing can be added on top of such a node. */
+#include "backup/journal.h"
 #include "backup/run.h"
 
 static void on_reply(void *user, const GError *error)
@@ -106,6 +107,7 @@ void ram_begin_activate(struct steps_op *op)
     int fd;
 
     backup_set_phase(b, MODEL_FREEZE);
+    journal_write(b->journal, b, NULL); /* that the guest stands still because of us */
     if (b->has_set_active) {
         qmp_set_active(b->qmp, on_reply, op);
         return;

@@ -119,6 +119,32 @@ void monitor_discovered(struct backup *b)
     set_checks(b, G_N_ELEMENTS(check_texts), MODEL_OK);
 }
 
+static bool is_before_instant(const struct backup *b)
+{
+    return b->has_begun && !b->did_we_stop && !b->instant_us;
+}
+
+static void note_stop(struct backup *b)
+{
+    if (b->ram == RAM_PLAIN && b->ram_state.is_moving && b->was_running && !b->did_we_stop) {
+        b->did_we_stop = true; /* the migration's own stop: the pause begins */
+        b->stopped_at_us = g_get_monotonic_time();
+    } else if (is_before_instant(b)) {
+        b->was_running = false; /* its user paused it: we do not resume it */
+    }
+}
+
+/* Drives, and RAM, are of one instant only while nobody else lets the guest run. A background snapshot may resume
+ * it by itself: then everything is frozen. */
+static void note_resume(struct backup *b)
+{
+    if (is_before_instant(b))
+        b->was_running = true;
+    else if (b->has_begun && b->model.phase < MODEL_COPY && !b->is_resuming && !b->ram_state.is_moving)
+        backup_fail_new(b, VMB_ERROR_FAILED,
+                        "guest was resumed by somebody else while its instant was taken; back up again");
+}
+
 static void on_event(void *user, const struct qmp_event *event)
 {
     struct backup *b = user;
@@ -126,14 +152,12 @@ static void on_event(void *user, const struct qmp_event *event)
     switch (event->type) {
     case QMP_EVENT_STOP:
         b->is_guest_stopped = true;
-        if (b->ram == RAM_PLAIN && b->ram_state.is_moving && b->was_running && !b->did_we_stop) {
-            b->did_we_stop = true; /* the migration's own stop: the pause begins */
-            b->stopped_at_us = g_get_monotonic_time();
-        }
+        note_stop(b);
         model_set(b->model.guest_state, "paused");
         break;
     case QMP_EVENT_RESUME:
         b->is_guest_stopped = false;
+        note_resume(b);
         model_set(b->model.guest_state, "running");
         break;
     case QMP_EVENT_SHUTDOWN:

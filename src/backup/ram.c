@@ -8,6 +8,7 @@
  * Plain migration (any version): the RAM moves while the guest runs; QEMU stops it for the rest, the drives
  * are activated and frozen, and the guest goes on.
  */
+#include "backup/journal.h"
 #include "backup/run.h"
 #include "backup/vmstate.h"
 
@@ -97,8 +98,13 @@ static void on_snapshot_set(void *user, const GError *error)
         steps_end(op, error);
         return;
     }
+    if (!b->has_set_active && !qmp_can_pass_fds(b->qmp)) { /* then the drives could not be woken after it */
+        steps_end(op, error);
+        return;
+    }
     op->b->begun &= ~(1u << op->row);
     b->ram = RAM_PLAIN;
+    journal_write(b->journal, b, NULL); /* the parameters to be put back are in it now */
     plan_name_recipe(b);
     backup_note(b, "no background snapshot (%s): plain migration", error->message);
     steps_end(op, NULL);
@@ -121,6 +127,7 @@ static void leave_ram_out(struct backup *b)
     g_autoptr(GError) error = NULL;
 
     b->ram_state.is_moving = false;
+    b->did_we_stop = false; /* QEMU has let it go on, if it was stopped at all */
     if (b->options.strict) {
         g_set_error(&error, VMB_ERROR, VMB_ERROR_INCOMPLETE,
                     "RAM cannot be saved within a pause of %u s; allow more by --max-pause, or use --no-vmstate",
@@ -164,6 +171,16 @@ static void press_on(struct backup *b, const struct qmp_migration *m)
     }
 }
 
+/* A plain migration ends with a guest that stands still; the event may have been lost with the monitor. */
+static void note_stopped(struct backup *b)
+{
+    b->is_guest_stopped = true;
+    if (!b->was_running || b->did_we_stop)
+        return;
+    b->did_we_stop = true;
+    b->stopped_at_us = g_get_monotonic_time();
+}
+
 static void take_completed(struct backup *b)
 {
     if (!vmstate_is_at_end(b->vmstate))
@@ -171,6 +188,8 @@ static void take_completed(struct backup *b)
     b->ram_state.is_moving = false;
     b->ram_state.is_done = true;
     b->ram_state.ended_ms = uv_now(b->loop);
+    if (b->ram == RAM_PLAIN)
+        note_stopped(b);
     backup_drive_state(b, b->vmstate_row, MODEL_OK);
     end_waiting(b, NULL);
     jobs_check_all_done(b);
@@ -207,7 +226,7 @@ static void on_migration(void *user, const struct qmp_migration *m, const GError
         take_completed(b);
     else if (g_str_equal(m->status, "failed") || g_str_equal(m->status, "cancelled") || g_str_equal(m->status, "none"))
         take_failure(b, m);
-    else if (op && op->is_undo)
+    else if (b->is_failing)
         cancel_moving(b);
     else if (op && b->ram == RAM_BACKGROUND && g_str_equal(m->status, "active") &&
              vmstate_bytes(b->vmstate) > RESUME_AFTER)
@@ -258,7 +277,7 @@ static void on_migrate_sent(void *user, const GError *error)
 
     if (error) {
         op->b->ram_state.waiting = NULL;
-        op->b->ram_state.is_moving = g_error_matches(error, QMP_ERROR, QMP_ERROR_TIMEOUT);
+        op->b->ram_state.is_moving = error->domain != QMP_ERROR || error->code > QMP_ERROR_NO_COMMAND; /* it may */
         steps_end(op, error);
         return;
     }
@@ -334,7 +353,7 @@ static void on_moving_over(struct steps_op *op)
 {
     struct backup *b = op->b;
 
-    if (b->ram == RAM_PLAIN && b->was_running && b->is_guest_stopped)
+    if (b->ram == RAM_PLAIN && b->was_running && b->is_guest_stopped && !b->has_resumed)
         qmp_cont(b->qmp, on_reply, op);
     else
         steps_end(op, NULL);
@@ -370,6 +389,10 @@ static void on_cancelled(void *user, const struct qmp_migration *m, const GError
     if (!error && ++op->sub < MAX_LOOKS && (g_str_equal(m->status, "active") || g_str_equal(m->status, "cancelling") ||
                    g_str_equal(m->status, "setup") || g_str_equal(m->status, "device"))) {
         qmp_query_migrate(b->qmp, on_cancelled, op); /* each answer takes QEMU a turn of its loop */
+        return;
+    }
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) { /* cancelled once more when the monitor is back */
+        steps_end(op, error);
         return;
     }
     b->ram_state.is_moving = false;

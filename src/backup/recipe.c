@@ -153,6 +153,7 @@ static void on_resumed(void *user, const GError *error)
 
     if (!error) {
         b->did_we_stop = false;
+        b->has_resumed = true;
         b->model.pause_ms = (g_get_monotonic_time() - b->stopped_at_us) / 1000;
         journal_write(b->journal, b, NULL);
     }
@@ -161,6 +162,7 @@ static void on_resumed(void *user, const GError *error)
 
 static void begin_resume(struct steps_op *op)
 {
+    op->b->is_resuming = true;
     qmp_cont(op->b->qmp, on_resumed, op);
 }
 

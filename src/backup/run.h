@@ -116,6 +116,8 @@ struct backup {
     bool was_running; /* the guest, when we came */
     bool is_guest_stopped; /* as the events say */
     bool did_we_stop;
+    bool is_resuming; /* our cont is on its way, or has arrived */
+    bool has_resumed; /* it has: whatever stops the guest from now on is somebody else's */
     uint64_t stopped_at_us;
     GPtrArray *found;      /* struct found_drive: query-block as it was */
     GPtrArray *capabilities; /* char *: those that are on */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/writer.h"
+#include "backup/writer_inside.h"
 
 #include <string.h>
 #include "base/error.h"
@@ -8,110 +8,10 @@
 /* Below this many free buffers sealed extents go to the spool: what a paused job still has in flight
  * (256 buffers over all drives) must not meet an empty pool. */
 #define SPOOL_BELOW_FREE   192
-#define MAX_SEALING        3          /* workers at once: the pool's other threads belong to sink and spool */
 #define MAX_BATCH_BYTES    (8u << 20) /* of one write: small extents (sparse drives) share one */
-#define MAX_IOV            1024
 #define FULL_RETRY_MS      1000
 
-/* Something on its way to the target: an extent of a lane, or bytes that are ready as they are. */
-struct item {
-    struct writer *writer;
-    struct writer_lane *lane; /* NULL for raw bytes */
-    struct vma_extent extent;
-    bool is_sealed;
-    uint8_t *raw; /* header, end mark, or what came back from the spool */
-    size_t raw_len;
-    uv_work_t work;
-};
-
-struct writer_lane {
-    struct writer *writer;
-    uint8_t dev_id;
-    bool is_vmstate;
-    struct item *open; /* being filled, NULL if none */
-    uint64_t zero_bytes;
-};
-
-struct writer {
-    uv_loop_t *loop;
-    struct sink *sink;
-    struct pool *pool;
-    struct spool *spool;
-    uint64_t guest_reserve;
-    uint8_t uuid[16];
-    struct writer_events events;
-    void *user;
-    GPtrArray *lanes;
-    struct vma_totals totals;
-
-    GQueue unsealed;   /* full, no worker yet */
-    GQueue sealing;    /* with workers, in order */
-    unsigned n_sealing;
-    GQueue ready;      /* sealed, next for the target */
-    GQueue behind;     /* sealed, but the spool stands before them: drives … */
-    GQueue behind_ram; /* … and RAM, which may not use the last of the spool */
-    unsigned n_pushing;
-    GQueue batch; /* being written */
-    bool is_writing, is_popping, is_full, is_discarding, has_failed;
-    uv_timer_t retry;
-    struct iovec iov[MAX_IOV];
-    unsigned n_iov;
-
-    bool is_finishing, has_end_mark, is_rewriting;
-    uint8_t end_flags;
-    GBytes *final_header;
-    void (*finished)(void *user);
-    void *finished_user;
-    bool is_closing, is_timer_closed;
-    void (*closed)(void *user);
-    void *closed_user;
-};
-
-static void pump(struct writer *w);
 static void maybe_free(struct writer *w);
-
-/* --- items -------------------------------------------------------------------------------------- */
-
-static struct item *item_new_raw(struct writer *w, const void *bytes, size_t len)
-{
-    struct item *item = g_new0(struct item, 1);
-
-    item->writer = w;
-    item->is_sealed = true;
-    item->raw = g_memdup2(bytes, len);
-    item->raw_len = len;
-    return item;
-}
-
-/* Frees an item, its buffers go back to the pool. */
-static void item_free(struct item *item)
-{
-    for (unsigned i = 0; i < item->extent.n; i++)
-        pool_give(item->writer->pool, item->extent.clusters[i].data);
-    g_free(item->raw);
-    g_free(item);
-}
-
-static void drop_all(GQueue *queue)
-{
-    struct item *item;
-
-    while ((item = g_queue_pop_head(queue)))
-        item_free(item);
-}
-
-static unsigned item_iov(const struct item *item, struct iovec *iov, unsigned max)
-{
-    if (!item->raw)
-        return vma_extent_iov(&item->extent, iov, max);
-    iov[0] = (struct iovec){item->raw, item->raw_len};
-    return 1;
-}
-
-static uint64_t item_length(const struct item *item)
-{
-    return item->raw ? item->raw_len : vma_extent_length(&item->extent);
-}
 
 /* --- life --------------------------------------------------------------------------------------- */
 
@@ -163,87 +63,6 @@ static void fail(struct writer *w, const GError *error)
     w->events.on_error(w->user, error);
 }
 
-/* --- sealing ------------------------------------------------------------------------------------ */
-
-static void seal_in_worker(uv_work_t *work)
-{
-    struct item *item = work->data;
-
-    vma_extent_seal(&item->extent, item->writer->uuid);
-}
-
-static void take_sealed(struct writer *w, struct item *item)
-{
-    unsigned zero_blocks = item->extent.n * VMA_BLOCKS_PER_CLUSTER - item->extent.blocks;
-
-    item->lane->zero_bytes += (uint64_t)zero_blocks * VMA_BLOCK_SIZE;
-    vma_totals_add(&w->totals, item->extent.header);
-    g_queue_push_tail(item->lane->is_vmstate ? &w->behind_ram : &w->behind, item);
-}
-
-static void on_sealed(uv_work_t *work, int status)
-{
-    struct item *item = work->data;
-    struct writer *w = item->writer;
-
-    (void)status;
-    w->n_sealing--;
-    item->is_sealed = true;
-    while ((item = g_queue_peek_head(&w->sealing)) && item->is_sealed) {
-        g_queue_pop_head(&w->sealing);
-        if (w->is_discarding)
-            item_free(item);
-        else
-            take_sealed(w, item);
-    }
-    pump(w);
-}
-
-static void seal_more(struct writer *w)
-{
-    while (w->n_sealing < MAX_SEALING && !g_queue_is_empty(&w->unsealed)) {
-        struct item *item = g_queue_pop_head(&w->unsealed);
-        item->work.data = item;
-        g_queue_push_tail(&w->sealing, item);
-        w->n_sealing++;
-        uv_queue_work(w->loop, &item->work, seal_in_worker, on_sealed);
-    }
-}
-
-void writer_add(struct writer_lane *lane, uint32_t cluster, uint8_t *data)
-{
-    struct writer *w = lane->writer;
-
-    if (w->is_discarding) {
-        pool_give(w->pool, data);
-        return;
-    }
-    if (!lane->open) {
-        lane->open = g_new0(struct item, 1);
-        lane->open->writer = w;
-        lane->open->lane = lane;
-        lane->open->extent.dev_id = lane->dev_id;
-        lane->open->extent.is_vmstate = lane->is_vmstate;
-    }
-    vma_extent_add(&lane->open->extent, cluster, data);
-    if (lane->open->extent.n == VMA_CLUSTERS_PER_EXTENT)
-        writer_flush_lane(lane);
-}
-
-void writer_flush_lane(struct writer_lane *lane)
-{
-    if (!lane->open)
-        return;
-    g_queue_push_tail(&lane->writer->unsealed, g_steal_pointer(&lane->open));
-    seal_more(lane->writer);
-}
-
-void writer_flush(struct writer *w)
-{
-    for (unsigned i = 0; i < w->lanes->len; i++)
-        writer_flush_lane(g_ptr_array_index(w->lanes, i));
-}
-
 /* --- by way of the spool ------------------------------------------------------------------------ */
 
 static bool spool_is_empty(const struct writer *w)
@@ -257,10 +76,10 @@ static void on_pushed(void *user, const GError *error)
     struct writer *w = item->writer;
 
     w->n_pushing--;
-    item_free(item);
+    writer_item_free(item);
     if (error && !w->is_discarding)
         fail(w, error);
-    pump(w);
+    writer_pump(w);
 }
 
 static bool push_to_spool(struct writer *w, struct item *item, uint64_t keep_free)
@@ -268,9 +87,9 @@ static bool push_to_spool(struct writer *w, struct item *item, uint64_t keep_fre
     struct iovec iov[VMA_EXTENT_MAX_IOV];
     unsigned n;
 
-    if (!w->spool || !spool_has_room(w->spool, item_length(item) + keep_free))
+    if (!w->spool || !spool_has_room(w->spool, writer_item_length(item) + keep_free))
         return false;
-    n = item_iov(item, iov, G_N_ELEMENTS(iov));
+    n = writer_item_iov(item, iov, G_N_ELEMENTS(iov));
     w->n_pushing++;
     spool_push(w->spool, iov, n, on_pushed, item);
     return true;
@@ -312,7 +131,7 @@ static void on_popped(void *user, uint8_t *bytes, size_t len, const GError *erro
         item->raw_len = len;
         g_queue_push_tail(&w->ready, item);
     }
-    pump(w);
+    writer_pump(w);
 }
 
 /* --- to the target ------------------------------------------------------------------------------ */
@@ -351,12 +170,12 @@ static void on_written(void *user, const GError *error)
         set_full(w, true);
         return;
     }
-    drop_all(&w->batch);
+    writer_drop_all(&w->batch);
     if (error && !w->is_discarding)
         fail(w, error);
     else if (!w->is_discarding)
         set_full(w, false);
-    pump(w);
+    writer_pump(w);
 }
 
 static void start_batch(struct writer *w)
@@ -367,8 +186,8 @@ static void start_batch(struct writer *w)
     w->n_iov = 0;
     while ((item = g_queue_peek_head(&w->ready)) && bytes < MAX_BATCH_BYTES &&
            w->n_iov + VMA_EXTENT_MAX_IOV <= MAX_IOV) {
-        w->n_iov += item_iov(item, w->iov + w->n_iov, MAX_IOV - w->n_iov);
-        bytes += item_length(item);
+        w->n_iov += writer_item_iov(item, w->iov + w->n_iov, MAX_IOV - w->n_iov);
+        bytes += writer_item_length(item);
         g_queue_push_tail(&w->batch, g_queue_pop_head(&w->ready));
     }
     write_batch(w);
@@ -379,8 +198,8 @@ void writer_put_header(struct writer *w, GBytes *header)
     gsize len;
     const void *bytes = g_bytes_get_data(header, &len);
 
-    g_queue_push_tail(&w->ready, item_new_raw(w, bytes, len));
-    pump(w);
+    g_queue_push_tail(&w->ready, writer_item_new_raw(w, bytes, len));
+    writer_pump(w);
 }
 
 /* --- the end ------------------------------------------------------------------------------------ */
@@ -418,7 +237,7 @@ static void finish_more(struct writer *w)
     if (!w->has_end_mark) {
         w->has_end_mark = true;
         vma_end_mark_encode(&w->totals, w->end_flags, w->uuid, mark);
-        g_queue_push_tail(&w->ready, item_new_raw(w, mark, sizeof mark));
+        g_queue_push_tail(&w->ready, writer_item_new_raw(w, mark, sizeof mark));
         start_batch(w);
     } else if (w->final_header && sink_can_rewrite(w->sink)) {
         gsize len;
@@ -440,13 +259,13 @@ void writer_finish(struct writer *w, uint8_t end_flags, uint64_t vmstate_bytes, 
     w->finished = done;
     w->finished_user = user;
     writer_flush(w);
-    pump(w);
+    writer_pump(w);
 }
 
-static void pump(struct writer *w)
+void writer_pump(struct writer *w)
 {
     if (!w->is_discarding) {
-        seal_more(w);
+        writer_seal_more(w);
         pass_on(w, &w->behind, 0);
         pass_on(w, &w->behind_ram, w->guest_reserve);
         if (!w->is_writing && !w->is_rewriting && g_queue_is_empty(&w->batch)) {
@@ -482,14 +301,14 @@ void writer_discard(struct writer *w)
     for (unsigned i = 0; i < w->lanes->len; i++) {
         struct writer_lane *lane = g_ptr_array_index(w->lanes, i);
         if (lane->open)
-            item_free(g_steal_pointer(&lane->open));
+            writer_item_free(g_steal_pointer(&lane->open));
     }
-    drop_all(&w->unsealed);
-    drop_all(&w->behind);
-    drop_all(&w->behind_ram);
-    drop_all(&w->ready);
+    writer_drop_all(&w->unsealed);
+    writer_drop_all(&w->behind);
+    writer_drop_all(&w->behind_ram);
+    writer_drop_all(&w->ready);
     if (!w->is_writing)
-        drop_all(&w->batch);
+        writer_drop_all(&w->batch);
 }
 
 bool writer_is_quiet(const struct writer *w)

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Extents being filled and sealed: zero blocks found, digests made, by workers, in order. */
+#include "backup/writer_inside.h"
+
+#define MAX_SEALING 3 /* workers at once: the pool's other threads belong to sink and spool */
+
+/* --- items -------------------------------------------------------------------------------------- */
+
+struct item *writer_item_new_raw(struct writer *w, const void *bytes, size_t len)
+{
+    struct item *item = g_new0(struct item, 1);
+
+    item->writer = w;
+    item->is_sealed = true;
+    item->raw = g_memdup2(bytes, len);
+    item->raw_len = len;
+    return item;
+}
+
+/* Frees an item, its buffers go back to the pool. */
+void writer_item_free(struct item *item)
+{
+    for (unsigned i = 0; i < item->extent.n; i++)
+        pool_give(item->writer->pool, item->extent.clusters[i].data);
+    g_free(item->raw);
+    g_free(item);
+}
+
+void writer_drop_all(GQueue *queue)
+{
+    struct item *item;
+
+    while ((item = g_queue_pop_head(queue)))
+        writer_item_free(item);
+}
+
+unsigned writer_item_iov(const struct item *item, struct iovec *iov, unsigned max)
+{
+    if (!item->raw)
+        return vma_extent_iov(&item->extent, iov, max);
+    iov[0] = (struct iovec){item->raw, item->raw_len};
+    return 1;
+}
+
+uint64_t writer_item_length(const struct item *item)
+{
+    return item->raw ? item->raw_len : vma_extent_length(&item->extent);
+}
+
+/* --- sealing ------------------------------------------------------------------------------------ */
+
+static void seal_in_worker(uv_work_t *work)
+{
+    struct item *item = work->data;
+
+    vma_extent_seal(&item->extent, item->writer->uuid);
+}
+
+static void take_sealed(struct writer *w, struct item *item)
+{
+    unsigned zero_blocks = item->extent.n * VMA_BLOCKS_PER_CLUSTER - item->extent.blocks;
+
+    item->lane->zero_bytes += (uint64_t)zero_blocks * VMA_BLOCK_SIZE;
+    vma_totals_add(&w->totals, item->extent.header);
+    g_queue_push_tail(item->lane->is_vmstate ? &w->behind_ram : &w->behind, item);
+}
+
+static void on_sealed(uv_work_t *work, int status)
+{
+    struct item *item = work->data;
+    struct writer *w = item->writer;
+
+    (void)status;
+    w->n_sealing--;
+    item->is_sealed = true;
+    while ((item = g_queue_peek_head(&w->sealing)) && item->is_sealed) {
+        g_queue_pop_head(&w->sealing);
+        if (w->is_discarding)
+            writer_item_free(item);
+        else
+            take_sealed(w, item);
+    }
+    writer_pump(w);
+}
+
+void writer_seal_more(struct writer *w)
+{
+    while (w->n_sealing < MAX_SEALING && !g_queue_is_empty(&w->unsealed)) {
+        struct item *item = g_queue_pop_head(&w->unsealed);
+        item->work.data = item;
+        g_queue_push_tail(&w->sealing, item);
+        w->n_sealing++;
+        uv_queue_work(w->loop, &item->work, seal_in_worker, on_sealed);
+    }
+}
+
+void writer_add(struct writer_lane *lane, uint32_t cluster, uint8_t *data)
+{
+    struct writer *w = lane->writer;
+
+    if (w->is_discarding) {
+        pool_give(w->pool, data);
+        return;
+    }
+    if (!lane->open) {
+        lane->open = g_new0(struct item, 1);
+        lane->open->writer = w;
+        lane->open->lane = lane;
+        lane->open->extent.dev_id = lane->dev_id;
+        lane->open->extent.is_vmstate = lane->is_vmstate;
+    }
+    vma_extent_add(&lane->open->extent, cluster, data);
+    if (lane->open->extent.n == VMA_CLUSTERS_PER_EXTENT)
+        writer_flush_lane(lane);
+}
+
+void writer_flush_lane(struct writer_lane *lane)
+{
+    if (!lane->open)
+        return;
+    g_queue_push_tail(&lane->writer->unsealed, g_steal_pointer(&lane->open));
+    writer_seal_more(lane->writer);
+}
+
+void writer_flush(struct writer *w)
+{
+    for (unsigned i = 0; i < w->lanes->len; i++)
+        writer_flush_lane(g_ptr_array_index(w->lanes, i));
+}
