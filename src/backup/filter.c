@@ -117,6 +117,8 @@ static void on_drives_before_insert(void *user, const struct qmp_drive *drives, 
 
     if (!error && g_strcmp0(node_now(op->d, drives, n), op->d->node) != 0)
         g_set_error(&wrong, VMB_ERROR, VMB_ERROR_FAILED, "its node is no longer %s; somebody else changed it", op->d->node);
+    else if (!error && !op->b->is_guest_stopped)
+        g_set_error(&wrong, VMB_ERROR, VMB_ERROR_FAILED, "guest was resumed by somebody else; back up again");
     if (error || wrong) {
         steps_end(op, error ? error : wrong);
         return;
