@@ -93,7 +93,7 @@ static bool is_incomplete(const struct backup *b)
         if (!d->is_guarded && !d->is_read_only)
             return true;
     }
-    return b->is_ram_lost || !b->is_freed_from_qemu;
+    return b->is_ram_lost || (!b->is_freed_from_qemu && !b->is_qemu_gone);
 }
 
 static void set_outcome(struct backup *b)
@@ -181,9 +181,9 @@ static void end_on_tick(struct backup *b)
 static void freed(struct backup *b, bool is_clean)
 {
     b->is_freed_from_qemu = is_clean;
-    if (b->is_qemu_gone)
+    if (b->is_qemu_gone && b->is_failing)
         model_set(b->model.next, "start the guest again, then back it up");
-    else if (!is_clean)
+    else if (!is_clean && !b->is_qemu_gone)
         model_set(b->model.next, "run: vmabackup cleanup %s", b->options.monitor);
     if (b->is_failing)
         backup_end(b);
@@ -253,7 +253,8 @@ void backup_fail(struct backup *b, const GError *error)
     b->is_failing = true;
     b->outcome = g_error_copy(copy);
     backup_log(b, MODEL_ERROR, NULL, "%s", copy->message);
-    if (b->is_freed_from_qemu || !b->has_begun || !b->journal) {
+    finish_interrupt(b);
+    if (b->is_freed_from_qemu || b->is_given_up || !b->has_begun || !b->journal) {
         backup_end(b);
         return;
     }

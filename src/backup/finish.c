@@ -18,12 +18,19 @@ struct readback {
     struct vma_verify_result result;
     char *first_fault;
     GError *error;
+    int fd;
+    gint is_unwanted; /* read by the worker too: atomic */
 };
 
 static ssize_t read_file(void *user, void *buffer, size_t len, GError **error)
 {
-    ssize_t n = read(*(int *)user, buffer, len);
+    struct readback *r = user;
+    ssize_t n = read(r->fd, buffer, len);
 
+    if (g_atomic_int_get(&r->is_unwanted)) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_CANCELLED, "cancelled");
+        return -1;
+    }
     if (n < 0)
         g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED, "read error: %s", g_strerror(errno));
     return n;
@@ -40,14 +47,14 @@ static void take_fault(void *user, uint64_t offset, const char *text)
 static void verify_in_worker(uv_work_t *work)
 {
     struct readback *r = work->data;
-    int fd = open(r->path, O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0) {
+    r->fd = open(r->path, O_RDONLY | O_CLOEXEC);
+    if (r->fd < 0) {
         g_set_error(&r->error, VMB_ERROR, VMB_ERROR_DAMAGED, "cannot be opened: %s", g_strerror(errno));
         return;
     }
-    vma_verify(read_file, &fd, take_fault, r, &r->result, &r->error);
-    close(fd);
+    vma_verify(read_file, r, take_fault, r, &r->result, &r->error);
+    close(r->fd);
 }
 
 static void on_verified(uv_work_t *work, int status)
@@ -57,6 +64,7 @@ static void on_verified(uv_work_t *work, int status)
 
     (void)status;
     b->n_open_handles--;
+    b->readback = NULL;
     if (r->error || r->result.faults)
         backup_fail_new(b, VMB_ERROR_DAMAGED, "archive %s is damaged (%s); the target's disk may be failing", r->path,
                         r->error ? r->error->message : r->first_fault);
@@ -74,11 +82,18 @@ static void verify(struct backup *b)
     struct readback *r = g_new0(struct readback, 1);
 
     backup_set_phase(b, MODEL_VERIFY);
+    b->readback = r;
     r->b = b;
     r->path = g_strdup(sink_name(b->sink));
     r->work.data = r;
     b->n_open_handles++;
     uv_queue_work(b->loop, &r->work, verify_in_worker, on_verified);
+}
+
+void finish_interrupt(struct backup *b)
+{
+    if (b->readback)
+        g_atomic_int_set(&b->readback->is_unwanted, 1);
 }
 
 /* --- making it durable -------------------------------------------------------------------------- */

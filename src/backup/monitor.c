@@ -161,7 +161,7 @@ static void on_event(void *user, const struct qmp_event *event)
         model_set(b->model.guest_state, "running");
         break;
     case QMP_EVENT_SHUTDOWN:
-        if (!b->is_freed_from_qemu)
+        if (b->has_begun && b->model.phase < MODEL_FINISH)
             backup_fail_new(b, VMB_ERROR_MONITOR, "guest was shut down during the backup; start it and back up again");
         break;
     default:
@@ -190,8 +190,9 @@ static void give_up(struct backup *b, const char *why)
 
     g_set_error(&error, VMB_ERROR, VMB_ERROR_MONITOR, "%s", why);
     g_clear_pointer(&b->qmp, qmp_close);
+    if (b->model.phase < MODEL_FINISH) /* by then everything is here already */
+        backup_fail(b, error);
     b->is_given_up = true;
-    backup_fail(b, error);
     steps_give_up(b->steps, error);
 }
 

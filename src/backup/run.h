@@ -34,6 +34,7 @@
 
 struct journal;
 struct logfile;
+struct readback;
 struct vmstate;
 
 /* Why a job is held paused; QMP sees only the first reason come and the last one go. */
@@ -156,6 +157,7 @@ struct backup {
     char *nbd_path;
     struct journal *journal;
     struct logfile *logfile;
+    struct readback *readback; /* while the archive is read back */
     bool is_credit_low;
     uint64_t full_since_ms;
     uint64_t last_loop_us; /* end of the last wait for events: how long filters may have waited on us */
@@ -259,6 +261,7 @@ void jobs_connection_lost(struct port *p);
 
 /* finish.c */
 void finish_archive(struct backup *b);
+void finish_interrupt(struct backup *b); /* reading it back ends early */
 
 /* snapshot.c */
 void snapshot_fill(struct backup *b);
