@@ -49,7 +49,9 @@ class Guest:
         return os.path.exists(path) and os.path.exists(self.monitor)
 
     def output(self):
-        return self.serial.read_text(errors="replace") if self.serial.exists() else ""
+        """Whole lines only: the last one may be on its way."""
+        text = self.serial.read_text(errors="replace") if self.serial.exists() else ""
+        return text[:text.rfind("\n") + 1]
 
     def rounds(self):
         """The last round the guest has told of; fails when it has found a disagreement."""
