@@ -147,6 +147,7 @@ static int on_zeroes(void *user, const struct nbd_request *rq)
     }
     if (status)
         distrust_filter(p, "a write of the filter failed");
+    tap_check_credit(p->drive->b);
     return status;
 }
 

@@ -11,6 +11,7 @@
 #define SPOOL_BEGINS_AT     192 /* free buffers, as in writer.c */
 #define HYSTERESIS          160
 #define SPOOL_NEARLY_EMPTY  (16u << 20)
+#define MAX_QUEUED          2048 /* extents in memory, about 4 MiB of them */
 
 /* How many requests of 64 KiB each job may have in flight: fewer when there are more drives. */
 unsigned tap_workers(const struct backup *b)
@@ -111,18 +112,27 @@ static void set_all(struct backup *b, enum tap_reason reason, bool on)
         tap_set(g_ptr_array_index(b->drives, i), reason, on);
 }
 
+static bool is_low(const struct backup *b)
+{
+    return pool_free_count(b->pool) < pause_below(b) || writer_queued(b->writer) > MAX_QUEUED;
+}
+
+static bool is_plenty(const struct backup *b)
+{
+    return pool_free_count(b->pool) > pause_below(b) + HYSTERESIS && writer_queued(b->writer) < MAX_QUEUED / 2 &&
+           writer_spool_used(b->writer) < SPOOL_NEARLY_EMPTY;
+}
+
 /* Called for every cluster that lands: two comparisons where nothing changes. */
 void tap_check_credit(struct backup *b)
 {
-    unsigned free_buffers = pool_free_count(b->pool);
-
-    if (!b->is_credit_low && free_buffers < pause_below(b)) {
+    if (!b->writer)
+        return;
+    if (!b->is_credit_low && is_low(b)) {
         b->is_credit_low = true;
         set_all(b, TAP_CREDIT, true);
-        if (b->writer)
-            writer_flush(b->writer);
-    } else if (b->is_credit_low && free_buffers > pause_below(b) + HYSTERESIS &&
-               writer_spool_used(b->writer) < SPOOL_NEARLY_EMPTY) {
+        writer_flush(b->writer);
+    } else if (b->is_credit_low && is_plenty(b)) {
         b->is_credit_low = false;
         set_all(b, TAP_CREDIT, false);
     }

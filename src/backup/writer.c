@@ -292,6 +292,12 @@ uint64_t writer_spool_used(const struct writer *w)
     return w->spool ? spool_used(w->spool) : 0;
 }
 
+unsigned writer_queued(const struct writer *w)
+{
+    return w->unsealed.length + w->sealing.length + w->behind.length + w->behind_ram.length + w->ready.length +
+           w->batch.length;
+}
+
 void writer_discard(struct writer *w)
 {
     if (w->is_discarding)

@@ -46,6 +46,8 @@ uint64_t writer_lane_zero_bytes(const struct writer_lane *lane);
 /* The RAM's data waits for room: stop reading the stream. */
 bool writer_is_ram_blocked(const struct writer *w);
 uint64_t writer_spool_used(const struct writer *w);
+/* Extents in memory: those of zeros hold no buffers, and come at gigabytes per second. */
+unsigned writer_queued(const struct writer *w);
 /* Everything given so far has reached the target. */
 bool writer_is_drained(const struct writer *w);
 /* After an error or cancel: what is queued is dropped, buffers go back, whatever comes is dropped. */
