@@ -5,10 +5,9 @@
  *
  *     struct logfile *l = logfile_open(loop, "x.vma.log", &error);
  *     logfile_event(l, model, &event);
- *     logfile_close(l, true);
+ *     logfile_close(l);
  *
- * Written by the thread pool, one write at a time: the log lies beside the archive, and a disk that hangs must
- * not hang us.
+ * A disk that hangs does not hang us, see textout.h.
  */
 #include <stdbool.h>
 #include <glib.h>

@@ -7,6 +7,7 @@
 #include <uv.h>
 #include "backup/backup.h"
 #include "backup/options.h"
+#include "backup/textout.h"
 #include "base/error.h"
 #include "base/units.h"
 #include "cli/cli.h"
@@ -18,7 +19,7 @@ struct app {
     struct backup *backup;
     struct plain *plain;
     struct json_stream *json;
-    FILE *out;
+    struct textout *out;
     uv_signal_t signals[4];
     uv_pipe_t input;
     uv_tty_t tty;
@@ -37,10 +38,8 @@ static void tell(struct app *a, const struct model_event *e)
     g_autofree char *text = a->json ? json_stream_event(a->json, m, e, g_get_real_time())
                                     : plain_event(a->plain, m, e, g_get_real_time() / G_USEC_PER_SEC);
 
-    if (text && *text) {
-        fputs(text, a->out);
-        fflush(a->out);
-    }
+    if (text)
+        textout_write(a->out, text);
 }
 
 static void on_event(void *user, const struct model_event *e)
@@ -214,11 +213,13 @@ static int run(const struct backup_options *options, bool is_json, unsigned inte
     static const struct backup_listener listener = {.on_event = on_event, .on_done = on_done};
     struct app *a = g_new0(struct app, 1);
     g_autofree char *job = g_strdup_printf("%08x", g_random_int());
+    bool is_other;
     int status;
 
     uv_loop_init(&a->loop);
     /* Standard output is the archive's, or the command's; JSON was asked for and stays there. */
-    a->out = g_strcmp0(options->target, "-") == 0 || (*options->target == '|' && !is_json) ? stderr : stdout;
+    is_other = g_strcmp0(options->target, "-") == 0 || (*options->target == '|' && !is_json);
+    a->out = textout_new(&a->loop, is_other ? STDERR_FILENO : STDOUT_FILENO, false);
     a->line = g_string_new(NULL);
     if (is_json)
         a->json = json_stream_new("vmabackup", job);
@@ -229,6 +230,7 @@ static int run(const struct backup_options *options, bool is_json, unsigned inte
     open_input(a);
     backup_connect(a->backup);
     uv_run(&a->loop, UV_RUN_DEFAULT);
+    textout_close(a->out, true);
     leave_if_stuck(a);
     backup_free(a->backup);
     g_clear_pointer(&a->plain, plain_free);

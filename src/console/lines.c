@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "backup/textout.h"
 #include "console/app.h"
 #include "model/plain.h"
 
@@ -16,7 +17,7 @@ struct lines {
     uv_signal_t signals[4];
     struct backup *backup;
     struct plain *plain;
-    FILE *out;
+    struct textout *out;
     int exit_status;
 };
 
@@ -26,8 +27,7 @@ static void on_event(void *user, const struct model_event *e)
     g_autofree char *text =
         plain_event(l->plain, backup_model(l->backup), e, g_get_real_time() / G_USEC_PER_SEC);
     if (text)
-        fputs(text, l->out);
-    fflush(l->out);
+        textout_write(l->out, text);
 }
 
 static void on_done(void *user)
@@ -62,8 +62,10 @@ int lines_run(const struct console_options *o)
 {
     static const struct backup_listener listener = {.on_event = on_event, .on_done = on_done};
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP};
-    struct lines l = {.out = g_strcmp0(o->backup.target, "-") == 0 ? stderr : stdout};
+    int fd = g_strcmp0(o->backup.target, "-") == 0 ? STDERR_FILENO : STDOUT_FILENO;
+    struct lines l = {0};
     uv_loop_init(&l.loop);
+    l.out = textout_new(&l.loop, fd, false);
     l.plain = plain_new(INTERVAL_S);
     l.backup = backup_new(&l.loop, &o->backup, &listener, &l);
     for (unsigned i = 0; i < G_N_ELEMENTS(numbers); i++) {
@@ -74,6 +76,7 @@ int lines_run(const struct console_options *o)
     }
     backup_connect(l.backup);
     uv_run(&l.loop, UV_RUN_DEFAULT);
+    textout_close(l.out, true);
     app_close_loop(&l.loop, l.exit_status);
     backup_free(l.backup);
     plain_free(l.plain);
