@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A running QEMU with the counting guest in it."""
+import ctypes
 import os
+import signal
 import pathlib
 import subprocess
 import time
 
 from .env import qemu_binary, wait_for
 from .qmp import Qmp
+
+
+def _end_with_parent():
+    """A test that is killed (by its time limit) takes its guests with it: they would slow down all others."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 class Guest:
@@ -35,7 +42,7 @@ class Guest:
         if incoming:
             command += ["-S", "-incoming", f"exec:cat '{incoming}'"]
         self.process = subprocess.Popen(command + list(extra), stdin=subprocess.DEVNULL, stdout=open(self.log, "wb"),
-                                        stderr=subprocess.STDOUT)
+                                        stderr=subprocess.STDOUT, preexec_fn=_end_with_parent)
         try:
             wait_for(lambda: self._is_up(test_monitor), 20, "QEMU to listen on its monitor")
             self.qmp = Qmp(test_monitor)
