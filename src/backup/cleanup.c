@@ -141,6 +141,33 @@ static void on_job_cancelled(void *user, const GError *error)
     qmp_query_jobs(c->qmp, on_jobs_again, c);
 }
 
+static bool is_moving(const struct qmp_migration *m)
+{
+    return strcmp(m->status, "active") == 0 || strcmp(m->status, "setup") == 0 || strcmp(m->status, "device") == 0 ||
+           strcmp(m->status, "cancelling") == 0;
+}
+
+/* While it is being cancelled QEMU takes no capabilities. */
+static void on_migration_again(void *user, const struct qmp_migration *m, const GError *error)
+{
+    struct cleanup *c = user;
+
+    if (!error && is_moving(m) && ++c->n_polls <= MAX_POLLS)
+        qmp_query_migrate(c->qmp, on_migration_again, c);
+    else
+        action_over(c, error);
+}
+
+static void on_migration_cancelled(void *user, const GError *error)
+{
+    struct cleanup *c = user;
+
+    if (error)
+        action_over(c, error);
+    else
+        qmp_query_migrate(c->qmp, on_migration_again, c);
+}
+
 static void on_put_back(void *user, const GError *error)
 {
     struct cleanup *c = user;
@@ -204,7 +231,8 @@ static void next_action(struct cleanup *c)
         qmp_set_drive(c->qmp, a->name, a->node, on_put_back, c);
         break;
     case CANCEL_MIGRATION:
-        qmp_migrate_cancel(c->qmp, action_over, c);
+        c->n_polls = 0;
+        qmp_migrate_cancel(c->qmp, on_migration_cancelled, c);
         break;
     case RESTORE_PARAMS:
         restore_params(c);
@@ -332,8 +360,7 @@ static void on_migration(void *user, const struct qmp_migration *m, const GError
 {
     struct cleanup *c = user;
 
-    c->is_migrating = !error && (strcmp(m->status, "active") == 0 || strcmp(m->status, "setup") == 0 ||
-                                 strcmp(m->status, "device") == 0);
+    c->is_migrating = !error && is_moving(m);
     find_originals(c);
 }
 

@@ -56,6 +56,8 @@ static const char *reason_to_skip(struct backup *b, const struct found_drive *f,
 
     if (!f->has_medium)
         return "no medium: skipped";
+    if (!f->node_name)
+        return "no name in QEMU: skipped";
     if (!f->is_attached)
         return "attached to no device: skipped";
     if (is_named(o->exclude, name, f))
