@@ -20,8 +20,12 @@ static void activate_next(struct steps_op *op);
 
 static void on_server_stopped(void *user, const GError *error)
 {
-    (void)error;
-    steps_end(user, NULL);
+    struct steps_op *op = user;
+
+    if (!error)
+        op->b->did_start_nbd_server = false;
+    op->b->is_activated = !error;
+    steps_end(op, op->is_undo || g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) ? error : NULL); /* the undo tries again */
 }
 
 static void on_export_gone(void *user, const GError *error)
@@ -63,6 +67,7 @@ static void activate_next(struct steps_op *op)
     } else if (b->did_start_nbd_server) {
         qmp_nbd_server_stop(b->qmp, on_server_stopped, op);
     } else {
+        b->is_activated = true;
         steps_end(op, NULL);
     }
 }
@@ -80,6 +85,10 @@ static void on_server_started(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
+    if (error && (error->domain != QMP_ERROR || error->code > QMP_ERROR_NO_COMMAND)) {
+        steps_end(op, error);
+        return;
+    }
     op->b->did_start_nbd_server = !error;
     if (error) /* it runs already, for somebody else, and stays */
         ram_close_descriptor(op, "act", begin_activating);
@@ -92,10 +101,12 @@ static void on_socket_passed(void *user, const GError *error)
     struct steps_op *op = user;
     g_autofree char *name = g_strdup_printf("vmb-%s-act", op->b->run_id);
 
-    if (error)
+    if (error) {
         steps_end(op, error);
-    else
-        qmp_nbd_server_start(op->b->qmp, name, on_server_started, op);
+        return;
+    }
+    op->b->did_start_nbd_server = true; /* until it is refused */
+    qmp_nbd_server_start(op->b->qmp, name, on_server_started, op);
 }
 
 /* Old versions have no command for it: exporting a node read-only wakes it, and the guest stays paused. */
@@ -117,4 +128,53 @@ void ram_begin_activate(struct steps_op *op)
         steps_end(op, error);
     else
         qmp_getfd(b->qmp, name, fd, on_socket_passed, op);
+}
+
+/* --- undoing it --------------------------------------------------------------------------------- */
+
+static void undo_export(struct steps_op *op);
+
+/* A descriptor that was still there was never used: the server that runs, if any, is somebody else's. */
+static void on_socket_closed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    struct backup *b = op->b;
+
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
+        steps_end(op, error);
+    else if (error && b->did_start_nbd_server)
+        qmp_nbd_server_stop(b->qmp, on_server_stopped, op);
+    else
+        steps_end(op, NULL);
+}
+
+static void on_export_undone(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) {
+        steps_end(op, error);
+        return;
+    }
+    op->sub++;
+    undo_export(op);
+}
+
+static void undo_export(struct steps_op *op)
+{
+    g_autofree char *id = activation_id(op);
+
+    if (op->sub < op->b->drives->len)
+        qmp_export_del(op->b->qmp, id, on_export_undone, op);
+    else
+        ram_close_descriptor(op, "act", on_socket_closed);
+}
+
+/* Of what was done only in passing, something may be left when it was interrupted. */
+void ram_undo_activate(struct steps_op *op)
+{
+    if (op->b->has_set_active || op->b->is_activated)
+        steps_end(op, NULL);
+    else
+        undo_export(op);
 }

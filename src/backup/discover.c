@@ -92,7 +92,7 @@ static void on_params(void *user, const struct qmp_migration_params *p, const GE
         b->old_params = *p;
         b->have_old_params = true;
     }
-    answered(b, NULL);
+    answered(b, error); /* what is to be changed must be known, to be put back */
 }
 
 static void found_drive_free(gpointer data)

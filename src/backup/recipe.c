@@ -311,7 +311,7 @@ const struct step recipe_table[] = {
     {"set background-snapshot", STEP_RUN, is_background, ram_begin_capability, ram_undo_capability, true, false},
     {"set the migration's parameters", STEP_RUN, is_plain, ram_begin_params, ram_undo_params, true, false},
     {"save the RAM", STEP_RUN, is_plain, ram_begin_plain, ram_undo_moving, true, false},
-    {"activate the drives", STEP_RUN, is_plain, ram_begin_activate, NULL, false, false},
+    {"activate the drives", STEP_RUN, is_plain, ram_begin_activate, ram_undo_activate, true, false},
     {"add the filter's target", STEP_DRIVE, is_guarded, begin_add_target, undo_add_target, true, false},
     {"add the job's target", STEP_DRIVE, NULL, begin_add_target, undo_add_target, true, false},
     {"stop the guest", STEP_RUN, needs_stop, begin_stop, undo_stop, true, false},

@@ -112,6 +112,7 @@ struct backup {
     GPtrArray *unsavable;  /* char *: sentences on what no archive can hold */
     struct qmp_version version;
     bool did_start_nbd_server; /* for a moment, to wake drives */
+    bool is_activated; /* they are awake, and nothing is left of what that took */
     bool has_set_active; /* QEMU knows blockdev-set-active */
     uint64_t ram_bytes;
     bool was_running; /* the guest, when we came */
@@ -288,6 +289,7 @@ void ram_begin_params(struct steps_op *op);
 void ram_undo_params(struct steps_op *op);
 void ram_begin_plain(struct steps_op *op);
 void ram_begin_activate(struct steps_op *op);
+void ram_undo_activate(struct steps_op *op);
 /* Closes a descriptor that was passed as vmb-<run>-<what>, and that nothing has used. */
 void ram_close_descriptor(struct steps_op *op, const char *what, qmp_done done);
 void ram_begin_capability(struct steps_op *op);
