@@ -45,7 +45,7 @@ class Guest:
                                         stderr=subprocess.STDOUT, preexec_fn=_end_with_parent)
         try:
             wait_for(lambda: self._is_up(test_monitor), 20, "QEMU to listen on its monitor")
-            self.qmp = Qmp(test_monitor)
+            self.qmp = wait_for(lambda: self._connect(test_monitor), 20, "QEMU to answer on its monitor")
         except BaseException:
             self.kill()
             raise
@@ -54,6 +54,13 @@ class Guest:
         if self.process.poll() is not None:
             raise AssertionError(f"QEMU ended with {self.process.returncode}: {self.log.read_text()[-2000:]}")
         return os.path.exists(path) and os.path.exists(self.monitor)
+
+    @staticmethod
+    def _connect(path):
+        try:
+            return Qmp(path)
+        except ConnectionRefusedError:
+            return None  # QEMU has made the path, but does not listen yet
 
     def output(self):
         """Whole lines only: the last one may be on its way."""
