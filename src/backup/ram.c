@@ -61,7 +61,7 @@ static void on_events_set(void *user, const GError *error)
     struct steps_op *op = user;
     struct qmp_migration_params params = {FAST_BANDWIDTH, FIRST_DOWNTIME_MS};
 
-    if (error)
+    if (error || !op->b->have_old_params) /* what could not be put back is not changed */
         steps_end(op, error);
     else
         qmp_set_migration_params(op->b->qmp, &params, on_reply, op);
@@ -85,7 +85,10 @@ static void on_params_restored(void *user, const GError *error)
 
 void ram_undo_params(struct steps_op *op)
 {
-    qmp_set_migration_params(op->b->qmp, &op->b->old_params, on_params_restored, op);
+    if (op->b->have_old_params)
+        qmp_set_migration_params(op->b->qmp, &op->b->old_params, on_params_restored, op);
+    else
+        on_params_restored(op, NULL);
 }
 
 /* Whether QEMU may use userfaultfd shows only when it is asked to: where not, the rows of the plain migration apply. */
@@ -165,7 +168,8 @@ static void press_on(struct backup *b, const struct qmp_migration *m)
     if (m->dirty_sync_count > PASSES_GIVEN_UP) {
         b->ram_state.is_too_slow = true;
         cancel_moving(b);
-    } else if (m->dirty_sync_count > PASSES_RELAXED && !b->ram_state.is_relaxed && params.downtime_limit_ms > FIRST_DOWNTIME_MS) {
+    } else if (m->dirty_sync_count > PASSES_RELAXED && !b->ram_state.is_relaxed &&
+               b->have_old_params && params.downtime_limit_ms > FIRST_DOWNTIME_MS) {
         b->ram_state.is_relaxed = true;
         qmp_set_migration_params(b->qmp, &params, on_cancel_sent, b);
     }
