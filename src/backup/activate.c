@@ -110,15 +110,13 @@ static void on_socket_passed(void *user, const GError *error)
 }
 
 /* Old versions have no command for it: exporting a node read-only wakes it, and the guest stays paused. */
-void ram_begin_activate(struct steps_op *op)
+static void activate(struct steps_op *op)
 {
     struct backup *b = op->b;
     g_autofree char *name = g_strdup_printf("vmb-%s-act", b->run_id);
     g_autoptr(GError) error = NULL;
     int fd;
 
-    backup_set_phase(b, MODEL_FREEZE);
-    journal_write(b->journal, b, NULL); /* that the guest stands still because of us */
     if (b->has_set_active) {
         qmp_set_active(b->qmp, on_reply, op);
         return;
@@ -128,6 +126,34 @@ void ram_begin_activate(struct steps_op *op)
         steps_end(op, error);
     else
         qmp_getfd(b->qmp, name, fd, on_socket_passed, op);
+}
+
+/* The migration has stopped the guest; the event that said so may have been lost with the monitor. */
+static void on_status(void *user, const struct qmp_status *status, const GError *error)
+{
+    struct steps_op *op = user;
+    struct backup *b = op->b;
+    g_autoptr(GError) wrong = NULL;
+
+    if (!error && status->is_running)
+        g_set_error(&wrong, VMB_ERROR, VMB_ERROR_FAILED, "guest was resumed by somebody else; back up again");
+    if (error || wrong) {
+        steps_end(op, error ? error : wrong);
+        return;
+    }
+    b->is_guest_stopped = true;
+    if (b->was_running && !b->did_we_stop) {
+        b->did_we_stop = true;
+        b->stopped_at_us = g_get_monotonic_time();
+    }
+    journal_write(b->journal, b, NULL); /* that it stands still because of us */
+    activate(op);
+}
+
+void ram_begin_activate(struct steps_op *op)
+{
+    backup_set_phase(op->b, MODEL_FREEZE);
+    qmp_query_status(op->b->qmp, on_status, op);
 }
 
 /* --- undoing it --------------------------------------------------------------------------------- */

@@ -175,16 +175,6 @@ static void press_on(struct backup *b, const struct qmp_migration *m)
     }
 }
 
-/* A plain migration ends with a guest that stands still; the event may have been lost with the monitor. */
-static void note_stopped(struct backup *b)
-{
-    b->is_guest_stopped = true;
-    if (!b->was_running || b->did_we_stop)
-        return;
-    b->did_we_stop = true;
-    b->stopped_at_us = g_get_monotonic_time();
-}
-
 static void take_completed(struct backup *b)
 {
     if (!vmstate_is_at_end(b->vmstate))
@@ -192,8 +182,6 @@ static void take_completed(struct backup *b)
     b->ram_state.is_moving = false;
     b->ram_state.is_done = true;
     b->ram_state.ended_ms = uv_now(b->loop);
-    if (b->ram == RAM_PLAIN)
-        note_stopped(b);
     backup_drive_state(b, b->vmstate_row, MODEL_OK);
     end_waiting(b, NULL);
     jobs_check_all_done(b);
@@ -304,7 +292,7 @@ static void on_descriptor_passed(void *user, const GError *error)
     struct steps_op *op = user;
     g_autofree char *uri = g_strdup_printf("fd:vmb-%s-ram", op->b->run_id);
 
-    if (error)
+    if (error || op->b->is_failing) /* of a guest that somebody resumed, say */
         steps_end(op, error);
     else
         send_migrate(op, uri);

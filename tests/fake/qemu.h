@@ -35,6 +35,10 @@ enum fault_kind {
     FAULT_SILENT_AFTER,  /* no answer, but done */
     FAULT_DEATH,         /* QEMU is killed */
     FAULT_TOLD,          /* done as usual; on_fault() is called right before */
+    FAULT_TOLD_AND_LOST, /* the same, but the monitor goes before its answer */
+    FAULT_RESUMED,       /* done, then somebody else resumes the guest */
+    FAULT_PAUSED,        /* done, then somebody else pauses it */
+    FAULT_SHUTDOWN,      /* done, then the guest powers itself off; QEMU stays */
     FAULT_KINDS
 };
 struct fake_fault {
@@ -83,6 +87,9 @@ struct fake_qemu {
     const char *migration;
     int migration_fd;
     bool is_background;
+    unsigned n_looks;        /* at a background snapshot */
+    bool is_frozen;          /* stopped by the command, neither migrating nor resumed yet */
+    bool was_instant_broken; /* somebody resumed it then */
 
     GPtrArray *log;  /* char *: each command, and whom it was about */
     char *violation; /* what would have aborted QEMU, or harmed the guest */
@@ -306,7 +313,7 @@ static void fake_guest_writes(struct fake_qemu *q)
         struct fake_node *filter = fake_node(q, q->drives[i]);
         struct fake_node *target = filter ? fake_node(q, filter->target) : NULL;
         if (target && target->nbd && nbd_pwrite(target->nbd, old, sizeof old, 0, 0) == 0 &&
-            nbd_pread(target->nbd, old, sizeof old, 0, 0) < 0 && q->fault.kind != FAULT_TOLD)
+            nbd_pread(target->nbd, old, sizeof old, 0, 0) < 0 && q->fault.kind < FAULT_TOLD)
             fake_violate(q, "what the filter has sent cannot be read back");
         memset(old, 0, sizeof old);
     }
@@ -317,8 +324,7 @@ static void fake_cont(struct fake_qemu *q)
     q->is_inactive = false;
     fake_set_running(q, true);
     fake_guest_writes(q);
-    if (strcmp(q->migration, "active") == 0 && q->is_background)
-        fake_end_stream(q, "completed");
+    q->is_frozen = false;
 }
 
 static const char *fake_migrate(struct fake_qemu *q, const char *uri)
@@ -331,6 +337,7 @@ static const char *fake_migrate(struct fake_qemu *q, const char *uri)
     g_free(name);
     q->migration_fd = GPOINTER_TO_INT(fd);
     q->is_background = q->has_snapshot;
+    q->is_frozen = q->is_frozen && !q->is_background;
     q->migration = "active";
     for (unsigned i = 0; i < FAKE_RAM_BYTES / sizeof page; i++)
         if (send(q->migration_fd, page, sizeof page, MSG_NOSIGNAL) < 0)
@@ -604,6 +611,9 @@ static char *fake_answer(struct fake_qemu *q, const char *command)
     if (strcmp(command, "query-migrate-parameters") == 0)
         return g_strdup_printf("{\"max-bandwidth\":%" G_GINT64_FORMAT ",\"downtime-limit\":%" G_GINT64_FORMAT "}",
                                q->bandwidth, q->downtime);
+    if (q->is_background && strcmp(command, "query-migrate") == 0 && strcmp(q->migration, "active") == 0 &&
+        ++q->n_looks > 3)
+        fake_end_stream(q, "completed");
     if (strcmp(command, "query-migrate") == 0)
         return strcmp(q->migration, "none") == 0
                    ? g_strdup("{}")
@@ -645,9 +655,10 @@ static const char *fake_do(struct fake_qemu *q, const char *command, json_object
         return fake_cancel(q, text_of(args, "id"));
     if (strcmp(command, "job-dismiss") == 0)
         return fake_dismiss(q, text_of(args, "id"));
-    if (strcmp(command, "stop") == 0)
+    if (strcmp(command, "stop") == 0) {
+        q->is_frozen |= q->is_running;
         fake_set_running(q, false);
-    else if (strcmp(command, "cont") == 0)
+    } else if (strcmp(command, "cont") == 0)
         fake_cont(q);
     else if (strcmp(command, "migrate") == 0)
         return fake_migrate(q, text_of(args, "uri"));
@@ -682,7 +693,22 @@ static const char *subject_of(json_object *args)
     return subject ? subject : "";
 }
 
-static void fake_execute(struct fake_qemu *q, json_object *message, bool is_answered)
+/* Somebody else has a hand in it, too. The event comes before the answer. */
+static void fake_interfere(struct fake_qemu *q, enum fault_kind kind)
+{
+    if (kind == FAULT_RESUMED && !q->is_running) {
+        q->was_instant_broken = q->is_frozen;
+        q->kind.is_paused = false;
+        fake_set_running(q, true);
+    } else if (kind == FAULT_PAUSED && q->is_running) {
+        q->kind.is_paused = true;
+        fake_set_running(q, false);
+    } else if (kind == FAULT_SHUTDOWN) {
+        fake_event(q, "SHUTDOWN", "{\"guest\":true,\"reason\":\"guest-shutdown\"}");
+    }
+}
+
+static void fake_execute(struct fake_qemu *q, json_object *message, enum fault_kind kind)
 {
     const char *command = text_of(message, "execute");
     json_object *args = object_of(message, "arguments");
@@ -691,7 +717,8 @@ static void fake_execute(struct fake_qemu *q, json_object *message, bool is_answ
     struct fake_job *started = NULL;
     const char *why = answer ? NULL : fake_do(q, command, args, &started);
 
-    if (!is_answered)
+    fake_interfere(q, kind);
+    if (kind == FAULT_HANGUP_AFTER || kind == FAULT_SILENT_AFTER || kind == FAULT_TOLD_AND_LOST)
         ;
     else if (why)
         fake_say(q, "{\"id\":%" G_GINT64_FORMAT ",\"error\":{\"class\":\"%s\",\"desc\":\"%s\"}}\r\n", id,
@@ -723,7 +750,7 @@ static void fake_take(struct fake_qemu *q, json_object *message)
     g_ptr_array_add(q->log, g_strdup_printf("%s %s", command, subject_of(object_of(message, "arguments"))));
     if (g_strcmp0(q->fault.command, command) == 0 && ++q->n_seen == q->fault.nth)
         kind = q->fault.kind;
-    if (kind == FAULT_TOLD)
+    if (kind == FAULT_TOLD || kind == FAULT_TOLD_AND_LOST)
         q->on_fault(q->user);
     if (kind == FAULT_ERROR)
         fake_say(q, "{\"id\":%" G_GINT64_FORMAT ",\"error\":{\"class\":\"GenericError\",\"desc\":\"not today\"}}\r\n",
@@ -731,8 +758,8 @@ static void fake_take(struct fake_qemu *q, json_object *message)
     else if (kind == FAULT_DEATH)
         fake_die(q);
     else if (kind != FAULT_HANGUP_BEFORE && kind != FAULT_SILENT_BEFORE)
-        fake_execute(q, message, kind == FAULT_NONE || kind == FAULT_TOLD);
-    q->hangs_up = kind == FAULT_HANGUP_BEFORE || kind == FAULT_HANGUP_AFTER;
+        fake_execute(q, message, kind);
+    q->hangs_up = kind == FAULT_HANGUP_BEFORE || kind == FAULT_HANGUP_AFTER || kind == FAULT_TOLD_AND_LOST;
 }
 
 /* --- the thread --------------------------------------------------------------------------------- */

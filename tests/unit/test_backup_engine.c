@@ -47,6 +47,8 @@ static void on_event(void *user, const struct model_event *e)
 
     if (e->type == MODEL_EV_LOG)
         g_string_append_printf(t->said, "    %s\n", e->text);
+    if (e->type == MODEL_EV_PHASE && t->qemu->kind.holds_jobs && backup_model(t->backup)->phase == MODEL_COPY)
+        uv_async_send(&t->told);
 }
 
 static void on_told_closed(uv_handle_t *handle)
@@ -79,7 +81,7 @@ static void tell(void *user)
 
 static const char *const kinds[FAULT_KINDS] = {
     "nothing wrong", "refused", "monitor lost before", "monitor lost after", "no answer, not done", "no answer, but done",
-    "QEMU killed", "cancelled",
+    "QEMU killed", "cancelled", "cancelled and monitor lost", "resumed by somebody", "paused by somebody", "guest off",
 };
 
 static struct trial *trial_new(struct world *w, const struct fake_kind *kind, struct fake_fault fault, bool with_ram)
@@ -252,6 +254,8 @@ static void judge(struct trial *t, bool may_need_cleanup)
 
     if (t->qemu->violation)
         complain(t, t->qemu->violation);
+    if (is_saved && t->qemu->was_instant_broken)
+        complain(t, "called good, but drives are of several instants");
     if (is_saved && !is_archive_good(t))
         complain(t, "called good, and is not");
     if (!is_saved && g_file_test(t->options.target, G_FILE_TEST_EXISTS))
@@ -281,7 +285,8 @@ static GArray *faults_of(const struct fake_kind *kind, bool with_ram)
     t = trial_new(&w, kind, (struct fake_fault){0}, with_ram);
     run_trials(&w);
     judge(t, false);
-    g_assert_cmpint(t->status, ==, kind->refuses_filters ? VMB_ERROR_INCOMPLETE : 0);
+    g_assert_cmpint(t->status, ==,
+                    kind->refuses_filters ? VMB_ERROR_INCOMPLETE : kind->holds_jobs ? VMB_ERROR_CANCELLED : 0);
     for (unsigned i = 0; i < t->qemu->log->len; i++) {
         const char *line = g_ptr_array_index(t->qemu->log, i);
         g_autofree char *word = g_strndup(line, strcspn(line, " "));
@@ -309,6 +314,8 @@ static const struct sweep sweeps[] = {
     {"background-snapshot", {.major = 10, .n_drives = 1}, true},
     {"plain-migration", {.major = 7, .n_drives = 1}, true},
     {"paused-guest", {.major = 10, .n_drives = 1, .is_paused = true, .no_snapshot = true}, true},
+    {"paused-snapshot", {.major = 10, .n_drives = 1, .is_paused = true}, true},
+    {"jobs-that-go-on", {.major = 10, .n_drives = 2, .holds_jobs = true}, false},
     {"unguarded", {.major = 10, .n_drives = 1, .refuses_filters = true}, true},
 };
 
@@ -326,12 +333,15 @@ static void test_sweep(gconstpointer data)
         for (unsigned i = kind % stride; i < faults->len; i += stride) {
             struct fake_fault fault = g_array_index(faults, struct fake_fault, i);
             fault.kind = kind;
+            /* What an answer said of the guest would no longer be true, as it never happens. */
+            if ((kind == FAULT_RESUMED || kind == FAULT_PAUSED) && g_str_has_prefix(fault.command, "query-"))
+                continue;
             trial_new(&w, &s->kind, fault, s->with_ram);
         }
     run_trials(&w);
     for (unsigned i = 0; i < w.trials->len; i++) {
         struct trial *t = g_ptr_array_index(w.trials, i);
-        judge(t, t->qemu->fault.kind != FAULT_TOLD);
+        judge(t, t->qemu->fault.kind < FAULT_TOLD);
     }
     world_down(&w);
 }
