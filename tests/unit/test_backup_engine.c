@@ -346,6 +346,58 @@ static void test_sweep(gconstpointer data)
     world_down(&w);
 }
 
+/* What a command of the log adds (or does, as inserting a filter), and what it takes away; NULL for neither. */
+static const char *added_by(const char *line)
+{
+    if (g_str_has_prefix(line, "blockdev-add ") || g_str_has_prefix(line, "blockdev-backup "))
+        return strchr(line, ' ') + 1;
+    return NULL;
+}
+
+static const char *removed_by(const char *line)
+{
+    if (g_str_has_prefix(line, "blockdev-del ") || g_str_has_prefix(line, "job-dismiss "))
+        return strchr(line, ' ') + 1;
+    return NULL;
+}
+
+static void must_be_reversed(struct trial *t)
+{
+    g_autoptr(GPtrArray) stack = g_ptr_array_new();
+
+    for (unsigned i = 0; i < t->qemu->log->len; i++) {
+        const char *line = g_ptr_array_index(t->qemu->log, i);
+        const char *gone = removed_by(line);
+        bool is_toggle = g_str_has_prefix(line, "qom-set ") || g_str_has_prefix(line, "migrate-set-capabilities");
+        if (is_toggle && stack->len && strcmp(g_ptr_array_index(stack, stack->len - 1), line) == 0)
+            gone = line;
+        if (!gone && (is_toggle || added_by(line))) {
+            g_ptr_array_add(stack, (gpointer)(is_toggle ? line : added_by(line)));
+        } else if (gone) {
+            g_assert_cmpuint(stack->len, >, 0);
+            g_assert_cmpstr(g_ptr_array_index(stack, stack->len - 1), ==, gone);
+            g_ptr_array_set_size(stack, stack->len - 1);
+        }
+    }
+    g_assert_cmpuint(stack->len, ==, 0);
+}
+
+/* Newest first, whatever was begun. */
+static void test_undone_in_reverse(void)
+{
+    const struct fake_kind kind = {.major = 10, .n_drives = 3, .holds_jobs = true};
+    struct world w = {0};
+    struct trial *t;
+
+    world_up(&w);
+    t = trial_new(&w, &kind, (struct fake_fault){0}, true);
+    run_trials(&w);
+    judge(t, false);
+    g_assert_cmpint(t->status, ==, VMB_ERROR_CANCELLED);
+    must_be_reversed(t);
+    world_down(&w);
+}
+
 int main(int argc, char **argv)
 {
     g_setenv("UV_THREADPOOL_SIZE", "16", TRUE);
@@ -354,5 +406,6 @@ int main(int argc, char **argv)
         g_autofree char *path = g_strdup_printf("/backup/engine/%s", sweeps[i].name);
         g_test_add_data_func(path, &sweeps[i], test_sweep);
     }
+    g_test_add_func("/backup/engine/undone-in-reverse", test_undone_in_reverse);
     return g_test_run();
 }
