@@ -267,6 +267,8 @@ static void on_migrate_sent(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
+    if (!op->b->ram_state.waiting) /* its status came first, and the step is over */
+        return;
     if (error) {
         op->b->ram_state.waiting = NULL;
         op->b->ram_state.is_moving = error->domain != QMP_ERROR || error->code > QMP_ERROR_NO_COMMAND; /* it may */
