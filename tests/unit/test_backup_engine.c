@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The whole engine against a QEMU that is none (tests/fake/qemu.h): each command of a run is refused, or its
- * answer lost with the monitor, or never given; QEMU dies at it; the operator cancels at it. Whatever happens,
- * nothing may be left in QEMU, and a run that says it is good has left an archive that is.
+ * answer lost with the monitor, or never given; QEMU dies at it; the operator cancels at it. Whatever
+ * happens, nothing may be left in QEMU, and a run that says it is good has left an archive that is.
  *
  * Many runs go on at once in one loop: most of their time is waiting for deadlines.
  */
@@ -80,17 +80,29 @@ static void tell(void *user)
 }
 
 static const char *const kinds[FAULT_KINDS] = {
-    "nothing wrong", "refused", "monitor lost before", "monitor lost after", "no answer, not done", "no answer, but done",
-    "QEMU killed", "cancelled", "cancelled and monitor lost", "resumed by somebody", "paused by somebody", "guest off",
+    "nothing wrong",
+    "refused",
+    "monitor lost before",
+    "monitor lost after",
+    "no answer, not done",
+    "no answer, but done",
+    "QEMU killed",
+    "cancelled",
+    "cancelled and monitor lost",
+    "resumed by somebody",
+    "paused by somebody",
+    "guest off",
 };
 
-static struct trial *trial_new(struct world *w, const struct fake_kind *kind, struct fake_fault fault, bool with_ram)
+static struct trial *trial_new(struct world *w, const struct fake_kind *kind, struct fake_fault fault,
+                               bool with_ram)
 {
     unsigned i = w->trials->len;
     g_autofree char *socket = g_strdup_printf("%s/%u.sock", w->dir, i);
     struct trial *t = g_new0(struct trial, 1);
 
-    t->name = g_strdup_printf("%s %u: %s", fault.command ? fault.command : "nothing", fault.nth, kinds[fault.kind]);
+    t->name =
+        g_strdup_printf("%s %u: %s", fault.command ? fault.command : "nothing", fault.nth, kinds[fault.kind]);
     t->said = g_string_new(NULL);
     t->qemu = fake_new(socket, kind);
     t->qemu->fault = fault;
@@ -286,7 +298,9 @@ static GArray *faults_of(const struct fake_kind *kind, bool with_ram)
     run_trials(&w);
     judge(t, false);
     g_assert_cmpint(t->status, ==,
-                    kind->refuses_filters ? VMB_ERROR_INCOMPLETE : kind->holds_jobs ? VMB_ERROR_CANCELLED : 0);
+                    kind->refuses_filters ? VMB_ERROR_INCOMPLETE
+                    : kind->holds_jobs    ? VMB_ERROR_CANCELLED
+                                          : 0);
     for (unsigned i = 0; i < t->qemu->log->len; i++) {
         const char *line = g_ptr_array_index(t->qemu->log, i);
         g_autofree char *word = g_strndup(line, strcspn(line, " "));
@@ -346,7 +360,8 @@ static void test_sweep(gconstpointer data)
     world_down(&w);
 }
 
-/* What a command of the log adds (or does, as inserting a filter), and what it takes away; NULL for neither. */
+/* What a command of the log adds (or does, as inserting a filter), and what it takes away; NULL for neither.
+ */
 static const char *added_by(const char *line)
 {
     if (g_str_has_prefix(line, "blockdev-add ") || g_str_has_prefix(line, "blockdev-backup "))
@@ -368,7 +383,8 @@ static void must_be_reversed(struct trial *t)
     for (unsigned i = 0; i < t->qemu->log->len; i++) {
         const char *line = g_ptr_array_index(t->qemu->log, i);
         const char *gone = removed_by(line);
-        bool is_toggle = g_str_has_prefix(line, "qom-set ") || g_str_has_prefix(line, "migrate-set-capabilities");
+        bool is_toggle =
+            g_str_has_prefix(line, "qom-set ") || g_str_has_prefix(line, "migrate-set-capabilities");
         if (is_toggle && stack->len && strcmp(g_ptr_array_index(stack, stack->len - 1), line) == 0)
             gone = line;
         if (!gone && (is_toggle || added_by(line))) {

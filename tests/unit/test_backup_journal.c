@@ -31,7 +31,8 @@ static void make_socket(const char *path)
 static void fixture_up(struct fixture *f, gconstpointer data)
 {
     static char *qdevs[] = {(char *)"/machine/peripheral/a/x", (char *)"a \"quoted\" id"};
-    static char *nodes[] = {(char *)"#block123", (char *)"disk1"}, *filters[] = {(char *)"vmb-1-cbw-0", (char *)"vmb-1-cbw-1"};
+    static char *nodes[] = {(char *)"#block123", (char *)"disk1"},
+                *filters[] = {(char *)"vmb-1-cbw-0", (char *)"vmb-1-cbw-1"};
 
     f->dir = g_dir_make_tmp("journal-XXXXXX", NULL);
     g_setenv("XDG_RUNTIME_DIR", f->dir, TRUE);
@@ -197,7 +198,8 @@ static void test_rewritten(struct fixture *f, gconstpointer data)
 /* What lies there may be anything. */
 static void test_rubbish(struct fixture *f, gconstpointer data)
 {
-    static const char *const texts[] = {"", "{", "[]", "{\"run\":7,\"drives\":{},\"capabilities\":[1,null],\"key\":null}",
+    static const char *const texts[] = {"", "{", "[]",
+                                        "{\"run\":7,\"drives\":{},\"capabilities\":[1,null],\"key\":null}",
                                         "{\"drives\":[1,{\"qdev\":[]}],\"max-bandwidth\":\"x\"}"};
 
     journal_close(must_open(f->socket[0], "0123abcd"), true); /* makes the folder */
@@ -224,7 +226,8 @@ static void test_foreign_folder(struct fixture *f, gconstpointer data)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-#define ADD(path, test) g_test_add("/backup/journal/" path, struct fixture, NULL, fixture_up, test, fixture_down)
+#define ADD(path, test)                                                                                      \
+    g_test_add("/backup/journal/" path, struct fixture, NULL, fixture_up, test, fixture_down)
     ADD("one-run-per-guest", test_one_run_per_guest);
     ADD("dead-holder", test_dead_holder);
     ADD("records", test_records);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Clusters to an archive, by way of workers, sink and spool: a file, a FIFO whose reader stalls or goes, a full
- * target, a discard at any moment. What comes out is judged by vma_verify(); every buffer must come back.
+ * Clusters to an archive, by way of workers, sink and spool: a file, a FIFO whose reader stalls or goes, a
+ * full target, a discard at any moment. What comes out is judged by vma_verify(); every buffer must come
+ * back.
  */
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -105,7 +106,8 @@ static bool give_ram(struct job *j)
 {
     uint8_t *data;
 
-    if (j->next_ram == RAM_CLUSTERS || writer_is_ram_blocked(j->writer) || !(data = pool_take(j->pool, POOL_FOR_RAM)))
+    if (j->next_ram == RAM_CLUSTERS || writer_is_ram_blocked(j->writer) ||
+        !(data = pool_take(j->pool, POOL_FOR_RAM)))
         return false;
     memset(data, j->next_ram % 3 ? j->next_ram : 0, VMA_CLUSTER_SIZE);
     writer_add(j->ram, j->next_ram++, data);
@@ -437,7 +439,8 @@ int main(int argc, char **argv)
 {
     g_setenv("UV_THREADPOOL_SIZE", "8", TRUE);
     g_test_init(&argc, &argv, NULL);
-#define ADD(path, data, test) g_test_add("/backup/writer/" path, struct fixture, data, fixture_up, test, fixture_down)
+#define ADD(path, data, test)                                                                                \
+    g_test_add("/backup/writer/" path, struct fixture, data, fixture_up, test, fixture_down)
     ADD("file", GUINT_TO_POINTER(0), test_file);
     ADD("file-and-spool", GUINT_TO_POINTER(32 << 20), test_file);
     ADD("stalled-reader", NULL, test_stalled_reader);

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/* What the fake QEMU does: its guest runs, its RAM moves, nodes and jobs come and go. See fake/qemu.h. */
+#include "fake/books.h"
+
+/* --- guest and RAM ------------------------------------------------------------------------------ */
+
+static void fake_end_stream(struct fake_qemu *q, const char *status)
+{
+    if (q->migration_fd >= 0)
+        close(q->migration_fd);
+    q->migration_fd = -1;
+    q->migration = status;
+}
+
+static void fake_set_running(struct fake_qemu *q, bool is_running)
+{
+    if (q->is_running == is_running)
+        return;
+    q->is_running = is_running;
+    fake_event(q, is_running ? "RESUME" : "STOP", "{}");
+}
+
+/* Old content of a drive's first cluster, before the guest overwrites it. */
+static void fake_guest_writes(struct fake_qemu *q)
+{
+    uint8_t old[FAKE_CLUSTER] = {0};
+
+    for (unsigned i = 0; i < q->kind.n_drives; i++) {
+        struct fake_node *filter = fake_node(q, q->drives[i]);
+        struct fake_node *target = filter ? fake_node(q, filter->target) : NULL;
+        if (target && target->nbd && nbd_pwrite(target->nbd, old, sizeof old, 0, 0) == 0 &&
+            nbd_pread(target->nbd, old, sizeof old, 0, 0) < 0 && q->fault.kind < FAULT_TOLD)
+            fake_violate(q, "what the filter has sent cannot be read back");
+        memset(old, 0, sizeof old);
+    }
+}
+
+static void fake_cont(struct fake_qemu *q)
+{
+    q->is_inactive = false;
+    fake_set_running(q, true);
+    fake_guest_writes(q);
+    q->is_frozen = false;
+}
+
+static const char *fake_migrate(struct fake_qemu *q, const char *uri)
+{
+    static const char page[4096];
+    gpointer fd, name;
+
+    if (!g_str_has_prefix(uri, "fd:") || !g_hash_table_steal_extended(q->fds, uri + 3, &name, &fd))
+        return "no such descriptor";
+    g_free(name);
+    q->migration_fd = GPOINTER_TO_INT(fd);
+    q->is_background = q->has_snapshot;
+    q->is_frozen = q->is_frozen && !q->is_background;
+    q->migration = "active";
+    for (unsigned i = 0; i < FAKE_RAM_BYTES / sizeof page; i++)
+        if (send(q->migration_fd, page, sizeof page, MSG_NOSIGNAL) < 0)
+            fake_end_stream(q, "failed");
+    if (q->is_background && q->is_running)
+        fake_violate(q, "a background snapshot of a guest that runs is not of the drives' instant");
+    if (q->is_background || strcmp(q->migration, "active") != 0)
+        return NULL;
+    for (unsigned i = 0; i < q->nodes->len; i++)
+        if (strcmp(((struct fake_node *)g_ptr_array_index(q->nodes, i))->driver, "copy-before-write") == 0)
+            fake_violate(q, "a plain migration cannot end while filters stand");
+    fake_set_running(q, false);
+    q->is_inactive = true;
+    fake_end_stream(q, "completed");
+    return NULL;
+}
+
+static const char *fake_set_capabilities(struct fake_qemu *q, json_object *list)
+{
+    bool has_events = q->has_events, has_snapshot = q->has_snapshot;
+
+    for (unsigned i = 0; i < json_object_array_length(list); i++) {
+        json_object *entry = json_object_array_get_idx(list, i);
+        bool is_on = json_object_get_boolean(object_of(entry, "state"));
+        *(strcmp(text_of(entry, "capability"), "events") == 0 ? &has_events : &has_snapshot) = is_on;
+    }
+    if (strcmp(q->migration, "active") == 0)
+        return "There's a migration process in progress";
+    if (has_snapshot && q->kind.no_snapshot)
+        return "Background-snapshot is not supported by host kernel";
+    q->has_events = has_events;
+    q->has_snapshot = has_snapshot;
+    return NULL;
+}
+
+static void fake_set_params(struct fake_qemu *q, json_object *args)
+{
+    if (object_of(args, "max-bandwidth"))
+        q->bandwidth = json_object_get_int64(object_of(args, "max-bandwidth"));
+    if (object_of(args, "downtime-limit"))
+        q->downtime = json_object_get_int64(object_of(args, "downtime-limit"));
+}
+
+/* --- nodes and jobs ----------------------------------------------------------------------------- */
+
+static const char *fake_add_nbd(struct fake_qemu *q, json_object *args)
+{
+    const char *fdname = text_of(object_of(args, "server"), "str");
+    struct nbd_handle *nbd = nbd_create();
+    struct fake_node *n;
+    gpointer fd, name;
+
+    if (!fdname || !g_hash_table_steal_extended(q->fds, fdname, &name, &fd)) {
+        nbd_close(nbd);
+        return "no such descriptor";
+    }
+    g_free(name);
+    nbd_set_export_name(nbd, text_of(args, "export"));
+    if (nbd_connect_socket(nbd, GPOINTER_TO_INT(fd)) < 0) {
+        nbd_close(nbd);
+        return "Requested export not available";
+    }
+    n = fake_add_node(q, text_of(args, "node-name"), "nbd", nbd_get_size(nbd));
+    n->nbd = nbd;
+    return NULL;
+}
+
+static const char *fake_add(struct fake_qemu *q, json_object *args)
+{
+    const char *driver = text_of(args, "driver"), *name = text_of(args, "node-name");
+    struct fake_node *file = fake_node(q, text_of(args, "file")), *n;
+
+    if (fake_node(q, name))
+        return "Duplicate nodes with node-name";
+    if (strcmp(driver, "nbd") == 0)
+        return fake_add_nbd(q, args);
+    if (!file)
+        return "Cannot find device nor node-name";
+    if (q->is_inactive)
+        return "Block node is read-only";
+    if (strcmp(driver, "copy-before-write") == 0) {
+        struct fake_node *target = fake_node(q, text_of(args, "target"));
+        if (!target || target->size < file->size)
+            fake_violate(q, "a filter's target that is too small");
+    } else if (q->is_running) {
+        fake_violate(q, "snapshot-access added to a guest that runs");
+    }
+    n = fake_add_node(q, name, driver, file->size);
+    n->file = g_strdup(text_of(args, "file"));
+    n->target = g_strdup(text_of(args, "target"));
+    return NULL;
+}
+
+static bool fake_is_used(struct fake_qemu *q, const char *name)
+{
+    for (unsigned i = 0; i < q->kind.n_drives; i++)
+        if (strcmp(q->drives[i], name) == 0)
+            return true;
+    for (unsigned i = 0; i < q->nodes->len; i++) {
+        const struct fake_node *n = g_ptr_array_index(q->nodes, i);
+        if (g_strcmp0(n->file, name) == 0 || g_strcmp0(n->target, name) == 0)
+            return true;
+    }
+    for (unsigned i = 0; i < q->jobs->len; i++) {
+        const struct fake_job *j = g_ptr_array_index(q->jobs, i);
+        if (strcmp(j->status, "running") == 0 &&
+            (strcmp(j->device, name) == 0 || strcmp(j->target, name) == 0))
+            return true;
+    }
+    return false;
+}
+
+static const char *fake_del(struct fake_qemu *q, const char *name)
+{
+    struct fake_node *n = fake_node(q, name);
+
+    if (!n)
+        return "Failed to find node with node-name";
+    if (fake_is_used(q, name))
+        return "Node is in use";
+    g_ptr_array_remove(q->nodes, n);
+    return NULL;
+}
+
+static const char *fake_set_drive(struct fake_qemu *q, const char *qdev, const char *node)
+{
+    unsigned i = g_ascii_strtoull(qdev + strlen("/machine/peripheral/dev"), NULL, 10);
+
+    if (q->kind.refuses_filters)
+        return "Property 'drive' cannot be set";
+    if (!fake_node(q, node))
+        return "Cannot find device nor node-name";
+    if (strcmp(q->drives[i], node) == 0)
+        fake_violate(q, "setting the node that a device has already");
+    g_free(q->drives[i]);
+    q->drives[i] = g_strdup(node);
+    return NULL;
+}
+
+static void fake_conclude(struct fake_qemu *q, struct fake_job *j, const char *error)
+{
+    g_autofree char *data = g_strdup_printf("{\"status\":\"concluded\",\"id\":\"%s\"}", j->id);
+
+    j->status = "concluded";
+    j->error = error;
+    fake_event(q, "JOB_STATUS_CHANGE", data);
+}
+
+/* The device whose drive a node shows in the end. */
+static unsigned fake_drive_of(struct fake_qemu *q, const char *name)
+{
+    struct fake_node *n = fake_node(q, name);
+
+    while (n && n->file)
+        n = fake_node(q, n->file);
+    return n ? g_ascii_strtoull(n->name + strlen("disk"), NULL, 10) : 0;
+}
+
+static void fake_run_job(struct fake_qemu *q, struct fake_job *j)
+{
+    uint8_t data[FAKE_CLUSTER];
+    struct fake_node *target = fake_node(q, j->target);
+    const char *error = NULL;
+
+    for (uint64_t at = 0; at < FAKE_DRIVE_SIZE && !error; at += FAKE_CLUSTER) {
+        memset(data, 1 + 16 * fake_drive_of(q, j->device) + at / FAKE_CLUSTER, sizeof data);
+        if (nbd_pwrite(target->nbd, data, MIN(FAKE_CLUSTER, FAKE_DRIVE_SIZE - at), at, 0) < 0)
+            error = "Input/output error";
+    }
+    fake_conclude(q, j, error);
+}
+
+static const char *fake_backup(struct fake_qemu *q, json_object *args, struct fake_job **started)
+{
+    struct fake_job *j;
+
+    if (fake_job(q, text_of(args, "job-id")))
+        return "Job ID already in use";
+    if (!fake_node(q, text_of(args, "device")) || !fake_node(q, text_of(args, "target")))
+        return "Cannot find device nor node-name";
+    j = g_new0(struct fake_job, 1);
+    j->id = g_strdup(text_of(args, "job-id"));
+    j->device = g_strdup(text_of(args, "device"));
+    j->target = g_strdup(text_of(args, "target"));
+    j->status = "running";
+    g_ptr_array_add(q->jobs, j);
+    *started = q->kind.holds_jobs ? NULL : j;
+    return NULL;
+}
+
+static const char *fake_cancel(struct fake_qemu *q, const char *id)
+{
+    struct fake_job *j = fake_job(q, id);
+
+    if (!j)
+        return "Job not found";
+    if (strcmp(j->status, "concluded") == 0)
+        return "Job in state 'concluded' cannot accept command verb 'cancel'";
+    fake_conclude(q, j, "Operation canceled");
+    return NULL;
+}
+
+static const char *fake_dismiss(struct fake_qemu *q, const char *id)
+{
+    struct fake_job *j = fake_job(q, id);
+
+    if (!j)
+        return "Job not found";
+    g_ptr_array_remove(q->jobs, j);
+    return NULL;
+}
