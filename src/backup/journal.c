@@ -197,9 +197,10 @@ bool journal_write(struct journal *j, const struct backup *b, GError **error)
     json_object_object_add(root, "pid", json_object_new_int(getpid()));
     json_object_object_add(root, "stopped", json_object_new_boolean(b->did_we_stop));
     json_object_object_add(root, "drives", drives_of(b));
-    if (b->ram != RAM_NONE)
+    /* RAM that was left out has changed them, too. */
+    if (b->ram != RAM_NONE || b->is_ram_lost)
         json_object_object_add(root, "capabilities", capabilities_of(b));
-    if (b->have_old_params && b->ram == RAM_PLAIN) {
+    if (b->have_old_params && (b->ram == RAM_PLAIN || b->is_ram_lost)) {
         json_object_object_add(root, "max-bandwidth", json_object_new_int64(b->old_params.max_bandwidth));
         json_object_object_add(root, "downtime-limit", json_object_new_int64(b->old_params.downtime_limit_ms));
     }

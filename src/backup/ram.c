@@ -144,10 +144,18 @@ static void leave_ram_out(struct backup *b)
     end_waiting(b, error);
 }
 
-static void on_cancel_sent(void *user, const GError *error)
+static void on_pause_relaxed(void *user, const GError *error)
 {
     (void)user;
     (void)error; /* the status tells */
+}
+
+static void on_moving_cancelled(void *user, const GError *error)
+{
+    struct backup *b = user;
+
+    if (error)
+        b->ram_state.is_cancelled = false; /* the next look at it sends it again */
 }
 
 static void cancel_moving(struct backup *b)
@@ -155,7 +163,7 @@ static void cancel_moving(struct backup *b)
     if (b->ram_state.is_cancelled || !monitor_is_up(b))
         return;
     b->ram_state.is_cancelled = true;
-    qmp_migrate_cancel(b->qmp, on_cancel_sent, b);
+    qmp_migrate_cancel(b->qmp, on_moving_cancelled, b);
 }
 
 /* A guest that writes its RAM faster than it moves: first the pause grows to --max-pause, then it is given up. */
@@ -171,7 +179,7 @@ static void press_on(struct backup *b, const struct qmp_migration *m)
     } else if (m->dirty_sync_count > PASSES_RELAXED && !b->ram_state.is_relaxed &&
                b->have_old_params && params.downtime_limit_ms > FIRST_DOWNTIME_MS) {
         b->ram_state.is_relaxed = true;
-        qmp_set_migration_params(b->qmp, &params, on_cancel_sent, b);
+        qmp_set_migration_params(b->qmp, &params, on_pause_relaxed, b);
     }
 }
 

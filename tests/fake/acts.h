@@ -61,7 +61,7 @@ static const char *fake_migrate(struct fake_qemu *q, const char *uri)
             fake_end_stream(q, "failed");
     if (q->is_background && q->is_running)
         fake_violate(q, "a background snapshot of a guest that runs is not of the drives' instant");
-    if (q->is_background || strcmp(q->migration, "active") != 0)
+    if (q->is_background || strcmp(q->migration, "active") != 0 || q->kind.never_converges)
         return NULL;
     for (unsigned i = 0; i < q->nodes->len; i++)
         if (strcmp(((struct fake_node *)g_ptr_array_index(q->nodes, i))->driver, "copy-before-write") == 0)

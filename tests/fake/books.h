@@ -43,6 +43,7 @@ struct fake_kind {
     bool no_snapshot;     /* background-snapshot is refused */
     bool refuses_filters; /* qom-set fails */
     bool holds_jobs;      /* they go on until they are cancelled */
+    bool never_converges; /* a plain migration goes on until it is cancelled */
 };
 
 struct fake_node {

@@ -89,8 +89,9 @@ static char *fake_answer(struct fake_qemu *q, const char *command)
     if (strcmp(command, "query-migrate") == 0)
         return strcmp(q->migration, "none") == 0
                    ? g_strdup("{}")
-                   : g_strdup_printf("{\"status\":\"%s\",\"ram\":{\"total\":1048576,\"remaining\":0}}",
-                                     q->migration);
+                   : g_strdup_printf("{\"status\":\"%s\",\"ram\":{\"total\":1048576,\"remaining\":0,\"dirty-"
+                                     "sync-count\":%u}}",
+                                     q->migration, q->kind.never_converges ? 99 : 2);
     if (strcmp(command, "query-block") == 0)
         return fake_list_drives(q);
     if (strcmp(command, "query-named-block-nodes") == 0)
