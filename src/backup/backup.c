@@ -202,6 +202,10 @@ static void on_nodes_after(void *user, const struct qmp_node *nodes, unsigned n,
 {
     struct backup *b = user;
 
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) {
+        backup_undone(b);
+        return;
+    }
     for (unsigned i = 0; !error && i < n; i++)
         b->n_left += is_ours(b, nodes[i].node_name);
     if (b->n_left)
@@ -220,15 +224,16 @@ static void on_jobs_after(void *user, const struct qmp_job *jobs, unsigned n, co
     if (monitor_is_up(b))
         qmp_query_nodes(b->qmp, on_nodes_after, b);
     else
-        freed(b, false);
+        backup_undone(b);
 }
 
 /* Does QEMU hold anything of this run still? Whatever the answers of the undos were, this is the truth. */
 void backup_undone(struct backup *b)
 {
+    b->is_check_wanted = !monitor_is_up(b) && !b->is_given_up; /* monitor.c comes back here */
     if (monitor_is_up(b))
         qmp_query_jobs(b->qmp, on_jobs_after, b);
-    else
+    else if (!b->is_check_wanted)
         freed(b, false);
 }
 
@@ -285,8 +290,8 @@ void backup_cancel(struct backup *b, int exit_status, const char *by_whom)
         return;
     }
     b->cancel_status = exit_status;
-    backup_fail_new(b, VMB_ERROR_CANCELLED, "backup cancelled%s%s; the guest goes on as before", by_whom ? " by " : "",
-                    by_whom ? by_whom : "");
+    backup_fail_new(b, VMB_ERROR_CANCELLED, "backup cancelled%s%s; %s", by_whom ? " by " : "", by_whom ? by_whom : "",
+                    b->is_saved ? "the archive is complete, but was not read back to its end" : "the guest goes on as before");
 }
 
 /* --- the clock ---------------------------------------------------------------------------------- */

@@ -111,6 +111,8 @@ static void on_ready(void *user)
     jobs_poll(b);
     tap_monitor_back(b);
     steps_kick(b->steps);
+    if (b->is_check_wanted)
+        backup_undone(b);
 }
 
 void monitor_discovered(struct backup *b)
@@ -194,6 +196,8 @@ static void give_up(struct backup *b, const char *why)
         backup_fail(b, error);
     b->is_given_up = true;
     steps_give_up(b->steps, error);
+    if (b->is_check_wanted)
+        backup_undone(b);
 }
 
 static void on_lost(void *user, const GError *error)

@@ -175,6 +175,7 @@ struct backup {
     bool is_space_known;
     bool is_qemu_gone;
     bool has_undo_failed;
+    bool is_check_wanted; /* whether anything of ours is left in QEMU, when the monitor is back */
     unsigned n_left; /* jobs and nodes of ours that could not be taken away */
     bool is_given_up; /* the monitor will not come back */
     bool is_saved; /* the archive is durable under its name */
