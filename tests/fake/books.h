@@ -29,7 +29,8 @@ enum fault_kind {
     FAULT_RESUMED,       /* done, then somebody else resumes the guest */
     FAULT_PAUSED,        /* done, then somebody else pauses it */
     FAULT_SHUTDOWN,      /* done, then the guest powers itself off; QEMU stays */
-    FAULT_KINDS
+    FAULT_KINDS,         /* of a sweep */
+    FAULT_LATE,          /* done, but refused after a few other commands: a deadline that ends late */
 };
 struct fake_fault {
     const char *command;
@@ -66,7 +67,9 @@ struct fake_qemu {
     int listener, conn, wake[2];
     GString *input;
     int passed_fd;
-    unsigned n_seen; /* of the fault's command */
+    unsigned n_seen;     /* of the fault's command */
+    int64_t late_id;     /* whose answer is still to come */
+    unsigned late_after; /* so many commands */
     bool is_dead, hangs_up, is_mute;
 
     GPtrArray *nodes; /* struct fake_node */

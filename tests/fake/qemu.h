@@ -194,7 +194,8 @@ static void fake_execute(struct fake_qemu *q, json_object *message, enum fault_k
     const char *why = answer ? NULL : fake_do(q, command, args, &started);
 
     fake_interfere(q, kind);
-    if (kind == FAULT_HANGUP_AFTER || kind == FAULT_SILENT_AFTER || kind == FAULT_TOLD_AND_LOST)
+    if (kind == FAULT_HANGUP_AFTER || kind == FAULT_SILENT_AFTER || kind == FAULT_TOLD_AND_LOST ||
+        kind == FAULT_LATE)
         ;
     else if (why)
         fake_say(q, "{\"id\":%" G_GINT64_FORMAT ",\"error\":{\"class\":\"%s\",\"desc\":\"%s\"}}\r\n", id,
@@ -221,6 +222,25 @@ static void fake_die(struct fake_qemu *q)
     fake_end_stream(q, "failed");
 }
 
+static void fake_refuse(struct fake_qemu *q, int64_t id)
+{
+    fake_say(
+        q, "{\"id\":%" G_GINT64_FORMAT ",\"error\":{\"class\":\"GenericError\",\"desc\":\"not today\"}}\r\n",
+        id);
+}
+
+/* The answer that is late comes when it is due. */
+static void fake_be_late(struct fake_qemu *q, enum fault_kind kind, json_object *message)
+{
+    if (kind == FAULT_LATE) {
+        q->late_id = json_object_get_int64(object_of(message, "id"));
+        q->late_after = 8;
+    } else if (q->late_id && --q->late_after == 0) {
+        fake_refuse(q, q->late_id);
+        q->late_id = 0;
+    }
+}
+
 static void fake_take(struct fake_qemu *q, json_object *message)
 {
     const char *command = text_of(message, "execute");
@@ -229,13 +249,11 @@ static void fake_take(struct fake_qemu *q, json_object *message)
     g_ptr_array_add(q->log, g_strdup_printf("%s %s", command, subject_of(object_of(message, "arguments"))));
     if (g_strcmp0(q->fault.command, command) == 0 && ++q->n_seen == q->fault.nth)
         kind = q->fault.kind;
+    fake_be_late(q, kind, message);
     if (kind == FAULT_TOLD || kind == FAULT_TOLD_AND_LOST)
         q->on_fault(q->user);
     if (kind == FAULT_ERROR)
-        fake_say(q,
-                 "{\"id\":%" G_GINT64_FORMAT
-                 ",\"error\":{\"class\":\"GenericError\",\"desc\":\"not today\"}}\r\n",
-                 json_object_get_int64(object_of(message, "id")));
+        fake_refuse(q, json_object_get_int64(object_of(message, "id")));
     else if (kind == FAULT_DEATH)
         fake_die(q);
     else if (kind != FAULT_HANGUP_BEFORE && kind != FAULT_SILENT_BEFORE)

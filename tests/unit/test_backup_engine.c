@@ -102,8 +102,8 @@ static struct trial *trial_new(struct world *w, const struct fake_kind *kind, st
     g_autofree char *socket = g_strdup_printf("%s/%u.sock", w->dir, i);
     struct trial *t = g_new0(struct trial, 1);
 
-    t->name =
-        g_strdup_printf("%s %u: %s", fault.command ? fault.command : "nothing", fault.nth, kinds[fault.kind]);
+    t->name = g_strdup_printf("%s %u: %s", fault.command ? fault.command : "nothing", fault.nth,
+                              fault.kind < FAULT_KINDS ? kinds[fault.kind] : "late");
     t->said = g_string_new(NULL);
     t->qemu = fake_new(socket, kind);
     t->qemu->fault = fault;
@@ -406,6 +406,23 @@ static void must_be_reversed(struct trial *t)
     g_assert_cmpuint(stack->len, ==, 0);
 }
 
+/* The migration's status tells that it has ended; the answer of the command comes when another step is under
+ * way. */
+static void test_late_answer(void)
+{
+    const struct fake_kind kind = {.major = 7, .n_drives = 2};
+    struct world w = {0};
+    struct trial *t;
+
+    world_up(&w);
+    t = trial_new(&w, &kind, (struct fake_fault){"migrate", 1, FAULT_LATE}, true);
+    run_trials(&w);
+    judge(t, false);
+    g_assert_cmpint(t->status, ==, 0);
+    g_assert_cmpint(t->qemu->late_id, ==, 0); /* it did come */
+    world_down(&w);
+}
+
 /* All is here, QEMU is being freed or is free: what was begun ends, and what is left is whole. */
 static void test_cancelled_late(void)
 {
@@ -455,6 +472,7 @@ int main(int argc, char **argv)
         g_autofree char *path = g_strdup_printf("/backup/engine/%s", sweeps[i].name);
         g_test_add_data_func(path, &sweeps[i], test_sweep);
     }
+    g_test_add_func("/backup/engine/late-answer", test_late_answer);
     g_test_add_func("/backup/engine/cancelled-late", test_cancelled_late);
     g_test_add_func("/backup/engine/undone-in-reverse", test_undone_in_reverse);
     return g_test_run();
