@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a dead run has left in a QEMU, and in which order it goes. */
+#include <string.h>
+#include "backup/cleanup_inside.h"
+#include "base/error.h"
+
+static void append_all(struct cleanup *c, GArray *from)
+{
+    for (unsigned i = 0; i < from->len; i++) {
+        const struct action *a = &g_array_index(from, struct action, i);
+        cleanup_add(c->actions, a->kind, a->name, a->node);
+    }
+}
+
+/* Descriptors that were passed and never used; QEMU lists them nowhere, so each possible name is tried. */
+static void on_fd_closed(void *user, const GError *error);
+
+static void add_fd_names(struct cleanup *c, const struct journal_record *r)
+{
+    static const char *const of_run[] = {"ram", "act"}, *const of_drive[] = {"fl", "tgt"};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(of_run); i++)
+        g_ptr_array_add(c->fd_names, g_strdup_printf(PREFIX "%s-%s", r->run_id, of_run[i]));
+    for (unsigned d = 0; d < r->drives->len; d++)
+        for (unsigned i = 0; i < G_N_ELEMENTS(of_drive); i++)
+            g_ptr_array_add(c->fd_names, g_strdup_printf(PREFIX "%s-%s-%u", r->run_id, of_drive[i], d));
+}
+
+static void close_next_fd(struct cleanup *c)
+{
+    if (c->is_dry_run || c->next_fd == c->fd_names->len)
+        cleanup_act(c);
+    else
+        qmp_closefd(c->qmp, g_ptr_array_index(c->fd_names, c->next_fd++), on_fd_closed, c);
+}
+
+static void on_fd_closed(void *user, const GError *error)
+{
+    (void)error; /* most are not there */
+    close_next_fd(user);
+}
+
+/* Jobs first, then what stands on what: frozen images, filters out of their drives, filters, targets. */
+static void put_in_order(struct cleanup *c)
+{
+    const struct journal_record *r = c->records->len ? g_ptr_array_index(c->records, 0) : NULL;
+
+    append_all(c, c->jobs);
+    append_all(c, c->snapshots);
+    append_all(c, c->inserted);
+    append_all(c, c->nodes);
+    if (r && r->has_capabilities && c->is_migrating)
+        cleanup_add(c->actions, CANCEL_MIGRATION, NULL, NULL);
+    if (r && r->has_params)
+        cleanup_add(c->actions, RESTORE_PARAMS, NULL, NULL);
+    if (r && r->has_capabilities)
+        cleanup_add(c->actions, RESTORE_CAPABILITIES, NULL, NULL);
+    if (r && r->did_we_stop && c->is_guest_stopped)
+        cleanup_add(c->actions, RESUME, NULL, NULL);
+    for (unsigned i = 0; qmp_can_pass_fds(c->qmp) && i < c->records->len; i++)
+        add_fd_names(c, g_ptr_array_index(c->records, i));
+    close_next_fd(c);
+}
+
+static const char *journalled_node(struct cleanup *c, const char *cbw_node)
+{
+    for (unsigned i = 0; i < c->records->len; i++) {
+        const struct journal_record *r = g_ptr_array_index(c->records, i);
+        for (unsigned j = 0; j < r->drives->len; j++) {
+            const struct journal_drive *d = &g_array_index(r->drives, struct journal_drive, j);
+            if (strcmp(d->cbw_node, cbw_node) == 0)
+                return d->node;
+        }
+    }
+    return NULL;
+}
+
+static void find_originals(struct cleanup *c);
+
+static void on_child(void *user, const char *child, const GError *error)
+{
+    struct cleanup *c = user;
+    struct action *a = &g_array_index(c->inserted, struct action, c->lookup);
+    g_autoptr(GError) lost = NULL;
+
+    if (error || !child) {
+        g_set_error(&lost, VMB_ERROR, VMB_ERROR_FAILED, "device %s: the drive behind filter %s is unknown; qom-set it by hand",
+                    a->name, a->node);
+        cleanup_finish(c, lost);
+        return;
+    }
+    g_free(a->node);
+    a->node = g_strdup(child);
+    c->lookup++;
+    find_originals(c);
+}
+
+/* In `inserted`, node is the filter at first: replaced by what it filters. */
+static void find_originals(struct cleanup *c)
+{
+    while (c->lookup < c->inserted->len) {
+        struct action *a = &g_array_index(c->inserted, struct action, c->lookup);
+        const char *original = journalled_node(c, a->node);
+        if (!original) {
+            qmp_query_file_child(c->qmp, a->node, on_child, c);
+            return;
+        }
+        g_free(a->node);
+        a->node = g_strdup(original);
+        c->lookup++;
+    }
+    put_in_order(c);
+}
+
+static void on_migration(void *user, const struct qmp_migration *m, const GError *error)
+{
+    struct cleanup *c = user;
+
+    c->is_migrating = !error && cleanup_is_moving(m);
+    find_originals(c);
+}
+
+static void on_status(void *user, const struct qmp_status *s, const GError *error)
+{
+    struct cleanup *c = user;
+
+    c->is_guest_stopped = !error && !s->is_running;
+    qmp_query_migrate(c->qmp, on_migration, c);
+}
+
+static bool is_seen(const struct qmp_node *nodes, unsigned n, const GArray *jobs, const char *run_id)
+{
+    g_autofree char *prefix = g_strdup_printf(PREFIX "%s-", run_id);
+
+    for (unsigned i = 0; i < n; i++)
+        if (nodes[i].node_name && g_str_has_prefix(nodes[i].node_name, prefix))
+            return true;
+    for (unsigned i = 0; i < jobs->len; i++)
+        if (g_str_has_prefix(g_array_index(jobs, struct action, i).name, prefix))
+            return true;
+    return false;
+}
+
+/* Keeps the records of this guest: by its monitor, or, if they came by another of its monitors, by their names in
+ * QEMU. False with an error if one of them is of a run that goes on. */
+static bool keep_own_records(struct cleanup *c, const struct qmp_node *nodes, unsigned n, GError **error)
+{
+    for (unsigned i = c->records->len; i-- > 0;) {
+        const struct journal_record *r = g_ptr_array_index(c->records, i);
+        bool is_here = is_seen(nodes, n, c->jobs, r->run_id);
+        if (is_here && r->is_alive && !r->is_of_monitor) {
+            g_set_error(error, VMB_ERROR, VMB_ERROR_HELD, "guest is held by backup %s, which goes on by another monitor",
+                        r->run_id);
+            return false;
+        }
+        if (!is_here && !r->is_of_monitor)
+            g_ptr_array_remove_index(c->records, i);
+    }
+    return true;
+}
+
+static bool has_part(const char *node, const char *part)
+{
+    return strstr(node, part) != NULL;
+}
+
+static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)
+{
+    static const char *const order[] = {"-cbw-", "-"}; /* filters, then everything they stood on */
+    struct cleanup *c = user;
+    g_autoptr(GError) held = NULL;
+
+    if (error || !keep_own_records(c, nodes, n, &held)) {
+        cleanup_finish(c, error ? error : held);
+        return;
+    }
+    for (unsigned i = 0; i < n; i++)
+        if (g_str_has_prefix(nodes[i].node_name, PREFIX) && has_part(nodes[i].node_name, "-snap-"))
+            cleanup_add(c->snapshots, DELETE_NODE, nodes[i].node_name, NULL);
+    for (unsigned pass = 0; pass < G_N_ELEMENTS(order); pass++)
+        for (unsigned i = 0; i < n; i++) {
+            const char *name = nodes[i].node_name;
+            if (g_str_has_prefix(name, PREFIX) && !has_part(name, "-snap-") &&
+                has_part(name, "-cbw-") == (pass == 0) && has_part(name, order[pass]))
+                cleanup_add(c->nodes, DELETE_NODE, name, NULL);
+        }
+    qmp_query_status(c->qmp, on_status, c);
+}
+
+static void on_drives(void *user, const struct qmp_drive *drives, unsigned n, const GError *error)
+{
+    struct cleanup *c = user;
+
+    for (unsigned i = 0; !error && i < n; i++)
+        if (drives[i].qdev && drives[i].node_name && g_str_has_prefix(drives[i].node_name, PREFIX) &&
+            has_part(drives[i].node_name, "-cbw-"))
+            cleanup_add(c->inserted, PUT_BACK, drives[i].qdev, drives[i].node_name);
+    if (error)
+        cleanup_finish(c, error);
+    else
+        qmp_query_nodes(c->qmp, on_nodes, c);
+}
+
+static void on_jobs(void *user, const struct qmp_job *jobs, unsigned n, const GError *error)
+{
+    struct cleanup *c = user;
+
+    for (unsigned i = 0; !error && i < n; i++)
+        if (g_str_has_prefix(jobs[i].id, PREFIX))
+            cleanup_add(c->jobs, END_JOB, jobs[i].id, NULL);
+    if (error)
+        cleanup_finish(c, error);
+    else
+        qmp_query_block(c->qmp, on_drives, c);
+}
+
+void cleanup_find(struct cleanup *c)
+{
+    qmp_query_jobs(c->qmp, on_jobs, c);
+}
