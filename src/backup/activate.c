@@ -22,8 +22,10 @@ static void on_server_stopped(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
-    if (!error)
+    if (!error) {
         op->b->did_start_nbd_server = false;
+        journal_write(op->b->journal, op->b, NULL);
+    }
     op->b->is_activated = !error;
     steps_end(op, op->is_undo || g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) ? error : NULL); /* the undo tries again */
 }
@@ -90,6 +92,7 @@ static void on_server_started(void *user, const GError *error)
         return;
     }
     op->b->did_start_nbd_server = !error;
+    journal_write(op->b->journal, op->b, NULL);
     if (error) /* it runs already, for somebody else, and stays */
         ram_close_descriptor(op, "act", begin_activating);
     else
@@ -106,6 +109,7 @@ static void on_socket_passed(void *user, const GError *error)
         return;
     }
     op->b->did_start_nbd_server = true; /* until it is refused */
+    journal_write(op->b->journal, op->b, NULL);
     qmp_nbd_server_start(op->b->qmp, name, on_server_started, op);
 }
 

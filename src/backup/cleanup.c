@@ -60,7 +60,7 @@ static void say(struct cleanup *c, const struct action *a, const GError *error)
 {
     static const char *const words[] = {
         [END_JOB] = "end job", [DELETE_NODE] = "delete node", [PUT_BACK] = "give back the drive of",
-        [CANCEL_MIGRATION] = "cancel the RAM's migration", [RESTORE_PARAMS] = "restore migration parameters",
+        [STOP_NBD_SERVER] = "stop QEMU's NBD server", [CANCEL_MIGRATION] = "cancel the RAM's migration", [RESTORE_PARAMS] = "restore migration parameters",
         [RESTORE_CAPABILITIES] = "restore migration capabilities", [RESUME] = "resume the guest",
     };
     g_autofree char *line = g_strdup_printf("%s%s%s%s%s%s", c->is_dry_run ? "would " : "", words[a->kind],
@@ -107,6 +107,13 @@ static void on_job_cancelled(void *user, const GError *error)
     (void)error; /* concluded ones cannot be cancelled */
     c->n_polls = 0;
     qmp_query_jobs(c->qmp, on_jobs_again, c);
+}
+
+static void on_server_stopped(void *user, const GError *error)
+{
+    bool is_refused = error && error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND;
+
+    action_over(user, is_refused ? NULL : error); /* it does not run: as wanted */
 }
 
 bool cleanup_is_moving(const struct qmp_migration *m)
@@ -197,6 +204,12 @@ void cleanup_act(struct cleanup *c)
         break;
     case PUT_BACK:
         qmp_set_drive(c->qmp, a->name, a->node, on_put_back, c);
+        break;
+    case STOP_NBD_SERVER:
+        if (c->is_server_foreign)
+            action_over(c, NULL);
+        else
+            qmp_nbd_server_stop(c->qmp, on_server_stopped, c);
         break;
     case CANCEL_MIGRATION:
         c->n_polls = 0;

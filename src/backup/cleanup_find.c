@@ -36,8 +36,11 @@ static void close_next_fd(struct cleanup *c)
 
 static void on_fd_closed(void *user, const GError *error)
 {
-    (void)error; /* most are not there */
-    close_next_fd(user);
+    struct cleanup *c = user;
+
+    if (!error && g_str_has_suffix(g_ptr_array_index(c->fd_names, c->next_fd - 1), "-act"))
+        c->is_server_foreign = true;
+    close_next_fd(c); /* most are not there */
 }
 
 /* Jobs first, then what stands on what: frozen images, filters out of their drives, filters, targets. */
@@ -49,13 +52,15 @@ static void put_in_order(struct cleanup *c)
     append_all(c, c->snapshots);
     append_all(c, c->inserted);
     append_all(c, c->nodes);
+    if (r && r->has_nbd_server)
+        cleanup_add(c->actions, STOP_NBD_SERVER, NULL, NULL);
     if (r && r->has_capabilities && c->is_migrating)
         cleanup_add(c->actions, CANCEL_MIGRATION, NULL, NULL);
     if (r && r->has_params)
         cleanup_add(c->actions, RESTORE_PARAMS, NULL, NULL);
     if (r && r->has_capabilities)
         cleanup_add(c->actions, RESTORE_CAPABILITIES, NULL, NULL);
-    if (r && r->did_we_stop && c->is_guest_stopped)
+    if (r && c->is_guest_stopped && (r->did_we_stop || (r->does_migrate && c->is_postmigrate)))
         cleanup_add(c->actions, RESUME, NULL, NULL);
     for (unsigned i = 0; qmp_can_pass_fds(c->qmp) && i < c->records->len; i++)
         add_fd_names(c, g_ptr_array_index(c->records, i));
@@ -125,6 +130,7 @@ static void on_status(void *user, const struct qmp_status *s, const GError *erro
     struct cleanup *c = user;
 
     c->is_guest_stopped = !error && !s->is_running;
+    c->is_postmigrate = !error && strcmp(s->status, "postmigrate") == 0;
     qmp_query_migrate(c->qmp, on_migration, c);
 }
 

@@ -8,7 +8,7 @@
 #define PREFIX "vmb-" /* of all our names in QEMU */
 
 enum action_kind {
-    END_JOB, DELETE_NODE, PUT_BACK, CANCEL_MIGRATION, RESTORE_PARAMS, RESTORE_CAPABILITIES, RESUME
+    END_JOB, DELETE_NODE, PUT_BACK, STOP_NBD_SERVER, CANCEL_MIGRATION, RESTORE_PARAMS, RESTORE_CAPABILITIES, RESUME
 };
 
 struct action {
@@ -29,7 +29,8 @@ struct cleanup {
     GArray *actions, *jobs, *snapshots, *inserted, *nodes;
     unsigned at, n_polls, lookup, next_fd;
     GPtrArray *fd_names; /* char * */
-    bool is_retry, is_guest_stopped, is_migrating;
+    bool is_retry, is_guest_stopped, is_postmigrate, is_migrating;
+    bool is_server_foreign; /* the socket for it was never used: the one that runs, if any, is not ours */
     GError *first_error;
 };
 

@@ -196,6 +196,9 @@ bool journal_write(struct journal *j, const struct backup *b, GError **error)
     json_object_object_add(root, "run", json_object_new_string(b->run_id));
     json_object_object_add(root, "pid", json_object_new_int(getpid()));
     json_object_object_add(root, "stopped", json_object_new_boolean(b->did_we_stop));
+    json_object_object_add(root, "migrates",
+                           json_object_new_boolean(b->ram == RAM_PLAIN && b->was_running && !b->has_resumed));
+    json_object_object_add(root, "nbd-server", json_object_new_boolean(b->did_start_nbd_server));
     json_object_object_add(root, "drives", drives_of(b));
     /* RAM that was left out has changed them, too. */
     if (b->ram != RAM_NONE || b->is_ram_lost)
@@ -239,6 +242,13 @@ static char *string_in(json_object *object, const char *key)
     if (!json_object_object_get_ex(object, key, &value) || !json_object_is_type(value, json_type_string))
         return g_strdup("");
     return g_strdup(json_object_get_string(value));
+}
+
+static bool is_true_in(json_object *object, const char *key)
+{
+    json_object *value = NULL;
+
+    return json_object_object_get_ex(object, key, &value) && json_object_get_boolean(value);
 }
 
 static void read_drives(struct journal_record *r, json_object *list)
@@ -287,7 +297,9 @@ static struct journal_record *record_of(const char *folder, const char *path, js
     r->capabilities = g_ptr_array_new_with_free_func(g_free);
     r->drives = g_array_new(FALSE, FALSE, sizeof(struct journal_drive));
     g_array_set_clear_func(r->drives, journal_drive_clear);
-    r->did_we_stop = json_object_object_get_ex(root, "stopped", &value) && json_object_get_boolean(value);
+    r->did_we_stop = is_true_in(root, "stopped");
+    r->does_migrate = is_true_in(root, "migrates");
+    r->has_nbd_server = is_true_in(root, "nbd-server");
     read_drives(r, json_object_object_get_ex(root, "drives", &value) ? value : NULL);
     read_capabilities(r, json_object_object_get_ex(root, "capabilities", &value) ? value : NULL);
     if (json_object_object_get_ex(root, "max-bandwidth", &value)) {

@@ -29,6 +29,8 @@ struct journal_record {
     bool is_of_monitor; /* its run came by the monitor that was asked for, not by another one */
     bool is_alive;      /* its run goes on */
     bool did_we_stop; /* the guest stood still because of us */
+    bool does_migrate; /* a plain migration was to stop it: then its state is "postmigrate" */
+    bool has_nbd_server; /* QEMU's own was being started, to wake drives */
     bool has_capabilities, has_params;
     GPtrArray *capabilities; /* char *: those that were on */
     gint64 max_bandwidth, downtime_limit_ms;

@@ -67,6 +67,7 @@ struct fake_qemu {
     int listener, conn, wake[2];
     GString *input;
     int passed_fd;
+    int n_hung_up;       /* connections that have ended; atomic */
     unsigned n_seen;     /* of the fault's command */
     int64_t late_id;     /* whose answer is still to come */
     unsigned late_after; /* so many commands */

@@ -68,7 +68,10 @@ static char *fake_answer(struct fake_qemu *q, const char *command)
     if (strcmp(command, "query-name") == 0)
         return g_strdup("{\"name\":\"fake\"}");
     if (strcmp(command, "query-status") == 0)
-        return g_strdup_printf("{\"status\":\"%s\",\"running\":%s}", q->is_running ? "running" : "paused",
+        return g_strdup_printf("{\"status\":\"%s\",\"running\":%s}",
+                               q->is_running                                                 ? "running"
+                               : strcmp(q->migration, "completed") == 0 && !q->is_background ? "postmigrate"
+                                                                                             : "paused",
                                q->is_running ? "true" : "false");
     if (strcmp(command, "query-commands") == 0)
         return g_strdup(q->kind.major >= 10 ? "[{\"name\":\"blockdev-set-active\"}]"
@@ -265,8 +268,10 @@ static void fake_take(struct fake_qemu *q, json_object *message)
 
 static void fake_hang_up(struct fake_qemu *q)
 {
-    if (q->conn >= 0)
+    if (q->conn >= 0) {
         close(q->conn);
+        g_atomic_int_inc(&q->n_hung_up);
+    }
     if (q->passed_fd >= 0)
         close(q->passed_fd);
     q->conn = q->passed_fd = -1;
