@@ -12,7 +12,7 @@
  *     tap.c       pausing and limiting jobs by QMP             jobs.c      watches jobs, judges, retries
  *     writer.c    clusters -> archive                          finish.c    the end of the archive
  *     journal.c   what undoes us if we die                     snapshot.c  fills the model
- *     cleanup.c   works from a dead run's journal              logfile.c   the run in plain lines
+ *     cleanup.c   ends what a dead run left (cleanup_find.c)    logfile.c   the run in plain lines (textout.c writes)
  *     verbs.c     what an operator can ask for                 backup.c    phases, the end, the public face
  */
 #include <stdbool.h>
