@@ -17,7 +17,8 @@
 enum command_verb {
     COMMAND_NONE,
     /* the run: understood by the engine */
-    COMMAND_BEGIN, COMMAND_LIMIT, COMMAND_PAUSE, COMMAND_RESUME, COMMAND_CANCEL_ALL, COMMAND_STATUS,
+    COMMAND_BEGIN, COMMAND_LIMIT, COMMAND_PAUSE, COMMAND_RESUME, COMMAND_CANCEL, COMMAND_RETRY,
+    COMMAND_CANCEL_ALL, COMMAND_STATUS,
     COMMAND_HELP, COMMAND_RECONNECT,
     /* the screen only */
     COMMAND_UP, COMMAND_DOWN, COMMAND_PAGE_UP, COMMAND_PAGE_DOWN, COMMAND_FIRST, COMMAND_LAST,
@@ -56,13 +57,14 @@ struct command {
     int percent;                 /* +10, -25: the new limit is 110 %, 75 % of the old; -99 … 1000 */
     bool keep_partial;           /* CANCEL_ALL */
     char confirmation[MODEL_NAME_LEN]; /* CANCEL_ALL: the guest's name, as typed */
+    bool is_confirmed;           /* CANCEL: "yes" was said */
     int64_t id;                  /* of a JSON command, -1 = none */
 };
 void command_init(struct command *c, enum command_verb verb);
 /* "limit scsi1 50M", "pause virtio3", "resume all", "cancel-all web-01", "status", "help". On failure *c is undefined. */
 bool command_parse_line(const char *line, struct command *c, GError **error);
 /* {"id":7,"cmd":"limit","target":"scsi1","bps":157286400}; "rate":"+10%" instead of "bps"; cancel-all takes
- * "guest" and "keep_partial". Other fields are ignored. c->id is set whenever it could be read, also on failure,
+ * "guest" and "keep_partial", cancel takes "yes":true. Other fields are ignored. c->id is set whenever it could be read, also on failure,
  * so that the reply finds its command. */
 bool command_parse_json(const char *line, struct command *c, GError **error);
 

@@ -134,7 +134,11 @@ static bool take_arguments(const struct command_entry *entry, char **argv, unsig
         return set_name(c->target, argv[0], error) && command_parse_rate(argv[1], c, error);
     case COMMAND_PAUSE:
     case COMMAND_RESUME:
+    case COMMAND_RETRY:
         return argc == 1 ? set_name(c->target, argv[0], error) : usage(entry, error);
+    case COMMAND_CANCEL:
+        c->is_confirmed = argc == 2 && g_str_equal(argv[1], "yes");
+        return c->is_confirmed ? set_name(c->target, argv[0], error) : usage(entry, error);
     case COMMAND_CANCEL_ALL:
         c->keep_partial = argc == 2 && g_str_equal(argv[1], "keep-partial");
         if (argc != 1 && !c->keep_partial)

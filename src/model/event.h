@@ -13,6 +13,7 @@ enum model_event_type {
     MODEL_EV_PHASE,    /* model.phase changed */
     MODEL_EV_DRIVE,    /* a row changed its state (drive) */
     MODEL_EV_PROGRESS, /* at most once per second; the front end thins out */
+    MODEL_EV_IMPACT,   /* how the guest fares: model.impact; at most once per second */
     MODEL_EV_LIMIT,    /* drive (-1 = all), old_value, new_value, text = by whom */
     MODEL_EV_LOG,      /* level, text, hint: any other fact; errors and warnings too */
     MODEL_EV_REPLY,    /* to a command: id, ok, text */

@@ -184,6 +184,20 @@ static void add_progress(json_object *o, const struct model *m)
     json_object_object_add(o, "devices", devices);
 }
 
+static void put_ms(json_object *o, const char *name, uint64_t us)
+{
+    json_object_object_add(o, name, us == MODEL_UNKNOWN ? NULL : json_object_new_double((double)us / 1000));
+}
+
+static void add_impact(json_object *o, const struct model *m)
+{
+    put_ms(o, "write_ms", m->impact.write_us);
+    put_ms(o, "base_ms", m->impact.base_us);
+    put_ms(o, "p99_ms", m->impact.p99_us);
+    put_number(o, "stalls", m->impact.stalls);
+    put_bool(o, "slowing", m->impact.is_slowing);
+}
+
 static void add_limit(json_object *o, const struct model *m, const struct model_event *e)
 {
     put_id(o, m, e->drive); /* null = all */
@@ -258,6 +272,7 @@ static const char *event_word(const struct model_event *e)
         [MODEL_EV_HELLO] = "hello",   [MODEL_EV_GUEST] = "guest", [MODEL_EV_PLAN] = "plan",
         [MODEL_EV_PHASE] = "phase",   [MODEL_EV_DRIVE] = "drive", [MODEL_EV_PROGRESS] = "progress",
         [MODEL_EV_LIMIT] = "limit",   [MODEL_EV_LOG] = "log",     [MODEL_EV_REPLY] = "reply",
+        [MODEL_EV_IMPACT] = "impact",
         [MODEL_EV_RESULT] = "result",
     };
     return e->type == MODEL_EV_LOG && e->level == MODEL_ERROR ? "error" : words[e->type];
@@ -293,6 +308,9 @@ static void add_own(json_object *o, const struct json_stream *s, const struct mo
         break;
     case MODEL_EV_PROGRESS:
         add_progress(o, m);
+        break;
+    case MODEL_EV_IMPACT:
+        add_impact(o, m);
         break;
     case MODEL_EV_LIMIT:
         add_limit(o, m, e);

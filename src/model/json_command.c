@@ -82,6 +82,12 @@ static bool take_arguments(json_object *object, struct command *c, GError **erro
         return take_name(object, "target", c->target, error) && take_rate(object, c, error);
     case COMMAND_PAUSE:
     case COMMAND_RESUME:
+    case COMMAND_RETRY:
+        return take_name(object, "target", c->target, error);
+    case COMMAND_CANCEL:
+        c->is_confirmed = json_object_get_boolean(member(object, "yes", json_type_boolean));
+        if (!c->is_confirmed)
+            return fail(error, "command: cancelling takes the drive out of the archive; confirm by \"yes\":true");
         return take_name(object, "target", c->target, error);
     case COMMAND_CANCEL_ALL:
         c->keep_partial = json_object_get_boolean(member(object, "keep_partial", json_type_boolean));

@@ -16,6 +16,7 @@
 #define MODEL_TEXT_LEN    256
 #define MODEL_MAX_LOG     500
 #define MODEL_MAX_CHECKS  5
+#define MODEL_MAP_CELLS   256 /* of a drive's map */
 
 /* The course of a run, in order. */
 enum model_phase {
@@ -57,13 +58,26 @@ struct model_drive {
     uint64_t average;            /* since its start */
     uint64_t peak;
     uint64_t limit;              /* bytes/s as QEMU confirmed it, 0 = none */
+    uint64_t limit_wanted;       /* this drive's own, as the operator set it, 0 = none */
+    bool is_limit_shared;        /* `limit` is its share of the whole backup's */
     bool is_limit_binding;
+    bool is_slowed;              /* by the stall guard: the guest's writes come first */
     bool is_paused_by_operator;
     bool is_paused_by_target;
     uint64_t eta_ms;             /* MODEL_UNKNOWN where nothing honest can be said */
     uint64_t elapsed_ms;
     uint64_t stalled_ms;         /* 0, or since when nothing has moved though it should (> 5 s) */
     unsigned retries;
+    int64_t instant_us;          /* wall clock of its instant, 0 before */
+    bool is_instant_own;         /* taken again: not the run's */
+    bool keeps_instant;          /* a retry goes on at the same instant; else it takes a new one */
+    bool may_retry;
+    uint64_t filter_bytes;       /* brought by the filter: overwritten by the guest before they were copied */
+    uint64_t filter_rate;
+    char error[MODEL_TEXT_LEN];  /* the last one, "" = none */
+    char hint[MODEL_TEXT_LEN];   /* what to press or do about it */
+    /* Of each 1/256 of the drive, how much is held, and found to be zero: 0 … 255. */
+    uint8_t map_held[MODEL_MAP_CELLS], map_zero[MODEL_MAP_CELLS];
 };
 
 enum model_level { MODEL_INFO, MODEL_WARNING, MODEL_ERROR, MODEL_HINT };
@@ -78,6 +92,17 @@ struct model_check { enum model_state state; char text[MODEL_TEXT_LEN]; };
 
 enum model_bottleneck { MODEL_BY_SOURCE, MODEL_BY_LIMIT, MODEL_BY_CPU, MODEL_BY_SINK, MODEL_BY_OPERATOR };
 const char *model_bottleneck_word(enum model_bottleneck b);
+
+/* How the guest fares: its writes' latency over all drives, MODEL_UNKNOWN where QEMU does not tell. */
+struct model_impact {
+    uint64_t write_us;  /* average of the last seconds */
+    uint64_t base_us;   /* the same before the start */
+    uint64_t p99_us;    /* only where nobody else uses QEMU's histograms */
+    unsigned stalls;    /* times it was past the threshold */
+    bool is_slowing;    /* the stall guard holds the copy back */
+    uint64_t ceiling;   /* bytes/s it allows over all, 0 = no bound */
+    uint64_t held_back_ms; /* in all */
+};
 
 struct model {
     enum model_phase phase;
@@ -105,7 +130,12 @@ struct model {
     uint64_t written;                /* bytes of the archive written */
     uint64_t spool_used, spool_size;
     unsigned buffers_used, buffers_total;
-    uint64_t global_limit;           /* what `limit all` set last, 0 = none: the same value for each drive */
+    uint64_t no_buffers_ms;          /* since when no buffer has been free, 0 = some are */
+    uint64_t sink_stuck_ms;          /* since when the target has not answered, 0 = it does */
+    bool is_pipe;                    /* nothing that was written can be taken back */
+    char compression[MODEL_NAME_LEN];/* "zstd:3", "" = none */
+    uint64_t packed;                 /* bytes before compression of what `written` holds; equal to it without */
+    uint64_t global_limit;           /* bytes/s of the whole backup, shared out among its drives, 0 = none */
     /* movement */
     int64_t started_s;               /* wall clock, 0 before */
     uint64_t elapsed_ms, eta_ms;
@@ -113,6 +143,9 @@ struct model {
     uint64_t in_rate, out_rate;      /* bytes/s over 5 s: taken in, archive written */
     uint64_t pause_ms;               /* how long the guest was stopped for the instant, MODEL_UNKNOWN before */
     enum model_bottleneck bottleneck;
+    struct model_impact impact;
+    char agent[MODEL_TEXT_LEN];      /* "" = none; "frozen 38ms", or why not */
+    unsigned n_lost;                 /* drives that fell out of the archive */
     unsigned n_leftovers;            /* nodes in QEMU of a run that died */
     unsigned n_errors, n_warnings;
     /* outcome, valid in MODEL_DONE */
