@@ -169,6 +169,9 @@ static void act(struct app *a, const struct ui_action *action)
     case UI_NEXT_THEME:
         screen_next_theme(a->screen);
         break;
+    case UI_SHOW_THEME:
+        screen_show_theme(a->screen, action->theme);
+        break;
     case UI_NOTHING:
         break;
     }

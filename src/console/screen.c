@@ -13,6 +13,24 @@ static const struct glyphs *choose_glyphs(const struct console_options *o)
     return o->glyphs ? glyphs_find(o->glyphs) : glyphs_for(nl_langinfo(CODESET), term ? term : "");
 }
 
+static unsigned place_of(const GArray *themes, const char *name)
+{
+    unsigned at = 0;
+    while (at < themes->len && !g_str_equal(g_array_index(themes, struct theme_entry, at).theme.name, name))
+        at++;
+    return at;
+}
+
+/* Its colours at once, its signs from the next frame on. */
+static void use_theme(struct screen *s, const struct theme *theme)
+{
+    s->theme = *theme;
+    s->ui.theme = place_of(s->themes, theme->name);
+    glyphs_of_theme(s->set, &s->theme, &s->glyphs);
+    if (s->term)
+        term_theme(s->term, &s->theme);
+}
+
 static bool load_theme(struct screen *s, const struct console_options *o, GError **error)
 {
     const char *name = o->theme ? o->theme : console_options_is_mono(o) ? "mono" : "default";
@@ -41,7 +59,9 @@ bool screen_open(struct screen *s, const struct console_options *o, GError **err
 {
     int width = 80, height = 24;
     *s = (struct screen){.fd = -1};
-    ui_init(&s->ui, choose_glyphs(o));
+    s->set = choose_glyphs(o);
+    ui_init(&s->ui, &s->glyphs);
+    s->ui.themes = s->themes = theme_list();
     s->ui.is_readonly = o->is_readonly;
     s->ui.now_ms = g_get_monotonic_time() / 1000;
     if (!load_theme(s, o, error) || !open_terminal(s, o, error)) {
@@ -52,7 +72,7 @@ bool screen_open(struct screen *s, const struct console_options *o, GError **err
     tty_raw(s->fd, s->before);
     tty_guard(s->fd, s->before, term_farewell(s->term));
     tty_size(s->fd, &width, &height);
-    term_theme(s->term, &s->theme);
+    use_theme(s, &s->theme);
     s->canvas = canvas_new(width, height, s->ui.glyphs->is_ascii);
     return true;
 }
@@ -61,6 +81,7 @@ void screen_close(struct screen *s)
 {
     g_clear_pointer(&s->term, term_free);
     g_clear_pointer(&s->canvas, canvas_free);
+    g_clear_pointer(&s->themes, g_array_unref);
     if (s->before) {
         tty_restore(s->fd, s->before);
         tty_unguard();
@@ -101,22 +122,25 @@ bool screen_draw(struct screen *s, const struct model *m)
     return term_draw(s->term, s->canvas);
 }
 
-/* A theme that is broken says where, and the one that was there stays. */
+void screen_show_theme(struct screen *s, unsigned index)
+{
+    const struct theme_entry *entry = &g_array_index(s->themes, struct theme_entry, index);
+    const char *name = entry->theme.name, *warning = entry->theme.warning;
+    if (*entry->problem) { /* the one that is there stays */
+        ui_say(&s->ui, MODEL_WARNING, "%s.theme: %s", name, entry->problem);
+        return;
+    }
+    use_theme(s, &entry->theme);
+    ui_say(&s->ui, *warning ? MODEL_WARNING : MODEL_INFO, "theme %s%s%s", name, *warning ? "   " : "",
+           warning);
+}
+
 void screen_next_theme(struct screen *s)
 {
-    g_auto(GStrv) names = theme_names();
-    g_autoptr(GError) error = NULL;
-    unsigned n = g_strv_length(names), at = 0;
-    while (at < n && !g_str_equal(names[at], s->theme.name))
-        at++;
-    for (unsigned i = 1; i <= n; i++) { /* past those that are broken */
-        g_clear_error(&error);
-        if (theme_load(names[(at + i) % n], &s->theme, &error))
-            break;
-        ui_say(&s->ui, MODEL_WARNING, "%s", error->message);
-    }
-    term_theme(s->term, &s->theme);
-    if (!error)
-        ui_say(&s->ui, *s->theme.warning ? MODEL_WARNING : MODEL_INFO, "theme %s%s%s", s->theme.name,
-               *s->theme.warning ? "   " : "", s->theme.warning);
+    unsigned at = s->ui.theme, n = s->themes->len;
+    for (unsigned i = 1; i <= n; i++) /* past those that are broken */
+        if (!*g_array_index(s->themes, struct theme_entry, (at + i) % n).problem) {
+            screen_show_theme(s, (at + i) % n);
+            return;
+        }
 }

@@ -13,7 +13,10 @@ struct screen {
     struct termios *before;
     struct term_screen *term;
     struct canvas *canvas;
+    GArray *themes; /* struct theme_entry */
     struct theme theme;
+    const struct glyphs *set;
+    struct glyphs glyphs; /* the set, with the theme's own signs */
     struct ui ui;
 };
 
@@ -29,3 +32,5 @@ void screen_resize(struct screen *s);
 /* False when the frame was dropped. */
 bool screen_draw(struct screen *s, const struct model *m);
 void screen_next_theme(struct screen *s);
+/* By its place in the list; a broken one says what is wrong with it. */
+void screen_show_theme(struct screen *s, unsigned index);

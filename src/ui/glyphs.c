@@ -86,3 +86,28 @@ const struct glyphs *glyphs_for(const char *codeset, const char *term)
     /* The Linux console has 256 or 512 glyphs: code page 437 is what all its fonts share. */
     return glyphs_find(strcmp(term, "linux") == 0 ? "blocks" : "unicode");
 }
+
+static void take(const char **sign, const char *own)
+{
+    if (*own)
+        *sign = own;
+}
+
+void glyphs_of_theme(const struct glyphs *set, const struct theme *theme, struct glyphs *own)
+{
+    const struct theme_signs *signs = &theme->signs;
+    *own = *set;
+    if (set->is_ascii)
+        return;
+    for (unsigned i = 0; i < MODEL_STATES; i++)
+        take(&own->states[i], signs->states[i]);
+    take(&own->bar_empty, signs->bar_empty);
+    take(&own->cursor, signs->cursor);
+    take(&own->rule, signs->rule);
+    if (!signs->n_bar)
+        return;
+    own->n_parts = signs->n_bar - 1;
+    for (unsigned i = 0; i < own->n_parts; i++)
+        own->bar_parts[i] = signs->bar[i];
+    own->bar_full = signs->bar[own->n_parts];
+}

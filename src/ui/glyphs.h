@@ -2,7 +2,7 @@
 #pragma once
 /* The three sets of signs: "unicode" (eighth blocks, light lines), "blocks" (code page 437: the Linux console), "ascii". */
 #include <stdbool.h>
-#include "model/model.h"
+#include "ui/theme.h"
 
 struct glyphs {
     const char *name;
@@ -21,3 +21,5 @@ struct glyphs {
 const struct glyphs *glyphs_find(const char *name);
 /* The best the locale's character set and the terminal (TERM) can show. */
 const struct glyphs *glyphs_for(const char *codeset, const char *term);
+/* The set with the signs a theme has of its own; an ascii set stays as it is. Borrows from both. */
+void glyphs_of_theme(const struct glyphs *set, const struct theme *theme, struct glyphs *own);

@@ -15,6 +15,7 @@ struct reading {
     const char *text, *source;
     struct theme *theme;
     GError **error;
+    enum theme_depth depth; /* of the styles being read: $names are first looked for in its own palette */
 };
 
 static const char *const role_names[] = {
@@ -51,8 +52,8 @@ static bool refuse(const struct reading *r, const char *group, const char *key, 
 {
     g_autofree char *safe = text_make_safe(what ? what : "");
     g_set_error(r->error, VMB_ERROR, VMB_ERROR_USAGE, "%s:%u: %s%s%s%s%s%s", r->source,
-                line_of(r->text, group, key), key ? key : "", key ? ": " : "", why, what ? " '" : "", safe,
-                what ? "'" : "");
+                MAX(line_of(r->text, group, key), 1), key ? key : "", key ? ": " : "", why, what ? " '" : "",
+                safe, what ? "'" : "");
     return false;
 }
 
@@ -118,7 +119,10 @@ static bool parse_colour(const struct reading *r, const char *name, int32_t *col
 {
     g_autofree char *resolved = NULL;
     if (*name == '$') { /* one step only: a palette cannot loop */
-        resolved = g_key_file_get_string(r->file, "palette", name + 1, NULL);
+        if (r->depth == THEME_16)
+            resolved = g_key_file_get_string(r->file, "palette-16", name + 1, NULL);
+        if (!resolved)
+            resolved = g_key_file_get_string(r->file, "palette", name + 1, NULL);
         if (!resolved)
             return false;
         name = g_strstrip(resolved);
@@ -192,17 +196,31 @@ static char *deciding_key(const struct reading *r, const char *group, const char
     return NULL;
 }
 
-static bool read_role(const struct reading *r, enum ui_role role)
+/* Where there are few colours: a line of its own, else what [roles] says, with that depth's palette. */
+static bool read_few(struct reading *r, const char *key, enum ui_role role)
+{
+    struct theme_style *few = &r->theme->styles[THEME_16][role];
+    bool has_own = g_key_file_has_key(r->file, "roles-16", role_names[role], NULL), is_good = true;
+    r->depth = THEME_16;
+    if (has_own)
+        is_good = parse_style(r, "roles-16", role_names[role], few);
+    else if (key)
+        is_good = parse_style(r, "roles", key, few);
+    r->depth = THEME_256;
+    few->fg = at_depth(few->fg, THEME_16);
+    few->bg = at_depth(few->bg, THEME_16);
+    return is_good;
+}
+
+static bool read_role(struct reading *r, enum ui_role role)
 {
     struct theme_style *full = &r->theme->styles[THEME_256][role];
     g_autofree char *key = deciding_key(r, "roles", role_names[role]);
     if (key && !parse_style(r, "roles", key, full))
         return false;
-    struct theme_style *few = &r->theme->styles[THEME_16][role], *mono = &r->theme->styles[THEME_MONO][role];
-    *few = (struct theme_style){at_depth(full->fg, THEME_16), at_depth(full->bg, THEME_16), full->attributes};
+    struct theme_style *mono = &r->theme->styles[THEME_MONO][role];
     *mono = (struct theme_style){THEME_DEFAULT, THEME_DEFAULT, full->attributes};
-    if (g_key_file_has_key(r->file, "roles-16", role_names[role], NULL) &&
-        !parse_style(r, "roles-16", role_names[role], few))
+    if (!read_few(r, key, role))
         return false;
     return !g_key_file_has_key(r->file, "roles-mono", role_names[role], NULL) ||
            parse_style(r, "roles-mono", role_names[role], mono);
@@ -226,7 +244,72 @@ static void note_unknown_roles(const struct reading *r)
                        r->source, line_of(r->text, "roles", keys[i]), keys[i]);
 }
 
-static bool read_all(const struct reading *r)
+/* ---- signs ---- */
+
+static bool is_one_column(const char *sign)
+{
+    gunichar c = g_utf8_get_char(sign);
+    return g_unichar_isprint(c) && !g_unichar_iswide(c) && !g_unichar_iszerowidth(c);
+}
+
+/* A sign that would break the layout is left out, and said. */
+static bool take_sign(const struct reading *r, const char *key, const char *sign, char out[THEME_SIGN_LEN])
+{
+    if (g_utf8_validate(sign, -1, NULL) && g_utf8_strlen(sign, -1) == 1 && is_one_column(sign))
+        return text_copy(out, THEME_SIGN_LEN, sign);
+    g_snprintf(r->theme->warning, sizeof r->theme->warning,
+               "%s:%u: sign '%s' is not one column wide, ignored", r->source, line_of(r->text, "glyphs", key),
+               key);
+    return false;
+}
+
+static void read_bar(const struct reading *r)
+{
+    struct theme_signs *signs = &r->theme->signs;
+    g_autofree char *bar = g_key_file_get_string(r->file, "glyphs", "bar", NULL);
+    if (!bar)
+        return;
+    signs->n_bar = 0;
+    for (const char *at = bar; *at && signs->n_bar < G_N_ELEMENTS(signs->bar); at = g_utf8_next_char(at)) {
+        g_autofree char *sign = g_strndup(at, (gsize)(g_utf8_next_char(at) - at));
+        if (!take_sign(r, "bar", sign, signs->bar[signs->n_bar++])) {
+            signs->n_bar = 0;
+            return;
+        }
+    }
+}
+
+static void read_signs(const struct reading *r)
+{
+    struct theme_signs *signs = &r->theme->signs;
+    const struct {
+        const char *key;
+        char *sign;
+    } keys[] = {
+        {"wait", signs->states[MODEL_WAIT]},
+        {"run", signs->states[MODEL_RUN]},
+        {"pause", signs->states[MODEL_PAUSE]},
+        {"retry", signs->states[MODEL_RETRY]},
+        {"done", signs->states[MODEL_OK]},
+        {"warn", signs->states[MODEL_WARN]},
+        {"fail", signs->states[MODEL_FAIL]},
+        {"cancel", signs->states[MODEL_CANCELLED]},
+        {"skipped", signs->states[MODEL_SKIPPED]},
+        {"bar-empty", signs->bar_empty},
+        {"cursor", signs->cursor},
+        {"rule", signs->rule},
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(keys); i++) {
+        g_autofree char *sign = g_key_file_get_string(r->file, "glyphs", keys[i].key, NULL);
+        if (sign)
+            take_sign(r, keys[i].key, sign, keys[i].sign);
+    }
+    read_bar(r);
+}
+
+/* ---- the whole ---- */
+
+static bool read_all(struct reading *r)
 {
     g_autoptr(GError) bad = NULL;
     if (!g_key_file_load_from_data(r->file, r->text, strlen(r->text), G_KEY_FILE_NONE, &bad))
@@ -238,7 +321,10 @@ static bool read_all(const struct reading *r)
         if (!read_role(r, role))
             return false;
     g_autofree char *title = g_key_file_get_string(r->file, "theme", "name", NULL);
+    g_autofree char *description = g_key_file_get_string(r->file, "theme", "description", NULL);
     text_copy(r->theme->title, sizeof r->theme->title, title);
+    text_copy(r->theme->description, sizeof r->theme->description, description);
+    read_signs(r);
     note_unknown_roles(r);
     return true;
 }
@@ -251,7 +337,8 @@ bool theme_parse(const char *text, const char *source, struct theme *theme, GErr
         theme_load_builtin(&fresh);
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_autofree char *base = g_path_get_basename(source);
-    struct reading r = {.file = file, .text = text, .source = base, .theme = &fresh, .error = error};
+    struct reading r = {
+        .file = file, .text = text, .source = base, .theme = &fresh, .error = error, .depth = THEME_256};
     fresh.warning[0] = '\0';
     if (!read_all(&r))
         return false;

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * What each role looks like: themes/NAME.theme, a key file (docs/themes.md). "default" and "mono" are built
- * in as well, so that the console is never without one.
+ * What each role looks like: NAME.theme, a key file (docs/themes.md). Those of themes/ are built in, so that the
+ * console is never without one.
  *
  *     struct theme theme;
- *     if (!theme_load("night", &theme, &error)) …      // error: "night.theme:14: state-run: unknown colour
- * 'gren'" const struct theme_style *style = theme_style(&theme, THEME_256, ROLE_BAR_FILL);
+ *     if (!theme_load("night", &theme, &error)) …   // "night.theme:14: state-run: unknown colour 'gren'"
+ *     const struct theme_style *style = theme_style(&theme, THEME_256, ROLE_BAR_FILL);
+ *
+ *     g_autoptr(GArray) all = theme_list();         // for the picker: parsed already, no file is read later
+ *     const struct theme_entry *entry = &g_array_index(all, struct theme_entry, i);
  *
  * Nothing is half applied: on failure *theme is as it was.
  */
 #include <stdbool.h>
 #include <stdint.h>
 #include <glib.h>
+#include "model/model.h"
 #include "ui/role.h"
 
 #define THEME_DEFAULT   (-1)      /* the terminal's own colour */
@@ -28,11 +32,21 @@ struct theme_style {
     int32_t fg, bg;
     unsigned attributes;
 };
+/* Signs of its own, each one column wide; "" = as the set of glyphs has it. */
+#define THEME_SIGN_LEN 8
+struct theme_signs {
+    char states[MODEL_STATES][THEME_SIGN_LEN];
+    char bar[8][THEME_SIGN_LEN]; /* n_bar of them, rising; the last fills the whole cell */
+    unsigned n_bar;
+    char bar_empty[THEME_SIGN_LEN], cursor[THEME_SIGN_LEN], rule[THEME_SIGN_LEN];
+};
 struct theme {
-    char name[64];     /* of the file, without ".theme" */
-    char title[64];    /* as it calls itself */
-    char warning[128]; /* "" or what was ignored: an unknown role */
+    char name[64];        /* of the file, without ".theme" */
+    char title[64];       /* as it calls itself */
+    char description[64]; /* in a few words, "" = none */
+    char warning[128];    /* "" or what was ignored: an unknown role, a sign that is too wide */
     struct theme_style styles[THEME_DEPTHS][UI_ROLES_END];
+    struct theme_signs signs;
 };
 
 const struct theme_style *theme_style(const struct theme *theme, enum theme_depth depth, enum ui_role role);
@@ -42,11 +56,20 @@ int theme_nearest_16(uint32_t rgb);
 
 /* source names it in errors. */
 bool theme_parse(const char *text, const char *source, struct theme *theme, GError **error);
-/* By name: in the build tree, the user's and the system's folders, then built in. With a '/' it is a file. */
+/* By name: in the user's and the system's folders, then built in. With a '/' it is a file. */
 bool theme_load(const char *name, struct theme *theme, GError **error);
-/* Never fails. */
+/* "default" as it is built in. Never fails. */
 void theme_load_builtin(struct theme *theme);
-/* All names there are, sorted, "default" first. */
-GStrv theme_names(void);
-/* The text of a built-in theme, NULL when there is none of that name. */
+
+/* A line of the theme picker. */
+struct theme_entry {
+    struct theme theme; /* ready to be shown; only its name, where there is a problem */
+    char origin[16];    /* "built in", "yours", "system" */
+    char problem[160];  /* "" = usable, else why not: "line 14: state-run: unknown colour 'gren'" */
+};
+/* struct theme_entry: those built in, then the others by name. One of the user's takes the place of a built-in one of
+ * its name. Reads files: before a run begins, or in a worker. */
+GArray *theme_list(void);
+/* The text and the names of the built-in themes; NULL when there is none. */
 const char *theme_builtin(const char *name);
+const char *theme_builtin_name(unsigned index);

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Where themes are found: the build tree, the user's folder, the system's, and the two built in. */
+/* Where themes are found: the user's folder, the system's, and those built in. */
 #include "ui/theme.h"
 
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
-/* The paths to look in, first wins. */
+static const char *const origins[] = {"yours", "system"};
+
+/* The folders to look in, as in origins[]: the first wins. */
 static GStrv folders(void)
 {
     g_autoptr(GStrvBuilder) found = g_strv_builder_new();
     g_autofree char *user = g_build_filename(g_get_user_config_dir(), "vmabackup", "themes", NULL);
     g_autofree char *system = g_build_filename(VMB_DATADIR, "themes", NULL);
-    g_strv_builder_add_many(found, user, system, VMB_SOURCE_THEMES, NULL);
+    g_strv_builder_add_many(found, user, system, NULL);
     return g_strv_builder_end(found);
 }
 
@@ -30,6 +33,14 @@ static char *find_file(const char *name)
     return NULL;
 }
 
+static void set_not_found(const char *name, GError **error)
+{
+    g_autoptr(GString) there = g_string_new(NULL);
+    for (unsigned i = 0; theme_builtin_name(i); i++)
+        g_string_append_printf(there, "%s%s", i ? " " : "", theme_builtin_name(i));
+    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "theme %s: not found; there are %s", name, there->str);
+}
+
 bool theme_load(const char *name, struct theme *theme, GError **error)
 {
     g_autofree char *path = find_file(name), *text = NULL;
@@ -37,8 +48,7 @@ bool theme_load(const char *name, struct theme *theme, GError **error)
     if (!path && theme_builtin(name))
         return theme_parse(theme_builtin(name), name, theme, error);
     if (!path) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "theme %s: not found; there are default and mono",
-                    name);
+        set_not_found(name, error);
         return false;
     }
     if (!g_file_get_contents(path, &text, NULL, &unread)) {
@@ -55,31 +65,73 @@ void theme_load_builtin(struct theme *theme)
         g_error("the built-in theme: %s", error->message);
 }
 
-static void add_folder(const char *folder, GHashTable *names)
+/* ---- the list ---- */
+
+/* "night.theme:14: state-run: …" beside the name as "line 14: state-run: …". */
+static void set_problem(struct theme_entry *entry, const GError *error)
+{
+    const char *colon = strstr(error->message, ".theme:");
+    g_autofree char *text =
+        colon ? g_strconcat("line ", colon + strlen(".theme:"), NULL) : g_strdup(error->message);
+    text_copy(entry->problem, sizeof entry->problem, text);
+}
+
+static bool is_listed(const GArray *list, const char *name)
+{
+    for (unsigned i = 0; i < list->len; i++)
+        if (g_str_equal(g_array_index(list, struct theme_entry, i).theme.name, name))
+            return true;
+    return false;
+}
+
+/* A file that says what is built in anyway, as an installed one does, is no other theme. */
+static const char *origin_of(const char *name, const char *path)
+{
+    g_autofree char *text = NULL;
+    g_auto(GStrv) in = folders();
+    if (!path || (g_file_get_contents(path, &text, NULL, NULL) && g_strcmp0(text, theme_builtin(name)) == 0))
+        return "built in";
+    return g_str_has_prefix(path, in[0]) ? origins[0] : origins[1];
+}
+
+static void add_entry(GArray *list, const char *name)
+{
+    struct theme_entry entry = {.problem = ""};
+    g_autofree char *path = find_file(name);
+    g_autoptr(GError) error = NULL;
+    text_copy(entry.origin, sizeof entry.origin, origin_of(name, path));
+    if (!theme_load(name, &entry.theme, &error)) {
+        set_problem(&entry, error);
+        text_copy(entry.theme.name, sizeof entry.theme.name, name);
+    }
+    g_array_append_val(list, entry);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void add_folder(GArray *list, const char *folder)
 {
     g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     for (const char *file; dir && (file = g_dir_read_name(dir));)
         if (g_str_has_suffix(file, ".theme"))
-            g_hash_table_add(names, g_strndup(file, strlen(file) - strlen(".theme")));
+            g_ptr_array_add(names, g_strndup(file, strlen(file) - strlen(".theme")));
+    g_ptr_array_sort(names, by_name);
+    for (unsigned i = 0; i < names->len; i++)
+        if (!is_listed(list, names->pdata[i]))
+            add_entry(list, names->pdata[i]);
 }
 
-static int by_name(gconstpointer a, gconstpointer b)
+GArray *theme_list(void)
 {
-    const char *left = *(const char *const *)a, *right = *(const char *const *)b;
-    bool is_left_first = g_str_equal(left, "default"), is_right_first = g_str_equal(right, "default");
-    return is_left_first != is_right_first ? (is_left_first ? -1 : 1) : strcmp(left, right);
-}
-
-GStrv theme_names(void)
-{
-    g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    GArray *list = g_array_new(FALSE, FALSE, sizeof(struct theme_entry));
     g_auto(GStrv) in = folders();
-    g_hash_table_add(names, g_strdup("default"));
-    g_hash_table_add(names, g_strdup("mono"));
+    for (unsigned i = 0; theme_builtin_name(i); i++)
+        add_entry(list, theme_builtin_name(i));
     for (unsigned i = 0; in[i]; i++)
-        add_folder(in[i], names);
-    guint n;
-    g_autofree char **keys = (char **)g_hash_table_get_keys_as_array(names, &n);
-    qsort(keys, n, sizeof *keys, by_name);
-    return g_strdupv(keys);
+        add_folder(list, in[i]);
+    return list;
 }

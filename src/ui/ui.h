@@ -19,6 +19,7 @@
 #include "ui/canvas.h"
 #include "ui/glyphs.h"
 #include "ui/keymap.h"
+#include "ui/theme.h"
 
 #define UI_DIALOG_DEAF_MS 300
 #define UI_MESSAGE_MS     10000
@@ -32,6 +33,8 @@ enum ui_dialog { UI_DIALOG_NONE, UI_DIALOG_LIMIT, UI_DIALOG_CANCEL, UI_DIALOG_QU
 
 struct ui {
     const struct glyphs *glyphs;
+    const GArray *themes; /* struct theme_entry: what the picker shows, NULL = nothing */
+    unsigned theme;       /* the one of them that is shown now; their number when it is none of them */
     bool is_readonly;
     enum ui_view view;
     unsigned selected; /* row of the table */
@@ -54,10 +57,11 @@ struct ui {
     int64_t asked_until_ms; /* a limit was asked for here: its confirmation is told */
 };
 
-enum ui_does { UI_NOTHING, UI_COMMAND, UI_LEAVE, UI_REDRAW, UI_NEXT_THEME };
+enum ui_does { UI_NOTHING, UI_COMMAND, UI_LEAVE, UI_REDRAW, UI_NEXT_THEME, UI_SHOW_THEME };
 struct ui_action {
     enum ui_does does;
     struct command command; /* of UI_COMMAND */
+    unsigned theme;         /* of UI_SHOW_THEME: which of ui.themes */
 };
 
 void ui_init(struct ui *ui, const struct glyphs *glyphs);

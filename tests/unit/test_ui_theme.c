@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "ui/glyphs.h"
 #include "ui/theme.h"
 
 #define HEAD "[theme]\nformat=1\nname=Test\n"
@@ -110,22 +111,48 @@ static void test_nearest(void)
     g_assert_cmpint(theme_nearest_16(0x000000), ==, 0);
 }
 
-/* The built-in themes and the files are the same text; each file is good. */
-static void test_files(void)
+/* Each built-in theme is good, says what it is, and is the file of its name. */
+static void test_builtin(void)
 {
-    static const char *const names[] = {"default", "mono"};
-    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
-        g_autofree char *path = g_strdup_printf("%s/%s.theme", VMB_SOURCE_THEMES, names[i]), *text = NULL;
-        g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
-        g_assert_cmpstr(theme_builtin(names[i]), ==, text);
+    unsigned n = 0;
+    for (const char *name; (name = theme_builtin_name(n)); n++) {
+        g_autofree char *path = g_strdup_printf("%s/../themes/%s.theme", TEST_DATA, name), *text = NULL;
         g_autoptr(GError) error = NULL;
         struct theme t;
+        g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+        g_assert_cmpstr(theme_builtin(name), ==, text);
         theme_load(path, &t, &error);
         g_assert_no_error(error);
-        g_assert_cmpstr(t.name, ==, names[i]);
+        g_assert_cmpstr(t.name, ==, name);
         g_assert_cmpstr(t.warning, ==, "");
+        g_assert_cmpstr(t.description, !=, "");
     }
+    g_assert_cmpuint(n, ==, 6);
     g_assert_null(theme_builtin("other"));
+}
+
+static void test_palette_16(void)
+{
+    struct theme t = parsed(HEAD "[palette]\nrun=#56b4e9\nbg=#002b36\n[palette-16]\nbg=black\n"
+                                 "[roles]\nstate-run=$run;$bg\n");
+    assert_style(&t, THEME_256, ROLE_STATE_RUN, THEME_RGB | 0x56b4e9, THEME_RGB | 0x002b36, 0);
+    assert_style(&t, THEME_16, ROLE_STATE_RUN, 14, 0, 0);
+}
+
+static void test_signs(void)
+{
+    struct theme t = parsed(HEAD "[roles]\ntext=7\n[glyphs]\nrun=>\nbar=.oO\nfail=漢\n");
+    struct glyphs own;
+    glyphs_of_theme(glyphs_find("unicode"), &t, &own);
+    g_assert_cmpstr(own.states[MODEL_RUN], ==, ">");
+    g_assert_cmpstr(own.states[MODEL_FAIL], ==, "✗");                 /* too wide: as it was, */
+    g_assert_nonnull(strstr(t.warning, "test.theme:9: sign 'fail'")); /* and said */
+    g_assert_cmpuint(own.n_parts, ==, 2);
+    g_assert_cmpstr(own.bar_parts[1], ==, "o");
+    g_assert_cmpstr(own.bar_full, ==, "O");
+    glyphs_of_theme(glyphs_find("ascii"), &t, &own);
+    g_assert_cmpstr(own.states[MODEL_RUN], ==, "*");
+    g_assert_cmpstr(own.bar_full, ==, "#");
 }
 
 /* In the default theme words keep the terminal's own colour, and nothing is blue, black or dim. */
@@ -158,20 +185,50 @@ static void test_find(void)
     g_assert_true(theme_load("mono", &t, NULL));
     for (enum ui_role role = 0; role < UI_ROLES_END; role++)
         g_assert_cmpint(theme_style(&t, THEME_256, role)->fg, ==, THEME_DEFAULT);
-    g_auto(GStrv) names = theme_names();
-    g_assert_cmpstr(names[0], ==, "default");
-    g_assert_true(g_strv_contains((const char *const *)names, "mono"));
+}
+
+static void write_theme(const char *name, const char *text)
+{
+    g_autofree char *folder = g_build_filename(g_get_user_config_dir(), "vmabackup", "themes", NULL);
+    g_autofree char *path = g_strdup_printf("%s/%s.theme", folder, name);
+    g_assert_cmpint(g_mkdir_with_parents(folder, 0700), ==, 0);
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+}
+
+/* What the picker shows: g_test_init() has given this test a configuration folder of its own. */
+static void test_list(void)
+{
+    write_theme("night", HEAD "description=after ten\n[roles]\ntext=7\n");
+    write_theme("broken", HEAD "[roles]\nstate-run=gren\n");
+    write_theme("solar", HEAD "[roles]\ntext=9\n");
+    g_autoptr(GArray) list = theme_list();
+    const struct theme_entry *at = (struct theme_entry *)list->data;
+    g_assert_cmpuint(list->len, ==, 8);
+    g_assert_cmpstr(at[0].theme.name, ==, "default");
+    g_assert_cmpstr(at[0].origin, ==, "built in");
+    g_assert_cmpstr(at[0].problem, ==, "");
+    g_assert_cmpstr(at[4].theme.name, ==, "solar");
+    g_assert_cmpstr(at[4].origin, ==, "yours");
+    assert_style(&at[4].theme, THEME_256, ROLE_TEXT, 9, THEME_DEFAULT, 0);
+    g_assert_cmpstr(at[6].theme.name, ==, "broken");
+    g_assert_cmpstr(at[6].problem, ==, "line 5: state-run: unknown colour 'gren'");
+    g_assert_cmpstr(at[7].theme.name, ==, "night");
+    g_assert_cmpstr(at[7].theme.description, ==, "after ten");
+    g_assert_cmpstr(at[7].problem, ==, "");
 }
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, NULL);
+    g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
     g_test_add_func("/ui/theme/values", test_values);
     g_test_add_func("/ui/theme/inheritance", test_inheritance);
     g_test_add_func("/ui/theme/bad", test_bad);
     g_test_add_func("/ui/theme/unknown-role", test_unknown_role);
     g_test_add_func("/ui/theme/nearest", test_nearest);
-    g_test_add_func("/ui/theme/files", test_files);
+    g_test_add_func("/ui/theme/builtin", test_builtin);
+    g_test_add_func("/ui/theme/palette-16", test_palette_16);
+    g_test_add_func("/ui/theme/signs", test_signs);
+    g_test_add_func("/ui/theme/list", test_list);
     g_test_add_func("/ui/theme/words-are-uncoloured", test_words_are_uncoloured);
     g_test_add_func("/ui/theme/find", test_find);
     return g_test_run();
