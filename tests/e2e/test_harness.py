@@ -37,6 +37,37 @@ def guest_finds_faults(version):
         assert "BADS 00000080" in reason, reason
 
 
+def guest_times_its_writes(version):
+    """A write that the host holds back for half a second is told as that slow; others are not."""
+    with Lab(version) as lab:
+        guest = lab.guest(standard_drives(count=2, with_odd_ones=False))
+        guest.wait_rounds(100)
+        usual = sorted(guest.write_times(1))
+        print(f"      median {usual[len(usual) // 2] * 1000:.2f} ms, worst {usual[-1] * 1000:.1f} ms")
+        assert 0 < usual[len(usual) // 2] < 0.1 and usual[-1] < 0.4, usual[-5:]
+        none = {"bps": 0, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0}
+        since = guest.round_now()
+        guest.qmp.cmd("block_set_io_throttle", {"device": "drive0", **none, "iops_wr": 2})
+        wait_for(lambda: guest.round_now() >= since + 3, 20, "three slow rounds")
+        guest.qmp.cmd("block_set_io_throttle", {"device": "drive0", **none})
+        guest.wait_rounds(20)
+        worst = guest.worst_write(since)
+        assert 0.4 < worst < 0.8, f"{worst:.3f} s instead of half a second"
+        since = guest.round_now()
+        guest.wait_rounds(20)
+        assert guest.worst_write(since) < 0.4
+
+
+def guest_tells_io_errors(version):
+    """One failed write, hundreds of rounds after the start, ends it with a word."""
+    with Lab(version) as lab:
+        drives = standard_drives(count=3, with_odd_ones=False)
+        drives[2].faults = ({"iotype": "write", "sector": slot_lba(drives[2].size // 512, 100), "once": True},)
+        guest = lab.guest(drives)
+        reason = must_fail(guest.wait_rounds, LAP)
+        assert "BADE 00000082 00000064" in reason, reason
+
+
 def oracle_finds_faults(version):
     """Images of a stopped guest are accepted; one older sector, one lost write, one flipped byte are not."""
     with Lab(version) as lab:
@@ -153,4 +184,4 @@ def relay_stops_in_mid_cluster(version):
 
 
 if __name__ == "__main__":
-    main(guest_finds_faults, oracle_finds_faults, proxy_meddles, relay_stops_in_mid_cluster)
+    main(guest_finds_faults, guest_times_its_writes, guest_tells_io_errors, oracle_finds_faults, proxy_meddles, relay_stops_in_mid_cluster)

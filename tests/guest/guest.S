@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A guest in one boot sector: it counts for ever, in RAM and on its drives, and checks both against each other.
+ * A guest in a boot sector and one more: it counts for ever, in RAM and on its drives, checks both against each other,
+ * and takes the time of every write.
  *
  * Every round n (in ebp) it
  *   1. checks that the mirror above 1 MiB held n - 1 and that RAM page n % 64 was written 64 rounds ago; writes both,
  *   2. for every drive checks sector 1 (must hold n - 1) and slot n % 128 (must hold n - 128), then writes the slot
  *      and sector 1, in this order,
- *   3. speaks on COM1 every 16 rounds: "C 0000abc0" (and "S" when it starts).
+ *   3. notes how long its slowest write of the round took,
+ *   4. speaks on COM1 every 16 rounds: "C 0000abc0" (and "S" when it starts).
  * The slots are spread over the whole drive: slot k lies at LBA k * (sectors / 128), slot 0 in the very last sector;
  * rounds visit them scattered (n * 77 % 128). A sector holds one value, 128 times: the drive's number above 24 bits of n.
  * So whoever knows n and how far the round had come knows every byte of every drive, and a restored guest meets all
  * that it ever wrote within 128 rounds. The first disagreement or I/O error ends the guest with a line
  *   "BAD<what> <drive> <round> <found>", what being M mirror, P page, F sector 1, S slot, E error of the BIOS.
  *
- * Assembled by as --32 (16-bit code), linked to 0x7c00; drives need at least 2048 sectors (1 MiB). Code size is what
- * shapes this file: 507 bytes are all there is.
+ * Times are differences of the time stamp counter, in units of 1024 ticks (less than a microsecond): the 32-bit words
+ * at 0x60000, word n % 16384 for round n. What a tick is worth stands at 0x700: so many ticks passed in so many of the
+ * 3,579,545 Hz of the PM timer. Both stand still while the guest is stopped.
+ *
+ * Assembled by as --32 (16-bit code), linked to 0x7c00; drives need at least 2048 sectors (1 MiB). The second half of
+ * the code lies in sector 2 of the first drive, sector 1 being taken.
  */
         .code16
         .set    TELLS, 0x520            /* what INT 13h function 48h tells of a drive */
@@ -23,7 +29,13 @@
         .set    READ, 0x1200            /* the sector as it was found */
         .set    MIRROR, 0x8000          /* in segment 0xffff: just above 1 MiB */
         .set    PAGES, 0x2000           /* segment of the first of the 64 pages */
+        .set    TICKS, 0x700            /* 4 bytes each: of the TSC, of the PM timer, the round's slowest, 8 of begin */
+        .set    PM_TICKS, TICKS + 4
+        .set    SLOWEST, TICKS + 8
+        .set    BEGAN, TICKS + 12
+        .set    TIMES, 0x6000           /* segment of the slowest write of each round */
         .set    COM1, 0x3f8
+        .set    PM_TIMER, 0x608
 
         .globl  _start
 _start: xor     %bp, %bp
@@ -32,9 +44,14 @@ _start: xor     %bp, %bp
         mov     $0x7c00, %sp
         cld
         movzwl  %bp, %ebp
+        mov     $packet, %si            /* the rest of this */
+        mov     $0x42, %ah
+        mov     $0x80, %dl
+        int     $0x13
         mov     $'S', %al
         call    putc
         call    newline
+        call    calibrate
         mov     drives, %al             /* set by whoever builds the disk, else what the BIOS found */
         test    %al, %al
         jnz     1f
@@ -103,7 +120,8 @@ drive:  mov     %ebp, %eax
         cmp     drives, %dl
         jne     drive
 
-        test    $15, %bp                /* 3. a sign of life */
+        call    note_time               /* 3. */
+        test    $15, %bp                /* 4. a sign of life */
         jnz     2f
         mov     $'C', %al
         call    putc
@@ -116,26 +134,6 @@ drive:  mov     %ebp, %eax
         sti
         hlt
         jmp     3b
-
-error:  mov     $'E', %cl               /* ah: what the BIOS answered */
-bad:    push    %eax
-        mov     $'B', %al
-        call    putc
-        mov     $'A', %al
-        call    putc
-        mov     $'D', %al
-        call    putc
-        mov     %cl, %al
-        call    putc
-        mov     %edx, %eax
-        call    hex
-        mov     %ebp, %eax
-        call    hex
-        pop     %eax
-        call    hex
-        call    newline
-        cli
-        hlt
 
 slot:   imul    $77, %ebp, %eax         /* eax = LBA of this round's slot on drive edx */
         mov     SECTORS - 0x200(, %edx, 4), %ebx
@@ -177,6 +175,10 @@ write_latest:
         mov     $1, %eax
 write:  mov     $0x4300, %bx            /* sector eax of drive dl */
         mov     $WRITTEN, %di
+        call    begin
+        call    transfer
+        jmp     finish
+
 transfer:
         pushl   $0                      /* a disk address packet, from its end */
         push    %eax
@@ -190,6 +192,92 @@ transfer:
         jc      error
         add     $16, %sp
         ret
+
+packet: .byte   16, 0                   /* sector 2 to "more" */
+        .word   1, more, 0
+        .long   2, 0
+
+        .org    508
+pace:   .byte   0
+drives: .byte   0
+        .word   0xaa55
+
+more:                                   /* the second half */
+begin:  push    %eax                    /* a write begins */
+        push    %edx
+        rdtsc
+        mov     %eax, BEGAN
+        mov     %edx, BEGAN + 4
+        pop     %edx
+        pop     %eax
+        ret
+
+finish: push    %edx                    /* it has ended */
+        rdtsc
+        sub     BEGAN, %eax
+        sbb     BEGAN + 4, %edx
+        shrd    $10, %edx, %eax
+        pop     %edx
+        cmp     SLOWEST, %eax
+        jbe     1f
+        mov     %eax, SLOWEST
+1:      ret
+
+note_time:
+        push    $TIMES
+        pop     %es
+        mov     %bp, %di
+        shl     $2, %di
+        xor     %eax, %eax
+        xchg    %eax, SLOWEST
+        stosl
+        ret
+
+calibrate:                              /* for about 18 ms */
+        call    sample
+        mov     %ebx, %esi
+        mov     %ecx, %edi
+1:      call    sample
+        mov     %ebx, %eax
+        sub     %esi, %eax
+        and     $0xffffff, %eax
+        cmp     $0x10000, %eax
+        jb      1b
+        mov     %eax, PM_TICKS
+        sub     %edi, %ecx
+        mov     %ecx, TICKS
+        ret
+
+sample: rdtsc                           /* ebx = the PM timer, ecx = the TSC: within a moment, or once more */
+        xchg    %eax, %ecx
+        mov     $PM_TIMER, %dx
+        in      %dx, %eax
+        xchg    %eax, %ebx
+        rdtsc
+        sub     %ecx, %eax
+        shr     $19, %eax
+        jnz     sample
+        ret
+
+error:  mov     $'E', %cl               /* ah: what the BIOS answered */
+bad:    push    %eax
+        mov     $'B', %al
+        call    putc
+        mov     $'A', %al
+        call    putc
+        mov     $'D', %al
+        call    putc
+        mov     %cl, %al
+        call    putc
+        mov     %edx, %eax
+        call    hex
+        mov     %ebp, %eax
+        call    hex
+        pop     %eax
+        call    hex
+        call    newline
+        cli
+        hlt
 
 hex:    push    %eax                    /* " " and eax in 8 digits */
         mov     $' ', %al
@@ -221,7 +309,4 @@ putc:   push    %dx
         pop     %dx
         ret
 
-end:    .org    508
-pace:   .byte   0
-drives: .byte   0
-        .word   0xaa55
+        .org    1024

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Drives of every kind a guest may have, and the command line that makes them."""
 import dataclasses
+import json
 import pathlib
 import random
 import subprocess
@@ -26,6 +27,7 @@ class Drive:
     bus: str = "virtio"
     readonly: bool = False
     base: str = ""  # a flat copy of what the drive held before the guest ran
+    faults: tuple = ()  # inject-error rules of blkdebug under it (style "blockdev" only): {"iotype": "read", "sector": 9}
 
     def is_counted_on(self):
         """Does the guest write to it?"""
@@ -47,8 +49,17 @@ class Drive:
             readonly = ",readonly=on" if self.readonly else ""
             return ["-drive", f"file={self.path},format={self.format},if=none,id={self.name}{readonly}"]
         readonly = ",read-only=on" if self.readonly else ""
-        return ["-blockdev", f"driver=file,node-name=file-{self.name},filename={self.path}{readonly}",
-                "-blockdev", f"driver={self.format},node-name=node-{self.name},file=file-{self.name}{readonly}"]
+        file = f"driver=file,node-name=file-{self.name},filename={self.path}{readonly}"
+        return ["-blockdev", file] + self._fault_node() + [
+            "-blockdev", f"driver={self.format},node-name=node-{self.name},"
+                         f"file={'faulty' if self.faults else 'file'}-{self.name}{readonly}"]
+
+    def _fault_node(self):
+        if not self.faults:
+            return []
+        rules = [{"event": "none", "errno": 5, **rule} for rule in self.faults]
+        return ["-blockdev", json.dumps({"driver": "blkdebug", "node-name": f"faulty-{self.name}",
+                                         "image": f"file-{self.name}", "inject-error": rules})]
 
     def _device(self, boot_index):
         drive = self.name if self.style == "drive" else f"node-{self.name}"
@@ -60,20 +71,21 @@ class Drive:
 
 
 def build_guest(folder, count, pace=0):
-    """The guest's boot sector, told how many drives to count on and how long to rest after each round."""
+    """The guest's boot sector and the rest of it in sector 2, told how many drives to count on and how long to rest
+    after each round."""
     source, code = repo / "tests/guest/guest.S", pathlib.Path(folder) / "guest.bin"
     if not code.exists():
         subprocess.run(["as", "--32", "-o", f"{code}.o", source], check=True)
         subprocess.run(["ld", "-m", "elf_i386", "-Ttext", "0x7c00", "--oformat", "binary", "-o", code, f"{code}.o"],
                        check=True)
-    sector = bytearray(code.read_bytes())
-    assert len(sector) == 512
-    sector[508], sector[509] = pace, count
-    return bytes(sector)
+    code = bytearray(code.read_bytes())
+    assert len(code) == 1024
+    code[508], code[509] = pace, count
+    return bytes(code[:512] + bytes(512) + code[512:])
 
 
 def fill_base(path, size, seed, boot=b""):
-    """A flat image: random data, zeros, holes, single blocks in between; the boot sector in front."""
+    """A flat image: random data, zeros, holes, single blocks in between; the guest's code in front."""
     generator = random.Random(seed)
     with open(path, "wb") as image:
         image.truncate(size)

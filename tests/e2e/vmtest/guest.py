@@ -2,13 +2,17 @@
 """A running QEMU with the counting guest in it."""
 import ctypes
 import os
-import signal
 import pathlib
+import signal
+import struct
 import subprocess
 import time
 
 from .env import qemu_binary, wait_for
 from .qmp import Qmp
+
+# Where tests/guest/guest.S keeps what it measures.
+ROUND, TICKS, TIMES, TIMES_KEPT, PM_TIMER_HZ = 0x107FF0, 0x700, 0x60000, 16384, 3579545
 
 
 def _end_with_parent():
@@ -85,6 +89,34 @@ class Guest:
         """Waits until the guest has done so many rounds more than now."""
         goal = self.rounds() + more
         return wait_for(lambda: self.rounds() >= goal and self.rounds(), seconds, f"round {goal} of the guest")
+
+    # What the guest has measured: see the head of guest.S. --------------------------------------------------------
+
+    def _memory(self, address, size):
+        path = f"{self.serial}.memory"
+        self.qmp.cmd("pmemsave", {"val": address, "size": size, "filename": path})
+        return pathlib.Path(path).read_bytes()
+
+    def round_now(self):
+        """The round that the guest is in, at this moment; rounds() is up to 16 behind."""
+        return struct.unpack("<I", self._memory(ROUND, 4))[0]
+
+    def write_times(self, since):
+        """The slowest write of each round from `since` up to now, in seconds, good to a microsecond or two.
+
+        The guest's clock stands still while it is stopped, so that a write that waits for "cont" is not slow by that.
+        """
+        now = self.round_now()
+        assert now - since < TIMES_KEPT, f"round {since} is forgotten in round {now}"
+        tsc, pm_timer = struct.unpack("<II", self._memory(TICKS, 8))
+        unit = 1024 * (pm_timer / PM_TIMER_HZ) / tsc
+        times = struct.unpack(f"<{TIMES_KEPT}I", self._memory(TIMES, 4 * TIMES_KEPT))
+        return [times[number % TIMES_KEPT] * unit for number in range(max(since, 1), now)]
+
+    def worst_write(self, since):
+        return max(self.write_times(since), default=0.0)
+
+    # Its state ---------------------------------------------------------------------------------------------------
 
     def is_running(self):
         return self.qmp.cmd("query-status")["running"]
