@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Every command of a run refused once, cut off once, and interrupted by a signal once: always undone.
 
-The list of commands is that of a run that went well, so a new step is covered by itself.
+A new step is covered by itself: see vmtest/commands.py.
 """
 import collections
 import os
@@ -12,40 +12,16 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from vmtest import Run, Scenario, main, product, standard_drives
-
-# Asking again and again: these come any number of times, one of each is enough.
-QUERIES = {"query-jobs", "query-block-jobs", "query-migrate", "query-status", "query-block", "query-named-block-nodes",
-           "query-blockstats"}
-
-
-def positions(proxy):
-    """(command, nth) of everything that was sent."""
-    count = collections.Counter()
-    for name in proxy.names():
-        count[name] += 1
-        if name not in QUERIES or count[name] == 1:
-            yield name, count[name]
+from vmtest.commands import commands_of_a_good_run
 
 
 def scenario(version):
     return Scenario(version, drives=standard_drives(count=1, size=4 << 20, with_odd_ones=False))
 
 
-def commands_of_a_good_run(s, options):
-    proxy = s.add_proxy()
-    run = s.backup(*options)
-    run.must_succeed()
-    proxy.close()
-    os.unlink(s.archive)
-    # That a descriptor cannot be closed means that it is not there.
-    return [p for p in positions(proxy) if p[0] not in ("qmp_capabilities", "closefd")]
-
-
 def attempt(s, options, number, prepare, during=None, may_need_cleanup=False):
     """One run through a fresh proxy; returns its exit status. Whatever it was, QEMU must be as before."""
     os.path.exists(s.archive) and os.unlink(s.archive)
-    if os.path.exists(s.path("proxy")):
-        os.unlink(s.path("proxy"))
     rule = prepare(s.add_proxy())
     run = s.backup(*options)
     if during:
@@ -55,7 +31,7 @@ def attempt(s, options, number, prepare, during=None, may_need_cleanup=False):
     try:
         if may_need_cleanup and says_cleanup(run):
             assert status != 0, "left-overs, and yet it says that all is well"
-            assert Run(["cleanup", s.proxy.path], env=s.env).wait(30) == 0
+            s.cleanup()
         s.must_be_untouched(rounds=16)
         assert status in (0, 3) or not os.path.exists(s.archive), "an archive although it failed"
         if status in (0, 3):

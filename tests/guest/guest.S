@@ -19,8 +19,8 @@
  * at 0x60000, word n % 16384 for round n. What a tick is worth stands at 0x700: so many ticks passed in so many of the
  * 3,579,545 Hz of the PM timer. Both stand still while the guest is stopped.
  *
- * Assembled by as --32 (16-bit code), linked to 0x7c00; drives need at least 2048 sectors (1 MiB). The second half of
- * the code lies in sector 2 of the first drive, sector 1 being taken.
+ * Assembled by as --32 (16-bit code), linked to 0x7c00: the first three sectors of the first drive, of which sector 1 is
+ * left out. Drives need at least 2048 sectors (1 MiB).
  */
         .code16
         .set    TELLS, 0x520            /* what INT 13h function 48h tells of a drive */
@@ -202,6 +202,7 @@ pace:   .byte   0
 drives: .byte   0
         .word   0xaa55
 
+        .org    1024                    /* sector 1 belongs to the drive */
 more:                                   /* the second half */
 begin:  push    %eax                    /* a write begins */
         push    %edx
@@ -309,4 +310,4 @@ putc:   push    %dx
         pop     %dx
         ret
 
-        .org    1024
+        .org    1536

@@ -71,17 +71,16 @@ class Drive:
 
 
 def build_guest(folder, count, pace=0):
-    """The guest's boot sector and the rest of it in sector 2, told how many drives to count on and how long to rest
-    after each round."""
+    """The guest's code, told how many drives to count on and how long to rest after each round."""
     source, code = repo / "tests/guest/guest.S", pathlib.Path(folder) / "guest.bin"
     if not code.exists():
         subprocess.run(["as", "--32", "-o", f"{code}.o", source], check=True)
         subprocess.run(["ld", "-m", "elf_i386", "-Ttext", "0x7c00", "--oformat", "binary", "-o", code, f"{code}.o"],
                        check=True)
     code = bytearray(code.read_bytes())
-    assert len(code) == 1024
+    assert len(code) == 1536
     code[508], code[509] = pace, count
-    return bytes(code[:512] + bytes(512) + code[512:])
+    return bytes(code)
 
 
 def fill_base(path, size, seed, boot=b""):

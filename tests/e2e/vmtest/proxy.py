@@ -283,9 +283,11 @@ class _Pair:
                     end.sendall(data)
                 else:
                     socket.send_fds(end, [data], [fd])
-                    os.close(fd)
         except OSError:
             pass  # that side has gone; the pump sees it too
+        finally:
+            if fd is not None:
+                os.close(fd)
 
     def to_client(self, message):
         self.pass_on("reply", message, None)

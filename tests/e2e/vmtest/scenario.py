@@ -41,6 +41,9 @@ class Scenario(Lab):
         self.sockets = self.vm.sockets()
 
     def add_proxy(self):
+        """A fresh one, in the place of an earlier one that was closed."""
+        if os.path.exists(self.path("proxy")):
+            os.unlink(self.path("proxy"))
         self.proxy = Proxy(self.path("proxy"), self.vm.monitor)
         self.at_end(self.proxy.close)
         return self.proxy
@@ -55,6 +58,13 @@ class Scenario(Lab):
         """vmabackup backup in the background, through the proxy if there is one."""
         monitor = self.proxy.path if self.proxy else self.vm.monitor
         return self.run("backup", "--json", "-o", output or self.archive, *arguments, monitor, **options)
+
+    def cleanup(self, *arguments, status=0):
+        """vmabackup cleanup, on the monitor that the run had: its journal is found by that."""
+        run = self.run("cleanup", *arguments, self.proxy.path if self.proxy else self.vm.monitor)
+        got = run.wait(30)
+        assert got == status, f"cleanup: exit status {got} instead of {status}: {run.report()}"
+        return run
 
     # Moments ---------------------------------------------------------------------------------------------------
 
