@@ -48,6 +48,7 @@ void backup_note(struct backup *b, const char *format, ...)
     text = g_strdup_vprintf(format, args);
     va_end(args);
     model_log(&b->model, MODEL_INFO, g_get_real_time() / G_USEC_PER_SEC, "%s", text);
+    backup_emit(b, &(struct model_event){.type = MODEL_EV_NOTE, .drive = -1, .text = text});
 }
 
 void backup_set_phase(struct backup *b, enum model_phase phase)

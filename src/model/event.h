@@ -16,6 +16,7 @@ enum model_event_type {
     MODEL_EV_IMPACT,   /* how the guest fares: model.impact; at most once per second */
     MODEL_EV_LIMIT,    /* drive (-1 = all), old_value, new_value, text = by whom */
     MODEL_EV_LOG,      /* level, text, hint: any other fact; errors and warnings too */
+    MODEL_EV_NOTE,     /* text: for the screen's log only; plain lines tell it from the event that comes with it */
     MODEL_EV_REPLY,    /* to a command: id, ok, text */
     MODEL_EV_RESULT,   /* last of all: model.exit_status, outcome, next */
 };

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/json_fields.h"
 
 #define FORMAT_VERSION 1
 
@@ -37,12 +38,6 @@ static void put_text(json_object *o, const char *name, const char *text)
     json_object_object_add(o, name, safe ? json_object_new_string(safe) : NULL);
 }
 
-/* The same for a field of the model, where empty means unknown. */
-static void put_field(json_object *o, const char *name, const char *field)
-{
-    put_text(o, name, *field ? field : NULL);
-}
-
 static void put_number(json_object *o, const char *name, uint64_t value)
 {
     json_object_object_add(o, name, value == MODEL_UNKNOWN ? NULL : json_object_new_uint64(value));
@@ -53,15 +48,75 @@ static void put_bool(json_object *o, const char *name, bool value)
     json_object_object_add(o, name, json_object_new_boolean(value));
 }
 
-static void put_state(json_object *o, enum model_state state)
-{
-    g_autofree char *lower = g_ascii_strdown(model_state_word(state), -1);
-    put_text(o, "state", lower); /* "fail": capitals are for eyes */
-}
-
 static void put_id(json_object *o, const struct model *m, int drive)
 {
     put_text(o, "id", drive >= 0 ? m->drives[drive].name : NULL);
+}
+
+static json_object *word(const char *text)
+{
+    g_autofree char *lower = g_ascii_strdown(text, -1); /* "fail": capitals are for eyes */
+    return json_object_new_string(lower);
+}
+
+/* A digit of a map is the mean of its cells, 0 … f. */
+static json_object *map_digits(const uint8_t *cells, size_t len)
+{
+    char digits[JSON_MAP_DIGITS + 1] = {0};
+    size_t each = len / JSON_MAP_DIGITS;
+    for (size_t i = 0; i < JSON_MAP_DIGITS; i++) {
+        unsigned sum = 0;
+        for (size_t k = 0; k < each; k++)
+            sum += cells[i * each + k];
+        digits[i] = "0123456789abcdef"[sum / each / 16];
+    }
+    return json_object_new_string(digits);
+}
+
+static json_object *value_of(const struct json_field *f, const char *at)
+{
+    uint64_t size = f->kind == JSON_SIZE || f->kind == JSON_MS ? *(const uint64_t *)at : 0;
+    g_autofree char *text = f->kind == JSON_TEXT && *at ? text_make_safe(at) : NULL;
+    switch (f->kind) {
+    case JSON_TEXT:
+        return text ? json_object_new_string(text) : NULL;
+    case JSON_SIZE:
+        return size == MODEL_UNKNOWN ? NULL : json_object_new_uint64(size);
+    case JSON_MS:
+        return size == MODEL_UNKNOWN ? NULL : json_object_new_double((double)size / 1000);
+    case JSON_COUNT:
+        return json_object_new_int64(*(const unsigned *)at);
+    case JSON_STATUS:
+        return json_object_new_int(*(const int *)at);
+    case JSON_CLOCK:
+        return json_object_new_int64(*(const int64_t *)at);
+    case JSON_FLAG:
+        return json_object_new_boolean(*(const bool *)at);
+    case JSON_STATE:
+        return word(model_state_word(*(const enum model_state *)at));
+    case JSON_PHASE:
+        return word(model_phase_word(*(const enum model_phase *)at));
+    case JSON_BOTTLENECK:
+        return word(model_bottleneck_word(*(const enum model_bottleneck *)at));
+    case JSON_MAP:
+        return map_digits((const uint8_t *)at, f->len);
+    }
+    return NULL;
+}
+
+static bool is_zero(const struct json_field *f, const char *at)
+{
+    for (size_t i = 0; i < (f->kind == JSON_TEXT ? 1 : f->len); i++)
+        if (at[i])
+            return false;
+    return true;
+}
+
+static void put_fields(json_object *o, const struct json_field *fields, const void *of)
+{
+    for (const struct json_field *f = fields; f->name; f++)
+        if (!f->is_quiet || !is_zero(f, (const char *)of + f->offset))
+            json_object_object_add(o, f->name, value_of(f, (const char *)of + f->offset));
 }
 
 /* ---- events: each adds what is its own ---- */
@@ -73,107 +128,55 @@ static void add_hello(json_object *o, const struct json_stream *s)
     put_text(o, "job", s->job);
 }
 
-static void add_guest(json_object *o, const struct model *m)
-{
-    put_field(o, "name", m->guest);
-    put_field(o, "state", m->guest_state);
-    put_field(o, "qemu", m->qemu);
-    put_field(o, "socket", m->monitor);
-    put_bool(o, "lost", m->is_monitor_lost);
-}
-
-static json_object *planned_device(const struct model_drive *d)
-{
-    json_object *o = json_object_new_object();
-    put_text(o, "id", d->name);
-    put_text(o, "kind", d->is_vmstate ? "vmstate" : "drive");
-    put_field(o, "node", d->node);
-    put_field(o, "format", d->format);
-    put_number(o, "size", d->size);
-    put_number(o, "used", d->used);
-    put_bool(o, "included", d->is_included);
-    put_bool(o, "guarded", d->is_guarded);
-    put_number(o, "limit", d->limit);
-    put_field(o, "note", d->note);
-    return o;
-}
-
 static void add_plan(json_object *o, const struct model *m)
 {
     json_object *devices = json_object_new_array();
-    put_field(o, "sink", m->target);
-    put_field(o, "recipe", m->recipe);
-    put_number(o, "total", m->total);
-    put_number(o, "free", m->free_bytes);
-    put_field(o, "same_as", m->same_as);
-    for (unsigned i = 0; i < m->n_drives; i++)
-        json_object_array_add(devices, planned_device(&m->drives[i]));
+    put_fields(o, json_plan_fields, m);
+    for (unsigned i = 0; i < m->n_drives; i++) {
+        json_object *device = json_object_new_object();
+        put_text(device, "id", m->drives[i].name);
+        put_text(device, "kind", m->drives[i].is_vmstate ? "vmstate" : "drive");
+        put_fields(device, json_planned_fields, &m->drives[i]);
+        json_object_array_add(devices, device);
+    }
     json_object_object_add(o, "devices", devices);
+}
+
+static void add_checks(json_object *o, const struct model *m)
+{
+    json_object *checks = json_object_new_array();
+    for (unsigned i = 0; i < m->n_checks; i++) {
+        json_object *check = json_object_new_object();
+        json_object_object_add(check, "state", word(model_state_word(m->checks[i].state)));
+        put_text(check, "text", m->checks[i].text);
+        json_object_array_add(checks, check);
+    }
+    json_object_object_add(o, "checks", checks);
 }
 
 static void add_phase(json_object *o, const struct model *m)
 {
-    put_text(o, "phase", model_phase_word(m->phase));
-    put_number(o, "pause_ms", m->pause_ms);
-    if (m->phase != MODEL_CONNECT_FAILED)
-        return;
-    put_field(o, "text", m->failure);
-    put_field(o, "hint", m->advice);
-    put_number(o, "attempt", m->attempt);
-    put_number(o, "retry_in_ms", m->retry_in_ms);
+    put_fields(o, json_phase_fields, m);
+    if (m->phase == MODEL_CONNECT_FAILED)
+        put_fields(o, json_failure_fields, m);
+    if (m->phase <= MODEL_CONNECT_FAILED)
+        add_checks(o, m);
 }
 
-/* What moves of a row; the same in "drive" and in "progress". */
+/* What moves of a row; the same in "drive", "progress" and "result". */
 static void add_row(json_object *o, const struct model_drive *d)
 {
     put_text(o, "id", d->name);
-    put_state(o, d->state);
-    put_number(o, "size", d->size);
-    put_number(o, "done", d->done);
-    put_number(o, "zero", d->zero);
-    put_number(o, "rate", d->rate);
-    put_number(o, "limit", d->limit);
-    put_bool(o, "binding", d->is_limit_binding);
+    put_fields(o, json_row_fields, d);
     put_text(o, "paused_by",
              d->is_paused_by_operator ? "operator"
              : d->is_paused_by_target ? "target"
                                       : NULL);
-    put_number(o, "eta_ms", d->eta_ms);
-    put_number(o, "stalled_ms", d->stalled_ms);
-    put_number(o, "retries", d->retries);
 }
 
-static void add_drive(json_object *o, const struct model *m, int drive)
-{
-    if (drive < 0)
-        return;
-    const struct model_drive *d = &m->drives[drive];
-    add_row(o, d);
-    put_number(o, "average", d->average);
-    put_number(o, "peak", d->peak);
-    put_number(o, "elapsed_ms", d->elapsed_ms);
-    put_field(o, "note", d->note);
-}
-
-static void add_progress(json_object *o, const struct model *m)
+static void add_rows(json_object *o, const struct model *m)
 {
     json_object *devices = json_object_new_array();
-    put_text(o, "phase", model_phase_word(m->phase));
-    put_number(o, "done", m->done);
-    put_number(o, "total", m->total);
-    put_number(o, "zero", m->zero);
-    put_number(o, "in_rate", m->in_rate);
-    put_number(o, "out_rate", m->out_rate);
-    put_number(o, "written", m->written);
-    put_number(o, "free", m->free_bytes);
-    put_number(o, "need", m->need_bytes);
-    put_bool(o, "target_full", m->is_target_full);
-    put_number(o, "spool_used", m->spool_used);
-    put_number(o, "spool_size", m->spool_size);
-    put_number(o, "elapsed_ms", m->elapsed_ms);
-    put_number(o, "eta_ms", m->eta_ms);
-    put_number(o, "data_age_ms", m->data_age_ms);
-    put_text(o, "bottleneck", model_bottleneck_word(m->bottleneck));
     for (unsigned i = 0; i < m->n_drives; i++) {
         if (!m->drives[i].is_included)
             continue;
@@ -182,20 +185,6 @@ static void add_progress(json_object *o, const struct model *m)
         json_object_array_add(devices, device);
     }
     json_object_object_add(o, "devices", devices);
-}
-
-static void put_ms(json_object *o, const char *name, uint64_t us)
-{
-    json_object_object_add(o, name, us == MODEL_UNKNOWN ? NULL : json_object_new_double((double)us / 1000));
-}
-
-static void add_impact(json_object *o, const struct model *m)
-{
-    put_ms(o, "write_ms", m->impact.write_us);
-    put_ms(o, "base_ms", m->impact.base_us);
-    put_ms(o, "p99_ms", m->impact.p99_us);
-    put_number(o, "stalls", m->impact.stalls);
-    put_bool(o, "slowing", m->impact.is_slowing);
 }
 
 static void add_limit(json_object *o, const struct model *m, const struct model_event *e)
@@ -248,14 +237,9 @@ static void add_result(json_object *o, const struct model *m)
 {
     json_object *missing = json_object_new_array();
     put_text(o, "status", result_word(m->exit_status));
-    json_object_object_add(o, "exit", json_object_new_int(m->exit_status));
-    put_field(o, "text", m->outcome);
-    put_field(o, "hint", m->next);
-    put_field(o, "sink", m->target);
-    put_number(o, "bytes", m->archive_bytes);
-    put_number(o, "elapsed_ms", m->elapsed_ms);
-    put_number(o, "pause_ms", m->pause_ms);
-    put_bool(o, "verified", m->is_verified);
+    put_fields(o, json_result_fields, m);
+    put_fields(o, json_progress_fields, m); /* the last figures */
+    add_rows(o, m);
     for (unsigned i = 0; i < m->n_drives; i++) {
         const struct model_drive *d = &m->drives[i];
         if (d->is_included && d->state != MODEL_OK && d->state != MODEL_WARN)
@@ -272,8 +256,7 @@ static const char *event_word(const struct model_event *e)
         [MODEL_EV_HELLO] = "hello",   [MODEL_EV_GUEST] = "guest", [MODEL_EV_PLAN] = "plan",
         [MODEL_EV_PHASE] = "phase",   [MODEL_EV_DRIVE] = "drive", [MODEL_EV_PROGRESS] = "progress",
         [MODEL_EV_LIMIT] = "limit",   [MODEL_EV_LOG] = "log",     [MODEL_EV_REPLY] = "reply",
-        [MODEL_EV_IMPACT] = "impact",
-        [MODEL_EV_RESULT] = "result",
+        [MODEL_EV_IMPACT] = "impact", [MODEL_EV_NOTE] = "note",   [MODEL_EV_RESULT] = "result",
     };
     return e->type == MODEL_EV_LOG && e->level == MODEL_ERROR ? "error" : words[e->type];
 }
@@ -295,7 +278,7 @@ static void add_own(json_object *o, const struct json_stream *s, const struct mo
         add_hello(o, s);
         break;
     case MODEL_EV_GUEST:
-        add_guest(o, m);
+        put_fields(o, json_guest_fields, m);
         break;
     case MODEL_EV_PLAN:
         add_plan(o, m);
@@ -304,18 +287,21 @@ static void add_own(json_object *o, const struct json_stream *s, const struct mo
         add_phase(o, m);
         break;
     case MODEL_EV_DRIVE:
-        add_drive(o, m, e->drive);
+        if (e->drive >= 0)
+            add_row(o, &m->drives[e->drive]);
         break;
     case MODEL_EV_PROGRESS:
-        add_progress(o, m);
+        put_fields(o, json_progress_fields, m);
+        add_rows(o, m);
         break;
     case MODEL_EV_IMPACT:
-        add_impact(o, m);
+        put_fields(o, json_impact_fields, m);
         break;
     case MODEL_EV_LIMIT:
         add_limit(o, m, e);
         break;
     case MODEL_EV_LOG:
+    case MODEL_EV_NOTE:
         add_log(o, m, e);
         break;
     case MODEL_EV_REPLY:
@@ -342,4 +328,42 @@ char *json_stream_event(struct json_stream *s, const struct model *m, const stru
         NULL);
     json_object_put(o);
     return line;
+}
+
+/* ---- how it stands ---- */
+
+/* The log's lines, each with the time it had; a hint belongs to the line before it. */
+static void add_notes(GString *out, struct json_stream *s, const struct model *m)
+{
+    for (unsigned i = 0; i < m->n_log; i++) {
+        const struct model_log_line *line = &m->log[i];
+        bool has_hint = i + 1 < m->n_log && m->log[i + 1].level == MODEL_HINT;
+        struct model_event e = {.type = MODEL_EV_NOTE,
+                                .drive = -1,
+                                .level = line->level,
+                                .text = line->text,
+                                .hint = has_hint ? m->log[i + 1].text : NULL};
+        g_autofree char *text = json_stream_event(s, m, &e, line->when_s * G_USEC_PER_SEC);
+        g_string_append(out, text);
+        i += has_hint;
+    }
+}
+
+char *json_stream_state(struct json_stream *s, const struct model *m, int64_t now_us)
+{
+    static const enum model_event_type types[] = {MODEL_EV_HELLO, MODEL_EV_GUEST,    MODEL_EV_PLAN,
+                                                  MODEL_EV_PHASE, MODEL_EV_PROGRESS, MODEL_EV_IMPACT};
+    GString *out = g_string_new(NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
+        struct model_event e = {.type = types[i], .drive = -1};
+        g_autofree char *line = json_stream_event(s, m, &e, now_us);
+        g_string_append(out, line);
+    }
+    add_notes(out, s, m);
+    if (m->phase == MODEL_DONE) {
+        struct model_event e = {.type = MODEL_EV_RESULT, .drive = -1};
+        g_autofree char *line = json_stream_event(s, m, &e, now_us);
+        g_string_append(out, line);
+    }
+    return g_string_free(out, FALSE);
 }

@@ -291,6 +291,7 @@ char *plain_event(struct plain *p, const struct model *m, const struct model_eve
     g_assert(e->drive < (int)m->n_drives);
     switch (e->type) {
     case MODEL_EV_HELLO:
+    case MODEL_EV_NOTE:
     case MODEL_EV_IMPACT: /* a warning tells when it matters */
         break;
     case MODEL_EV_GUEST:

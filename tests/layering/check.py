@@ -24,7 +24,7 @@ MAY_INCLUDE = {
 # A library header and the only files (regular expressions over the path) that may see it.
 LIBRARY_ONLY_IN = {
     r"uv\.h": r"^(\w+/\w+_uv\.[ch]|(backup|console|cli|sink)/.*)$",
-    r"json-c/.*": r"^(qmp/.*|model/(json|ndjson|describe)\w*\.c|backup/(journal|describe)\.c|cli/\w+\.c)$",
+    r"json-c/.*": r"^(qmp/.*|model/(json|replay)\w*\.c|backup/(journal|describe)\.c|cli/\w+\.c)$",
     r"(n?curses\w*|term|ncursesw/.*)\.h": r"^ui/term\.c$",
     r"libnbd\.h": r"^(nbd/client\.[ch]|cli/.*)$",
     r"zstd.*\.h": r"^sink/.*$",

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "model/json_fields.h"
+
+#define FIELD(type, kind, name, member) {name, kind, offsetof(struct type, member), sizeof(((struct type *)0)->member), false}
+#define QUIET(type, kind, name, member) {name, kind, offsetof(struct type, member), sizeof(((struct type *)0)->member), true}
+#define M(kind, name, member)           FIELD(model, JSON_##kind, name, member)
+#define M_QUIET(kind, name, member)     QUIET(model, JSON_##kind, name, member)
+#define D(kind, name, member)           FIELD(model_drive, JSON_##kind, name, member)
+#define D_QUIET(kind, name, member)     QUIET(model_drive, JSON_##kind, name, member)
+#define END                             {NULL, JSON_TEXT, 0, 0, false}
+
+/* clang-format off */
+const struct json_field json_guest_fields[] = {
+    M(TEXT, "name", guest),
+    M(TEXT, "state", guest_state),
+    M(TEXT, "qemu", qemu),
+    M(TEXT, "socket", monitor),
+    M(FLAG, "lost", is_monitor_lost),
+    END,
+};
+const struct json_field json_plan_fields[] = {
+    M(TEXT, "sink", target),
+    M(TEXT, "recipe", recipe),
+    M(SIZE, "total", total),
+    M(SIZE, "free", free_bytes),
+    M(TEXT, "same_as", same_as),
+    M_QUIET(TEXT, "compression", compression),
+    M_QUIET(SIZE, "need", need_bytes),
+    M_QUIET(FLAG, "pipe", is_pipe),
+    M_QUIET(TEXT, "agent", agent),
+    M_QUIET(SIZE, "limit", global_limit),
+    END,
+};
+const struct json_field json_phase_fields[] = {
+    M(PHASE, "phase", phase),
+    M(SIZE, "pause_ms", pause_ms),
+    END,
+};
+/* of a phase "unreachable" */
+const struct json_field json_failure_fields[] = {
+    M(TEXT, "text", failure),
+    M(TEXT, "hint", advice),
+    M(COUNT, "attempt", attempt),
+    M(SIZE, "retry_in_ms", retry_in_ms),
+    END,
+};
+const struct json_field json_progress_fields[] = {
+    M(PHASE, "phase", phase),
+    M(SIZE, "done", done),
+    M(SIZE, "total", total),
+    M(SIZE, "zero", zero),
+    M(SIZE, "in_rate", in_rate),
+    M(SIZE, "out_rate", out_rate),
+    M(SIZE, "written", written),
+    M_QUIET(SIZE, "packed", packed),
+    M(SIZE, "free", free_bytes),
+    M(SIZE, "need", need_bytes),
+    M(FLAG, "fits", will_fit),
+    M(FLAG, "target_full", is_target_full),
+    M(SIZE, "spool_used", spool_used),
+    M(SIZE, "spool_size", spool_size),
+    M_QUIET(COUNT, "buffers_used", buffers_used),
+    M_QUIET(COUNT, "buffers_total", buffers_total),
+    M_QUIET(SIZE, "no_buffers_ms", no_buffers_ms),
+    M_QUIET(SIZE, "sink_stuck_ms", sink_stuck_ms),
+    M_QUIET(SIZE, "limit", global_limit),
+    M_QUIET(CLOCK, "started_s", started_s),
+    M(SIZE, "elapsed_ms", elapsed_ms),
+    M(SIZE, "eta_ms", eta_ms),
+    M(SIZE, "pause_ms", pause_ms),
+    M(SIZE, "data_age_ms", data_age_ms),
+    M_QUIET(FLAG, "lost", is_monitor_lost),
+    M_QUIET(SIZE, "retry_in_ms", retry_in_ms),
+    M(BOTTLENECK, "bottleneck", bottleneck),
+    M_QUIET(TEXT, "agent", agent),
+    M_QUIET(COUNT, "drives_lost", n_lost),
+    M_QUIET(COUNT, "leftovers", n_leftovers),
+    END,
+};
+const struct json_field json_impact_fields[] = {
+    M(MS, "write_ms", impact.write_us),
+    M(MS, "base_ms", impact.base_us),
+    M(MS, "p99_ms", impact.p99_us),
+    M(COUNT, "stalls", impact.stalls),
+    M(FLAG, "slowing", impact.is_slowing),
+    M_QUIET(SIZE, "ceiling", impact.ceiling),
+    M_QUIET(SIZE, "held_back_ms", impact.held_back_ms),
+    END,
+};
+const struct json_field json_result_fields[] = {
+    M(STATUS, "exit", exit_status),
+    M(TEXT, "text", outcome),
+    M(TEXT, "hint", next),
+    M(TEXT, "sink", target),
+    M(SIZE, "bytes", archive_bytes),
+    M(FLAG, "verified", is_verified),
+    END,
+};
+
+const struct json_field json_planned_fields[] = {
+    D(TEXT, "node", node),
+    D(TEXT, "format", format),
+    D(SIZE, "size", size),
+    D(SIZE, "used", used),
+    D(FLAG, "included", is_included),
+    D(FLAG, "guarded", is_guarded),
+    D(SIZE, "limit", limit),
+    D_QUIET(SIZE, "limit_wanted", limit_wanted),
+    D(TEXT, "note", note),
+    END,
+};
+const struct json_field json_row_fields[] = {
+    D(STATE, "state", state),
+    D(SIZE, "size", size),
+    D(SIZE, "done", done),
+    D(SIZE, "zero", zero),
+    D(SIZE, "rate", rate),
+    D(SIZE, "average", average),
+    D(SIZE, "peak", peak),
+    D(SIZE, "limit", limit),
+    D_QUIET(SIZE, "limit_wanted", limit_wanted),
+    D_QUIET(FLAG, "limit_shared", is_limit_shared),
+    D(FLAG, "binding", is_limit_binding),
+    D_QUIET(FLAG, "slowed", is_slowed),
+    D_QUIET(FLAG, "paused_by_operator", is_paused_by_operator),
+    D_QUIET(FLAG, "paused_by_target", is_paused_by_target),
+    D_QUIET(FLAG, "guarded", is_guarded),
+    D(SIZE, "eta_ms", eta_ms),
+    D(SIZE, "elapsed_ms", elapsed_ms),
+    D(SIZE, "stalled_ms", stalled_ms),
+    D(COUNT, "retries", retries),
+    D_QUIET(FLAG, "may_retry", may_retry),
+    D_QUIET(FLAG, "keeps_instant", keeps_instant),
+    D_QUIET(CLOCK, "instant_us", instant_us),
+    D_QUIET(FLAG, "instant_own", is_instant_own),
+    D_QUIET(SIZE, "filter_bytes", filter_bytes),
+    D_QUIET(SIZE, "filter_rate", filter_rate),
+    D(TEXT, "note", note),
+    D_QUIET(TEXT, "error", error),
+    D_QUIET(TEXT, "hint", hint),
+    D_QUIET(MAP, "map_held", map_held),
+    D_QUIET(MAP, "map_zero", map_zero),
+    END,
+};
+/* clang-format on */
