@@ -94,7 +94,7 @@ static bool is_incomplete(const struct backup *b)
         if (!d->is_guarded && !d->is_read_only)
             return true;
     }
-    return b->is_ram_lost || (!b->is_freed_from_qemu && !b->is_qemu_gone);
+    return b->is_ram_lost || b->agent.has_failed || (!b->is_freed_from_qemu && !b->is_qemu_gone);
 }
 
 static void set_outcome(struct backup *b)
@@ -157,6 +157,7 @@ void backup_end(struct backup *b)
     b->is_ending = true;
     b->ending_since_ms = uv_now(b->loop);
     monitor_stop(b);
+    agent_close(b);
     close_connections(b);
     g_clear_pointer(&b->nbd_listener, nbd_listener_close);
     target_close(b, b->options.keep_partial);
@@ -267,6 +268,7 @@ void backup_fail(struct backup *b, const GError *error)
     if (b->writer)
         writer_discard(b->writer); /* what still comes is answered and dropped */
     ram_interrupt(b);
+    agent_interrupt(b);
     steps_run(b->steps, recipe_undo_all(b), false, on_failure_undone, b);
     steps_abort(b->steps, copy);
 }
@@ -347,6 +349,7 @@ static void on_tick(uv_timer_t *timer)
     notice_own_stall(b, now);
     monitor_on_tick(b);
     ram_on_tick(b);
+    agent_on_tick(b);
     jobs_on_tick(b);
     check_full(b, now);
     warn_of_space(b);
@@ -372,6 +375,7 @@ static void copy_options(struct backup_options *to, const struct backup_options 
     to->target = g_strdup(from->target);
     to->spool_dir = g_strdup(from->spool_dir);
     to->log_path = g_strdup(from->log_path);
+    to->agent = g_strdup(from->agent);
     g_ptr_array_ref(to->include);
     g_ptr_array_ref(to->exclude);
     g_array_ref(to->limits);

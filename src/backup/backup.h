@@ -38,6 +38,7 @@ struct backup_options {
     enum backup_guard guard;
     uint64_t spool_bytes;      /* 0 = the guest's RAM + 1 GiB, at most half of what is free */
     char *spool_dir;           /* NULL = TMPDIR or /var/tmp */
+    char *agent;               /* the guest agent's socket: freeze and thaw around the instant; NULL: do not */
     char *log_path;            /* NULL: TARGET.log beside a file, none otherwise */
     bool on_full_fails;
     unsigned on_full_minutes;  /* how long to wait for room */

@@ -2,7 +2,9 @@
 #include <string.h>
 #include "backup/cleanup_inside.h"
 #include "base/error.h"
+#include "qmp/agent_uv.h"
 
+#define THAW_MS   10000 /* an agent that is still at work on the freeze */
 #define MAX_POLLS 2000 /* of a job that was cancelled; each answer takes QEMU a turn of its loop */
 
 /* --- life --------------------------------------------------------------------------------------- */
@@ -38,6 +40,7 @@ void cleanup_finish(struct cleanup *c, const GError *error)
         return;
     c->is_over = true;
     g_clear_pointer(&c->qmp, qmp_close);
+    g_clear_pointer(&c->agent, agent_link_close);
     if (!copy && !c->is_dry_run)
         for (unsigned i = 0; i < c->records->len; i++)
             journal_forget(g_ptr_array_index(c->records, i));
@@ -62,6 +65,7 @@ static void say(struct cleanup *c, const struct action *a, const GError *error)
         [END_JOB] = "end job", [DELETE_NODE] = "delete node", [PUT_BACK] = "give back the drive of",
         [STOP_NBD_SERVER] = "stop QEMU's NBD server", [CANCEL_MIGRATION] = "cancel the RAM's migration", [RESTORE_PARAMS] = "restore migration parameters",
         [RESTORE_CAPABILITIES] = "restore migration capabilities", [RESUME] = "resume the guest",
+        [THAW] = "thaw the guest's file systems by agent",
     };
     g_autofree char *line = g_strdup_printf("%s%s%s%s%s%s", c->is_dry_run ? "would " : "", words[a->kind],
                                             a->name ? " " : "", a->name ? a->name : "", error ? ": " : "",
@@ -184,6 +188,22 @@ static void restore_params(struct cleanup *c)
     qmp_set_migration_params(c->qmp, &p, action_over, c);
 }
 
+static void on_thawed(void *user, int64_t number, const char *text, const GError *error)
+{
+    (void)number;
+    (void)text;
+    action_over(user, error);
+}
+
+static void thaw(struct cleanup *c, const char *socket)
+{
+    const struct agent_question question = {"guest-fsfreeze-thaw", .is_at_once = true, .timeout_ms = THAW_MS};
+
+    g_clear_pointer(&c->agent, agent_link_close);
+    c->agent = agent_link_new(c->loop, socket);
+    agent_link_ask(c->agent, &question, on_thawed, c);
+}
+
 void cleanup_act(struct cleanup *c)
 {
     const struct action *a;
@@ -223,6 +243,9 @@ void cleanup_act(struct cleanup *c)
         break;
     case RESUME:
         qmp_cont(c->qmp, action_over, c);
+        break;
+    case THAW:
+        thaw(c, a->name);
         break;
     }
 }

@@ -62,6 +62,8 @@ static void put_in_order(struct cleanup *c)
         cleanup_add(c->actions, RESTORE_CAPABILITIES, NULL, NULL);
     if (r && c->is_guest_stopped && (r->did_we_stop || (r->does_migrate && c->is_postmigrate)))
         cleanup_add(c->actions, RESUME, NULL, NULL);
+    if (r && *r->agent) /* last: only a guest that runs can answer */
+        cleanup_add(c->actions, THAW, r->agent, NULL);
     for (unsigned i = 0; qmp_can_pass_fds(c->qmp) && i < c->records->len; i++)
         add_fd_names(c, g_ptr_array_index(c->records, i));
     close_next_fd(c);

@@ -8,12 +8,13 @@
 #define PREFIX "vmb-" /* of all our names in QEMU */
 
 enum action_kind {
-    END_JOB, DELETE_NODE, PUT_BACK, STOP_NBD_SERVER, CANCEL_MIGRATION, RESTORE_PARAMS, RESTORE_CAPABILITIES, RESUME
+    END_JOB, DELETE_NODE, PUT_BACK, STOP_NBD_SERVER, CANCEL_MIGRATION, RESTORE_PARAMS, RESTORE_CAPABILITIES, RESUME,
+    THAW
 };
 
 struct action {
     enum action_kind kind;
-    char *name; /* job, node, device path */
+    char *name; /* job, node, device path, the agent's socket */
     char *node; /* PUT_BACK: the drive's own node */
 };
 
@@ -24,6 +25,7 @@ struct cleanup {
     void (*on_done)(void *user, unsigned n_actions, const GError *error);
     void *user;
     struct qmp *qmp;
+    struct agent_link *agent;
     struct journal *lock;
     GPtrArray *records; /* struct journal_record * */
     GArray *actions, *jobs, *snapshots, *inserted, *nodes;

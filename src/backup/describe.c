@@ -89,6 +89,7 @@ char *describe_run(const struct backup *b)
     json_object_object_add(root, "recipe", text(b->model.recipe));
     json_object_object_add(root, "instant", instant(b->instant_us));
     json_object_object_add(root, "ram", json_object_new_boolean(b->ram != RAM_NONE));
+    json_object_object_add(root, "frozen", json_object_new_boolean(b->options.agent && !b->agent.has_failed));
     json_object_object_add(root, "drives", saved_drives(b));
     json_object_object_add(root, "left_out", left_out(b));
     json_object_object_add(root, "not_savable", strings(b->unsavable));

@@ -185,6 +185,14 @@ static json_object *capabilities_of(const struct backup *b)
     return list;
 }
 
+/* Whoever thaws may be in another folder. */
+static char *agent_of(const struct backup *b)
+{
+    const char *path = b->options.agent;
+
+    return g_str_has_prefix(path, "unix:") ? g_strdup(path) : g_canonicalize_filename(path, NULL);
+}
+
 bool journal_write(struct journal *j, const struct backup *b, GError **error)
 {
     json_object *root = json_object_new_object();
@@ -200,6 +208,10 @@ bool journal_write(struct journal *j, const struct backup *b, GError **error)
                            json_object_new_boolean(b->ram == RAM_PLAIN && b->was_running && !b->has_resumed));
     json_object_object_add(root, "nbd-server", json_object_new_boolean(b->did_start_nbd_server));
     json_object_object_add(root, "drives", drives_of(b));
+    if (b->agent.is_frozen) {
+        g_autofree char *agent = agent_of(b);
+        json_object_object_add(root, "agent", json_object_new_string(agent));
+    }
     /* RAM that was left out has changed them, too. */
     if (b->ram != RAM_NONE || b->is_ram_lost)
         json_object_object_add(root, "capabilities", capabilities_of(b));
@@ -230,6 +242,7 @@ void journal_record_free(struct journal_record *r)
 {
     g_free(r->path);
     g_free(r->run_id);
+    g_free(r->agent);
     g_ptr_array_unref(r->capabilities);
     g_array_unref(r->drives);
     g_free(r);
@@ -294,6 +307,7 @@ static struct journal_record *record_of(const char *folder, const char *path, js
     r->is_of_monitor = g_strcmp0(theirs, key) == 0;
     r->is_alive = is_key_locked(folder, theirs);
     r->run_id = string_in(root, "run");
+    r->agent = string_in(root, "agent");
     r->capabilities = g_ptr_array_new_with_free_func(g_free);
     r->drives = g_array_new(FALSE, FALSE, sizeof(struct journal_drive));
     g_array_set_clear_func(r->drives, journal_drive_clear);

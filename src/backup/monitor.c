@@ -195,6 +195,7 @@ static void give_up(struct backup *b, const char *why)
     if (b->model.phase < MODEL_FINISH) /* by then everything is here already */
         backup_fail(b, error);
     b->is_given_up = true;
+    agent_give_up(b);
     steps_give_up(b->steps, error);
     if (b->is_check_wanted)
         backup_undone(b);

@@ -40,6 +40,7 @@ void backup_options_clear(struct backup_options *o)
     g_free(o->target);
     g_free(o->spool_dir);
     g_free(o->log_path);
+    g_free(o->agent);
     g_ptr_array_unref(o->include);
     g_ptr_array_unref(o->exclude);
     g_array_unref(o->limits);
@@ -182,6 +183,7 @@ GOptionGroup *backup_options_group(struct backup_options *o)
         CALL("limit", on_limit, "Speed limit of each drive, or of one (repeatable)", "[NAME=]RATE"),
         CALL("config", on_config, "Store a file in the archive (repeatable)", "[NAME=]FILE"),
         CALL("guard", on_guard, "How guest writes are kept safe: auto, filter or direct", "MODE"),
+        {"agent", 0, 0, G_OPTION_ARG_FILENAME, &o->agent, "Freeze the guest's file systems by its agent's socket", "SOCKET"},
         CALL("spool", on_spool, "Room for what arrives while the target is slow (default: RAM + 1G)", "SIZE"),
         {"spool-dir", 0, 0, G_OPTION_ARG_FILENAME, &o->spool_dir, "Where (default: TMPDIR or /var/tmp)", "DIR"},
         CALL("on-full", on_full, "Target full: wait[:MINUTES] (default, 10) or fail", "WHAT"),
@@ -208,6 +210,10 @@ bool backup_options_check(struct backup_options *o, GError **error)
     }
     if (o->target && !*o->target) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "target is empty; name a file, - or |COMMAND");
+        return false;
+    }
+    if (o->agent && !*o->agent) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "agent is empty; name the socket of the guest's agent");
         return false;
     }
     if (o->target && *o->target != '|' && (g_str_has_suffix(o->target, ".zst") || g_str_has_suffix(o->target, ".gz"))) {

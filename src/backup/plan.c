@@ -208,6 +208,11 @@ static bool check_plan(struct backup *b, GError **error)
                     "RAM of this QEMU version cannot be saved by a TCP monitor; use a UNIX one, or --no-vmstate");
         return false;
     }
+    if (b->options.agent && b->options.strict && b->ram == RAM_PLAIN) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
+                    "file systems cannot be frozen while this QEMU saves the RAM; use --no-vmstate, or leave --agent away");
+        return false;
+    }
     if (b->is_held_elsewhere && !b->options.only_ask) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_HELD,
                     "guest is held by another backup, by way of another monitor; wait for it or cancel it there");
@@ -284,6 +289,7 @@ void plan_make(struct backup *b)
         return;
     }
     log_unsavable(b);
+    agent_on_plan(b);
     backup_set_phase(b, MODEL_PLAN);
     backup_emit(b, &(struct model_event){.type = MODEL_EV_PLAN, .drive = -1});
     if (b->options.only_ask)

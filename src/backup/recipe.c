@@ -314,6 +314,7 @@ const struct step recipe_table[] = {
     {"activate the drives", STEP_RUN, is_plain, ram_begin_activate, ram_undo_activate, true, false},
     {"add the filter's target", STEP_DRIVE, is_guarded, begin_add_target, undo_add_target, true, false},
     {"add the job's target", STEP_DRIVE, NULL, begin_add_target, undo_add_target, true, false},
+    {"freeze the file systems", STEP_RUN, agent_is_wanted, agent_begin_freeze, agent_undo_freeze, true, false},
     {"stop the guest", STEP_RUN, needs_stop, begin_stop, undo_stop, true, false},
     {"add the filter", STEP_DRIVE, is_guarded, filter_begin_add, filter_undo_add, false, false},
     {"insert the filter", STEP_DRIVE, is_guarded, filter_begin_insert, filter_undo_insert, false, false},
@@ -321,6 +322,7 @@ const struct step recipe_table[] = {
     {"start saving the RAM", STEP_RUN, is_background, ram_begin_background, ram_undo_moving, true, false},
     {"start the job", STEP_DRIVE, is_direct, begin_job, undo_job, false, true},
     {"resume the guest", STEP_RUN, needs_resume, begin_resume, NULL, false, true},
+    {"thaw the file systems", STEP_RUN, agent_is_frozen, agent_begin_thaw, NULL, false, false},
     {"start the job", STEP_DRIVE, is_guarded, begin_job, undo_job, false, true},
 };
 

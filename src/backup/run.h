@@ -14,6 +14,7 @@
  *     journal.c   what undoes us if we die                     snapshot.c  fills the model
  *     cleanup.c   ends what a dead run left (cleanup_find.c)    logfile.c   the run in plain lines (textout.c writes)
  *     verbs.c     what an operator can ask for                 backup.c    phases, the end, the public face
+ *     agent.c     the rows that freeze the guest's file systems
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,6 +33,7 @@
 #include "vma/assemble.h"
 #include "vma/header.h"
 
+struct agent_link;
 struct journal;
 struct logfile;
 struct readback;
@@ -146,6 +148,14 @@ struct backup {
         uint64_t started_ms, ended_ms;
         struct steps_op *waiting; /* the step that waits for the migration to get on */
     } ram_state;
+    struct {
+        struct agent_link *link;
+        bool is_frozen;    /* from when a freeze is asked for until a thaw is acknowledged */
+        bool wants_thaw;
+        bool has_failed;   /* what was asked for was not had */
+        uint64_t frozen_at_ms, thaw_by_ms, next_try_ms, wait_until_ms;
+        struct steps_op *waiting; /* the step that waits for an answer of the agent's */
+    } agent;
     int64_t instant_us; /* wall clock */
 
     /* the data's way */
@@ -276,6 +286,18 @@ GArray *recipe_forward(struct backup *b);
 GArray *recipe_undo_all(struct backup *b);
 GArray *recipe_undo_drive(struct drive *d);
 GArray *recipe_restart_job(struct drive *d);
+
+/* agent.c */
+void agent_on_plan(struct backup *b); /* says what freezing will mean */
+bool agent_is_wanted(const struct backup *b, const struct drive *d);
+bool agent_is_frozen(const struct backup *b, const struct drive *d);
+void agent_begin_freeze(struct steps_op *op);
+void agent_undo_freeze(struct steps_op *op);
+void agent_begin_thaw(struct steps_op *op);
+void agent_on_tick(struct backup *b);
+void agent_interrupt(struct backup *b);
+void agent_give_up(struct backup *b); /* no row goes on: the guest is thawed all the same */
+void agent_close(struct backup *b);
 
 /* filter.c */
 void filter_begin_add(struct steps_op *op);

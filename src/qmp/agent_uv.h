@@ -8,7 +8,7 @@
  *     agent_link_close(l);
  *
  * One question at a time; a new one takes the place of the one under way, whose callback is not called then. The
- * connection is kept between questions, and made again when it was lost.
+ * connection is kept between questions, and made again when it was lost. SIGPIPE must be ignored.
  */
 #include <stdbool.h>
 #include <stdint.h>

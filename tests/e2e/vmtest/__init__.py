@@ -8,6 +8,7 @@
         ...
 """
 from .env import Skip, main, product, qemu_versions, repo, wait_for
+from .agent import Agent
 from .drives import Drive, standard_drives
 from .guest import Guest
 from .lab import Lab
@@ -18,5 +19,5 @@ from .run import Run
 from .scenario import Scenario
 from .state import QemuState
 
-__all__ = ["LAP", "Drive", "Guest", "Lab", "Proxy", "QemuState", "Qmp", "QmpError", "Run", "Scenario", "Skip",
+__all__ = ["Agent", "LAP", "Drive", "Guest", "Lab", "Proxy", "QemuState", "Qmp", "QmpError", "Run", "Scenario", "Skip",
            "check_images", "main", "product", "qemu_versions", "repo", "standard_drives", "wait_for"]
