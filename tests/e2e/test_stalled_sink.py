@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A sink that takes nothing for 20 s, at full speed: the guest and its administrator notice nothing.
+"""A sink that takes nothing for a while, at full speed: the guest and its administrator notice nothing.
 
-stop, cont, system_reset and query-status through a second monitor each return within half a second.
+stop, cont, system_reset and query-status through a second monitor each return within half a second, no write of the
+guest takes a quarter of one. Where the spool is full as well, the backup goes, not the guest. VMABACKUP_STALL: seconds,
+30 with VMABACKUP_FULL=1.
 """
 import os
 import pathlib
@@ -12,15 +14,22 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Scenario, Skip, main, product, standard_drives, wait_for
+from vmtest import LAP, Drive, Scenario, Skip, main, product, standard_drives, wait_for
 
-STALL_S = float(os.environ.get("VMABACKUP_STALL", "20"))
-BOUND_S = 0.5
+STALL_S = float(os.environ.get("VMABACKUP_STALL", "30" if os.environ.get("VMABACKUP_FULL") else "6"))
+BOUND_S = 0.5  # of an answer
+WRITE_BOUND_S = 0.25
 
 
 def poke(s, run):
-    """Ask again and again for as long as the sink stands still; the guest has to go on all the time."""
+    """Ask again and again for as long as the sink stands still; the guest has to go on all the time.
+
+    At first it writes to each of its places, so that the filter has everything to keep.
+    """
     worst, until = {}, time.monotonic() + STALL_S
+    since = s.vm.round_now()
+    s.vm.wait_rounds(LAP)
+    slowest = s.vm.worst_write(since)
     while time.monotonic() < until:
         for command in ("query-status", "stop", "cont", "system_reset"):
             worst[command] = max(worst.get(command, 0), s.vm.answers_within(BOUND_S, command))
@@ -28,16 +37,16 @@ def poke(s, run):
         boots = s.vm.output().count("S\n")
         wait_for(lambda: s.vm.output().count("S\n") > boots and s.vm.rounds() >= 0, 10, "the guest to boot again")
         s.vm.wait_rounds(32)
-    print("      worst answers: " + ", ".join(f"{c} {t * 1000:.0f} ms" for c, t in worst.items()))
+        slowest = max(slowest, s.vm.worst_write(1))
+    print("      worst answers: " + ", ".join(f"{c} {t * 1000:.0f} ms" for c, t in worst.items()) +
+          f"; guest write {slowest * 1000:.0f} ms")
+    assert slowest < WRITE_BOUND_S, f"a write of the guest took {slowest:.3f} s"
 
 
 def pipe_that_nobody_reads(version):
     product()
     with Scenario(version, drives=standard_drives(count=2, size=96 << 20)) as s:
-        fifo = s.path("fifo")
-        os.mkfifo(fifo)
-        keep = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)  # a reader, so that the writer can open it
-        s.at_end(lambda: os.close(keep))
+        fifo = fifo_that_nobody_reads(s)
         run = s.backup("--no-vmstate", output=fifo)
         wait_for(lambda: run.process.poll() is not None or any(j["paused"] for j in s.jobs()), 30, "a paused job")
         poke(s, run)
@@ -47,6 +56,31 @@ def pipe_that_nobody_reads(version):
         reader.join(20)
         s.must_be_exact(s.archive)
         s.must_be_untouched(rounds=40)
+
+
+def fifo_that_nobody_reads(s):
+    fifo = s.path("fifo")
+    os.mkfifo(fifo)
+    keep = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)  # a reader, so that the writer can open it
+    s.at_end(lambda: os.close(keep))
+    return fifo
+
+
+def full_spool(version):
+    """More than buffers and spool can take: the backup ends within what the filters may cost, the guest never fails."""
+    product()
+    n = 6
+    drives = [Drive(f"vd{i}", size=16 << 20, style="blockdev") for i in range(n)]
+    with Scenario(version, drives=drives) as s:
+        run = s.backup("--no-vmstate", "--spool", "1M", output=fifo_that_nobody_reads(s))
+        s.wait_copying(run)
+        since = s.vm.round_now()
+        assert run.wait(120) == 6, run.report()
+        assert "spool is full" in run.errors + "".join(run.lines), run.report()
+        s.must_be_untouched(rounds=40)
+        slowest = s.vm.worst_write(since)
+        print(f"      guest write {slowest * 1000:.0f} ms")
+        assert slowest < n * max(2, 10 // n) + 1, f"a write of the guest took {slowest:.1f} s"
 
 
 def drain(fifo, path):
@@ -90,4 +124,4 @@ def mount_image(s, image, folder):
 
 
 if __name__ == "__main__":
-    main(pipe_that_nobody_reads, frozen_file_system)
+    main(pipe_that_nobody_reads, frozen_file_system, full_spool)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Scenario, Skip, main, product, standard_drives, wait_for
+from vmtest import LAP, Scenario, Skip, main, product, standard_drives, wait_for
 
 DRIVES = {"count": 2, "size": 16 << 20}
 
@@ -56,38 +56,57 @@ def broken_pipe(version):
         s.must_be_untouched()
 
 
+def small_file_system(s):
+    """A target of 4 MiB: s.archive is on it. Returns the folder."""
+    small = s.path("small")
+    os.mkdir(small)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "vmabackup-test", small], check=False,
+                      capture_output=True).returncode:
+        raise Skip("may not mount a small file system here")
+    s.at_end(lambda: subprocess.run(["umount", "-l", small], check=True))
+    s.archive = f"{small}/a.vma"
+    return small
+
+
+def must_have_found_it_full(s, run, left=()):
+    """6, one line, and of the archive nothing or what was asked to be kept."""
+    s.must_have_failed(run, 6)
+    said = [e["text"] for e in run.events if e["ev"] == "error" and e["level"] == "error"]
+    assert len(said) == 1 and "full" in said[0], said
+    there = {f for f in os.listdir(os.path.dirname(s.archive)) if f.startswith("a.vma")} - {"a.vma.log"}
+    assert there == set(left), there
+    s.must_be_untouched()
+
+
 def full_file_system(version):
-    """What cannot fit is refused before anything is touched. Filled up by someone else: --on-full fail ends with 6,
-    --on-full wait pauses the jobs, not the guest, and goes on when there is room."""
+    """Filled by us or by someone else: --on-full fail ends with 6, with or without what was written; --on-full wait
+    pauses the jobs, not the guest, and goes on when there is room."""
     product()
     with Scenario(version, drives=standard_drives(**DRIVES)) as s:
-        small = s.path("small")
-        os.mkdir(small)
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "vmabackup-test", small], check=False,
-                          capture_output=True).returncode:
-            raise Skip("may not mount a small file system here")
-        s.at_end(lambda: subprocess.run(["umount", "-l", small], check=True))
-        s.archive, rubbish = f"{small}/a.vma", f"{small}/rubbish"
-        s.must_have_failed(s.backup("--no-vmstate", "--on-full", "fail"), 6)
-        s.must_be_untouched()
+        small = small_file_system(s)
+        rubbish = f"{small}/rubbish"
+        since = s.vm.round_now()
+        must_have_found_it_full(s, s.backup("--no-vmstate", "--on-full", "fail"))
         subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
-
-        run = fill_up_under(s, rubbish, "fail")
-        s.must_have_failed(run, 6)
-        s.must_be_untouched()
+        must_have_found_it_full(s, fill_up_under(s, rubbish, "fail"))
+        os.unlink(rubbish)
+        must_have_found_it_full(s, fill_up_under(s, rubbish, "fail", "--keep-partial"), left=["a.vma.partial"])
         os.unlink(rubbish)
 
         run = fill_up_under(s, rubbish, "wait:1")
         wait_for(lambda: all(j["paused"] for j in s.wait_copying(run)), 30, "the jobs to be paused")
-        s.vm.wait_rounds(40)
+        s.vm.wait_rounds(LAP)
         os.unlink(rubbish)
         s.must_be_saved(run)
         s.must_be_untouched()
+        worst = s.vm.worst_write(since)
+        print(f"      worst guest write {worst * 1000:.0f} ms")
+        assert worst < 0.25, f"a write of the guest took {worst:.3f} s"
 
 
-def fill_up_under(s, rubbish, on_full):
+def fill_up_under(s, rubbish, on_full, *options):
     """A backup whose file system is filled by someone else while it runs."""
-    run = s.backup("--no-vmstate", "--limit", "1M", "--on-full", on_full)
+    run = s.backup("--no-vmstate", "--limit", "1M", "--on-full", on_full, *options)
     s.wait_copying(run)
     with open(rubbish, "wb") as file:
         try:
