@@ -26,12 +26,13 @@ class Drive:
     style: str = "drive"
     bus: str = "virtio"
     readonly: bool = False
+    is_idle: bool = False  # the guest leaves it alone: its BIOS knows 16 drives at most
     base: str = ""  # a flat copy of what the drive held before the guest ran
     faults: tuple = ()  # inject-error rules of blkdebug under it (style "blockdev" only): {"iotype": "read", "sector": 9}
 
     def is_counted_on(self):
         """Does the guest write to it?"""
-        return self.bus != "cd" and not self.readonly
+        return self.bus != "cd" and not self.readonly and not self.is_idle
 
     def as_raw(self, path):
         """The same device with another image: for a restored guest."""

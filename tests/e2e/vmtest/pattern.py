@@ -73,4 +73,8 @@ def check_images(drives, images):
         if content not in allowed:
             at = min(first_difference(content, a) for a in allowed)
             raise AssertionError(f"{drive.name}: differs at byte {at} (cluster {at // 65536}), round {latest[index]}")
+    for drive in drives:
+        if drive.is_idle and drive.name in images:
+            at = first_difference(_read(images[drive.name]), _read(drive.base))
+            assert at is None, f"{drive.name}: differs at byte {at}, and nobody wrote to it"
     return latest[0]

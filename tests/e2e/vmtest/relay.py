@@ -8,15 +8,18 @@ middle of its payload:
     …
     relay.stalled.wait(20); …; relay.cut()
 
-Any other stream (RAM) can be paused, resumed and cut.
+relay.answers has the seconds from the head of each WRITE to its answer. Any other stream (RAM) can be paused, resumed
+and cut.
 """
 import socket
 import struct
 import threading
+import time
 
 REQUEST = struct.Struct(">IHHQQI")
 REQUEST_MAGIC = 0x25609513
-WRITE, DISC, WRITE_ZEROES = 1, 2, 6
+OPTION_REPLY, REPLY = struct.Struct(">QIII"), struct.Struct(">IIQ")
+READ, WRITE, DISC, WRITE_ZEROES = 0, 1, 2, 6
 CLUSTER = 65536
 
 
@@ -25,6 +28,7 @@ class Relay:
         self.name, self.qemu, self.product = name, qemu, product
         self.export = None
         self.requests = []  # (type, offset, length), as they come
+        self.answers = []  # seconds that each WRITE took
         self.passed = 0  # bytes from QEMU to the product
         self.stalled = threading.Event()
         self.closed = threading.Event()
@@ -32,7 +36,9 @@ class Relay:
         self._stall_at = None  # (cluster, bytes of its payload to let through)
         self._flow = threading.Event()
         self._flow.set()
+        self.open_requests = {}  # cookie -> (type, length, when it came)
         self._parser = _Parser(self)
+        self._replies = _Replies(self)
 
     # What a test asks for ---------------------------------------------------------------------------------------
 
@@ -64,7 +70,7 @@ class Relay:
     # Machinery -------------------------------------------------------------------------------------------------
 
     def start(self):
-        back = threading.Thread(target=self._copy, args=(self.product, self.qemu.sendall), daemon=True)
+        back = threading.Thread(target=self._copy, args=(self.product, self._back), daemon=True)
         back.start()
         threading.Thread(target=self._towards_product, args=(back,), daemon=True).start()
 
@@ -85,6 +91,10 @@ class Relay:
         except OSError:
             pass
         self.cut()
+
+    def _back(self, data):
+        self._replies.feed(data)
+        self.qemu.sendall(data)
 
     def _forward(self, data):
         while data:
@@ -169,11 +179,51 @@ class _Parser:
     def _request(self, header):
         if header is None:
             return REQUEST.size
-        magic, _flags, kind, _cookie, offset, length = REQUEST.unpack(header)
+        magic, _flags, kind, cookie, offset, length = REQUEST.unpack(header)
         if magic != REQUEST_MAGIC:
             self._state = None
             return 0
         self._relay.requests.append((kind, offset, length))
+        self._relay.open_requests[cookie] = kind, length, time.monotonic()
         if kind == WRITE:
             self._payload, self._offset = length, offset
         return 0
+
+
+class _Replies:
+    """The product's side: greeting, answers to options, then to requests. No NBD: unread."""
+
+    def __init__(self, relay):
+        self._relay = relay
+        self._pending = b""
+        self._skip = 18  # bytes that are of no interest; the greeting
+        self._is_negotiating = True
+
+    def feed(self, data):
+        self._pending += data
+        while self._step():
+            pass
+
+    def _step(self):
+        """Is there more to do?"""
+        if self._skip:
+            skipped = min(self._skip, len(self._pending))
+            self._skip, self._pending = self._skip - skipped, self._pending[skipped:]
+            return skipped > 0
+        head = OPTION_REPLY if self._is_negotiating else REPLY
+        if len(self._pending) < head.size:
+            return False
+        fields, self._pending = head.unpack(self._pending[:head.size]), self._pending[head.size:]
+        if self._is_negotiating:
+            _magic, option, kind, self._skip = fields
+            self._is_negotiating = not (option == 7 and kind == 1)  # GO is granted
+        else:
+            self._answer(*fields[1:])
+        return True
+
+    def _answer(self, error, cookie):
+        kind, length, when = self._relay.open_requests.pop(cookie)
+        if kind == WRITE:
+            self._relay.answers.append(time.monotonic() - when)
+        elif kind == READ and not error:
+            self._skip = length

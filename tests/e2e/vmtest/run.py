@@ -2,11 +2,18 @@
 """A run of the product: its events as they come, its standard input, its end."""
 import json
 import os
+import pathlib
+import re
 import subprocess
 import threading
 import time
 
 from .env import product
+
+
+def peak_kib(pid):
+    """The most memory that a process has had resident."""
+    return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1))
 
 
 class Run:

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""20 drives at once: exact; at full push little memory is used, and the filters' writes are answered at once.
+
+The answers are timed at QEMU's end of each filter's connection, from the head of the request on.
+"""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from vmtest import Drive, Scenario, main, product
+from vmtest.relay import CLUSTER
+from vmtest.run import peak_kib
+
+N_DRIVES, N_COUNTED = 20, 16
+MIB = 1 << 20
+
+
+def many_drives(size):
+    """Most on virtio-scsi: the guest's BIOS has room for about ten virtio-blk devices."""
+    return [Drive(f"vd{i:02}", size=size, style="blockdev", bus="scsi" if i >= 4 else "virtio",
+                  is_idle=i >= N_COUNTED) for i in range(N_DRIVES)]
+
+
+def twenty_drives_are_exact(version):
+    product()
+    with Scenario(version, drives=many_drives(8 * MIB), rounds=20) as s:
+        images, _ = s.must_be_saved(s.backup("--no-vmstate"))
+        assert len(images) == N_DRIVES, sorted(images)
+        s.must_be_untouched()
+
+
+def percentile(values, percent):
+    return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
+
+
+def null_drives(size):
+    """QEMU arguments for 20 drives of any content, which cost their host nothing."""
+    arguments = []
+    for index in range(N_DRIVES):
+        arguments += ["-blockdev", f"driver=null-co,node-name=null{index},size={size},read-zeroes=off",
+                      "-device", f"scsi-hd,bus=scsi0.0,drive=null{index},id=vd{index}"]
+    return arguments
+
+
+def write_all_over(s, run, size):
+    """Like a guest in a hurry: from the ends of the drives, where the copy comes last."""
+    for cluster in reversed(range(size // CLUSTER)):
+        for index in range(N_DRIVES):
+            s.vm.qmp.cmd("human-monitor-command", {
+                "command-line": f'qemu-io -d vd{index} "aio_write -q {cluster * CLUSTER} 4k"'})
+            if run.find(ev="phase", phase="finish"):
+                return
+
+
+def answers_at_full_push(version):
+    """The archive goes nowhere: nothing slows it down."""
+    product()
+    size = 192 * MIB
+    with Scenario(version, drives=[Drive("drive0", size=16 * MIB)], extra=null_drives(size)) as s:
+        since = s.vm.round_now()
+        proxy = s.add_proxy()
+        proxy.relay(r"-fl-\d+$")
+        run = s.backup("--no-vmstate", output="|cat > /dev/null")
+        run.wait_event(ev="phase", phase="copy")
+        write_all_over(s, run, size)
+        run.wait_event(seconds=60, ev="phase", phase="finish")
+        used = peak_kib(run.process.pid)
+        run.must_succeed()
+        s.must_be_untouched()
+        times = [t for relay in proxy.relays.values() for t in relay.answers]
+        print(f"      {len(times)} writes of filters answered: p50 {percentile(times, 50) * 1000:.1f} ms, "
+              f"p99 {percentile(times, 99) * 1000:.1f} ms, worst {max(times) * 1000:.1f} ms; "
+              f"worst guest write {s.vm.worst_write(since) * 1000:.0f} ms; {used >> 10} MiB")
+        assert len(times) > 200, len(times)
+        assert percentile(times, 99) < 0.020
+        assert used < 200 << 10, f"{used} KiB"
+
+
+if __name__ == "__main__":
+    main(twenty_drives_are_exact, answers_at_full_push)
