@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * An archive being read from front to back: told by its content, decompressed, from a file or a pipe. Blocking.
+ * An archive being read from front to back: told by its content, unpacked, from a file or a pipe. Blocking.
  *
  *     g_autoptr(source_t) s = source_open("x.vma.zst", &error);        // "-" = standard input
  *     while ((n = source_read(s, buffer, sizeof buffer, &error)) > 0) …
  *
- * zstd: any chain of frames, skippable ones among them; gzip: any chain of members. One that ends early is an error,
- * never an end.
+ * zstd: any chain of frames, skippable ones among them; gzip, lzop: any chain of members. One that ends early
+ * is an error, never an end. What is random access is in sink/random.h.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,16 +15,23 @@
 #include <sys/types.h>
 #include <glib.h>
 
-enum source_form { SOURCE_PLAIN, SOURCE_ZSTD, SOURCE_GZIP };
+enum source_form { SOURCE_PLAIN, SOURCE_ZSTD, SOURCE_GZIP, SOURCE_LZOP };
 
 struct source;
-/* Errors: cannot be opened or read (FAILED); a compression that is not known here (FAILED, with the way round). */
+/* Errors: cannot be opened or read (FAILED); a compression that is not known here (FAILED, with the way
+ * round). */
 struct source *source_open(const char *path, GError **error);
 void source_free(struct source *s);
-/* Bytes read (as many as fit, unless the end comes), 0 at the end, -1 with error set: FAILED when it cannot be
- * read, DAMAGED when the compressed data is damaged or ends early. `source` is a struct source *. */
+/* Bytes read (as many as fit, unless the end or damage comes), 0 at the end, -1 with error set: FAILED when
+ * it cannot be read, DAMAGED when the packed data is damaged or ends early. After DAMAGED it may be called
+ * again: it goes on behind what is damaged, where source_lost() bytes are missing, or says 0 when that place
+ * cannot be found. `source` is a struct source *. */
 ssize_t source_read(void *source, void *buffer, size_t len, GError **error);
+/* After DAMAGED: bytes of the plain archive that are missing between what was read and what comes next. */
+uint64_t source_lost(const struct source *s);
 enum source_form source_form(const struct source *s);
+/* "none", "zstd", … */
+const char *source_form_name(enum source_form form);
 /* Of the file as it lies there: bytes read so far, and all (0 when unknown: a pipe). */
 uint64_t source_position(const struct source *s);
 uint64_t source_size(const struct source *s);

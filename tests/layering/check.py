@@ -28,6 +28,7 @@ LIBRARY_ONLY_IN = {
     r"(n?curses\w*|term|ncursesw/.*)\.h": r"^ui/term\.c$",
     r"libnbd\.h": r"^(nbd/client\.[ch]|cli/.*)$",
     r"zstd.*\.h": r"^sink/.*$",
+    r"lzo/.*": r"^sink/.*$",
     r"xxhash\.h": r"^vma/.*$",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')

@@ -10,6 +10,8 @@
 #include <zstd.h>
 
 #include "base/error.h"
+#include "base/le.h"
+#include "sink/seek_table.h"
 
 #define PLAIN_SIZE (700u << 10)
 
@@ -23,6 +25,32 @@ static char *write_file(const char *name, const void *bytes, size_t len)
     return path;
 }
 
+/* What the seek table will say of the frames that are added. */
+static GByteArray *entries;
+
+static void add_le32(GByteArray *out, uint32_t value)
+{
+    uint8_t bytes[4];
+    le32_put(bytes, value);
+    g_byte_array_append(out, bytes, sizeof bytes);
+}
+
+static void add_entry(size_t packed, size_t plain_len)
+{
+    add_le32(entries, (uint32_t)packed);
+    add_le32(entries, (uint32_t)plain_len);
+}
+
+static void add_table(GByteArray *out)
+{
+    add_le32(out, SEEK_TABLE_FRAME_MAGIC);
+    add_le32(out, entries->len + SEEK_TABLE_FOOTER_SIZE);
+    g_byte_array_append(out, entries->data, entries->len);
+    add_le32(out, entries->len / 8);
+    g_byte_array_append(out, (const uint8_t *)"", 1);
+    add_le32(out, SEEK_TABLE_MAGIC);
+}
+
 /* One frame of plain[from…to) with a checksum, appended. */
 static void add_frame(GByteArray *out, size_t from, size_t to)
 {
@@ -33,6 +61,7 @@ static void add_frame(GByteArray *out, size_t from, size_t to)
     g_assert_false(ZSTD_isError(n));
     ZSTD_freeCCtx(c);
     g_byte_array_append(out, packed, (guint)n);
+    add_entry(n, to - from);
 }
 
 static void add_skippable(GByteArray *out, uint8_t nibble, uint32_t size)
@@ -42,12 +71,14 @@ static void add_skippable(GByteArray *out, uint8_t nibble, uint32_t size)
     g_autofree uint8_t *body = g_malloc0(size + 1);
     g_byte_array_append(out, head, sizeof head);
     g_byte_array_append(out, body, size);
+    add_entry(size + sizeof head, 0);
 }
 
 /* Skippable at the front, in the middle and (as the seek table is) at the end. */
 static GByteArray *make_chain(void)
 {
     GByteArray *out = g_byte_array_new();
+    g_byte_array_set_size(entries, 0);
     add_skippable(out, 0, 100);
     add_frame(out, 0, 1000);
     add_skippable(out, 0, 300000);
@@ -55,7 +86,7 @@ static GByteArray *make_chain(void)
     add_frame(out, 1000, 1000);
     add_frame(out, 1000, 500000);
     add_frame(out, 500000, PLAIN_SIZE);
-    add_skippable(out, 14, 17);
+    add_table(out);
     return out;
 }
 
@@ -152,6 +183,79 @@ static void test_flipped(void)
     }
 }
 
+/* Reads all of it, over every fault; their number, and how much is missing. */
+static GByteArray *read_over_damage(const char *path, unsigned *faults, uint64_t *lost, char **last)
+{
+    GByteArray *all = g_byte_array_new();
+    g_autofree uint8_t *buffer = g_malloc(65536);
+    g_autoptr(source_t) s = source_open(path, NULL);
+    ssize_t n;
+    *faults = 0;
+    *lost = 0;
+    for (;;) {
+        g_autoptr(GError) error = NULL;
+        if ((n = source_read(s, buffer, 65536, &error)) == 0)
+            return all;
+        if (n > 0) {
+            g_byte_array_append(all, buffer, (guint)n);
+            continue;
+        }
+        g_assert_error(error, VMB_ERROR, VMB_ERROR_DAMAGED);
+        *lost += source_lost(s);
+        g_byte_array_set_size(all, all->len + (guint)source_lost(s));
+        ++*faults;
+        g_free(*last);
+        *last = g_strdup(error->message);
+    }
+}
+
+/* A damaged frame costs its own bytes only, with a seek table and without. */
+static void test_goes_on(void)
+{
+    for (unsigned has_table = 0; has_table < 2; has_table++) {
+        g_autoptr(GByteArray) out = g_byte_array_new(), all = NULL;
+        g_autofree char *text = NULL;
+        unsigned faults;
+        uint64_t lost;
+        g_byte_array_set_size(entries, 0);
+        add_frame(out, 0, 100000);
+        guint second = out->len;
+        add_frame(out, 100000, 200000);
+        add_frame(out, 200000, PLAIN_SIZE);
+        if (has_table)
+            add_table(out);
+        out->data[second + 5000] ^= 1;
+        g_autofree char *path = write_file("damaged", out->data, out->len);
+        all = read_over_damage(path, &faults, &lost, &text);
+        g_assert_cmpuint(faults, ==, 1);
+        g_assert_nonnull(strstr(text, "zstd frame 2"));
+        g_assert_cmpuint(lost, <=, 100000);
+        g_assert_cmpuint(all->len, ==, PLAIN_SIZE);
+        g_assert_cmpmem(all->data, 100000, plain, 100000);
+        g_assert_cmpmem(all->data + 200000, all->len - 200000, plain + 200000, PLAIN_SIZE - 200000);
+    }
+}
+
+/* Each byte of the table, and what its frames are, is held against the frames. */
+static void test_seek_table(void)
+{
+    g_autoptr(GByteArray) out = make_chain();
+    guint table = out->len - (entries->len + SEEK_TABLE_FOOTER_SIZE + 8);
+    for (guint at = table; at < out->len; at++) {
+        g_autoptr(GByteArray) all = NULL;
+        g_autofree char *text = NULL;
+        unsigned faults;
+        uint64_t lost;
+        out->data[at] ^= 0x04;
+        g_autofree char *path = write_file("damaged", out->data, out->len);
+        all = read_over_damage(path, &faults, &lost, &text);
+        g_assert_cmpuint(faults, >=, 1);
+        g_assert_true(strstr(text, "seek table") || at < table + 4); /* a magic number of no frame at all */
+        g_assert_cmpmem(all->data, all->len, plain, PLAIN_SIZE);
+        out->data[at] ^= 0x04;
+    }
+}
+
 static void add_member(GByteArray *out, size_t from, size_t to)
 {
     g_autoptr(GConverter) c = G_CONVERTER(g_zlib_compressor_new(G_ZLIB_COMPRESSOR_FORMAT_GZIP, 1));
@@ -199,10 +303,10 @@ static void assert_refused(const char *path, const char *text)
 
 static void test_refused(void)
 {
-    g_autofree char *lzo = write_file("lzo", "\x89LZO\0\r\n\x1a\n\x10", 10);
+    g_autofree char *xz = write_file("xz", "\xfd\x37zXZ\0", 6);
     assert_refused("/nonexistent/x.vma", "No such file");
     assert_refused(folder, "Is a directory");
-    assert_refused(lzo, "lzop -dc");
+    assert_refused(xz, "xz -dc");
 }
 
 static void test_short(void)
@@ -221,22 +325,27 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     for (size_t i = 0; i < PLAIN_SIZE; i++)
         plain[i] = (uint8_t)(i < 300000 ? g_test_rand_int() : (gint32)(i / 1000));
+    entries = g_byte_array_new();
     folder = g_dir_make_tmp("vmb-source-XXXXXX", NULL);
     g_test_add_func("/source/plain", test_plain);
     g_test_add_func("/source/chain", test_chain);
     g_test_add_func("/source/standard-input", test_standard_input);
     g_test_add_func("/source/truncated", test_truncated);
     g_test_add_func("/source/flipped", test_flipped);
+    g_test_add_func("/source/goes-on", test_goes_on);
+    g_test_add_func("/source/seek-table", test_seek_table);
     g_test_add_func("/source/gzip", test_gzip);
     g_test_add_func("/source/refused", test_refused);
     g_test_add_func("/source/short", test_short);
     int result = g_test_run();
-    static const char *const names[] = {"plain", "chain", "stdin", "cut", "flipped", "gzip", "lzo", "short"};
+    static const char *const names[] = {"plain", "chain", "stdin", "cut",    "flipped",
+                                        "gzip",  "xz",    "short", "damaged"};
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *path = g_build_filename(folder, names[i], NULL);
         g_unlink(path);
     }
     g_rmdir(folder);
+    g_byte_array_unref(entries);
     g_free(folder);
     return result;
 }

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * The bytes of an archive's file as they lie there, front to back, for those who unpack them.
+ *
+ *     size_t n = intake_want(in, 18, &error);        // 18 of them, or fewer where the file ends
+ *     parse(intake_at(in), n);
+ *     intake_used(in, used);
+ *
+ * A descriptor and a buffer; blocking.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <glib.h>
+
+#define INTAKE_SIZE (256u << 10)
+
+struct intake {
+    int fd;
+    bool is_borrowed; /* standard input */
+    bool is_regular;
+    bool is_at_eof;
+    uint64_t size;     /* of a regular file, else 0 */
+    uint64_t position; /* read from fd so far */
+    uint8_t *buffer;   /* INTAKE_SIZE */
+    size_t at, len;    /* what is in it and not used yet: buffer[at…len) */
+};
+
+/* path: "-" = standard input. False with error set (FAILED). */
+bool intake_open(struct intake *in, const char *path, GError **error);
+void intake_close(struct intake *in);
+/* Sees to it that `want` (<= INTAKE_SIZE) bytes are in the buffer; returns how many are there: fewer only at
+ * the end of the file. -1 with error set: read error. */
+ssize_t intake_want(struct intake *in, size_t want, GError **error);
+/* As many as there are without waiting for more, but at least one unless the file is over. */
+ssize_t intake_some(struct intake *in, GError **error);
+/* Straight to memory, what is in the buffer first; fewer only at the end of the file. */
+ssize_t intake_read(struct intake *in, uint8_t *to, size_t len, GError **error);
+/* Drops the next bytes, fewer at the end of the file. */
+bool intake_skip(struct intake *in, uint64_t len, GError **error);
+/* Goes on at this place of a regular file. */
+bool intake_seek(struct intake *in, uint64_t offset, GError **error);
+
+static inline const uint8_t *intake_at(const struct intake *in)
+{
+    return in->buffer + in->at;
+}
+
+static inline size_t intake_held(const struct intake *in)
+{
+    return in->len - in->at;
+}
+
+static inline void intake_used(struct intake *in, size_t n)
+{
+    in->at += n;
+}
+
+/* Where in the file the next unused byte stands. */
+static inline uint64_t intake_offset(const struct intake *in)
+{
+    return in->position - intake_held(in);
+}
