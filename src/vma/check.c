@@ -7,7 +7,8 @@
 struct device {
     char *name; /* safe to print; NULL: there is no such device */
     uint64_t size, n_clusters;
-    struct vma_bitmap *seen;
+    struct vma_bitmap *seen; /* NULL: the RAM state */
+    uint64_t n_seen, n_damaged;
 };
 
 struct vma_check {
@@ -19,6 +20,8 @@ struct vma_check {
     bool is_ours;          /* the header says so: digests and an end mark are due */
     bool has_skipped;
     uint64_t extent_offset;
+    uint8_t open[VMA_CLUSTERS_PER_EXTENT]; /* devices of the clusters of the extent under way */
+    unsigned n_open;
     uint8_t end_flags;
     struct vma_totals end;
     struct vma_check_result result;
@@ -106,9 +109,33 @@ static void check_end_mark(struct vma_check *c, const struct vma_read_extent *e)
     c->end = e->end;
 }
 
+/* The clusters of the extent under way cannot be trusted. */
+static void give_up_open(struct vma_check *c)
+{
+    for (unsigned i = 0; i < c->n_open; i++)
+        c->devices[c->open[i]].n_damaged++;
+    c->n_open = 0;
+}
+
+static void check_entry(struct vma_check *c, uint64_t offset, const struct vma_entry *e)
+{
+    struct device *d = &c->devices[e->dev_id];
+    if (!d->name) {
+        report(c, offset, "an entry names device number %u, which does not exist", e->dev_id);
+        return;
+    }
+    d->n_seen++;
+    c->open[c->n_open++] = e->dev_id;
+    if (d->seen)
+        check_drive_entry(c, offset, d, e);
+    else
+        check_vmstate_entry(c, offset, e);
+}
+
 void vma_check_extent(struct vma_check *c, const struct vma_read_extent *e)
 {
     c->extent_offset = e->offset;
+    give_up_open(c);
     if (e->is_end_mark) {
         check_end_mark(c, e);
         return;
@@ -122,16 +149,8 @@ void vma_check_extent(struct vma_check *c, const struct vma_read_extent *e)
     c->result.has_digests &= e->has_digest;
     if (c->is_ours && !e->has_digest)
         report(c, e->offset, "the extent carries no payload digest");
-    for (unsigned i = 0; i < e->n; i++) {
-        struct device *d = &c->devices[e->entries[i].dev_id];
-        if (!d->name)
-            report(c, e->offset, "an entry names device number %u, which does not exist",
-                   e->entries[i].dev_id);
-        else if (d == &c->devices[c->vmstate_id])
-            check_vmstate_entry(c, e->offset, &e->entries[i]);
-        else
-            check_drive_entry(c, e->offset, d, &e->entries[i]);
-    }
+    for (unsigned i = 0; i < e->n; i++)
+        check_entry(c, e->offset, &e->entries[i]);
 }
 
 /* ---- payload ---- */
@@ -157,13 +176,24 @@ void vma_check_block(struct vma_check *c, const struct vma_read_block *b)
 
 void vma_check_payload(struct vma_check *c, const struct vma_read_extent *e)
 {
-    if (e->has_digest && !e->is_digest_good)
+    if (e->has_digest && !e->is_digest_good) {
         report(c, e->offset, "the data of this extent does not match its digest");
+        give_up_open(c);
+    }
+    c->n_open = 0;
 }
 
 void vma_check_skipped(struct vma_check *c)
 {
     c->has_skipped = true;
+    give_up_open(c);
+}
+
+struct vma_check_device vma_check_device(const struct vma_check *c, int dev_id)
+{
+    const struct device *d = &c->devices[dev_id];
+    return (struct vma_check_device){d->seen ? d->n_clusters : 0,
+                                     d->seen ? vma_bitmap_count(d->seen) : d->n_seen, d->n_damaged};
 }
 
 /* ---- the end ---- */
@@ -230,6 +260,7 @@ static void check_totals(struct vma_check *c, uint64_t offset)
 void vma_check_end(struct vma_check *c, uint64_t offset)
 {
     c->result.has_digests &= c->result.seen.extents > 0;
+    give_up_open(c);
     check_devices(c, offset);
     c->result.seen.vmstate_bytes = c->result.has_end_mark && vma_check_is_whole(c, c->vmstate_id)
                                        ? c->end.vmstate_bytes

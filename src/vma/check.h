@@ -38,6 +38,13 @@ void vma_check_end(struct vma_check *c, uint64_t offset);
 const struct vma_check_result *vma_check_result(const struct vma_check *c);
 /* Every cluster of the device was there. RAM state: it has any. */
 bool vma_check_is_whole(const struct vma_check *c, int dev_id);
+/* What came of a device, in clusters. */
+struct vma_check_device {
+    uint64_t due;     /* 0: the RAM state's number is not known */
+    uint64_t seen;    /* that have an entry */
+    uint64_t damaged; /* of those seen: their extent is cut short or does not match its digest */
+};
+struct vma_check_device vma_check_device(const struct vma_check *c, int dev_id);
 /* The vmstate device, or 0. */
 int vma_check_vmstate_id(const struct vma_check *c);
 

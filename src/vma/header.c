@@ -82,12 +82,12 @@ char *vma_name_make_safe(const char *name)
 
 /* ---- making ---- */
 
-static bool device_name_is_taken(const struct vma_header *h, const char *name)
+int vma_header_find_device(const struct vma_header *h, const char *name)
 {
-    for (unsigned i = 0; i < VMA_MAX_DEVICES; i++)
+    for (int i = 0; i < (int)VMA_MAX_DEVICES; i++)
         if (!g_strcmp0(h->devices[i].name, name))
-            return true;
-    return false;
+            return i;
+    return -1;
 }
 
 static bool device_is_valid(const struct vma_header *h, const char *name, uint64_t size, GError **error)
@@ -96,7 +96,7 @@ static bool device_is_valid(const struct vma_header *h, const char *name, uint64
     const char *why = NULL;
     if (!vma_name_is_safe(name) || strlen(name) >= VMA_MAX_BLOB)
         why = "this name cannot be stored; choose a plain file name";
-    else if (device_name_is_taken(h, name))
+    else if (vma_header_find_device(h, name) >= 0)
         why = "this name is taken";
     else if (size == 0 || size % 512 || size > MAX_DEVICE_SIZE)
         why = "its size must be a multiple of 512, above 0 and at most 256 TiB";
@@ -352,7 +352,7 @@ static const char *decode_devices(struct vma_header *h, const uint8_t *bytes, co
             return "it uses a reserved device number";
         if (size > MAX_DEVICE_SIZE)
             return "the size of a device is impossible";
-        if (device_name_is_taken(h, name))
+        if (vma_header_find_device(h, name) >= 0)
             return "two devices have the same name";
         h->devices[i].name = g_strdup(name);
         h->devices[i].size = size;

@@ -55,9 +55,14 @@ uint32_t vma_header_size_of(const uint8_t *bytes, size_t len, GError **error);
 /* Strict: magic, version, md5, every pointer. Names are checked for safety where they are used as files. */
 struct vma_header *vma_header_decode(const uint8_t *bytes, size_t len, GError **error);
 
-/* A device or config name that is safe as a file name: no '/', not '.' or '..', no control bytes, not empty. */
+/* The dev_id of the device with this name, or -1. */
+int vma_header_find_device(const struct vma_header *h, const char *name);
+
+/* A device or config name that is safe as a file name: no '/', not '.' or '..', no control bytes, not empty.
+ */
 bool vma_name_is_safe(const char *name);
-/* A drive's name as [A-Za-z0-9._-], never empty, never "vmstate" (then "vmstate_"); caller makes it unique. */
+/* A drive's name as [A-Za-z0-9._-], never empty, never "vmstate" (then "vmstate_"); caller makes it unique.
+ */
 char *vma_name_make_safe(const char *name);
 
 typedef struct vma_header vma_header;

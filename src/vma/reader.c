@@ -183,6 +183,10 @@ static enum vma_read_event read_extent_header(struct vma_reader *r)
 /* Extents begin at multiples of 512, as the header's size and theirs are such multiples. */
 static enum vma_read_event search_extent_header(struct vma_reader *r)
 {
+    if (!r->gathered) { /* a gap may have led between them */
+        size_t odd = (size_t)(r->consumed % VMA_EXTENT_HEADER_SIZE);
+        consume(r, odd ? MIN(VMA_EXTENT_HEADER_SIZE - odd, r->in_len) : 0);
+    }
     while (gather(r, r->extent.header, VMA_EXTENT_HEADER_SIZE))
         if (!vma_entry_check_header(r->extent.header, r->header->uuid))
             return start_extent(r);
@@ -231,7 +235,7 @@ static enum vma_read_event read_payload(struct vma_reader *r)
     if (!data)
         return VMA_READ_MORE;
     const struct vma_entry *entry = &r->extent.entries[r->entry];
-    r->current = (struct vma_read_block){entry->dev_id, entry->cluster, r->block++, data};
+    r->current = (struct vma_read_block){entry->dev_id, entry->cluster, r->entry, r->block++, data};
     if (r->extent.has_digest)
         vma_digest_add(&r->digest, data, VMA_BLOCK_SIZE);
     return VMA_READ_BLOCK;
@@ -277,6 +281,16 @@ bool vma_reader_resync(struct vma_reader *r)
     r->state = SEARCHING;
     r->gathered = 0;
     return true;
+}
+
+void vma_reader_gap(struct vma_reader *r, uint64_t lost)
+{
+    g_assert(r->header && !r->in_len && !r->has_ended);
+    if (!lost)
+        return;
+    r->consumed += lost;
+    r->state = SEARCHING;
+    r->gathered = 0;
 }
 
 const struct vma_header *vma_reader_header(const struct vma_reader *r)

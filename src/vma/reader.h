@@ -49,6 +49,7 @@ struct vma_read_extent {
 struct vma_read_block {
     uint8_t dev_id;
     uint32_t cluster;
+    unsigned entry;      /* of the extent */
     unsigned block;      /* 0…15 of the cluster */
     const uint8_t *data; /* VMA_BLOCK_SIZE bytes; good until VMA_READ_MORE was returned once more */
 };
@@ -63,6 +64,9 @@ enum vma_read_event vma_reader_next(struct vma_reader *r);
  * steps of 512 bytes. False when there is nothing to look for (the header itself is broken, or all was read).
  */
 bool vma_reader_resync(struct vma_reader *r);
+/* What is fed next stands `lost` bytes behind what was fed last, all of which has been used; behind the
+ * header only. An extent under way is given up; it goes on as after vma_reader_resync(). */
+void vma_reader_gap(struct vma_reader *r, uint64_t lost);
 
 const struct vma_header *vma_reader_header(const struct vma_reader *r); /* NULL before VMA_READ_HEADER */
 const struct vma_read_extent *vma_reader_extent(const struct vma_reader *r);

@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * Reads a whole archive and reports every fault found, not only the first.
- *
- * Structure, digests where the archive carries them, the end mark, completeness of every device. After a
- * damaged extent header it goes on at the next good one.
+ * Reads a whole archive and reports every fault found, not only the first (vma/walk.h), and what there is to
+ * say about one that was walked through.
  */
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <glib.h>
-#include "vma/check.h"
+#include "vma/walk.h"
 
 struct vma_verify_result {
     unsigned faults;  /* all of them, also those not reported one by one */
     bool has_digests; /* every extent with payload carried one */
     bool has_end_mark;
-    uint64_t bytes_read; /* of the (uncompressed) archive */
+    uint64_t bytes_read;   /* of the (uncompressed) archive */
     unsigned lost_devices; /* not whole, as the end mark says: the archive is incomplete, not damaged */
     unsigned devices;
     uint64_t clusters; /* that have an entry */
@@ -30,3 +28,4 @@ typedef ssize_t (*vma_read_fn)(void *user, void *buffer, size_t len, GError **er
 /* False when it could not be read to its end at all (error says why; not a VMA, read error). */
 bool vma_verify(vma_read_fn read, void *read_user, vma_fault_fn fault, void *fault_user,
                 struct vma_verify_result *result, GError **error);
+struct vma_verify_result vma_verify_result_of(const struct vma_walk *w);
