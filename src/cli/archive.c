@@ -4,71 +4,31 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "cli/signals.h"
 
-#define READ_SIZE (1u << 20)
+#define READ_SIZE (256u << 10) /* stays in the nearer caches between reading, hashing and writing */
 
 void cli_archive_prefix(const char *path, GError **error)
 {
     g_prefix_error(error, "archive %s: ", strcmp(path, "-") ? path : "on standard input");
 }
 
-struct source *cli_archive_source(const char *path, GError **error)
+struct cli_archive *cli_archive_open(const char *path, const struct vma_walk_ops *ops, void *user,
+                                     GError **error)
 {
-    struct source *s = source_open(path, error);
-    if (!s)
+    struct source *source = source_open(path, error);
+    if (!source) {
         cli_archive_prefix(path, error);
-    return s;
-}
-
-static bool fail_broken(const struct cli_archive *a, GError **error)
-{
-    if (a->header)
-        g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED, "damaged at offset %" G_GUINT64_FORMAT ": %s",
-                    vma_reader_offset(a->reader), vma_reader_why(a->reader));
-    else
-        g_set_error_literal(error, VMB_ERROR, VMB_ERROR_DAMAGED, vma_reader_why(a->reader));
-    return false;
-}
-
-static bool feed(struct cli_archive *a, GError **error)
-{
-    ssize_t n = source_read(a->source, a->buffer, READ_SIZE, error);
-    if (n > 0)
-        vma_reader_feed(a->reader, a->buffer, (size_t)n);
-    else if (n == 0)
-        vma_reader_feed_end(a->reader);
-    return n >= 0;
-}
-
-bool cli_archive_next(struct cli_archive *a, enum vma_read_event *event, GError **error)
-{
-    bool is_good = !a->wants_more || feed(a, error);
-    if (is_good) {
-        *event = vma_reader_next(a->reader);
-        a->wants_more = *event == VMA_READ_MORE;
-        is_good = *event != VMA_READ_BROKEN || fail_broken(a, error);
-    }
-    if (!is_good)
-        cli_archive_prefix(a->path, error);
-    return is_good;
-}
-
-struct cli_archive *cli_archive_open(const char *path, GError **error)
-{
-    struct source *source = cli_archive_source(path, error);
-    if (!source)
         return NULL;
-    g_autoptr(cli_archive) a = g_new0(struct cli_archive, 1);
+    }
+    struct cli_archive *a = g_new0(struct cli_archive, 1);
     a->path = path;
+    a->shown = text_make_safe(strcmp(path, "-") ? path : "standard input");
     a->source = source;
-    a->reader = vma_reader_new();
+    a->walk = vma_walk_new(ops, user);
     a->buffer = g_malloc(READ_SIZE);
-    a->wants_more = true;
-    for (enum vma_read_event event = VMA_READ_MORE; event != VMA_READ_HEADER;)
-        if (!cli_archive_next(a, &event, error))
-            return NULL;
-    a->header = vma_reader_header(a->reader);
-    return g_steal_pointer(&a);
+    return a;
 }
 
 void cli_archive_free(struct cli_archive *a)
@@ -76,7 +36,83 @@ void cli_archive_free(struct cli_archive *a)
     if (!a)
         return;
     source_free(a->source);
-    vma_reader_free(a->reader);
+    vma_walk_free(a->walk);
+    g_clear_error(&a->stop);
+    g_free(a->shown);
     g_free(a->buffer);
     g_free(a);
+}
+
+void cli_archive_stop(struct cli_archive *a, uint64_t offset, const char *text)
+{
+    if (!a->stop)
+        g_set_error(&a->stop, VMB_ERROR, VMB_ERROR_DAMAGED, "damaged at offset %" G_GUINT64_FORMAT ": %s",
+                    offset, text);
+}
+
+/* Reading met an error; true: it is told, and reading goes on behind it. */
+static bool go_on(struct cli_archive *a, GError *fault, GError **error)
+{
+    if (a->goes_on && g_error_matches(fault, VMB_ERROR, VMB_ERROR_DAMAGED) && vma_walk_header(a->walk)) {
+        bool is_told = vma_walk_gap(a->walk, source_lost(a->source), fault->message, error);
+        g_error_free(fault);
+        return is_told;
+    }
+    g_propagate_error(error, fault);
+    return false;
+}
+
+static bool is_stopped(struct cli_archive *a, GError **error)
+{
+    if (a->stop) {
+        g_clear_error(error);
+        g_propagate_error(error, g_steal_pointer(&a->stop));
+        return true;
+    }
+    if (signals_caught()) {
+        g_clear_error(error);
+        g_set_error_literal(error, VMB_ERROR, VMB_ERROR_CANCELLED, "interrupted");
+        return true;
+    }
+    return false;
+}
+
+/* One piece; *is_over at the end. */
+static bool read_piece(struct cli_archive *a, bool *is_over, GError **error)
+{
+    g_autoptr(GError) fault = NULL;
+    ssize_t n = source_read(a->source, a->buffer, READ_SIZE, &fault);
+    bool is_good = true;
+    if (n > 0)
+        is_good = vma_walk_feed(a->walk, a->buffer, (size_t)n, error);
+    else if (n < 0)
+        is_good = go_on(a, g_steal_pointer(&fault), error);
+    else
+        is_good = vma_walk_end(a->walk, error);
+    *is_over = n == 0;
+    return !is_stopped(a, error) && is_good;
+}
+
+bool cli_archive_read_header(struct cli_archive *a, GError **error)
+{
+    for (bool is_over = false; !vma_walk_header(a->walk) && !is_over;)
+        if (!read_piece(a, &is_over, error)) {
+            cli_archive_prefix(a->path, error);
+            return false;
+        }
+    return true;
+}
+
+bool cli_archive_read(struct cli_archive *a, const char *doing, GError **error)
+{
+    bool is_good = true;
+    progress_start(&a->progress, doing);
+    for (bool is_over = false; is_good && !is_over;) {
+        is_good = read_piece(a, &is_over, error);
+        progress_tell(&a->progress, source_position(a->source), source_size(a->source));
+    }
+    progress_clear(&a->progress);
+    if (!is_good && !g_error_matches(*error, VMB_ERROR, VMB_ERROR_TARGET)) /* of what ops write to */
+        cli_archive_prefix(a->path, error);
+    return is_good;
 }

@@ -21,7 +21,7 @@ static void print_names(const struct vma_header *h)
 static bool print_config(const struct cli_archive *a, const char *name, GError **error)
 {
     for (unsigned i = 0; i < VMA_MAX_CONFIGS; i++) {
-        const struct vma_config *c = &a->header->configs[i];
+        const struct vma_config *c = &vma_walk_header(a->walk)->configs[i];
         if (c->name && !strcmp(c->name, name)) {
             fwrite(c->data, 1, c->len, stdout);
             return true;
@@ -39,11 +39,12 @@ int cli_config(int argc, char **argv)
     if (!cli_parse_counted(&argc, &argv, NULL, "ARCHIVE [NAME]",
                            "Prints a stored configuration, or the names of all.", 1, 2, &error))
         return cli_fail(error);
-    g_autoptr(cli_archive) archive = cli_archive_open(argv[1], &error);
-    if (!archive)
+    static const struct vma_walk_ops nothing = {NULL};
+    g_autoptr(cli_archive) archive = cli_archive_open(argv[1], &nothing, NULL, &error);
+    if (!archive || !cli_archive_read_header(archive, &error))
         return cli_fail(error);
     if (argc == 2)
-        print_names(archive->header);
+        print_names(vma_walk_header(archive->walk));
     else if (!print_config(archive, argv[2], &error))
         return cli_fail(error);
     return 0;

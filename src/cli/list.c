@@ -24,13 +24,6 @@ static char *time_text(int64_t ctime)
     return local ? g_date_time_format(local, "%Y-%m-%d %H:%M:%S %z") : g_strdup("unknown");
 }
 
-static const char *form_text(const struct cli_archive *a)
-{
-    static const char *const names[] = {
-        [SOURCE_PLAIN] = "none", [SOURCE_ZSTD] = "zstd", [SOURCE_GZIP] = "gzip"};
-    return names[source_form(a->source)];
-}
-
 /* Our description of the run, if the archive has one and it is JSON; else NULL. */
 static struct json_object *description(const struct vma_header *h)
 {
@@ -77,19 +70,21 @@ static void print_configs(const struct vma_header *h)
 
 static void print_text(const struct cli_archive *a)
 {
-    g_autofree char *uuid = uuid_text(a->header->uuid), *created = time_text(a->header->ctime);
+    const struct vma_header *h = vma_walk_header(a->walk);
+    g_autofree char *uuid = uuid_text(h->uuid), *created = time_text(h->ctime);
     g_autofree char *path = text_make_safe(a->path);
-    struct json_object *about = description(a->header), *guest;
-    printf("archive  %s\ncreated  %s\nuuid     %s\npacking  %s\n", path, created, uuid, form_text(a));
+    struct json_object *about = description(h), *guest;
+    printf("archive  %s\ncreated  %s\nuuid     %s\npacking  %s\n", path, created, uuid,
+           source_form_name(source_form(a->source)));
     if (about && json_object_object_get_ex(about, "guest", &guest) &&
         json_object_is_type(guest, json_type_string)) {
         g_autofree char *name = text_make_safe(json_object_get_string(guest));
         printf("guest    %s\n", name);
     }
-    if (!a->header->has_extension)
+    if (!h->has_extension)
         puts("written  by another program: its data carries no digests");
-    print_devices(a->header);
-    print_configs(a->header);
+    print_devices(h);
+    print_configs(h);
     json_object_put(about);
 }
 
@@ -132,16 +127,18 @@ static struct json_object *configs_json(const struct vma_header *h)
 
 static void print_json(const struct cli_archive *a)
 {
-    g_autofree char *uuid = uuid_text(a->header->uuid);
+    const struct vma_header *h = vma_walk_header(a->walk);
+    g_autofree char *uuid = uuid_text(h->uuid);
     struct json_object *o = json_object_new_object();
     json_object_object_add(o, "archive", safe_string(a->path));
     json_object_object_add(o, "uuid", json_object_new_string(uuid));
-    json_object_object_add(o, "ctime", json_object_new_int64(a->header->ctime));
-    json_object_object_add(o, "compression", json_object_new_string(form_text(a)));
-    json_object_object_add(o, "is_ours", json_object_new_boolean(a->header->has_extension));
-    json_object_object_add(o, "devices", devices_json(a->header));
-    json_object_object_add(o, "configs", configs_json(a->header));
-    json_object_object_add(o, "description", description(a->header));
+    json_object_object_add(o, "ctime", json_object_new_int64(h->ctime));
+    json_object_object_add(o, "compression",
+                           json_object_new_string(source_form_name(source_form(a->source))));
+    json_object_object_add(o, "is_ours", json_object_new_boolean(h->has_extension));
+    json_object_object_add(o, "devices", devices_json(h));
+    json_object_object_add(o, "configs", configs_json(h));
+    json_object_object_add(o, "description", description(h));
     puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(o);
 }
@@ -156,8 +153,9 @@ int cli_list(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     if (!cli_parse_counted(&argc, &argv, options, "ARCHIVE", "Says what an archive holds.", 1, 1, &error))
         return cli_fail(error);
-    g_autoptr(cli_archive) archive = cli_archive_open(argv[1], &error);
-    if (!archive)
+    static const struct vma_walk_ops nothing = {NULL};
+    g_autoptr(cli_archive) archive = cli_archive_open(argv[1], &nothing, NULL, &error);
+    if (!archive || !cli_archive_read_header(archive, &error))
         return cli_fail(error);
     if (is_json)
         print_json(archive);

@@ -9,18 +9,26 @@
 #include "base/units.h"
 #include "cli/archive.h"
 #include "cli/cli.h"
+#include "cli/condition.h"
+#include "cli/signals.h"
 #include "vma/verify.h"
 
+#define MAX_REPORTED 1000u
+
 struct report {
-    const char *path;           /* safe to print */
+    struct cli_archive *archive;
     struct json_object *faults; /* NULL: as lines */
+    unsigned reported;
 };
 
 static void on_fault(void *user, uint64_t offset, const char *text)
 {
     struct report *r = user;
+    if (r->reported++ >= MAX_REPORTED)
+        return;
     if (!r->faults) {
-        printf("%s: offset %" G_GUINT64_FORMAT ": %s\n", r->path, offset, text);
+        progress_clear(&r->archive->progress);
+        printf("%s: offset %" G_GUINT64_FORMAT ": %s\n", r->archive->shown, offset, text);
         return;
     }
     struct json_object *o = json_object_new_object();
@@ -39,21 +47,47 @@ static const char *digest_text(const struct vma_verify_result *v)
     return "it carries no payload digests, so only its structure could be checked";
 }
 
+static void print_conditions(const struct report *r)
+{
+    const struct vma_header *h = vma_walk_header(r->archive->walk);
+    for (int i = 0; i < (int)VMA_MAX_DEVICES; i++) {
+        if (!h->devices[i].name)
+            continue;
+        g_autofree char *name = text_make_safe(h->devices[i].name),
+                        *text = condition_text(r->archive->walk, i);
+        printf("%s: device %s: %s\n", r->archive->shown, name, text);
+    }
+}
+
 static void print_text(const struct report *r, const struct vma_verify_result *v)
 {
     char stored[UNITS_LEN], read[UNITS_LEN];
+    if (r->reported > MAX_REPORTED)
+        printf("%s: and %u faults more\n", r->archive->shown, r->reported - MAX_REPORTED);
     printf("%s: devices %u, extents %" G_GUINT64_FORMAT ", clusters %" G_GUINT64_FORMAT
            ", %s stored, %s read\n",
-           r->path, v->devices, v->extents, v->clusters,
+           r->archive->shown, v->devices, v->extents, v->clusters,
            units_format_size(v->blocks * VMA_BLOCK_SIZE, stored), units_format_size(v->bytes_read, read));
-    if (!v->faults)
-        printf("%s: good: %s\n", r->path, digest_text(v));
+    if (v->faults || v->lost_devices)
+        print_conditions(r);
+    else
+        printf("%s: good: %s\n", r->archive->shown, digest_text(v));
+}
+
+static struct json_object *conditions_json(const struct report *r)
+{
+    const struct vma_header *h = vma_walk_header(r->archive->walk);
+    struct json_object *list = json_object_new_array();
+    for (int i = 0; i < (int)VMA_MAX_DEVICES; i++)
+        if (h->devices[i].name)
+            json_object_array_add(list, condition_json(r->archive->walk, i));
+    return list;
 }
 
 static void print_json(const struct report *r, const struct vma_verify_result *v)
 {
     struct json_object *o = json_object_new_object();
-    json_object_object_add(o, "archive", json_object_new_string(r->path));
+    json_object_object_add(o, "archive", json_object_new_string(r->archive->shown));
     json_object_object_add(o, "is_damaged", json_object_new_boolean(v->faults > 0));
     json_object_object_add(o, "is_complete", json_object_new_boolean(!v->faults && !v->lost_devices));
     json_object_object_add(o, "has_digests", json_object_new_boolean(v->has_digests));
@@ -66,6 +100,7 @@ static void print_json(const struct report *r, const struct vma_verify_result *v
     json_object_object_add(o, "bytes_read", json_object_new_int64((int64_t)v->bytes_read));
     json_object_object_add(o, "fault_count", json_object_new_int64(v->faults));
     json_object_object_add(o, "faults", json_object_get(r->faults));
+    json_object_object_add(o, "conditions", conditions_json(r));
     puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(o);
 }
@@ -83,19 +118,20 @@ static bool judge(const struct vma_verify_result *v, GError **error)
 
 static bool verify(const char *path, bool is_json, GError **error)
 {
-    struct vma_verify_result result;
-    g_autoptr(source_t) source = cli_archive_source(path, error);
-    if (!source)
-        return false;
-    g_autofree char *shown = text_make_safe(strcmp(path, "-") ? path : "standard input");
-    struct report report = {.path = shown, .faults = is_json ? json_object_new_array() : NULL};
-    bool is_good = vma_verify(source_read, source, on_fault, &report, &result, error);
+    static const struct vma_walk_ops ops = {.fault = on_fault};
+    struct report report = {.faults = is_json ? json_object_new_array() : NULL};
+    g_autoptr(cli_archive) archive = report.archive = cli_archive_open(path, &ops, &report, error);
+    bool is_good = archive != NULL;
     if (is_good) {
+        archive->goes_on = true;
+        is_good = cli_archive_read(archive, "verifying", error);
+    }
+    if (is_good) {
+        struct vma_verify_result result = vma_verify_result_of(archive->walk);
         (is_json ? print_json : print_text)(&report, &result);
         is_good = judge(&result, error);
-    }
-    if (!is_good)
         cli_archive_prefix(path, error);
+    }
     json_object_put(report.faults);
     return is_good;
 }
@@ -110,8 +146,8 @@ int cli_verify(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     if (!cli_parse_counted(&argc, &argv, options, "ARCHIVE",
                            "Reads everything, checks everything, and reports every fault that is found.", 1,
-                           1, &error) ||
-        !verify(argv[1], is_json, &error))
+                           1, &error))
         return cli_fail(error);
-    return 0;
+    signals_catch();
+    return signals_leave(verify(argv[1], is_json, &error) ? 0 : cli_fail(error));
 }

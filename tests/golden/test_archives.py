@@ -15,6 +15,7 @@ import time
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1])]
 import make_vectors  # noqa: E402
+import packing  # noqa: E402
 import vma_strict  # noqa: E402
 from archives import PROGRAM, main, make_vma, run  # noqa: E402
 
@@ -63,14 +64,42 @@ def test_packed_and_piped(folder):
     data = archive.read_bytes()
     frames = b"".join(subprocess.run(["zstd", "-cq"], input=data[at:at + 100000], stdout=subprocess.PIPE,
                                      check=True).stdout for at in range(0, len(data), 100000))
-    (folder / "frames").write_bytes(b"\x50\x2a\x4d\x18\x04\0\0\0dead" + frames + b"\x5e\x2a\x4d\x18\0\0\0\0")
+    (folder / "frames").write_bytes(b"\x50\x2a\x4d\x18\x04\0\0\0dead" + frames + b"\x5d\x2a\x4d\x18\0\0\0\0")
+    (folder / "seekable").write_bytes(packing.pack(data, dead=(1, 2))[0])
+    subprocess.run(["zstd", "-tq", folder / "seekable"], check=True)
     (folder / "x.gz").write_bytes(gzip.compress(data[:70000]) + gzip.compress(data[70000:]))
-    for source, stdin in ((packed, None), (folder / "x.gz", None), (folder / "frames", None), ("-", data), ("-", packed.read_bytes())):
+    lzo = b"".join(subprocess.run(["lzop", "-c", *options], input=piece, stdout=subprocess.PIPE, check=True).stdout
+                   for options, piece in (([], data[:300000]), (["-9", "--crc32"], data[300000:400000]),
+                                          (["-1", "-F"], data[400000:])))
+    (folder / "x.lzo").write_bytes(lzo)
+    packings = ["x.gz", "x.lzo", "frames", "seekable"]
+    for source, stdin in [(packed, None), ("-", data), ("-", packed.read_bytes())] + \
+            [(folder / name, None) for name in packings] + [("-", (folder / name).read_bytes()) for name in packings]:
         run("verify", source, stdin=stdin)
         run("extract", source, "-C", folder / "out", "--drive", "a", stdin=stdin)
         assert (folder / "out/a.raw").read_bytes() == image
         assert os.listdir(folder / "out") == ["a.raw"]
         (folder / "out/a.raw").unlink()
+
+
+def test_qcow2(folder):
+    archive, image = make_archive(folder)
+    report = json.loads(run("extract", "--json", "--format", "qcow2", "-C", folder / "out", archive)[0])
+    assert [device["is_whole"] for device in report["devices"]] == [True] * 3, report
+    assert sorted(os.listdir(folder / "out")) == ["a.qcow2", "guest.conf", "vmstate.bin", "zeros.qcow2"]
+    for name in ("a", "zeros"):
+        subprocess.run(["qemu-img", "compare", "-q", folder / name, folder / f"out/{name}.qcow2"], check=True)
+        subprocess.run(["qemu-img", "check", "-q", folder / f"out/{name}.qcow2"], check=True)
+    assert b"--format vmdk" in run("extract", "--format", "vmdk", archive, status=2)[1]
+
+
+def test_progress_on_terminals_only(folder):
+    """One line, rewritten, gone at the end."""
+    archive, _ = make_archive(folder)
+    ours, theirs = os.openpty()
+    subprocess.run([PROGRAM, "verify", archive], stderr=theirs, stdout=subprocess.DEVNULL, check=True)
+    told = os.read(ours, 4096)
+    assert told.startswith(b"\rverifying: ") and told.endswith(b"\r\x1b[K") and b"\n" not in told, told
 
 
 def test_nothing_is_overwritten(folder):
@@ -164,5 +193,5 @@ def test_usage(folder):
 
 
 if __name__ == "__main__":
-    main([test_ours, test_packed_and_piped, test_nothing_is_overwritten, test_lost_drive, test_never_finished,
+    main([test_ours, test_packed_and_piped, test_qcow2, test_progress_on_terminals_only, test_nothing_is_overwritten, test_lost_drive, test_never_finished,
           test_interrupted, test_names, test_usage], "vmb-archives-")

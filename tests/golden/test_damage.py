@@ -9,6 +9,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import make_vectors  # noqa: E402
+import packing  # noqa: E402
 from archives import PROGRAM, assert_one_line, main, make_vma, run  # noqa: E402
 
 HEADER_SIZE = 12800
@@ -85,8 +86,43 @@ def test_packed(folder):
     run("verify", folder / "tail.zst", status=8)
     (folder / "cut.gz").write_bytes(gzip.compress(data)[:-9])
     run("verify", folder / "cut.gz", status=8)
-    (folder / "lzo").write_bytes(b"\x89LZO\0\r\n\x1a\n" + bytes(100))
-    assert b"pipe it" in run("verify", folder / "lzo", status=1)[1]
+    (folder / "xz").write_bytes(b"\xfd7zXZ\0" + bytes(100))
+    assert b"pipe it" in run("verify", folder / "xz", status=1)[1]
+
+
+def test_lzo(folder):
+    """Damage is found wherever lzop itself finds it or would give other data, and so is each cut."""
+    data = small_archive(folder)
+    packed = subprocess.run(["lzop", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout
+    for at in range(0, min(len(packed), 1000), 17):
+        (folder / "bad.lzo").write_bytes(flipped(packed, at))
+        theirs = subprocess.run(["lzop", "-dc"], input=flipped(packed, at), capture_output=True)
+        is_same = theirs.returncode == 0 and theirs.stdout == data  # there are bits that mean nothing
+        run("verify", folder / "bad.lzo", status=0 if is_same else 8)
+    for size in range(10, len(packed), 61):
+        (folder / "bad.lzo").write_bytes(packed[:size])
+        run("verify", folder / "bad.lzo", status=8)
+
+
+def test_frames(folder):
+    """Ours: the frame that is damaged is named, all others are read; so is the seek table."""
+    data = small_archive(folder)
+    packed, places = packing.pack(data)
+    for number, (start, length) in enumerate(places[:-1]):
+        (folder / "bad.zst").write_bytes(flipped(packed, start + length - 6))
+        report, line = run("verify", folder / "bad.zst", status=8)
+        assert b"zstd frame %d, from byte %d" % (number + 1, start) in report + line, (report, line)
+        assert number == 0 or report.count(b": whole") == (2 if number == len(places) - 2 else 1), report
+    start, length = places[-1]
+    for at in range(start, start + length):
+        (folder / "bad.zst").write_bytes(flipped(packed, at))
+        report, line = run("verify", folder / "bad.zst", status=8)
+        assert at < start + 4 or b"seek table" in report, (at - start, report)
+        assert run("verify", "-", stdin=flipped(packed, at), status=8)
+    for size in range(0, len(packed), 101):
+        (folder / "bad.zst").write_bytes(packed[:size])
+        if size not in (place[0] for place in places):
+            run("verify", folder / "bad.zst", status=8)
 
 
 def test_hostile(folder):
@@ -142,5 +178,5 @@ def test_salvage(folder):
 
 
 if __name__ == "__main__":
-    main([test_no_archive, test_truncated, test_flipped, test_packed, test_hostile, test_every_fault_is_told,
+    main([test_no_archive, test_truncated, test_flipped, test_packed, test_lzo, test_frames, test_hostile, test_every_fault_is_told,
           test_salvage], "vmb-damage-")

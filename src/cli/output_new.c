@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A new raw file: what is not written stays a hole. */
+#include <errno.h>
+#include <unistd.h>
+#include "cli/newfile.h"
+#include "cli/output.h"
+
+struct raw {
+    struct output output;
+    struct newfile *file;
+};
+
+static bool raw_write(struct output *o, uint64_t offset, const uint8_t *bytes, size_t len, GError **error)
+{
+    struct newfile *file = ((struct raw *)o)->file;
+    while (len) {
+        ssize_t n = pwrite(newfile_fd(file), bytes, len, (off_t)offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return newfile_fail(file, "cannot be written", error);
+        bytes += n;
+        len -= (size_t)n;
+        offset += (uint64_t)n;
+    }
+    return true;
+}
+
+static bool raw_finish(struct output *o, uint64_t size, GError **error)
+{
+    struct newfile *file = ((struct raw *)o)->file;
+    if (ftruncate(newfile_fd(file), (off_t)size))
+        return newfile_fail(file, "cannot be given its size", error);
+    return newfile_sync(file, error);
+}
+
+static bool raw_publish(struct output *o, GError **error)
+{
+    return newfile_publish(((struct raw *)o)->file, error);
+}
+
+static void raw_free(struct output *o)
+{
+    newfile_free(((struct raw *)o)->file);
+    g_free(o);
+}
+
+struct output *output_new_raw(const char *path, GError **error)
+{
+    static const struct output_ops ops = {
+        .write = raw_write, .finish = raw_finish, .publish = raw_publish, .free = raw_free};
+    struct newfile *file = newfile_create(path, error);
+    if (!file)
+        return NULL;
+    struct raw *r = g_new0(struct raw, 1);
+    r->output.ops = &ops;
+    r->file = file;
+    return &r->output;
+}
