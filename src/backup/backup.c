@@ -3,8 +3,10 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include "backup/control.h"
 #include "backup/journal.h"
 #include "backup/logfile.h"
+#include "backup/record.h"
 #include "backup/run.h"
 #include "backup/vmstate.h"
 #include "base/units.h"
@@ -21,6 +23,10 @@ void backup_emit(struct backup *b, const struct model_event *event)
     snapshot_fill(b);
     if (b->logfile)
         logfile_event(b->logfile, &b->model, event);
+    if (b->record)
+        record_event(b->record, &b->model, event);
+    if (b->control)
+        control_event(b->control, event);
     b->listener.on_event(b->user, event);
 }
 
@@ -136,6 +142,8 @@ static void report_done(struct backup *b)
     backup_emit(b, &(struct model_event){.type = MODEL_EV_RESULT, .drive = -1});
     b->is_done_reported = true;
     logfile_close(g_steal_pointer(&b->logfile));
+    record_close(g_steal_pointer(&b->record));
+    control_close(g_steal_pointer(&b->control));
     uv_close((uv_handle_t *)&b->tick, NULL);
     b->listener.on_done(b->user);
 }
@@ -376,6 +384,7 @@ static void copy_options(struct backup_options *to, const struct backup_options 
     to->spool_dir = g_strdup(from->spool_dir);
     to->log_path = g_strdup(from->log_path);
     to->agent = g_strdup(from->agent);
+    to->record_path = g_strdup(from->record_path);
     g_ptr_array_ref(to->include);
     g_ptr_array_ref(to->exclude);
     g_array_ref(to->limits);
@@ -405,10 +414,41 @@ struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
     return b;
 }
 
+const char *backup_run_id(const struct backup *b)
+{
+    return b->run_id;
+}
+
+/* Where there can be no control socket there is a backup all the same. */
+static void open_control(struct backup *b)
+{
+    g_autoptr(GError) error = NULL;
+
+    b->control = control_open(b, &error);
+    if (!b->control)
+        backup_log(b, MODEL_WARNING, "nobody can steer it from elsewhere", "%s", error->message);
+}
+
+static bool open_record(struct backup *b, GError **error)
+{
+    if (b->options.record_path)
+        b->record = record_open(b->loop, b->options.record_path, b->run_id, error);
+    return b->record || !b->options.record_path;
+}
+
 void backup_connect(struct backup *b)
 {
+    g_autoptr(GError) error = NULL;
+    bool is_recorded = open_record(b, &error);
+
     backup_emit(b, &(struct model_event){.type = MODEL_EV_HELLO, .drive = -1});
     uv_timer_start(&b->tick, on_tick, TICK_MS, TICK_MS);
+    if (!is_recorded) {
+        backup_fail(b, error);
+        return;
+    }
+    if (!b->options.only_ask)
+        open_control(b);
     monitor_start(b);
 }
 
@@ -424,8 +464,6 @@ void backup_free(struct backup *b)
     g_clear_pointer(&b->found, g_ptr_array_unref);
     g_ptr_array_unref(b->capabilities);
     g_ptr_array_unref(b->unsavable);
-    g_clear_pointer(&b->sockets, g_ptr_array_unref);
-    g_free(b->held);
     g_clear_error(&b->outcome);
     g_free(b->guest_machine);
     g_free(b->nbd_path);

@@ -40,6 +40,7 @@ struct backup_options {
     char *spool_dir;           /* NULL = TMPDIR or /var/tmp */
     char *agent;               /* the guest agent's socket: freeze and thaw around the instant; NULL: do not */
     char *log_path;            /* NULL: TARGET.log beside a file, none otherwise */
+    char *record_path;         /* NULL: the event stream is not kept */
     bool on_full_fails;
     unsigned on_full_minutes;  /* how long to wait for room */
     unsigned retries;
@@ -65,6 +66,8 @@ struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
 /* Only when the loop has ended after on_done, or before backup_connect(). */
 void backup_free(struct backup *b);
 void backup_connect(struct backup *b);
+/* Eight hexadecimal digits: in the names of its nodes, of its journal and its control socket. */
+const char *backup_run_id(const struct backup *b);
 /* Brought up to date by the call: rates, ages, ETAs. */
 const struct model *backup_model(struct backup *b);
 /* False with a sentence when it is not valid now or names something unknown. */

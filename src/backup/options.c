@@ -41,6 +41,7 @@ void backup_options_clear(struct backup_options *o)
     g_free(o->spool_dir);
     g_free(o->log_path);
     g_free(o->agent);
+    g_free(o->record_path);
     g_ptr_array_unref(o->include);
     g_ptr_array_unref(o->exclude);
     g_array_unref(o->limits);
@@ -192,6 +193,8 @@ GOptionGroup *backup_options_group(struct backup_options *o)
         CALL("max-pause", on_number, "Longest pause of the guest for its RAM (default 2)", "SECONDS"),
         CALL("timeout", on_number, "For each answer of the monitor (default 30)", "SECONDS"),
         {"log", 0, 0, G_OPTION_ARG_FILENAME, &o->log_path, "Where the log is kept (default: TARGET.log)", "FILE"},
+        {"record", 0, 0, G_OPTION_ARG_FILENAME, &o->record_path, "Keep the event stream, for vmabackup-tui --replay",
+         "FILE"},
         FLAG("verify", "Read the archive back before calling it done"),
         FLAG("force", "Replace an existing archive"),
         FLAG("keep-partial", "Keep the unfinished file of a failed backup"),

@@ -36,6 +36,7 @@ const struct command_entry command_table[] = {
     {COMMAND_RECONNECT, "reconnect", NULL, "r", "Try now", "connect again at once",
      COMMAND_IN(MODEL_CONNECT_FAILED), false, "WHOLE BACKUP"},
     {COMMAND_STATUS, "status", NULL, NULL, NULL, "say how it stands", ANYWHERE, false, NULL},
+    {COMMAND_DETACH, "detach", NULL, NULL, NULL, "leave it to itself: the run goes on", ANYWHERE, false, NULL},
     {COMMAND_LOG, NULL, NULL, "l", "Log", "log on the whole screen", ANYWHERE, false, "SCREEN"},
     {COMMAND_THEME, NULL, NULL, "t", NULL, "next theme", ANYWHERE, false, "SCREEN"},
     {COMMAND_REDRAW, NULL, NULL, "Ctrl-L", NULL, "draw again", ANYWHERE, false, "SCREEN"},

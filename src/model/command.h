@@ -19,7 +19,7 @@ enum command_verb {
     /* the run: understood by the engine */
     COMMAND_BEGIN, COMMAND_LIMIT, COMMAND_PAUSE, COMMAND_RESUME, COMMAND_CANCEL, COMMAND_RETRY,
     COMMAND_CANCEL_ALL, COMMAND_STATUS,
-    COMMAND_HELP, COMMAND_RECONNECT,
+    COMMAND_HELP, COMMAND_RECONNECT, COMMAND_DETACH,
     /* the screen only */
     COMMAND_UP, COMMAND_DOWN, COMMAND_PAGE_UP, COMMAND_PAGE_DOWN, COMMAND_FIRST, COMMAND_LAST,
     COMMAND_LIMIT_ALL, COMMAND_UNLIMIT, COMMAND_TOGGLE_PAUSE, COMMAND_TOGGLE_PAUSE_ALL, COMMAND_LOG,
@@ -67,6 +67,8 @@ bool command_parse_line(const char *line, struct command *c, GError **error);
  * "guest" and "keep_partial", cancel takes "yes":true. Other fields are ignored. c->id is set whenever it could be read, also on failure,
  * so that the reply finds its command. */
 bool command_parse_json(const char *line, struct command *c, GError **error);
+/* The line that command_parse_json() makes the same command of, without its end; g_free() it. Only for verbs with a word. */
+char *command_to_json(const struct command *c);
 
 #define COMMAND_MIN_RATE (UINT64_C(64) << 10) /* below it a job moves less than one chunk per second */
 #define COMMAND_MAX_RATE (UINT64_C(1) << 40)

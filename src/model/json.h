@@ -20,6 +20,6 @@ struct json_stream *json_stream_new(const char *program, const char *job);
 void json_stream_free(struct json_stream *s);
 /* One line with its '\n'; never NULL. now_us: wall clock, microseconds since the epoch. */
 char *json_stream_event(struct json_stream *s, const struct model *m, const struct model_event *e, int64_t now_us);
-/* Lines that tell a reader who comes late how it stands: hello guest plan phase progress impact, the log as notes, and
- * the result when there is one. The hello makes him forget what he knew. */
+/* Lines that tell a reader who comes late how it stands: hello guest plan phase, the log as notes, progress impact, and
+ * the result when there is one. The hello makes him forget what he knew; the impact ends it where a run goes on. */
 char *json_stream_state(struct json_stream *s, const struct model *m, int64_t now_us);

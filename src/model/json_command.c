@@ -111,3 +111,32 @@ bool command_parse_json(const char *line, struct command *c, GError **error)
         return fail(error, "command: \"cmd\" is unknown; help lists them");
     return take_arguments(object, c, error);
 }
+
+static void put_name(json_object *object, const char *name, const char *value)
+{
+    if (*value)
+        json_object_object_add(object, name, json_object_new_string(value));
+}
+
+char *command_to_json(const struct command *c)
+{
+    const struct command_entry *entry = command_entry_of(c->verb);
+    g_autoptr(json_object) object = json_object_new_object();
+    g_assert(entry && entry->word);
+    if (c->id >= 0)
+        json_object_object_add(object, "id", json_object_new_int64(c->id));
+    put_name(object, "cmd", entry->word);
+    put_name(object, "target", c->target);
+    put_name(object, "guest", c->confirmation);
+    if (c->verb == COMMAND_LIMIT && !c->is_relative) {
+        json_object_object_add(object, "bps", json_object_new_uint64(c->rate));
+    } else if (c->verb == COMMAND_LIMIT) {
+        g_autofree char *percent = g_strdup_printf("%+d%%", c->percent);
+        put_name(object, "rate", percent);
+    }
+    if (c->is_confirmed)
+        json_object_object_add(object, "yes", json_object_new_boolean(true));
+    if (c->keep_partial)
+        json_object_object_add(object, "keep_partial", json_object_new_boolean(true));
+    return g_strdup(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "backup/steer.h"
+
+#include <string.h>
+
+#include "base/units.h"
+
+static char *status_of(const struct model *m)
+{
+    GString *s = g_string_new(model_phase_word(m->phase));
+    char done[UNITS_LEN], total[UNITS_LEN], rate[UNITS_LEN];
+    g_string_append_printf(s, ": %s of %s, %s", units_format_size(m->done, done),
+                           units_format_size(m->total, total), units_format_rate(m->in_rate, rate));
+    for (unsigned i = 0; i < m->n_drives; i++) {
+        const struct model_drive *d = &m->drives[i];
+        if (d->is_included)
+            g_string_append_printf(s, "; %s %s %s of %s", d->name, model_state_word(d->state),
+                                   units_format_size(d->done, done), units_format_size(d->size, total));
+    }
+    return g_string_free(s, FALSE);
+}
+
+/* False with a sentence where it is refused; *text is what there is to say of it. */
+static bool run(struct backup *b, const struct command *c, char **text, GError **error)
+{
+    switch (c->verb) {
+    case COMMAND_STATUS:
+        *text = status_of(backup_model(b));
+        return true;
+    case COMMAND_HELP:
+        *text = command_describe();
+        return true;
+    case COMMAND_DETACH:
+        *text = g_strdup("the run goes on");
+        return true;
+    default:
+        return backup_command(b, c, error);
+    }
+}
+
+static bool parse(const char *line, struct command *c, GError **error)
+{
+    return line[strspn(line, " \t")] == '{' ? command_parse_json(line, c, error)
+                                            : command_parse_line(line, c, error);
+}
+
+char *steer_line(struct backup *b, const char *line, struct command *c, struct model_event *reply)
+{
+    g_autoptr(GError) error = NULL;
+    char *text = NULL;
+    command_init(c, COMMAND_NONE);
+    *reply = (struct model_event){.type = MODEL_EV_NOTE, .drive = -1, .id = -1};
+    if (line && !line[strspn(line, " \t\r")])
+        return NULL;
+    reply->type = MODEL_EV_REPLY;
+    if (!line)
+        text = g_strdup("command: the line is too long");
+    else
+        reply->ok = parse(line, c, &error) && run(b, c, &text, &error);
+    reply->id = c->id;
+    if (error) {
+        c->verb = COMMAND_NONE;
+        text = g_strdup(error->message);
+    }
+    reply->text = text;
+    return text;
+}
