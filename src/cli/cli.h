@@ -3,7 +3,8 @@
 /*
  * The commands of `vmabackup` and what they share.
  *
- *     int cli_list(int argc, char **argv)        // argv[0] = the command's name; returns the exit status
+ *     int cli_limit(int argc, char **argv);
+int cli_list(int argc, char **argv)        // argv[0] = the command's name; returns the exit status
  *     {
  *         g_autoptr(GError) error = NULL;
  *         if (!cli_parse(&argc, &argv, options, "ARCHIVE", "Says what an archive holds.", &error))
@@ -15,11 +16,18 @@
 #include <glib.h>
 
 int cli_backup(int argc, char **argv);
+int cli_cancel(int argc, char **argv);
 int cli_cleanup(int argc, char **argv);
 int cli_config(int argc, char **argv);
 int cli_extract(int argc, char **argv);
 int cli_info(int argc, char **argv);
+int cli_limit(int argc, char **argv);
 int cli_list(int argc, char **argv);
+int cli_pause(int argc, char **argv);
+int cli_resume(int argc, char **argv);
+int cli_retry(int argc, char **argv);
+int cli_runs(int argc, char **argv);
+int cli_status(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 
 /* Takes the options (before, between or behind the arguments) out of argv; --help and --version end the program.
