@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The console: the loop that carries both the run and its screen. Frames come twice a second, after a key at
- * once; nothing here ever waits for the terminal. When the terminal is lost the run goes on without it.
+ * once; nothing here ever waits for the terminal. When the terminal is lost, or given back, a run of ours
+ * goes on without it; one that is only watched does so anyway.
  */
 #include "console/app.h"
 
@@ -11,12 +12,17 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "backup/feed.h"
+#include "backup/headless.h"
+#include "backup/supervise.h"
+#include "base/error.h"
 #include "ui/tty.h"
 
 #define FRAME_MS      500
 #define SLOW_FRAME_MS 1000 /* when the terminal had not taken the last one yet */
 #define KEY_FRAME_MS  30
 #define FIRST_MS      300 /* a connect that is quicker is not shown */
+#define STOP_SURE_MS  5000
 
 static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT, SIGWINCH};
 
@@ -25,12 +31,13 @@ struct app {
     uv_poll_t tty;
     uv_timer_t clock;
     uv_signal_t signals[G_N_ELEMENTS(caught)];
-    struct backup *backup;
+    struct feed *feed;
     struct screen *screen; /* NULL: the terminal is lost, or given back */
     bool is_done;          /* the run is */
     bool is_leaving;       /* as soon as it is */
     bool was_drawn;
-    bool is_background; /* the shell has the terminal */
+    bool is_background;    /* the shell has the terminal */
+    int64_t stop_asked_ms; /* Ctrl-Z, once */
     char outcome[MODEL_TEXT_LEN * 2];
     int exit_status;
 };
@@ -68,15 +75,19 @@ static void close_screen(struct app *a)
 /* The one line that stays on the normal screen. */
 static void note_outcome(struct app *a, const char *outcome, const char *next)
 {
-    const struct model *m = backup_model(a->backup);
+    const struct model *m = feed_model(a->feed);
     model_set(a->outcome, "%s: %s%s%s", *m->guest ? m->guest : m->monitor, outcome, *next ? "; " : "", next);
 }
 
 static void leave(struct app *a)
 {
-    const struct model *m = backup_model(a->backup);
-    a->exit_status = m->exit_status;
-    if (!*a->outcome)
+    const struct model *m = feed_model(a->feed);
+    const GError *error = feed_error(a->feed);
+    bool is_over = m->phase == MODEL_DONE && !feed_is_recorded(a->feed);
+    a->exit_status = error ? vmb_error_exit_status(error) : is_over ? m->exit_status : a->exit_status;
+    if (!*a->outcome && error)
+        model_set(a->outcome, "%s", error->message);
+    else if (!*a->outcome)
         note_outcome(a, *m->outcome ? m->outcome : "nothing was saved", m->next);
     close_screen(a);
     for (unsigned i = 0; i < G_N_ELEMENTS(a->signals); i++)
@@ -84,23 +95,29 @@ static void leave(struct app *a)
     uv_stop(&a->loop);
 }
 
+/* A run of ours that leaving would end. */
 static bool is_begun(struct app *a)
 {
-    enum model_phase phase = backup_model(a->backup)->phase;
+    if (!feed_is_own(a->feed))
+        return false;
+    enum model_phase phase = feed_model(a->feed)->phase;
     return phase >= MODEL_PREPARE && phase != MODEL_DONE;
 }
 
 /* Only asked where nothing runs, or after the run was cancelled. */
 static void end_and_leave(struct app *a, int exit_status, const char *by_whom)
 {
-    const struct model *m = backup_model(a->backup);
+    const struct model *m = feed_model(a->feed);
+    bool is_own = feed_is_own(a->feed);
     a->is_leaving = true;
-    if (!a->is_done && !is_begun(a))
+    if (!a->is_done && is_own && !is_begun(a))
         note_outcome(a, "nothing was saved", m->phase == MODEL_CONNECT_FAILED ? m->failure : "");
+    else if (!a->is_done && !is_own)
+        note_outcome(a, feed_is_recorded(a->feed) ? "end of the replay" : "the backup goes on", "");
     if (a->is_done)
         leave(a);
     else
-        backup_cancel(a->backup, exit_status, by_whom);
+        feed_cancel(a->feed, exit_status, by_whom);
 }
 
 /* The terminal is lost. A backup under way goes on, its log tells the rest; without one there is nothing to
@@ -109,8 +126,25 @@ static void go_headless(struct app *a)
 {
     close_screen(a);
     a->is_leaving = true;
-    if (!is_begun(a))
+    if (is_begun(a))
+        supervise_release();
+    else
         end_and_leave(a, 128 + SIGHUP, "a lost terminal");
+}
+
+/* The operator gives it back; how to come again stays on the screen. */
+static void detach(struct app *a)
+{
+    if (!is_begun(a)) {
+        end_and_leave(a, 0, "operator");
+        return;
+    }
+    const char *guest = feed_model(a->feed)->guest;
+    close_screen(a);
+    printf("%s: the backup goes on; vmabackup-tui --attach %s shows it again\n", guest, feed_run_id(a->feed));
+    fflush(stdout);
+    a->is_leaving = true;
+    supervise_release();
 }
 
 /* ---- the clock ---- */
@@ -137,7 +171,7 @@ static bool has_terminal(struct app *a)
 static void on_clock(uv_timer_t *timer)
 {
     struct app *a = timer->data;
-    const struct model *m = backup_model(a->backup);
+    const struct model *m = feed_model(a->feed);
     if (!has_terminal(a))
         return;
     bool is_shown = screen_draw(a->screen, m);
@@ -154,14 +188,17 @@ static void on_clock(uv_timer_t *timer)
 static void act(struct app *a, const struct ui_action *action)
 {
     g_autoptr(GError) error = NULL;
-    enum model_phase phase = backup_model(a->backup)->phase;
+    enum model_phase phase = feed_model(a->feed)->phase;
     switch (action->does) {
     case UI_COMMAND:
-        if (!backup_command(a->backup, &action->command, &error))
+        if (!feed_command(a->feed, &action->command, &error))
             ui_say(&a->screen->ui, MODEL_ERROR, "%s", error->message);
         break;
     case UI_LEAVE:
-        end_and_leave(a, phase <= MODEL_CONNECT_FAILED ? 5 : 4, "operator");
+        end_and_leave(a, !feed_is_own(a->feed) ? 0 : phase <= MODEL_CONNECT_FAILED ? 5 : 4, "operator");
+        break;
+    case UI_DETACH:
+        detach(a);
         break;
     case UI_REDRAW:
         term_redraw(a->screen->term);
@@ -179,8 +216,7 @@ static void act(struct app *a, const struct ui_action *action)
 
 static void take_key(struct app *a, uint32_t key)
 {
-    struct ui_action action =
-        ui_key(&a->screen->ui, key, backup_model(a->backup), g_get_monotonic_time() / 1000);
+    struct ui_action action = ui_key(&a->screen->ui, key, feed_model(a->feed), g_get_monotonic_time() / 1000);
     act(a, &action);
     draw_in(a, a->was_drawn ? KEY_FRAME_MS : 0);
 }
@@ -203,14 +239,25 @@ static void on_tty(uv_poll_t *poll, int status, int events)
 
 static void catch_signal(struct app *a, unsigned i);
 
+/* Stopping us stalls what the guest writes: it takes a second Ctrl-Z. */
+static bool is_sure_to_stop(struct app *a)
+{
+    int64_t now_ms = g_get_monotonic_time() / 1000;
+    if (!is_begun(a) || (a->stop_asked_ms && now_ms - a->stop_asked_ms < STOP_SURE_MS))
+        return true;
+    a->stop_asked_ms = now_ms;
+    ui_say(&a->screen->ui, MODEL_WARNING,
+           "stopping stalls the guest's writes: Ctrl-Z again does it, q d detaches");
+    draw_in(a, 0);
+    return false;
+}
+
 /* Stops as the shell expects it, and is back when the shell continues us. */
 static void stop(struct app *a)
 {
-    if (is_begun(a)) {
-        ui_say(&a->screen->ui, MODEL_WARNING, "not stopping: a stopped backup stalls the guest's writes");
-        draw_in(a, 0);
+    if (!is_sure_to_stop(a))
         return;
-    }
+    a->stop_asked_ms = 0;
     screen_suspend(a->screen);
     for (unsigned i = 0; i < G_N_ELEMENTS(caught); i++)
         if (caught[i] == SIGTSTP) {
@@ -259,18 +306,27 @@ static void on_event(void *user, const struct model_event *e)
     struct app *a = user;
     if (!a->screen)
         return;
-    ui_event(&a->screen->ui, backup_model(a->backup), e);
+    ui_event(&a->screen->ui, feed_model(a->feed), e);
     draw_in(a, e->type == MODEL_EV_PHASE ? 0 : FRAME_MS);
 }
 
 static void on_done(void *user)
 {
     struct app *a = user;
+    const GError *error = feed_error(a->feed);
     a->is_done = true;
-    if (a->is_leaving || !a->screen || a->screen->ui.wants_to_leave)
+    if (a->is_leaving || !a->screen || a->screen->ui.wants_to_leave) {
         leave(a);
-    else
-        draw_in(a, 0);
+        return;
+    }
+    if (error) /* what was last known stays on the screen */
+        ui_say(&a->screen->ui, MODEL_WARNING, "%s", error->message);
+    draw_in(a, 0);
+}
+
+static void on_detach(void *user)
+{
+    detach(user);
 }
 
 static void start(struct app *a)
@@ -287,22 +343,46 @@ static void start(struct app *a)
         a->signals[i].data = a;
         catch_signal(a, i);
     }
-    backup_connect(a->backup);
+    feed_start(a->feed);
 }
 
-int app_run(const struct console_options *o, struct screen *screen)
+static struct feed *open_feed(struct app *a, const struct console_options *o, GError **error)
 {
-    static const struct backup_listener listener = {.on_event = on_event, .on_done = on_done};
+    static const struct feed_listener listener = {on_event, on_done, on_detach};
     struct backup_options options = o->backup;
+    if (o->attach)
+        return feed_of_remote(&a->loop, o->attach, &listener, a, error);
+    if (o->replay)
+        return feed_of_file(&a->loop, o->replay, o->speed, &listener, a, error);
     options.wait_for_begin = !o->begins_at_once;
     options.reconnect_forever = true;
+    return feed_of_run(&a->loop, &options, &listener, a);
+}
+
+static void adapt_screen(struct app *a)
+{
+    struct ui *ui = &a->screen->ui;
+    bool is_own = feed_is_own(a->feed);
+    ui->is_visitor = !is_own;
+    ui->may_detach = is_own;
+    ui->is_readonly |= feed_is_recorded(a->feed);
+}
+
+int app_run(const struct console_options *o, struct screen *screen, GError **error)
+{
     struct app a = {.screen = screen};
     uv_loop_init(&a.loop);
-    a.backup = backup_new(&a.loop, &options, &listener, &a);
+    a.feed = open_feed(&a, o, error);
+    if (!a.feed) {
+        uv_loop_close(&a.loop);
+        screen_close(screen);
+        return -1;
+    }
+    adapt_screen(&a);
     start(&a);
     uv_run(&a.loop, UV_RUN_DEFAULT);
-    app_close_loop(&a.loop, a.exit_status);
-    backup_free(a.backup);
+    headless_close_loop(&a.loop, a.exit_status);
+    feed_free(a.feed);
     printf("%s\n", a.outcome);
     return a.exit_status;
 }

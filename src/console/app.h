@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
-/* The two faces of a run in this program. Both return the exit status. */
+/* A run with a screen. Without one it is backup/headless.h. */
 #include "console/options.h"
 #include "console/screen.h"
 
-/* With a screen, which is opened already and given back here. */
-int app_run(const struct console_options *o, struct screen *screen);
-/* In lines, where there is no terminal. */
-int lines_run(const struct console_options *o);
-/* Closes the loop; what hangs on a disk that does not answer cannot be ended, so the process is. */
-void app_close_loop(uv_loop_t *loop, int exit_status);
+/* The screen is opened already, and given back here. Returns the exit status, -1 with an error where there is nothing to
+ * show. */
+int app_run(const struct console_options *o, struct screen *screen, GError **error);

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "backup/headless.h"
+#include "backup/runs.h"
+#include "backup/supervise.h"
 #include "base/error.h"
 #include "console/app.h"
 
@@ -12,7 +15,7 @@
 static bool wants_screen(const struct console_options *o)
 {
     const char *term = g_getenv("TERM"), *accessible = g_getenv("ACCESSIBLE");
-    return !o->is_plain && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && *term &&
+    return !o->is_plain && !o->is_json && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && *term &&
            !g_str_equal(term, "dumb") && !(accessible && *accessible) &&
            g_strcmp0(o->backup.target, "-") != 0;
 }
@@ -25,14 +28,32 @@ static int fail(const GError *error)
 
 static int run_lines(const struct console_options *o)
 {
-    if (o->backup.target)
-        return lines_run(o);
+    struct headless_options lines = {.program = "vmabackup-tui",
+                                     .run = &o->backup,
+                                     .remote = o->attach,
+                                     .recording = o->replay,
+                                     .is_json = o->is_json,
+                                     .interval_s = (unsigned)o->interval_s};
+    if (o->attach || o->replay || o->backup.target)
+        return headless_run(&lines);
     fputs("vmabackup-tui: there is no screen to ask on; name a target by -o, and the backup begins at once\n",
           stderr);
     return VMB_ERROR_USAGE;
 }
 
-static int run(const struct console_options *o)
+/* Where it was named by its id or its monitor, the path of its socket. */
+static bool find_run(struct console_options *o, GError **error)
+{
+    struct runs_entry *e = runs_find(o->attach, error);
+    if (!e)
+        return false;
+    g_free(o->attach);
+    o->attach = g_strdup(e->path);
+    runs_entry_free(e);
+    return true;
+}
+
+static int run(struct console_options *o)
 {
     g_autoptr(GError) error = NULL;
     struct screen screen;
@@ -40,10 +61,16 @@ static int run(const struct console_options *o)
         puts("vmabackup-tui " VMB_VERSION);
         return 0;
     }
+    if (o->attach && !find_run(o, &error))
+        return fail(error);
     if (!wants_screen(o))
         return run_lines(o);
-    if (screen_open(&screen, o, &error))
-        return app_run(o, &screen);
+    if (!o->attach && !o->replay)
+        supervise(); /* so that the terminal can be given back while the run goes on */
+    if (screen_open(&screen, o, &error)) {
+        int status = app_run(o, &screen, &error);
+        return error ? fail(error) : status;
+    }
     fail(error);
     return g_error_matches(error, VMB_ERROR, VMB_ERROR_USAGE) ? VMB_ERROR_USAGE : run_lines(o);
 }

@@ -19,7 +19,15 @@ static void add_entries(GOptionGroup *group, struct console_options *o)
          NULL},
         {"start", 0, 0, G_OPTION_ARG_NONE, &o->begins_at_once, "Begin at once, without showing the plan",
          NULL},
+        {"attach", 0, 0, G_OPTION_ARG_STRING, &o->attach, "Show a backup that goes on in another process",
+         "RUN"},
+        {"replay", 0, 0, G_OPTION_ARG_FILENAME, &o->replay, "Show a recording (--record)", "FILE"},
+        {"speed", 0, 0, G_OPTION_ARG_DOUBLE, &o->speed, "… so many times as fast as it went", "X"},
         {"plain", 0, 0, G_OPTION_ARG_NONE, &o->is_plain, "Lines instead of a screen; begins at once", NULL},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &o->is_json, "JSON lines instead of a screen; begins at once",
+         NULL},
+        {"interval", 0, 0, G_OPTION_ARG_INT, &o->interval_s,
+         "In lines, progress at least this often (default 60)", "SECONDS"},
         {"version", 0, 0, G_OPTION_ARG_NONE, &o->wants_version, "Print the version", NULL},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
@@ -40,6 +48,14 @@ static bool check(const struct console_options *o, int argc, GError **error)
         return usage(error, "glyphs", o->glyphs, "there are unicode, blocks and ascii");
     if (o->color && !g_strv_contains(colors, o->color))
         return usage(error, "color", o->color, "it is auto, always or never");
+    if (o->speed <= 0 || o->interval_s < 1)
+        return usage(error, o->speed <= 0 ? "speed" : "interval", NULL, "it must be more than 0");
+    if (o->attach && o->replay)
+        return usage(error, "attach and replay", NULL, "one of the two");
+    if ((o->attach || o->replay) && argc == 1)
+        return true;
+    if (o->attach || o->replay)
+        return usage(error, "a monitor named", NULL, "it belongs to a backup, not to --attach or --replay");
     if (argc != 2)
         return usage(error, argc < 2 ? "no monitor named" : "more than one monitor named", NULL,
                      "see vmabackup-tui --help");
@@ -48,7 +64,7 @@ static bool check(const struct console_options *o, int argc, GError **error)
 
 bool console_options_parse(struct console_options *o, int *argc, char ***argv, GError **error)
 {
-    *o = (struct console_options){0};
+    *o = (struct console_options){.speed = 1, .interval_s = 60};
     backup_options_init(&o->backup);
     g_autoptr(GOptionContext) context = g_option_context_new("MONITOR");
     GOptionGroup *group = backup_options_group(&o->backup);
@@ -65,6 +81,8 @@ bool console_options_parse(struct console_options *o, int *argc, char ***argv, G
         return true;
     if (!check(o, *argc, error))
         return false;
+    if (o->attach || o->replay)
+        return true;
     o->backup.monitor = g_strdup((*argv)[1]);
     return backup_options_check(&o->backup, error);
 }
@@ -75,6 +93,8 @@ void console_options_clear(struct console_options *o)
     g_free(o->theme);
     g_free(o->glyphs);
     g_free(o->color);
+    g_free(o->attach);
+    g_free(o->replay);
 }
 
 bool console_options_is_mono(const struct console_options *o)

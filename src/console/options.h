@@ -8,7 +8,11 @@ struct console_options {
     char *theme;  /* name or file, NULL = by itself */
     char *glyphs; /* unicode, blocks or ascii, NULL = by itself */
     char *color;  /* auto, always or never; NULL = auto */
-    gboolean is_readonly, is_plain, begins_at_once, wants_version;
+    char *attach; /* a run of another process: as it was named, then the path of its control socket */
+    char *replay; /* a recording */
+    double speed; /* of the replay */
+    int interval_s;
+    gboolean is_readonly, is_plain, is_json, begins_at_once, wants_version;
 };
 /* Takes argv apart. VMB_ERROR_USAGE with one sentence when it is wrong. */
 bool console_options_parse(struct console_options *o, int *argc, char ***argv, GError **error);

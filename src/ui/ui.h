@@ -36,6 +36,8 @@ struct ui {
     const GArray *themes; /* struct theme_entry: what the picker shows, NULL = nothing */
     unsigned theme;       /* the one of them that is shown now; their number when it is none of them */
     bool is_readonly;
+    bool may_detach; /* the run can go on without a screen, and be found again */
+    bool is_visitor; /* the run lives elsewhere: leaving costs it nothing */
     enum ui_view view;
     unsigned selected; /* row of the table */
     unsigned back;     /* lines the log, or the help, is scrolled by */
@@ -57,7 +59,7 @@ struct ui {
     int64_t asked_until_ms; /* a limit was asked for here: its confirmation is told */
 };
 
-enum ui_does { UI_NOTHING, UI_COMMAND, UI_LEAVE, UI_REDRAW, UI_NEXT_THEME, UI_SHOW_THEME };
+enum ui_does { UI_NOTHING, UI_COMMAND, UI_LEAVE, UI_DETACH, UI_REDRAW, UI_NEXT_THEME, UI_SHOW_THEME };
 struct ui_action {
     enum ui_does does;
     struct command command; /* of UI_COMMAND */

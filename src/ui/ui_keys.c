@@ -249,7 +249,7 @@ static struct ui_action lift_limit(struct ui *ui, const struct model *m)
 
 static struct ui_action quit(struct ui *ui, const struct model *m)
 {
-    if (!command_is_valid(COMMAND_CANCEL_ALL, m->phase))
+    if (ui->is_visitor || !command_is_valid(COMMAND_CANCEL_ALL, m->phase))
         return act(UI_LEAVE);
     open_dialog(ui, UI_DIALOG_QUIT);
     return nothing;

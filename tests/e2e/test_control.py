@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A run is listed, watched, slowed, paused and ended from another process, by its control socket."""
+import json
+import os
+import socket
+import stat
+import subprocess
+
+from vmtest import Scenario, main, product, wait_for
+
+MIB = 1 << 20
+
+
+def vmabackup(s, *arguments, status=0):
+    """Another terminal: its standard output."""
+    done = subprocess.run([product(), *arguments], env=dict(os.environ, **s.env), capture_output=True, text=True,
+                          timeout=20, check=False)
+    assert done.returncode == status, f"{arguments}: status {done.returncode}: {done.stdout}{done.stderr}"
+    return done.stdout if not status else done.stderr
+
+
+def speeds(s):
+    return [job["speed"] for job in s.jobs()]
+
+
+def steered_from_elsewhere(version):
+    with Scenario(version) as s:
+        run = s.backup("--limit", "2M", "--no-vmstate", "--record", s.path("run.ndjson"))
+        s.wait_copying(run)
+        run_id = run.wait_event(ev="hello")["job"]
+        path = s.path(f"run/vmabackup/{run_id}.sock")
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600, "others may open the control socket"
+        assert run_id in vmabackup(s, "runs") and "copy" in vmabackup(s, "runs")
+        assert "drive0" in vmabackup(s, "status", s.vm.monitor), "the monitor does not find it"
+        link = s.path("link")
+        os.symlink(s.vm.monitor, link)
+        lines = [json.loads(line) for line in vmabackup(s, "status", "--json", link).splitlines()]
+        assert [e["ev"] for e in lines][:4] == ["hello", "guest", "plan", "phase"], lines
+        vmabackup(s, "limit", run_id, "drive0", "3M")
+        wait_for(lambda: sorted(speeds(s)) == [2 * MIB, 3 * MIB], 5, "one drive at 3M")
+        vmabackup(s, "limit", run_id, "4M")
+        vmabackup(s, "pause", run_id, s.drives[1].name)
+        wait_for(lambda: sorted(j["paused"] for j in s.jobs()) == [False, True], 5, "one paused job")
+        assert "no drive" in vmabackup(s, "pause", run_id, "nosuch", status=1)
+        assert "none" in vmabackup(s, "status", "00000000", status=5)
+        watcher = socket.socket(socket.AF_UNIX)
+        watcher.connect(path)
+        vmabackup(s, "resume", run_id)
+        vmabackup(s, "cancel", run_id)
+        assert run.wait() == 4, run.report()
+        watcher.settimeout(5)
+        told = b"".join(iter(lambda: watcher.recv(65536), b"")).decode().splitlines()
+        assert json.loads(told[-1])["ev"] == "result", told[-1]
+        assert not os.path.exists(path), "the control socket is still there"
+        assert "no backup goes on" in subprocess.run([product(), "runs"], env=dict(os.environ, **s.env), text=True,
+                                                     capture_output=True, check=True).stderr
+        replayed = subprocess.run([product("vmabackup-tui"), "--replay", s.path("run.ndjson"), "--plain"], text=True,
+                                  capture_output=True, check=True).stdout
+        assert "drive0 limit" in replayed and "CANCELLED" in replayed, replayed
+        s.must_be_untouched()
+
+
+def slow_reader_is_dropped(version):
+    """Who does not read is not waited for, and a dead run's socket is swept away by the next look."""
+    with Scenario(version) as s:
+        run = s.backup("--limit", "2M", "--no-vmstate")
+        s.wait_copying(run)
+        run_id = run.wait_event(ev="hello")["job"]
+        path = s.path(f"run/vmabackup/{run_id}.sock")
+        deaf = socket.socket(socket.AF_UNIX)
+        deaf.connect(path)
+        deaf.settimeout(20)
+        try:
+            while True:  # each line has an answer, which is never read
+                deaf.sendall(b"x\n" * 8192)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        assert run_id in vmabackup(s, "runs")
+        run.kill()
+        assert os.path.exists(path), "this shows nothing: it took its socket away"
+        vmabackup(s, "runs")
+        assert not os.path.exists(path), "a dead run's socket is still there"
+        vmabackup(s, "cleanup", s.vm.monitor)
+        s.must_be_untouched()
+
+
+if __name__ == "__main__":
+    main(steered_from_elsewhere, slow_reader_is_dropped)
