@@ -12,6 +12,7 @@
  *     struct writer_lane *lane = writer_add_lane(w, dev_id, false);
  *     writer_add(lane, cluster, buffer);      // takes the buffer; NULL = zeros
  *     writer_flush(w);                        // seal open extents as they are
+ *     writer_drop_lane(lane);                 // takes the device out again: it may be filled anew
  *     writer_finish(w, flags, vmstate_bytes, on_written, user);
  *
  * Order is kept within a device's lane and over all (the RAM stream's clusters must come in order).
@@ -41,7 +42,13 @@ struct writer_lane *writer_add_lane(struct writer *w, uint8_t dev_id, bool is_vm
 void writer_add(struct writer_lane *lane, uint32_t cluster, uint8_t *data);
 void writer_flush_lane(struct writer_lane *lane);
 void writer_flush(struct writer *w);
-/* Bytes of this lane found to be zero (sealed so far). */
+/* What was written can be taken out again: the target is a file of its own. */
+bool writer_can_drop(const struct writer *w);
+/* Everything of this device is taken out of the archive: what is on its way does not arrive, what stands in the file
+ * is dead, its place is used again and closed up at the end. It may be filled anew from nothing, or stay empty. Any
+ * number of times, before writer_finish(). Calls on_room. */
+void writer_drop_lane(struct writer_lane *lane);
+/* Bytes of this lane found to be zero (sealed so far, since it was dropped last). */
 uint64_t writer_lane_zero_bytes(const struct writer_lane *lane);
 /* The RAM's data waits for room: stop reading the stream. */
 bool writer_is_ram_blocked(const struct writer *w);
@@ -52,8 +59,8 @@ unsigned writer_queued(const struct writer *w);
 bool writer_is_drained(const struct writer *w);
 /* After an error or cancel: what is queued is dropped, buffers go back, whatever comes is dropped. */
 void writer_discard(struct writer *w);
-/* Seals everything, waits until it is written, appends the end mark, rewrites the header (NULL: not) where
- * the target can; then done(user) once, unless on_error came first. */
+/* Seals everything, waits until it is written, closes up what was dropped, appends the end mark, rewrites the header
+ * (NULL: not) where the target can; then done(user) once, unless on_error came first. */
 void writer_finish(struct writer *w, uint8_t end_flags, uint64_t vmstate_bytes, GBytes *header,
                    void (*done)(void *user), void *user);
 /* True when no worker, write or timer refers to it any more; only then writer_free(). */

@@ -1,29 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
-/* The inside of the writer: writer.c passes extents on, writer_seal.c fills and seals them. */
+/*
+ * The inside of the writer: writer_seal.c fills and seals extents, writer_spool.c takes them past the spool,
+ * writer_batch.c to the target, writer_end.c closes the archive; writer.c holds them together.
+ */
 #include "backup/writer.h"
 #include "vma/extent.h"
+#include "vma/layout.h"
 
 #define MAX_IOV 1024 /* pieces of one write */
 
 /* Something on its way to the target: an extent of a lane, or bytes that are ready as they are. */
 struct item {
     struct writer *writer;
-    struct writer_lane *lane; /* NULL for raw bytes */
+    struct writer_lane *lane; /* NULL for the header */
+    unsigned generation;      /* of its lane; an older one's was dropped */
     struct vma_extent extent;
     bool is_sealed;
-    uint8_t *raw; /* header, end mark, or what came back from the spool */
+    uint8_t *raw; /* the header, or what came back from the spool */
     size_t raw_len;
     uv_work_t work;
 };
 
 struct writer_lane {
     struct writer *writer;
+    unsigned index; /* in lanes, and in the layout */
     uint8_t dev_id;
     bool is_vmstate;
-    struct item *open; /* being filled, NULL if none */
+    unsigned generation; /* dropped so many times */
+    struct item *open;   /* being filled, NULL if none */
     uint64_t zero_bytes;
+    struct vma_totals totals; /* of what was sealed and not dropped */
 };
+
+/* The steps of writer_end.c, in order. */
+enum writer_stage { STAGE_SETTLE, STAGE_MOVE, STAGE_PUT, STAGE_STAY, STAGE_CUT, STAGE_MARK, STAGE_HEADER, STAGE_DONE };
 
 struct writer {
     uv_loop_t *loop;
@@ -35,7 +46,7 @@ struct writer {
     struct writer_events events;
     void *user;
     GPtrArray *lanes;
-    struct vma_totals totals;
+    struct vma_layout *layout; /* NULL where nothing can be taken out again */
 
     GQueue unsealed;   /* full, no worker yet */
     GQueue sealing;    /* with workers, in order */
@@ -43,14 +54,22 @@ struct writer {
     GQueue ready;      /* sealed, next for the target */
     GQueue behind;     /* sealed, but the spool stands before them: drives … */
     GQueue behind_ram; /* … and RAM, which may not use the last of the spool */
+    GQueue in_spool;   /* whose each record is: writer_spool.c */
     unsigned n_pushing;
-    GQueue batch; /* being written */
+    GQueue batch;      /* being written, or waiting for room */
+    uint64_t batch_at; /* its place; APPEND: the end of the archive */
     bool is_writing, is_popping, is_full, is_discarding, has_failed;
     uv_timer_t retry;
     struct iovec iov[MAX_IOV];
     unsigned n_iov;
 
-    bool is_finishing, has_end_mark, is_rewriting;
+    bool is_finishing, is_ending; /* ending: an operation of writer_end.c is under way */
+    enum writer_stage stage;
+    struct vma_move move;
+    uint8_t *moving; /* an extent on its way to another place */
+    unsigned n_cut;  /* blocks of it that go; the others stay */
+    uint8_t end_header[VMA_EXTENT_HEADER_SIZE]; /* of what goes, or the end mark */
+    struct vma_totals totals; /* at the end */
     uint8_t end_flags;
     GBytes *final_header;
     void (*finished)(void *user);
@@ -60,13 +79,32 @@ struct writer {
     void *closed_user;
 };
 
-/* writer.c: passes on whatever can be passed on. */
-void writer_pump(struct writer *w);
+/* writer.c */
+void writer_pump(struct writer *w); /* passes on whatever can be passed on */
+void writer_fail(struct writer *w, const GError *error);
+/* The target has no room (or has some again): the operation is tried again every second. True: error said so. */
+bool writer_check_full(struct writer *w, const GError *error);
+void writer_maybe_free(struct writer *w);
 
 /* writer_seal.c */
-struct item *writer_item_new_raw(struct writer *w, const void *bytes, size_t len);
+struct item *writer_item_new_raw(struct writer *w, void *bytes, size_t len); /* takes the bytes */
 void writer_item_free(struct item *item); /* its buffers go back to the pool */
+bool writer_item_is_stale(const struct item *item);
 void writer_drop_all(GQueue *queue);
+void writer_drop_stale(GQueue *queue);
 unsigned writer_item_iov(const struct item *item, struct iovec *iov, unsigned max);
 uint64_t writer_item_length(const struct item *item);
 void writer_seal_more(struct writer *w);
+
+/* writer_spool.c */
+bool writer_spool_is_empty(const struct writer *w);
+void writer_spool_pass_on(struct writer *w);
+bool writer_spool_pop(struct writer *w); /* one record, if there is one */
+
+/* writer_batch.c */
+void writer_batch_start(struct writer *w); /* there is something ready, and nothing being written */
+void writer_batch_undo(struct writer *w); /* what waits for room is ready again, or was dropped */
+void writer_batch_retry(struct writer *w);
+
+/* writer_end.c */
+void writer_end_more(struct writer *w);

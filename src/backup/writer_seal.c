@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Extents being filled and sealed: zero blocks found, digests made, by workers, in order. */
+/* Extents being filled and sealed: zero blocks found, digests made, by workers, in order. And dropped again. */
+#include <string.h>
 #include "backup/writer_inside.h"
 
 #define MAX_SEALING 3 /* workers at once: the pool's other threads belong to sink and spool */
 
 /* --- items -------------------------------------------------------------------------------------- */
 
-struct item *writer_item_new_raw(struct writer *w, const void *bytes, size_t len)
+struct item *writer_item_new_raw(struct writer *w, void *bytes, size_t len)
 {
     struct item *item = g_new0(struct item, 1);
 
     item->writer = w;
     item->is_sealed = true;
-    item->raw = g_memdup2(bytes, len);
+    item->raw = bytes;
     item->raw_len = len;
     return item;
 }
@@ -32,6 +33,22 @@ void writer_drop_all(GQueue *queue)
 
     while ((item = g_queue_pop_head(queue)))
         writer_item_free(item);
+}
+
+bool writer_item_is_stale(const struct item *item)
+{
+    return item->lane && item->generation != item->lane->generation;
+}
+
+void writer_drop_stale(GQueue *queue)
+{
+    for (GList *at = queue->head, *next; at; at = next) {
+        next = at->next;
+        if (!writer_item_is_stale(at->data))
+            continue;
+        writer_item_free(at->data);
+        g_queue_delete_link(queue, at);
+    }
 }
 
 unsigned writer_item_iov(const struct item *item, struct iovec *iov, unsigned max)
@@ -61,7 +78,7 @@ static void take_sealed(struct writer *w, struct item *item)
     unsigned zero_blocks = item->extent.n * VMA_BLOCKS_PER_CLUSTER - item->extent.blocks;
 
     item->lane->zero_bytes += (uint64_t)zero_blocks * VMA_BLOCK_SIZE;
-    vma_totals_add(&w->totals, item->extent.header);
+    vma_totals_add(&item->lane->totals, item->extent.header);
     g_queue_push_tail(item->lane->is_vmstate ? &w->behind_ram : &w->behind, item);
 }
 
@@ -75,7 +92,7 @@ static void on_sealed(uv_work_t *work, int status)
     item->is_sealed = true;
     while ((item = g_queue_peek_head(&w->sealing)) && item->is_sealed) {
         g_queue_pop_head(&w->sealing);
-        if (w->is_discarding)
+        if (w->is_discarding || writer_item_is_stale(item))
             writer_item_free(item);
         else
             take_sealed(w, item);
@@ -106,6 +123,7 @@ void writer_add(struct writer_lane *lane, uint32_t cluster, uint8_t *data)
         lane->open = g_new0(struct item, 1);
         lane->open->writer = w;
         lane->open->lane = lane;
+        lane->open->generation = lane->generation;
         lane->open->extent.dev_id = lane->dev_id;
         lane->open->extent.is_vmstate = lane->is_vmstate;
     }
@@ -126,4 +144,24 @@ void writer_flush(struct writer *w)
 {
     for (unsigned i = 0; i < w->lanes->len; i++)
         writer_flush_lane(g_ptr_array_index(w->lanes, i));
+}
+
+/* --- dropping ----------------------------------------------------------------------------------- */
+
+/* What a worker, the spool or the target has is only marked, by the generation: it is dropped when it comes back. */
+void writer_drop_lane(struct writer_lane *lane)
+{
+    struct writer *w = lane->writer;
+
+    g_assert(writer_can_drop(w) && !w->is_finishing);
+    lane->generation++;
+    lane->zero_bytes = 0;
+    memset(&lane->totals, 0, sizeof lane->totals);
+    if (lane->open)
+        writer_item_free(g_steal_pointer(&lane->open));
+    writer_batch_undo(w);
+    writer_drop_stale(&w->unsealed);
+    writer_drop_stale(lane->is_vmstate ? &w->behind_ram : &w->behind);
+    vma_layout_drop(w->layout, lane->index);
+    writer_pump(w);
 }

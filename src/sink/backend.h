@@ -12,7 +12,9 @@
 
 struct sink_ops {
     void (*write)(struct sink *s, const struct iovec *iov, unsigned n);
-    void (*rewrite)(struct sink *s, uint64_t offset, const void *bytes, size_t len); /* NULL: cannot */
+    void (*rewrite)(struct sink *s, uint64_t offset, const struct iovec *iov, unsigned n); /* NULL: cannot */
+    void (*read)(struct sink *s, uint64_t offset, void *bytes, size_t len);                /* NULL: cannot */
+    void (*cut)(struct sink *s, uint64_t length);
     void (*finish)(struct sink *s);
     void (*abort)(struct sink *s, bool keep_partial); /* does not wait for the operation under way, but ends it */
     void (*destroy)(struct sink *s);                  /* nothing refers to it any more */
@@ -32,7 +34,7 @@ struct sink {
     const struct sink_ops *ops;
     uv_loop_t *loop;
     char *name;
-    bool can_rewrite;
+    bool can_rewrite, can_cut;
     uint64_t written;
     sink_done done; /* the operation under way, NULL = none */
     void *user;

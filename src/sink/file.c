@@ -136,6 +136,31 @@ static void rewrite_in_pool(uv_work_t *request)
         f->op.error = write_error(f, failed, true);
 }
 
+static void read_in_pool(uv_work_t *request)
+{
+    struct file *f = file_of(request);
+    uint8_t *to = f->op.iov->iov_base;
+    size_t done = 0;
+    while (done < f->op.bytes) {
+        ssize_t n = pread(f->fd, to + done, f->op.bytes - done, (off_t)(f->start + f->op.at + done));
+        if (n > 0)
+            done += (size_t)n;
+        else if (n == 0 || errno != EINTR) {
+            f->op.error = sink_error_new(&f->sink, "cannot be read back", n ? errno : EIO);
+            return;
+        }
+    }
+}
+
+static void cut_in_pool(uv_work_t *request)
+{
+    struct file *f = file_of(request);
+    off_t end = (off_t)(f->start + f->op.at);
+    if (ftruncate(f->fd, end) < 0 || lseek(f->fd, end, SEEK_SET) != end)
+        f->op.error = sink_error_new(&f->sink, "cannot be cut", errno);
+    f->written_back = MIN(f->written_back, f->op.at / WINDOW * WINDOW);
+}
+
 static void finish_in_pool(uv_work_t *request)
 {
     struct file *f = file_of(request);
@@ -193,6 +218,14 @@ static void on_rewritten(uv_work_t *request, int status)
     end_op(file_of(request));
 }
 
+static void on_cut(uv_work_t *request, int status)
+{
+    struct file *f = file_of(request);
+    if (!f->op.error)
+        f->sink.written = f->op.at;
+    end_op(f);
+}
+
 static void on_finished(uv_work_t *request, int status)
 {
     struct file *f = file_of(request);
@@ -235,10 +268,20 @@ static void file_write(struct sink *s, const struct iovec *iov, unsigned n)
     begin_op((struct file *)s, iov, n, s->written, write_in_pool, on_written);
 }
 
-static void file_rewrite(struct sink *s, uint64_t offset, const void *bytes, size_t len)
+static void file_rewrite(struct sink *s, uint64_t offset, const struct iovec *iov, unsigned n)
 {
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = len};
-    begin_op((struct file *)s, &iov, 1, offset, rewrite_in_pool, on_rewritten);
+    begin_op((struct file *)s, iov, n, offset, rewrite_in_pool, on_rewritten);
+}
+
+static void file_read(struct sink *s, uint64_t offset, void *bytes, size_t len)
+{
+    struct iovec iov = {bytes, len};
+    begin_op((struct file *)s, &iov, 1, offset, read_in_pool, on_rewritten);
+}
+
+static void file_cut(struct sink *s, uint64_t length)
+{
+    begin_op((struct file *)s, NULL, 0, length, cut_in_pool, on_cut);
 }
 
 static void file_finish(struct sink *s)
@@ -268,6 +311,8 @@ static void file_destroy(struct sink *s)
 static const struct sink_ops file_ops = {
     .write = file_write,
     .rewrite = file_rewrite,
+    .read = file_read,
+    .cut = file_cut,
     .finish = file_finish,
     .abort = file_abort,
     .destroy = file_destroy,
@@ -285,7 +330,7 @@ struct sink *file_open(uv_loop_t *loop, const char *path, bool force, GError **e
     sink_init(&f->sink, &file_ops, loop, f->partial.path);
     f->fd = f->sink.space.fd = f->partial.fd;
     f->force = force;
-    f->is_partial = f->is_seekable = f->may_cut = f->sink.can_rewrite = true;
+    f->is_partial = f->is_seekable = f->may_cut = f->sink.can_rewrite = f->sink.can_cut = true;
     return &f->sink;
 }
 
@@ -326,11 +371,13 @@ struct sink *file_open_stream(uv_loop_t *loop, int fd, const char *name, GError 
     struct file *f = (struct file *)s;
     if (!S_ISREG(st.st_mode))
         return s;
-    bool does_append = fcntl(own, F_GETFL) & O_APPEND;
+    int flags = fcntl(own, F_GETFL);
+    bool does_append = flags & O_APPEND;
     f->start = (uint64_t)(does_append ? st.st_size : lseek(own, 0, SEEK_CUR));
     f->is_seekable = true;
     f->may_cut = !does_append && f->start >= (uint64_t)st.st_size;
     s->can_rewrite = !does_append; /* Linux appends even a pwrite() then */
+    s->can_cut = f->may_cut && (flags & O_ACCMODE) == O_RDWR;
     s->space.fd = own;
     return s;
 }

@@ -181,6 +181,11 @@ bool sink_can_rewrite(const struct sink *s)
     return s->can_rewrite;
 }
 
+bool sink_can_cut(const struct sink *s)
+{
+    return s->can_cut;
+}
+
 uint64_t sink_written(const struct sink *s)
 {
     return s->written;
@@ -237,11 +242,25 @@ void sink_write(struct sink *s, const struct iovec *iov, unsigned n, sink_done d
     s->ops->write(s, iov, n);
 }
 
-void sink_rewrite(struct sink *s, uint64_t offset, const void *bytes, size_t len, sink_done done, void *user)
+void sink_rewrite(struct sink *s, uint64_t offset, const struct iovec *iov, unsigned n, sink_done done, void *user)
 {
-    g_assert(s->can_rewrite && offset + len <= s->written);
+    g_assert(s->can_rewrite && offset + sink_iov_bytes(iov, n) <= s->written);
     begin(s, done, user);
-    s->ops->rewrite(s, offset, bytes, len);
+    s->ops->rewrite(s, offset, iov, n);
+}
+
+void sink_read(struct sink *s, uint64_t offset, void *bytes, size_t len, sink_done done, void *user)
+{
+    g_assert(s->can_cut && offset + len <= s->written);
+    begin(s, done, user);
+    s->ops->read(s, offset, bytes, len);
+}
+
+void sink_cut(struct sink *s, uint64_t length, sink_done done, void *user)
+{
+    g_assert(s->can_cut && length <= s->written);
+    begin(s, done, user);
+    s->ops->cut(s, length);
 }
 
 void sink_finish(struct sink *s, sink_done done, void *user)

@@ -5,7 +5,7 @@
  *
  *     struct sink *s = sink_open(loop, "x.vma", &options, &error);   // before QEMU depends on us
  *     sink_write(s, iov, n, on_written, user);                       // bytes stay the caller's until then
- *     sink_rewrite(s, 0, header, len, on_rewritten, user);           // only where sink_can_rewrite()
+ *     sink_rewrite(s, 0, iov, n, on_rewritten, user);                // only where sink_can_rewrite()
  *     sink_finish(s, on_finished, user);                             // durable under its final name
  *     sink_abort(s, keep_partial); ... sink_free(s)
  *
@@ -45,7 +45,9 @@ struct sink *sink_open(uv_loop_t *loop, const char *target, const struct sink_op
 const char *sink_name(const struct sink *s);
 /* False on pipes, and where standard output appends to a file. */
 bool sink_can_rewrite(const struct sink *s);
-/* Bytes appended so far; on a pipe part of the operation under way is in it. */
+/* What was written can be read back and cut off, too: a file of its own. */
+bool sink_can_cut(const struct sink *s);
+/* Length of the archive so far; on a pipe part of the operation under way is in it. */
 uint64_t sink_written(const struct sink *s);
 /* Free bytes at the target: asked of the file system by the thread pool, at most every second; the latest
  * answer known (the first is there at once), UINT64_MAX on pipes and where the file system does not say. */
@@ -54,11 +56,15 @@ uint64_t sink_free_bytes(struct sink *s);
 #define SINK_STUCK_MS 3000
 bool sink_is_stuck(const struct sink *s);
 
-/* Appends. At most one operation (write, rewrite, finish) is under way at a time. The vector is copied, the
- * bytes are not. */
+/* Appends. At most one operation (write, rewrite, read, cut, finish) is under way at a time. The vector is
+ * copied, the bytes are not. */
 void sink_write(struct sink *s, const struct iovec *iov, unsigned n, sink_done done, void *user);
 /* Over bytes that were written before. */
-void sink_rewrite(struct sink *s, uint64_t offset, const void *bytes, size_t len, sink_done done, void *user);
+void sink_rewrite(struct sink *s, uint64_t offset, const struct iovec *iov, unsigned n, sink_done done, void *user);
+/* Bytes that were written before; fewer than `len` are an error. */
+void sink_read(struct sink *s, uint64_t offset, void *bytes, size_t len, sink_done done, void *user);
+/* The archive ends at `length`, from where it goes on. */
+void sink_cut(struct sink *s, uint64_t length, sink_done done, void *user);
 /* fsync, rename over the final name (with force) or without replacing, fsync of the directory; a pipe is
  * closed; a command's exit status must be 0. When all bytes are durable and only the name could not be given,
  * the file stays as TARGET.partial even if sink_abort(s, false) follows: the error says so. */

@@ -50,3 +50,10 @@ void vma_sum128_add(uint8_t sum[16], const uint8_t add[16])
     be64_put(sum, be64_get(sum) + be64_get(add) + (low < be64_get(add + 8)));
     be64_put(sum + 8, low);
 }
+
+void vma_sum128_sub(uint8_t sum[16], const uint8_t sub[16])
+{
+    uint64_t low = be64_get(sum + 8), low_sub = be64_get(sub + 8);
+    be64_put(sum, be64_get(sum) - be64_get(sub) - (low < low_sub));
+    be64_put(sum + 8, low - low_sub);
+}

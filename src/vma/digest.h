@@ -15,5 +15,6 @@ void vma_digest_start(struct vma_digest *d);
 void vma_digest_add(struct vma_digest *d, const void *bytes, size_t len);
 void vma_digest_end(struct vma_digest *d, uint8_t out[16]);
 
-/* sum += add modulo 2^128, both big-endian. */
+/* sum += add, sum -= sub modulo 2^128, all big-endian. */
 void vma_sum128_add(uint8_t sum[16], const uint8_t add[16]);
+void vma_sum128_sub(uint8_t sum[16], const uint8_t sub[16]);

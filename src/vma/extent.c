@@ -101,18 +101,41 @@ unsigned vma_extent_iov(const struct vma_extent *e, struct iovec *iov, unsigned 
     return n;
 }
 
-void vma_totals_add(struct vma_totals *t, const uint8_t header[VMA_EXTENT_HEADER_SIZE])
+static void hash_header(const uint8_t header[VMA_EXTENT_HEADER_SIZE], uint8_t hash[16])
 {
-    if (!vma_entry_count(header))
-        return;
     struct vma_digest digest;
-    uint8_t hash[16];
     vma_digest_start(&digest);
     vma_digest_add(&digest, header, VMA_EXTENT_HEADER_SIZE);
     vma_digest_end(&digest, hash);
+}
+
+void vma_totals_add(struct vma_totals *t, const uint8_t header[VMA_EXTENT_HEADER_SIZE])
+{
+    uint8_t hash[16];
+    if (!vma_entry_count(header))
+        return;
+    hash_header(header, hash);
     vma_sum128_add(t->header_sum, hash);
     t->extents++;
     t->blocks += vma_entry_block_count(header);
+}
+
+void vma_totals_remove(struct vma_totals *t, const uint8_t header[VMA_EXTENT_HEADER_SIZE])
+{
+    uint8_t hash[16];
+    if (!vma_entry_count(header))
+        return;
+    hash_header(header, hash);
+    vma_sum128_sub(t->header_sum, hash);
+    t->extents--;
+    t->blocks -= vma_entry_block_count(header);
+}
+
+void vma_totals_merge(struct vma_totals *t, const struct vma_totals *more)
+{
+    vma_sum128_add(t->header_sum, more->header_sum);
+    t->extents += more->extents;
+    t->blocks += more->blocks;
 }
 
 void vma_end_mark_encode(const struct vma_totals *t, uint8_t flags, const uint8_t uuid[16],

@@ -48,5 +48,9 @@ struct vma_totals {
 #define VMA_END_COMPLETE     0x01u
 #define VMA_END_DEVICE_LOST  0x02u
 void vma_totals_add(struct vma_totals *t, const uint8_t header[VMA_EXTENT_HEADER_SIZE]);
+/* An extent that was added before is no longer there. */
+void vma_totals_remove(struct vma_totals *t, const uint8_t header[VMA_EXTENT_HEADER_SIZE]);
+/* The extents of `more`, too. */
+void vma_totals_merge(struct vma_totals *t, const struct vma_totals *more);
 void vma_end_mark_encode(const struct vma_totals *t, uint8_t flags, const uint8_t uuid[16],
                          uint8_t out[VMA_EXTENT_HEADER_SIZE]);

@@ -4,282 +4,8 @@
  * full target, a discard at any moment. What comes out is judged by vma_verify(); every buffer must come
  * back.
  */
-#include <fcntl.h>
-#include <glib/gstdio.h>
-#include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
-#include "backup/writer.h"
-#include "base/error.h"
-#include "vma/header.h"
-#include "vma/verify.h"
-
-#define DEADLINE_MS    60000
-#define DRIVES         6
-#define DRIVE_BYTES    (150 * (uint64_t)VMA_CLUSTER_SIZE - 1024) /* 150 clusters, the last one is short */
-#define RAM_CLUSTERS   400
-#define RAM_BYTES      (RAM_CLUSTERS * (uint64_t)VMA_CLUSTER_SIZE - 77)
-#define BUFFERS        320
-#define DRIVE_CLUSTERS 150
-
-struct fixture {
-    uv_loop_t loop;
-    uv_timer_t deadline;
-    char *dir, *path; /* DIR/x.vma */
-};
-
-static void on_deadline(uv_timer_t *timer)
-{
-    g_error("waited too long");
-}
-
-static void fixture_up(struct fixture *f, gconstpointer data)
-{
-    g_assert_cmpint(uv_loop_init(&f->loop), ==, 0);
-    uv_timer_init(&f->loop, &f->deadline);
-    uv_timer_start(&f->deadline, on_deadline, DEADLINE_MS, 0);
-    uv_unref((uv_handle_t *)&f->deadline);
-    f->dir = g_dir_make_tmp("writer-XXXXXX", NULL);
-    f->path = g_build_filename(f->dir, "x.vma", NULL);
-}
-
-static void fixture_down(struct fixture *f, gconstpointer data)
-{
-    g_autoptr(GDir) dir = g_dir_open(f->dir, 0, NULL);
-
-    uv_close((uv_handle_t *)&f->deadline, NULL);
-    uv_run(&f->loop, UV_RUN_DEFAULT);
-    g_assert_cmpint(uv_loop_close(&f->loop), ==, 0);
-    for (const char *name; (name = g_dir_read_name(dir));) {
-        g_autofree char *path = g_build_filename(f->dir, name, NULL);
-        g_assert_cmpint(g_remove(path), ==, 0);
-    }
-    g_assert_cmpint(g_rmdir(f->dir), ==, 0);
-    g_free(f->dir);
-    g_free(f->path);
-}
-
-struct job {
-    struct fixture *f;
-    struct pool *pool;
-    struct sink *sink;
-    struct spool *spool;
-    struct writer *writer;
-    struct vma_header *header;
-    struct writer_lane *lanes[DRIVES], *ram;
-    unsigned next[DRIVES], next_ram; /* cluster to be given */
-    unsigned n_errors, n_full, n_room_again;
-    uint64_t most_spooled;
-    bool is_written, is_closed, is_finish_asked;
-    GError *error;
-};
-
-/* --- feeding ------------------------------------------------------------------------------------ */
-
-/* Each drive's clusters in an order of its own; some zero, some nearly. */
-static uint32_t cluster_at(unsigned drive, unsigned i)
-{
-    return (i * 7 + drive * 31) % DRIVE_CLUSTERS;
-}
-
-static bool give_drive(struct job *j, unsigned drive)
-{
-    uint32_t cluster = cluster_at(drive, j->next[drive]);
-    uint8_t *data = NULL;
-
-    if (j->next[drive] == DRIVE_CLUSTERS)
-        return false;
-    if (cluster % 5) {
-        data = pool_take(j->pool, POOL_FOR_JOB);
-        if (!data)
-            return false;
-        memset(data, 0, VMA_CLUSTER_SIZE);
-        memset(data + cluster % 3 * VMA_BLOCK_SIZE, drive + 1, 5000);
-    }
-    writer_add(j->lanes[drive], cluster, data);
-    j->next[drive]++;
-    return true;
-}
-
-static bool give_ram(struct job *j)
-{
-    uint8_t *data;
-
-    if (j->next_ram == RAM_CLUSTERS || writer_is_ram_blocked(j->writer) ||
-        !(data = pool_take(j->pool, POOL_FOR_RAM)))
-        return false;
-    memset(data, j->next_ram % 3 ? j->next_ram : 0, VMA_CLUSTER_SIZE);
-    writer_add(j->ram, j->next_ram++, data);
-    return true;
-}
-
-static bool is_all_given(const struct job *j)
-{
-    for (unsigned i = 0; i < DRIVES; i++)
-        if (j->next[i] < DRIVE_CLUSTERS)
-            return false;
-    return j->next_ram == RAM_CLUSTERS;
-}
-
-/* As much as there are buffers for. */
-static void feed(struct job *j)
-{
-    bool has_given;
-
-    do {
-        has_given = give_ram(j);
-        for (unsigned i = 0; i < DRIVES; i++)
-            has_given |= give_drive(j, i);
-    } while (has_given);
-    if (!is_all_given(j))
-        writer_flush(j->writer);
-}
-
-static void on_written(void *user)
-{
-    struct job *j = user;
-
-    g_assert_false(j->is_written);
-    j->is_written = true;
-    uv_stop(&j->f->loop);
-}
-
-static void on_room(void *user)
-{
-    struct job *j = user;
-
-    if (!j->writer || j->is_closed)
-        return;
-    j->most_spooled = MAX(j->most_spooled, writer_spool_used(j->writer));
-    if (!is_all_given(j)) {
-        feed(j);
-    } else if (!j->is_finish_asked) {
-        g_autoptr(GBytes) header = NULL;
-        j->is_finish_asked = true;
-        vma_header_set_size(j->header, 1, RAM_CLUSTERS * (uint64_t)VMA_CLUSTER_SIZE);
-        header = vma_header_encode(j->header, NULL);
-        writer_finish(j->writer, VMA_END_COMPLETE, RAM_BYTES, header, on_written, j);
-    }
-}
-
-static void on_full(void *user, bool is_full)
-{
-    struct job *j = user;
-
-    *(is_full ? &j->n_full : &j->n_room_again) += 1;
-    uv_stop(&j->f->loop);
-}
-
-static void on_error(void *user, const GError *error)
-{
-    struct job *j = user;
-
-    j->n_errors++;
-    j->error = g_error_copy(error);
-    uv_stop(&j->f->loop);
-}
-
-/* --- up and down -------------------------------------------------------------------------------- */
-
-static void job_up(struct job *j, struct fixture *f, const char *target, uint64_t spool_bytes)
-{
-    static const struct writer_events events = {on_room, on_full, on_error};
-    static const uint8_t uuid[16] = "0123456789abcdef";
-    g_autoptr(GBytes) header = NULL;
-    g_autoptr(GError) error = NULL;
-
-    *j = (struct job){.f = f, .pool = pool_new(BUFFERS)};
-    j->sink = sink_open(&f->loop, target, NULL, &error);
-    g_assert_no_error(error);
-    j->header = vma_header_new(uuid, 1700000000);
-    j->header->has_extension = true;
-    g_assert_cmpint(vma_header_add_device(j->header, VMA_VMSTATE_NAME, 1 << 20, NULL), ==, 1);
-    j->writer = writer_new(&f->loop, j->sink, j->pool, uuid, &events, j);
-    if (spool_bytes) {
-        j->spool = spool_open(&f->loop, "/var/tmp", spool_bytes, &error);
-        g_assert_no_error(error);
-        writer_set_spool(j->writer, j->spool, spool_bytes / 4);
-    }
-    j->ram = writer_add_lane(j->writer, 1, true);
-    for (unsigned i = 0; i < DRIVES; i++) {
-        g_autofree char *name = g_strdup_printf("d%u", i);
-        int id = vma_header_add_device(j->header, name, DRIVE_BYTES, NULL);
-        j->lanes[i] = writer_add_lane(j->writer, id, false);
-    }
-    header = vma_header_encode(j->header, NULL);
-    writer_put_header(j->writer, header);
-}
-
-static void on_closed(void *user)
-{
-    ((struct job *)user)->is_closed = true;
-}
-
-/* Discards what is under way; whatever it was, all buffers come back. */
-static void job_down(struct job *j)
-{
-    sink_abort(j->sink, false);
-    writer_close(j->writer, on_closed, j);
-    while (!j->is_closed)
-        uv_run(&j->f->loop, UV_RUN_ONCE);
-    g_assert_cmpuint(pool_free_count(j->pool), ==, BUFFERS);
-    sink_free(j->sink);
-    spool_close(j->spool);
-    uv_run(&j->f->loop, UV_RUN_NOWAIT);
-    vma_header_free(j->header);
-    g_clear_error(&j->error);
-    pool_free(j->pool);
-}
-
-static void on_finished(void *user, const GError *error)
-{
-    struct job *j = user;
-
-    g_assert_no_error(error);
-    uv_stop(&j->f->loop);
-}
-
-static void run_to_the_end(struct job *j)
-{
-    feed(j);
-    while (!j->is_written) {
-        uv_run(&j->f->loop, UV_RUN_DEFAULT);
-        g_assert_no_error(j->error);
-    }
-    g_assert_true(writer_is_drained(j->writer));
-    g_assert_cmpuint(pool_free_count(j->pool), ==, BUFFERS);
-    sink_finish(j->sink, on_finished, j);
-    uv_run(&j->f->loop, UV_RUN_DEFAULT);
-}
-
-/* --- judging ------------------------------------------------------------------------------------ */
-
-static ssize_t read_archive(void *user, void *buffer, size_t len, GError **error)
-{
-    return read(*(int *)user, buffer, len);
-}
-
-static void on_fault(void *user, uint64_t offset, const char *text)
-{
-    g_test_message("at %" G_GUINT64_FORMAT ": %s", offset, text);
-}
-
-static void must_be_good(const char *path)
-{
-    struct vma_verify_result result;
-    g_autoptr(GError) error = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    g_assert_true(vma_verify(read_archive, &fd, on_fault, NULL, &result, &error));
-    g_assert_no_error(error);
-    close(fd);
-    g_assert_cmpuint(result.faults, ==, 0);
-    g_assert_true(result.has_digests && result.has_end_mark);
-    g_assert_cmpuint(result.devices, ==, DRIVES + 1);
-    g_assert_cmpuint(result.lost_devices, ==, 0);
-    g_assert_cmpuint(result.clusters, ==, DRIVES * DRIVE_CLUSTERS + RAM_CLUSTERS);
-}
+#include "unit/writer_fixture.h"
 
 /* --- a FIFO ------------------------------------------------------------------------------------- */
 
@@ -322,7 +48,7 @@ static void test_file(struct fixture *f, gconstpointer spool_bytes)
 
     job_up(&j, f, f->path, GPOINTER_TO_UINT(spool_bytes));
     run_to_the_end(&j);
-    must_be_good(f->path);
+    must_be_good(&j);
     g_assert_cmpuint(writer_lane_zero_bytes(j.lanes[0]), >=, 30 * VMA_CLUSTER_SIZE);
     job_down(&j);
 }
@@ -345,7 +71,7 @@ static void test_stalled_reader(struct fixture *f, gconstpointer data)
     g_thread_join(r.thread);
     close(r.in);
     close(r.out);
-    must_be_good(f->path);
+    must_be_good(&j);
     job_down(&j);
 }
 
@@ -356,17 +82,8 @@ static void test_tiny_spool(struct fixture *f, gconstpointer data)
 
     job_up(&j, f, f->path, 4096);
     run_to_the_end(&j);
-    must_be_good(f->path);
+    must_be_good(&j);
     job_down(&j);
-}
-
-static void limit_files(rlim_t bytes)
-{
-    struct rlimit limit;
-
-    g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &limit), ==, 0);
-    limit.rlim_cur = MIN(bytes, limit.rlim_max);
-    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
 }
 
 static void test_full_target(struct fixture *f, gconstpointer data)
@@ -383,7 +100,7 @@ static void test_full_target(struct fixture *f, gconstpointer data)
     run_to_the_end(&j);
     g_assert_cmpuint(j.n_full, ==, 1);
     g_assert_cmpuint(j.n_room_again, ==, 1);
-    must_be_good(f->path);
+    must_be_good(&j);
     job_down(&j);
 }
 

@@ -26,7 +26,8 @@ static void test_write(struct fixture *f, gconstpointer data)
     no_error(write_bytes(f, s, "+tail", 5));
     g_assert_cmpuint(sink_written(s), ==, 16);
     struct outcome o = {0};
-    sink_rewrite(s, 0, "HEADER", 6, on_outcome, &o);
+    struct iovec header = {(char[]){"HEADER"}, 6};
+    sink_rewrite(s, 0, &header, 1, on_outcome, &o);
     no_error(wait_for(f, &o));
     no_error(write_bytes(f, s, "!", 1)); /* the position did not move */
     no_error(finish(f, s));

@@ -215,7 +215,8 @@ static void test_stdout_file(struct fixture *f, gconstpointer data)
     g_assert_true(sink_can_rewrite(s));
     no_error(write_bytes(f, s, "header.body", 11));
     struct outcome o = {0};
-    sink_rewrite(s, 0, "HEADER", 6, on_outcome, &o);
+    struct iovec header = {(char[]){"HEADER"}, 6};
+    sink_rewrite(s, 0, &header, 1, on_outcome, &o);
     no_error(wait_for(f, &o));
     no_error(finish(f, s));
     sink_free(s);

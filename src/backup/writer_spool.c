@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* By way of the spool, while the target is slow: sealed extents go there, and come back as bytes. */
+#include "backup/writer_inside.h"
+
+/* Below this many free buffers sealed extents go to the spool: what a paused job still has in flight
+ * (256 buffers over all drives) must not meet an empty pool. */
+#define SPOOL_BELOW_FREE 192
+
+/* Whose a record is, packed into what a queue holds. */
+static gpointer tag_of(const struct item *item)
+{
+    return GSIZE_TO_POINTER((gsize)item->generation << 16 | item->lane->index);
+}
+
+static void untag(struct item *item, gpointer tag)
+{
+    item->lane = g_ptr_array_index(item->writer->lanes, GPOINTER_TO_SIZE(tag) & 0xffff);
+    item->generation = (unsigned)(GPOINTER_TO_SIZE(tag) >> 16);
+}
+
+bool writer_spool_is_empty(const struct writer *w)
+{
+    return !w->spool || (!w->n_pushing && !w->is_popping && spool_records(w->spool) == 0);
+}
+
+static void on_pushed(void *user, const GError *error)
+{
+    struct item *item = user;
+    struct writer *w = item->writer;
+
+    w->n_pushing--;
+    writer_item_free(item);
+    if (error && !w->is_discarding)
+        writer_fail(w, error);
+    writer_pump(w);
+}
+
+static bool push(struct writer *w, struct item *item, uint64_t keep_free)
+{
+    struct iovec iov[VMA_EXTENT_MAX_IOV];
+    unsigned n;
+
+    if (!w->spool || !spool_has_room(w->spool, writer_item_length(item) + keep_free))
+        return false;
+    n = writer_item_iov(item, iov, G_N_ELEMENTS(iov));
+    w->n_pushing++;
+    g_queue_push_tail(&w->in_spool, tag_of(item));
+    spool_push(w->spool, iov, n, on_pushed, item);
+    return true;
+}
+
+/* Straight to the target while buffers are plenty and the spool is empty, else behind what is in the spool. Stops
+ * where the spool is full: then they wait in their buffers. */
+static void pass_on(struct writer *w, GQueue *queue, uint64_t keep_free)
+{
+    while (!g_queue_is_empty(queue)) {
+        struct item *item = g_queue_peek_head(queue);
+
+        if (writer_spool_is_empty(w) && pool_free_count(w->pool) >= SPOOL_BELOW_FREE)
+            g_queue_push_tail(&w->ready, item);
+        else if (!push(w, item, keep_free)) {
+            if (writer_spool_is_empty(w) && g_queue_is_empty(&w->ready))
+                g_queue_push_tail(&w->ready, item); /* nothing stands before it */
+            else
+                return;
+        }
+        g_queue_pop_head(queue);
+    }
+}
+
+void writer_spool_pass_on(struct writer *w)
+{
+    pass_on(w, &w->behind, 0);
+    pass_on(w, &w->behind_ram, w->guest_reserve);
+}
+
+static void on_popped(void *user, uint8_t *bytes, size_t len, const GError *error)
+{
+    struct writer *w = user;
+    struct item *item = writer_item_new_raw(w, bytes, len);
+
+    w->is_popping = false;
+    untag(item, g_queue_pop_head(&w->in_spool));
+    if (!error && !w->is_discarding && !writer_item_is_stale(item))
+        g_queue_push_tail(&w->ready, item);
+    else
+        writer_item_free(item);
+    if (error && !w->is_discarding)
+        writer_fail(w, error);
+    writer_pump(w);
+}
+
+bool writer_spool_pop(struct writer *w)
+{
+    if (!w->spool || w->is_popping || spool_records(w->spool) == 0)
+        return false;
+    w->is_popping = true;
+    spool_pop(w->spool, on_popped, w);
+    return true;
+}
