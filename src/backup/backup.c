@@ -464,6 +464,8 @@ void backup_free(struct backup *b)
     g_clear_pointer(&b->found, g_ptr_array_unref);
     g_ptr_array_unref(b->capabilities);
     g_ptr_array_unref(b->unsavable);
+    g_clear_pointer(&b->sockets, g_ptr_array_unref);
+    g_free(b->held);
     g_clear_error(&b->outcome);
     g_free(b->guest_machine);
     g_free(b->nbd_path);

@@ -32,21 +32,11 @@ void cleanup_add(GArray *to, enum action_kind kind, const char *name, const char
     g_array_append_val(to, a);
 }
 
-void cleanup_finish(struct cleanup *c, const GError *error)
+static void cleanup_free(struct cleanup *c)
 {
-    g_autoptr(GError) copy = error ? g_error_copy(error) : NULL;
-
-    if (c->is_over)
-        return;
-    c->is_over = true;
-    g_clear_pointer(&c->qmp, qmp_close);
-    g_clear_pointer(&c->agent, agent_link_close);
-    if (!copy && !c->is_dry_run)
-        for (unsigned i = 0; i < c->records->len; i++)
-            journal_forget(g_ptr_array_index(c->records, i));
-    journal_close(c->lock, true);
-    c->on_done(c->user, c->actions->len, copy);
     g_ptr_array_unref(c->records);
+    g_clear_pointer(&c->sockets, g_ptr_array_unref);
+    g_clear_pointer(&c->capabilities, g_ptr_array_unref);
     g_array_unref(c->actions);
     g_array_unref(c->jobs);
     g_array_unref(c->snapshots);
@@ -57,18 +47,39 @@ void cleanup_finish(struct cleanup *c, const GError *error)
     g_free(c);
 }
 
+static void forget_records(struct cleanup *c)
+{
+    for (unsigned i = 0; i < c->records->len; i++)
+        journal_forget(g_ptr_array_index(c->records, i));
+}
+
+void cleanup_finish(struct cleanup *c, const GError *error)
+{
+    g_autoptr(GError) copy = error ? g_error_copy(error) : NULL;
+    g_autofree char *what = cleanup_summary(c->actions);
+
+    if (c->is_over)
+        return;
+    c->is_over = true;
+    if (!copy && !c->is_dry_run)
+        forget_records(c);
+    if (c->looked) {
+        c->looked(c->user, what, c->actions->len, copy);
+    } else {
+        g_clear_pointer(&c->qmp, qmp_close);
+        g_clear_pointer(&c->agent, agent_link_close);
+        journal_close(c->lock, true);
+        c->on_done(c->user, c->actions->len, copy);
+    }
+    cleanup_free(c);
+}
+
 /* --- doing -------------------------------------------------------------------------------------- */
 
 static void say(struct cleanup *c, const struct action *a, const GError *error)
 {
-    static const char *const words[] = {
-        [END_JOB] = "end job", [DELETE_NODE] = "delete node", [PUT_BACK] = "give back the drive of",
-        [STOP_NBD_SERVER] = "stop QEMU's NBD server", [CANCEL_MIGRATION] = "cancel the RAM's migration", [RESTORE_PARAMS] = "restore migration parameters",
-        [RESTORE_CAPABILITIES] = "restore migration capabilities", [RESUME] = "resume the guest",
-        [THAW] = "thaw the guest's file systems by agent",
-    };
-    g_autofree char *line = g_strdup_printf("%s%s%s%s%s%s", c->is_dry_run ? "would " : "", words[a->kind],
-                                            a->name ? " " : "", a->name ? a->name : "", error ? ": " : "",
+    g_autofree char *what = cleanup_describe(a);
+    g_autofree char *line = g_strdup_printf("%s%s%s%s", c->is_dry_run ? "would " : "", what, error ? ": " : "",
                                             error ? error->message : "");
 
     c->on_line(c->user, line);
@@ -161,20 +172,12 @@ static void on_put_back(void *user, const GError *error)
     action_over(c, error);
 }
 
-static bool was_on(const struct journal_record *r, const char *name)
-{
-    for (unsigned i = 0; i < r->capabilities->len; i++)
-        if (strcmp(g_ptr_array_index(r->capabilities, i), name) == 0)
-            return true;
-    return false;
-}
-
 static void restore_capabilities(struct cleanup *c)
 {
-    const struct journal_record *r = g_ptr_array_index(c->records, 0);
+    const struct journal_record *r = cleanup_capabilities(c);
     struct qmp_capability caps[] = {
-        {"events", was_on(r, "events")},
-        {"background-snapshot", was_on(r, "background-snapshot")},
+        {"events", cleanup_was_on(r, "events")},
+        {"background-snapshot", cleanup_was_on(r, "background-snapshot")},
     };
 
     qmp_set_capabilities(c->qmp, caps, G_N_ELEMENTS(caps), action_over, c);
@@ -182,7 +185,7 @@ static void restore_capabilities(struct cleanup *c)
 
 static void restore_params(struct cleanup *c)
 {
-    const struct journal_record *r = g_ptr_array_index(c->records, 0);
+    const struct journal_record *r = cleanup_params(c);
     struct qmp_migration_params p = {r->max_bandwidth, r->downtime_limit_ms};
 
     qmp_set_migration_params(c->qmp, &p, action_over, c);
@@ -208,9 +211,9 @@ void cleanup_act(struct cleanup *c)
 {
     const struct action *a;
 
-    while (c->is_dry_run && c->at < c->actions->len)
+    while (c->is_dry_run && !c->looked && c->at < c->actions->len)
         say(c, &g_array_index(c->actions, struct action, c->at++), NULL);
-    if (c->at == c->actions->len) {
+    if (c->is_dry_run || c->at == c->actions->len) {
         cleanup_finish(c, c->first_error);
         return;
     }
@@ -273,18 +276,10 @@ static void on_lost(void *user, const GError *error)
     cleanup_finish(c, lost);
 }
 
-struct cleanup *cleanup_new(uv_loop_t *loop, const char *monitor, bool dry_run, unsigned timeout_s,
-                            void (*on_line)(void *user, const char *line),
-                            void (*on_done)(void *user, unsigned n_actions, const GError *error), void *user)
+static struct cleanup *new_cleanup(const char *monitor, void *user)
 {
-    static const struct qmp_listener listener = {.on_ready = on_ready, .on_event = on_event, .on_lost = on_lost};
     struct cleanup *c = g_new0(struct cleanup, 1);
-    g_autoptr(GError) error = NULL;
 
-    c->loop = loop;
-    c->is_dry_run = dry_run;
-    c->on_line = on_line;
-    c->on_done = on_done;
     c->user = user;
     c->actions = new_actions();
     c->jobs = new_actions();
@@ -292,12 +287,45 @@ struct cleanup *cleanup_new(uv_loop_t *loop, const char *monitor, bool dry_run, 
     c->inserted = new_actions();
     c->nodes = new_actions();
     c->fd_names = g_ptr_array_new_with_free_func(g_free);
-    c->lock = journal_open(monitor, "cleanup", &error);
-    c->records = journal_read_all(monitor); /* on_nodes() drops those of other guests */
+    c->records = journal_read_all(monitor); /* cleanup_find() drops those of other guests */
+    return c;
+}
+
+struct cleanup *cleanup_new(uv_loop_t *loop, const char *monitor, bool dry_run, unsigned timeout_s,
+                            void (*on_line)(void *user, const char *line),
+                            void (*on_done)(void *user, unsigned n_actions, const GError *error), void *user)
+{
+    static const struct qmp_listener listener = {.on_ready = on_ready, .on_event = on_event, .on_lost = on_lost};
+    struct cleanup *c = new_cleanup(monitor, user);
+    g_autoptr(GError) error = NULL;
+
+    c->loop = loop;
+    c->is_dry_run = dry_run;
+    c->on_line = on_line;
+    c->on_done = on_done;
+    c->lock = journal_open(monitor, "cleanup", "cleaning up", &error);
     if (!c->lock) {
         cleanup_finish(c, error);
         return NULL;
     }
     c->qmp = qmp_open(loop, monitor, timeout_s * 1000, &listener, c);
     return c;
+}
+
+struct cleanup *cleanup_look(struct qmp *q, const char *monitor, bool may_tidy, cleanup_looked looked, void *user)
+{
+    struct cleanup *c = new_cleanup(monitor, user);
+
+    c->is_dry_run = true;
+    c->may_tidy = may_tidy;
+    c->looked = looked;
+    c->qmp = q;
+    cleanup_find(c);
+    return c;
+}
+
+void cleanup_look_end(struct cleanup *c)
+{
+    if (c)
+        cleanup_free(c);
 }

@@ -2,6 +2,7 @@
 /* What a dead run has left in a QEMU, and in which order it goes. */
 #include <string.h>
 #include "backup/cleanup_inside.h"
+#include "backup/identity.h"
 #include "base/error.h"
 
 static void append_all(struct cleanup *c, GArray *from)
@@ -12,7 +13,8 @@ static void append_all(struct cleanup *c, GArray *from)
     }
 }
 
-/* Descriptors that were passed and never used; QEMU lists them nowhere, so each possible name is tried. */
+/* Descriptors that were passed and never used; QEMU lists them nowhere, so each possible name is tried. It keeps them
+ * for the monitor that they came by; from another one they cannot be closed, and do no harm. */
 static void on_fd_closed(void *user, const GError *error);
 
 static void add_fd_names(struct cleanup *c, const struct journal_record *r)
@@ -43,31 +45,87 @@ static void on_fd_closed(void *user, const GError *error)
     close_next_fd(c); /* most are not there */
 }
 
-/* Jobs first, then what stands on what: frozen images, filters out of their drives, filters, targets. */
+/* --- settings ----------------------------------------------------------------------------------- */
+
+const struct journal_record *cleanup_capabilities(const struct cleanup *c)
+{
+    for (unsigned i = 0; i < c->records->len; i++)
+        if (((const struct journal_record *)g_ptr_array_index(c->records, i))->has_capabilities)
+            return g_ptr_array_index(c->records, i);
+    return NULL;
+}
+
+const struct journal_record *cleanup_params(const struct cleanup *c)
+{
+    for (unsigned i = 0; i < c->records->len; i++)
+        if (((const struct journal_record *)g_ptr_array_index(c->records, i))->has_params)
+            return g_ptr_array_index(c->records, i);
+    return NULL;
+}
+
+bool cleanup_was_on(const struct journal_record *r, const char *capability)
+{
+    return g_ptr_array_find_with_equal_func(r->capabilities, capability, g_str_equal, NULL);
+}
+
+static bool is_capability_changed(const struct cleanup *c, const struct journal_record *r, const char *name)
+{
+    return !c->capabilities ||
+           g_ptr_array_find_with_equal_func(c->capabilities, name, g_str_equal, NULL) != cleanup_was_on(r, name);
+}
+
+static void add_settings(struct cleanup *c)
+{
+    const struct journal_record *caps = cleanup_capabilities(c), *params = cleanup_params(c);
+
+    if (caps && c->is_migrating)
+        cleanup_add(c->actions, CANCEL_MIGRATION, NULL, NULL);
+    if (params && (!c->are_params_known || c->params.max_bandwidth != params->max_bandwidth ||
+                   c->params.downtime_limit_ms != params->downtime_limit_ms))
+        cleanup_add(c->actions, RESTORE_PARAMS, NULL, NULL);
+    if (caps && (is_capability_changed(c, caps, "events") || is_capability_changed(c, caps, "background-snapshot")))
+        cleanup_add(c->actions, RESTORE_CAPABILITIES, NULL, NULL);
+}
+
+/* --- the order ---------------------------------------------------------------------------------- */
+
+static bool is_stopped_by(const struct cleanup *c, const struct journal_record *r)
+{
+    return c->is_guest_stopped && (r->did_we_stop || (r->does_migrate && c->is_postmigrate));
+}
+
+/* Jobs first, then what stands on what: frozen images, filters out of their drives, filters, targets. The guest last:
+ * only one that runs can answer the thaw. */
 static void put_in_order(struct cleanup *c)
 {
-    const struct journal_record *r = c->records->len ? g_ptr_array_index(c->records, 0) : NULL;
+    bool has_server = false, is_stopped = false;
+    const char *agent = NULL;
 
+    for (unsigned i = 0; i < c->records->len; i++) {
+        const struct journal_record *r = g_ptr_array_index(c->records, i);
+        has_server |= r->has_nbd_server;
+        is_stopped |= is_stopped_by(c, r);
+        agent = *r->agent ? r->agent : agent;
+        if (r->is_of_monitor && qmp_can_pass_fds(c->qmp))
+            add_fd_names(c, r);
+    }
     append_all(c, c->jobs);
     append_all(c, c->snapshots);
     append_all(c, c->inserted);
     append_all(c, c->nodes);
-    if (r && r->has_nbd_server)
+    if (has_server)
         cleanup_add(c->actions, STOP_NBD_SERVER, NULL, NULL);
-    if (r && r->has_capabilities && c->is_migrating)
-        cleanup_add(c->actions, CANCEL_MIGRATION, NULL, NULL);
-    if (r && r->has_params)
-        cleanup_add(c->actions, RESTORE_PARAMS, NULL, NULL);
-    if (r && r->has_capabilities)
-        cleanup_add(c->actions, RESTORE_CAPABILITIES, NULL, NULL);
-    if (r && c->is_guest_stopped && (r->did_we_stop || (r->does_migrate && c->is_postmigrate)))
+    add_settings(c);
+    if (is_stopped)
         cleanup_add(c->actions, RESUME, NULL, NULL);
-    if (r && *r->agent) /* last: only a guest that runs can answer */
-        cleanup_add(c->actions, THAW, r->agent, NULL);
-    for (unsigned i = 0; qmp_can_pass_fds(c->qmp) && i < c->records->len; i++)
-        add_fd_names(c, g_ptr_array_index(c->records, i));
+    if (agent)
+        cleanup_add(c->actions, THAW, agent, NULL);
+    if (c->may_tidy && !c->actions->len)
+        c->is_dry_run = false; /* nothing is changed by what follows */
     close_next_fd(c);
 }
+
+/* --- what is there ------------------------------------------------------------------------------ */
 
 static const char *journalled_node(struct cleanup *c, const char *cbw_node)
 {
@@ -119,12 +177,37 @@ static void find_originals(struct cleanup *c)
     put_in_order(c);
 }
 
+static void on_params(void *user, const struct qmp_migration_params *p, const GError *error)
+{
+    struct cleanup *c = user;
+
+    c->are_params_known = !error;
+    if (!error)
+        c->params = *p;
+    if (c->looked) /* which drive is whose is not asked for */
+        put_in_order(c);
+    else
+        find_originals(c);
+}
+
+static void on_capabilities(void *user, const struct qmp_capability *caps, unsigned n, const GError *error)
+{
+    struct cleanup *c = user;
+
+    if (!error)
+        c->capabilities = g_ptr_array_new_with_free_func(g_free);
+    for (unsigned i = 0; !error && i < n; i++)
+        if (caps[i].is_on)
+            g_ptr_array_add(c->capabilities, g_strdup(caps[i].name));
+    qmp_query_migration_params(c->qmp, on_params, c);
+}
+
 static void on_migration(void *user, const struct qmp_migration *m, const GError *error)
 {
     struct cleanup *c = user;
 
     c->is_migrating = !error && cleanup_is_moving(m);
-    find_originals(c);
+    qmp_query_capabilities(c->qmp, on_capabilities, c);
 }
 
 static void on_status(void *user, const struct qmp_status *s, const GError *error)
@@ -149,19 +232,20 @@ static bool is_seen(const struct qmp_node *nodes, unsigned n, const GArray *jobs
     return false;
 }
 
-/* Keeps the records of this guest: by its monitor, or, if they came by another of its monitors, by their names in
- * QEMU. False with an error if one of them is of a run that goes on. */
+/* Keeps the records of this guest: of who came by the same monitor, by another of its sockets, or whose names are in
+ * QEMU. False with an error if one of them is of a run that goes on. Who cleans up holds the monitor's own lock. */
 static bool keep_own_records(struct cleanup *c, const struct qmp_node *nodes, unsigned n, GError **error)
 {
     for (unsigned i = c->records->len; i-- > 0;) {
         const struct journal_record *r = g_ptr_array_index(c->records, i);
-        bool is_here = is_seen(nodes, n, c->jobs, r->run_id);
-        if (is_here && r->is_alive && !r->is_of_monitor) {
-            g_set_error(error, VMB_ERROR, VMB_ERROR_HELD, "guest is held by backup %s, which goes on by another monitor",
-                        r->run_id);
+        bool is_here = r->is_of_monitor || identity_is_shared(r->sockets, c->sockets) ||
+                       is_seen(nodes, n, c->jobs, r->run_id);
+        if (is_here && r->is_alive && (c->looked || !r->is_of_monitor)) {
+            g_set_error(error, VMB_ERROR, VMB_ERROR_HELD, "guest is held by another backup (%s); wait for it or cancel it there",
+                        r->holder);
             return false;
         }
-        if (!is_here && !r->is_of_monitor)
+        if (!is_here)
             g_ptr_array_remove_index(c->records, i);
     }
     return true;
@@ -222,7 +306,16 @@ static void on_jobs(void *user, const struct qmp_job *jobs, unsigned n, const GE
         qmp_query_block(c->qmp, on_drives, c);
 }
 
+static void on_chardevs(void *user, const char *const *filenames, unsigned n, const GError *error)
+{
+    struct cleanup *c = user;
+
+    if (!error)
+        c->sockets = identity_of_chardevs(filenames, n, qmp_peer_pid(c->qmp));
+    qmp_query_jobs(c->qmp, on_jobs, c);
+}
+
 void cleanup_find(struct cleanup *c)
 {
-    qmp_query_jobs(c->qmp, on_jobs, c);
+    qmp_query_chardevs(c->qmp, on_chardevs, c);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
-/* The inside of a cleanup: cleanup_find.c makes the list of what is to be done, cleanup.c does it. */
+/* The inside of a cleanup: cleanup_find.c makes the list of what is to be done, cleanup.c does it, cleanup_say.c says
+ * it. */
 #include "backup/cleanup.h"
 #include "backup/journal.h"
 #include "qmp/calls.h"
@@ -21,6 +22,8 @@ struct action {
 struct cleanup {
     uv_loop_t *loop;
     bool is_dry_run, is_over;
+    bool may_tidy;
+    cleanup_looked looked; /* it only looks, over somebody else's connection; else NULL */
     void (*on_line)(void *user, const char *line);
     void (*on_done)(void *user, unsigned n_actions, const GError *error);
     void *user;
@@ -28,6 +31,10 @@ struct cleanup {
     struct agent_link *agent;
     struct journal *lock;
     GPtrArray *records; /* struct journal_record * */
+    GPtrArray *sockets; /* char *: the guest's, see identity.h */
+    GPtrArray *capabilities; /* char *: those that are on; NULL = unknown */
+    struct qmp_migration_params params;
+    bool are_params_known;
     GArray *actions, *jobs, *snapshots, *inserted, *nodes;
     unsigned at, n_polls, lookup, next_fd;
     GPtrArray *fd_names; /* char * */
@@ -36,8 +43,14 @@ struct cleanup {
     GError *first_error;
 };
 
+/* The dead run whose settings are the ones before all; NULL if none has noted any. */
+const struct journal_record *cleanup_capabilities(const struct cleanup *c);
+const struct journal_record *cleanup_params(const struct cleanup *c);
+bool cleanup_was_on(const struct journal_record *r, const char *capability);
 void cleanup_find(struct cleanup *c); /* fills actions, then cleanup_act() */
 void cleanup_act(struct cleanup *c);  /* does the next one, then the others; ends by cleanup_finish() */
 void cleanup_finish(struct cleanup *c, const GError *error);
 void cleanup_add(GArray *to, enum action_kind kind, const char *name, const char *node);
+char *cleanup_describe(const struct action *a);   /* "end job vmb-…" */
+char *cleanup_summary(const GArray *actions);     /* "2 jobs, the guest stopped" */
 bool cleanup_is_moving(const struct qmp_migration *m);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Asks QEMU for all that a plan needs, one question after another. */
 #include <string.h>
-#include "backup/journal.h"
+#include "backup/cleanup.h"
+#include "backup/identity.h"
 #include "backup/run.h"
 
 static void ask_next(struct backup *b);
@@ -131,20 +132,27 @@ static void on_drives(void *user, const struct qmp_drive *drives, unsigned n, co
     answered(b, error);
 }
 
-static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)
+static void on_sockets(void *user, const char *const *filenames, unsigned n, const GError *error)
 {
     struct backup *b = user;
 
-    b->model.n_leftovers = 0;
-    b->is_held_elsewhere = false;
-    for (unsigned i = 0; !error && i < n; i++) {
-        if (!nodes[i].node_name || !g_str_has_prefix(nodes[i].node_name, "vmb-"))
-            continue;
-        g_autofree char *run_id = g_strndup(nodes[i].node_name + strlen("vmb-"), 8);
-        b->model.n_leftovers++;
-        b->is_held_elsewhere |= journal_is_alive(run_id);
-    }
-    answered(b, error);
+    g_clear_pointer(&b->sockets, g_ptr_array_unref);
+    if (!error)
+        b->sockets = identity_of_chardevs(filenames, n, qmp_peer_pid(b->qmp));
+    answered(b, NULL);
+}
+
+static void on_looked(void *user, const char *what, unsigned n, const GError *error)
+{
+    struct backup *b = user;
+    bool is_held = g_error_matches(error, VMB_ERROR, VMB_ERROR_HELD);
+
+    b->look = NULL;
+    b->model.n_leftovers = error ? 0 : n;
+    model_set(b->model.leftovers, "%s", error ? "" : what);
+    g_clear_pointer(&b->held, g_free);
+    b->held = is_held ? g_strdup(error->message) : NULL;
+    answered(b, is_held ? NULL : error);
 }
 
 static void on_unsavable(void *user, const char *const *sentences, unsigned n, const GError *error)
@@ -174,13 +182,18 @@ static void ask_memory(struct backup *b) { qmp_query_memory(b->qmp, on_memory, b
 static void ask_capabilities(struct backup *b) { qmp_query_capabilities(b->qmp, on_capabilities, b); }
 static void ask_params(struct backup *b) { qmp_query_migration_params(b->qmp, on_params, b); }
 static void ask_drives(struct backup *b) { qmp_query_block(b->qmp, on_drives, b); }
-static void ask_nodes(struct backup *b) { qmp_query_nodes(b->qmp, on_nodes, b); }
+static void ask_sockets(struct backup *b) { qmp_query_chardevs(b->qmp, on_sockets, b); }
 static void ask_unsavable(struct backup *b) { qmp_query_unsavable(b->qmp, on_unsavable, b); }
 static void ask_machine(struct backup *b) { qmp_qom_get_string(b->qmp, "/machine", "type", on_machine, b); }
 
+static void ask_leftovers(struct backup *b)
+{
+    b->look = cleanup_look(b->qmp, b->options.monitor, !b->options.only_ask, on_looked, b);
+}
+
 static void (*const questions[])(struct backup *b) = {
     ask_version, ask_name, ask_status, ask_set_active, ask_memory, ask_capabilities, ask_params,
-    ask_drives, ask_nodes, ask_unsavable, ask_machine,
+    ask_drives, ask_sockets, ask_leftovers, ask_unsavable, ask_machine,
 };
 
 static void ask_next(struct backup *b)

@@ -9,10 +9,13 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "backup/identity.h"
 #include "backup/run.h"
+#include "base/text.h"
 
 struct journal {
     char *key; /* of the guest's monitor */
+    char *holder;
     char *lock_path, *path;
     int lock_fd;
 };
@@ -38,20 +41,6 @@ char *journal_folder(GError **error)
         return NULL;
     }
     return g_steal_pointer(&folder);
-}
-
-/* A path by device and inode, so that links to it are the same guest; anything else by its text. */
-static char *monitor_key(const char *monitor)
-{
-    const char *path = g_str_has_prefix(monitor, "unix:") ? monitor + strlen("unix:") : monitor;
-    g_autofree char *digest = NULL;
-    struct stat st;
-
-    if (stat(path, &st) == 0)
-        return g_strdup_printf("%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x", (guint64)st.st_dev, (guint64)st.st_ino);
-    digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, monitor, -1);
-    digest[16] = '\0';
-    return g_strdup(digest);
 }
 
 /* --- the lock ----------------------------------------------------------------------------------- */
@@ -94,9 +83,19 @@ static int open_locked(const char *lock_path, GError **error)
     }
 }
 
-static int take_lock(const char *lock_path, const char *run_id, GError **error)
+/* Who holds a guest, in words for whoever comes second. */
+static char *holder_text(const char *run_id, const char *what)
 {
-    g_autofree char *text = g_strdup_printf("process %d, run %s\n", getpid(), run_id);
+    g_autoptr(GDateTime) now = g_date_time_new_now_local();
+    g_autofree char *since = g_date_time_format(now, "%Y-%m-%d %H:%M");
+    g_autofree char *safe = text_make_safe(what);
+
+    return g_strdup_printf("process %d of %s since %s, run %s, %s", getpid(), g_get_user_name(), since, run_id, safe);
+}
+
+static int take_lock(const char *lock_path, const char *holder, GError **error)
+{
+    g_autofree char *text = g_strconcat(holder, "\n", NULL);
     int fd = open_locked(lock_path, error);
 
     if (fd < 0)
@@ -106,7 +105,7 @@ static int take_lock(const char *lock_path, const char *run_id, GError **error)
     return fd;
 }
 
-struct journal *journal_open(const char *monitor, const char *run_id, GError **error)
+struct journal *journal_open(const char *monitor, const char *run_id, const char *what, GError **error)
 {
     g_autofree char *folder = journal_folder(error);
     struct journal *j;
@@ -114,10 +113,11 @@ struct journal *journal_open(const char *monitor, const char *run_id, GError **e
     if (!folder)
         return NULL;
     j = g_new0(struct journal, 1);
-    j->key = monitor_key(monitor);
+    j->key = identity_of_monitor(monitor);
+    j->holder = holder_text(run_id, what);
     j->lock_path = g_strdup_printf("%s/%s.lock", folder, j->key);
     j->path = g_strdup_printf("%s/%s.json", folder, run_id);
-    j->lock_fd = take_lock(j->lock_path, run_id, error);
+    j->lock_fd = take_lock(j->lock_path, j->holder, error);
     if (j->lock_fd < 0) {
         journal_close(j, true);
         return NULL;
@@ -136,6 +136,7 @@ void journal_close(struct journal *j, bool is_all_undone)
         close(j->lock_fd);
     }
     g_free(j->key);
+    g_free(j->holder);
     g_free(j->lock_path);
     g_free(j->path);
     g_free(j);
@@ -176,12 +177,12 @@ static json_object *drives_of(const struct backup *b)
     return list;
 }
 
-static json_object *capabilities_of(const struct backup *b)
+static json_object *strings_of(const GPtrArray *strings)
 {
     json_object *list = json_object_new_array();
 
-    for (unsigned i = 0; i < b->capabilities->len; i++)
-        json_object_array_add(list, json_object_new_string(g_ptr_array_index(b->capabilities, i)));
+    for (unsigned i = 0; strings && i < strings->len; i++)
+        json_object_array_add(list, json_object_new_string(g_ptr_array_index(strings, i)));
     return list;
 }
 
@@ -202,7 +203,8 @@ bool journal_write(struct journal *j, const struct backup *b, GError **error)
     json_object_object_add(root, "key", json_object_new_string(j->key));
     json_object_object_add(root, "monitor", json_object_new_string(b->options.monitor));
     json_object_object_add(root, "run", json_object_new_string(b->run_id));
-    json_object_object_add(root, "pid", json_object_new_int(getpid()));
+    json_object_object_add(root, "holder", json_object_new_string(j->holder));
+    json_object_object_add(root, "sockets", strings_of(b->sockets));
     json_object_object_add(root, "stopped", json_object_new_boolean(b->did_we_stop));
     json_object_object_add(root, "migrates",
                            json_object_new_boolean(b->ram == RAM_PLAIN && b->was_running && !b->has_resumed));
@@ -214,7 +216,7 @@ bool journal_write(struct journal *j, const struct backup *b, GError **error)
     }
     /* RAM that was left out has changed them, too. */
     if (b->ram != RAM_NONE || b->is_ram_lost)
-        json_object_object_add(root, "capabilities", capabilities_of(b));
+        json_object_object_add(root, "capabilities", strings_of(b->capabilities));
     if (b->have_old_params && (b->ram == RAM_PLAIN || b->is_ram_lost)) {
         json_object_object_add(root, "max-bandwidth", json_object_new_int64(b->old_params.max_bandwidth));
         json_object_object_add(root, "downtime-limit", json_object_new_int64(b->old_params.downtime_limit_ms));
@@ -243,6 +245,8 @@ void journal_record_free(struct journal_record *r)
     g_free(r->path);
     g_free(r->run_id);
     g_free(r->agent);
+    g_free(r->holder);
+    g_ptr_array_unref(r->sockets);
     g_ptr_array_unref(r->capabilities);
     g_array_unref(r->drives);
     g_free(r);
@@ -275,14 +279,17 @@ static void read_drives(struct journal_record *r, json_object *list)
     }
 }
 
-static void read_capabilities(struct journal_record *r, json_object *list)
+/* False when it is no list. */
+static bool read_strings(GPtrArray *to, json_object *list)
 {
-    r->has_capabilities = json_object_is_type(list, json_type_array);
-    for (size_t i = 0; r->has_capabilities && i < json_object_array_length(list); i++) {
-        const char *name = json_object_get_string(json_object_array_get_idx(list, i));
-        if (name)
-            g_ptr_array_add(r->capabilities, g_strdup(name));
+    bool is_list = json_object_is_type(list, json_type_array);
+
+    for (size_t i = 0; is_list && i < json_object_array_length(list); i++) {
+        const char *text = json_object_get_string(json_object_array_get_idx(list, i));
+        if (text)
+            g_ptr_array_add(to, g_strdup(text));
     }
+    return is_list;
 }
 
 /* Somebody holds the lock that the record's run took. */
@@ -308,6 +315,8 @@ static struct journal_record *record_of(const char *folder, const char *path, js
     r->is_alive = is_key_locked(folder, theirs);
     r->run_id = string_in(root, "run");
     r->agent = string_in(root, "agent");
+    r->holder = string_in(root, "holder");
+    r->sockets = g_ptr_array_new_with_free_func(g_free);
     r->capabilities = g_ptr_array_new_with_free_func(g_free);
     r->drives = g_array_new(FALSE, FALSE, sizeof(struct journal_drive));
     g_array_set_clear_func(r->drives, journal_drive_clear);
@@ -315,7 +324,9 @@ static struct journal_record *record_of(const char *folder, const char *path, js
     r->does_migrate = is_true_in(root, "migrates");
     r->has_nbd_server = is_true_in(root, "nbd-server");
     read_drives(r, json_object_object_get_ex(root, "drives", &value) ? value : NULL);
-    read_capabilities(r, json_object_object_get_ex(root, "capabilities", &value) ? value : NULL);
+    read_strings(r->sockets, json_object_object_get_ex(root, "sockets", &value) ? value : NULL);
+    r->has_capabilities =
+        read_strings(r->capabilities, json_object_object_get_ex(root, "capabilities", &value) ? value : NULL);
     if (json_object_object_get_ex(root, "max-bandwidth", &value)) {
         r->has_params = true;
         r->max_bandwidth = json_object_get_int64(value);
@@ -339,7 +350,7 @@ GPtrArray *journal_read_all(const char *monitor)
 {
     GPtrArray *records = g_ptr_array_new_with_free_func((GDestroyNotify)journal_record_free);
     g_autofree char *folder = journal_folder(NULL);
-    g_autofree char *key = monitor ? monitor_key(monitor) : NULL;
+    g_autofree char *key = monitor ? identity_of_monitor(monitor) : NULL;
     g_autoptr(GDir) dir = folder ? g_dir_open(folder, 0, NULL) : NULL;
     const char *name;
 
@@ -354,22 +365,10 @@ void journal_forget(const struct journal_record *r)
     unlink(r->path);
 }
 
-bool journal_is_alive(const char *run_id)
-{
-    g_autoptr(GPtrArray) records = journal_read_all(NULL);
-
-    for (unsigned i = 0; i < records->len; i++) {
-        const struct journal_record *r = g_ptr_array_index(records, i);
-        if (g_strcmp0(r->run_id, run_id) == 0)
-            return r->is_alive;
-    }
-    return false;
-}
-
 bool journal_check_free(const char *monitor, GError **error)
 {
     g_autofree char *folder = journal_folder(NULL);
-    g_autofree char *key = monitor_key(monitor);
+    g_autofree char *key = identity_of_monitor(monitor);
     g_autofree char *lock_path = g_strdup_printf("%s/%s.lock", folder ? folder : "", key);
 
     if (!folder || !is_key_locked(folder, key))

@@ -3,11 +3,11 @@
 /*
  * What undoes a run if it dies: RUN.json and a lock, in $XDG_RUNTIME_DIR/vmabackup or /run/vmabackup.
  *
- *     struct journal *j = journal_open(monitor, run_id, &error);   // takes the lock: one run per guest
- *     journal_write(j, b, &error);                                 // before QEMU is changed
- *     journal_close(j, true);                                      // all undone: forget it
+ *     struct journal *j = journal_open(monitor, run_id, "writing /x.vma", &error);   // takes the lock: one run per guest
+ *     journal_write(j, b, &error);                                                   // before QEMU is changed
+ *     journal_close(j, true);                                                        // all undone: forget it
  *
- * The lock is keyed by the monitor socket's device and inode, so two names of one socket are one guest.
+ * The lock is keyed by the monitor's socket itself (identity.h), so two names of one socket are one guest.
  */
 #include <stdbool.h>
 #include <glib.h>
@@ -15,8 +15,8 @@
 struct backup;
 struct journal;
 
-/* VMB_ERROR_HELD says which process holds the guest. */
-struct journal *journal_open(const char *monitor, const char *run_id, GError **error);
+/* what: what the holder is doing, told to others. VMB_ERROR_HELD says who holds the guest. */
+struct journal *journal_open(const char *monitor, const char *run_id, const char *what, GError **error);
 bool journal_write(struct journal *j, const struct backup *b, GError **error);
 void journal_close(struct journal *j, bool is_all_undone);
 
@@ -26,6 +26,8 @@ struct journal_drive {
 };
 struct journal_record {
     char *path, *run_id;
+    char *holder; /* "process 17 of root since 2026-11-23 02:50, run 0123abcd, writing /x.vma" */
+    GPtrArray *sockets; /* char *: keys of its guest's, see identity.h */
     bool is_of_monitor; /* its run came by the monitor that was asked for, not by another one */
     bool is_alive;      /* its run goes on */
     bool did_we_stop; /* the guest stood still because of us */
@@ -38,10 +40,9 @@ struct journal_record {
     GArray *drives; /* struct journal_drive */
 };
 void journal_record_free(struct journal_record *r);
-/* Every record there is; never NULL. A guest may have several monitors: those that came by another one are known
- * by their run's name in QEMU (vmb-<run>-…). */
+/* Every record there is; never NULL. A guest may have several monitors: who came by another one is known by the
+ * guest's sockets, or by his run's name in QEMU (vmb-<run>-…). */
 GPtrArray *journal_read_all(const char *monitor);
-bool journal_is_alive(const char *run_id);
 /* False with VMB_ERROR_HELD when a run goes on by this monitor: it would only look busy. */
 bool journal_check_free(const char *monitor, GError **error);
 /* What it told of has been undone. */

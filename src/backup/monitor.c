@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The connection to QEMU's monitor: made, diagnosed, lost, tried again, given up. */
 #include <string.h>
+#include "backup/cleanup.h"
 #include "backup/journal.h"
 #include "backup/run.h"
 
@@ -248,6 +249,7 @@ void monitor_start(struct backup *b)
 void monitor_stop(struct backup *b)
 {
     b->next_try_ms = 0;
+    g_clear_pointer(&b->look, cleanup_look_end);
     g_clear_pointer(&b->qmp, qmp_close);
 }
 

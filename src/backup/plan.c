@@ -213,15 +213,13 @@ static bool check_plan(struct backup *b, GError **error)
                     "file systems cannot be frozen while this QEMU saves the RAM; use --no-vmstate, or leave --agent away");
         return false;
     }
-    if (b->is_held_elsewhere && !b->options.only_ask) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_HELD,
-                    "guest is held by another backup, by way of another monitor; wait for it or cancel it there");
+    if (b->held && !b->options.only_ask) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_HELD, "%s", b->held);
         return false;
     }
     if (b->model.n_leftovers && !b->options.only_ask) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
-                    "QEMU holds %u nodes of a backup that died; run: vmabackup cleanup %s", b->model.n_leftovers,
-                    b->options.monitor);
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "a backup that died has left in QEMU: %s; run: vmabackup cleanup %s",
+                    b->model.leftovers, b->options.monitor);
         return false;
     }
     if (!b->drives->len && !b->options.only_ask) {
@@ -323,7 +321,9 @@ static void on_all_begun(void *user, const GError *error)
 
 static bool prepare(struct backup *b, GError **error)
 {
-    b->journal = journal_open(b->options.monitor, b->run_id, error);
+    g_autofree char *what = g_strdup_printf("writing %s", b->options.target);
+
+    b->journal = journal_open(b->options.monitor, b->run_id, what, error);
     if (!b->journal)
         return false;
     b->exports = nbd_exports_new();

@@ -13,7 +13,7 @@
  *     writer.c    clusters -> archive                          finish.c    the end of the archive
  *     journal.c   what undoes us if we die                     snapshot.c  fills the model
  *     cleanup.c   ends what a dead run left (cleanup_find.c)    logfile.c   the run in plain lines (textout.c writes)
- *     agent.c     the rows that freeze the guest's file systems
+ *     agent.c     the rows that freeze file systems            identity.c  which guest a monitor belongs to
  *     verbs.c     what an operator can ask for                 steer.c     the same as a line, and its answer
  *     control.c   the socket for other terminals               record.c    the event stream in a file
  *     backup.c    phases, the end, the public face
@@ -36,6 +36,7 @@
 #include "vma/header.h"
 
 struct agent_link;
+struct cleanup;
 struct control;
 struct journal;
 struct logfile;
@@ -115,6 +116,7 @@ struct backup {
     uint64_t next_try_ms;
     uv_timer_t tick;
     unsigned question; /* of discover.c */
+    GPtrArray *sockets;    /* char *: keys of the guest's, see identity.h */
     GPtrArray *unsavable;  /* char *: sentences on what no archive can hold */
     struct qmp_version version;
     bool did_start_nbd_server; /* for a moment, to wake drives */
@@ -187,7 +189,8 @@ struct backup {
     bool is_poll_busy, is_poll_wanted, is_ending, is_stuck, is_done_reported;
     unsigned n_polls;
     uint64_t next_poll_ms, next_progress_ms, last_tick_ms, ending_since_ms;
-    bool is_held_elsewhere; /* a live run came by another monitor of this guest */
+    char *held; /* who holds this guest by another monitor of it, NULL = nobody */
+    struct cleanup *look; /* at what dead runs have left, while it is under way */
     bool is_space_known;
     bool is_qemu_gone;
     bool has_undo_failed;

@@ -33,7 +33,7 @@ static void print_table(const struct asker *a, const struct model *m)
     for (unsigned i = 0; i < a->warnings->len; i++)
         printf("\nnot saved: %s\n", (const char *)g_ptr_array_index(a->warnings, i));
     if (m->n_leftovers)
-        printf("\n%u nodes of a backup that died are in QEMU; run: vmabackup cleanup %s\n", m->n_leftovers, m->monitor);
+        printf("\nleft by a backup that died: %s; run: vmabackup cleanup %s\n", m->leftovers, m->monitor);
 }
 
 static struct json_object *drive_json(const struct model_drive *d)
@@ -66,6 +66,7 @@ static void print_json(const struct asker *a, const struct model *m)
     json_object_object_add(root, "qemu", json_object_new_string(m->qemu));
     json_object_object_add(root, "recipe", json_object_new_string(m->recipe));
     json_object_object_add(root, "leftovers", json_object_new_int((int)m->n_leftovers));
+    json_object_object_add(root, "left", json_object_new_string(m->leftovers));
     json_object_object_add(root, "not_savable", unsavable);
     json_object_object_add(root, "devices", drives);
     puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));

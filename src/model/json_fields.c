@@ -75,6 +75,7 @@ const struct json_field json_progress_fields[] = {
     M_QUIET(TEXT, "agent", agent),
     M_QUIET(COUNT, "drives_lost", n_lost),
     M_QUIET(COUNT, "leftovers", n_leftovers),
+    M_QUIET(TEXT, "left", leftovers),
     END,
 };
 const struct json_field json_impact_fields[] = {

@@ -146,7 +146,8 @@ struct model {
     struct model_impact impact;
     char agent[MODEL_TEXT_LEN];      /* "" = none; "frozen 38ms", or why not */
     unsigned n_lost;                 /* drives that fell out of the archive */
-    unsigned n_leftovers;            /* nodes in QEMU of a run that died */
+    unsigned n_leftovers;            /* things in QEMU of a run that died, for a cleanup to do */
+    char leftovers[MODEL_TEXT_LEN];  /* "2 jobs, 5 nodes, the guest stopped" */
     unsigned n_errors, n_warnings;
     /* outcome, valid in MODEL_DONE */
     int exit_status;

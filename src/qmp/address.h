@@ -25,5 +25,6 @@ typedef struct qmp_address {
 /* Looks at text only, never at a file. On failure is_unix and text are valid all the same, n is 0. */
 bool qmp_address_parse(struct qmp_address *address, const char *text, GError **error);
 void qmp_address_clear(struct qmp_address *address);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(qmp_address, qmp_address_clear)
 /* The sentence for an errno of socket(), connect() or the first write, looking at the path for the reason. */
 GError *qmp_address_explain(const struct qmp_address *address, int number);

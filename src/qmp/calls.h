@@ -16,6 +16,9 @@ typedef void (*qmp_done)(void *user, const GError *error);
 /* One text, NULL when there is none (no error then). */
 typedef void (*qmp_on_text)(void *user, const char *text, const GError *error);
 
+/* Several, borrowed. */
+typedef void (*qmp_on_texts)(void *user, const char *const *texts, unsigned n, const GError *error);
+
 /* --- what is there ----------------------------------------------------------------------------- */
 struct qmp_version {
     int major, minor, micro;
@@ -81,6 +84,9 @@ typedef void (*qmp_on_blockstats)(void *user, const struct qmp_blockstat *stats,
                                   const GError *error);
 void qmp_query_blockstats(struct qmp *q, qmp_on_blockstats done, void *user);
 
+/* query-chardev: the "filename" of each, "unix:PATH,server=on" among others; NULL where it has none. */
+void qmp_query_chardevs(struct qmp *q, qmp_on_texts done, void *user);
+
 /* query-memory-size-summary: base + plugged memory, bytes */
 typedef void (*qmp_on_bytes)(void *user, uint64_t bytes, const GError *error);
 void qmp_query_memory(struct qmp *q, qmp_on_bytes done, void *user);
@@ -91,8 +97,7 @@ void qmp_has_command(struct qmp *q, const char *command, qmp_on_answer done, voi
 
 /* query-tpm, qom-list of /machine/peripheral and peripheral-anon, and what blocks a migration: all that no
  * archive can hold, as one-line sentences, safe to print: "TPM tpm0: its state is not saved". */
-typedef void (*qmp_on_sentences)(void *user, const char *const *sentences, unsigned n, const GError *error);
-void qmp_query_unsavable(struct qmp *q, qmp_on_sentences done, void *user);
+void qmp_query_unsavable(struct qmp *q, qmp_on_texts done, void *user);
 
 /* qom-get of a string property; machine type: path "/machine", property "type" */
 void qmp_qom_get_string(struct qmp *q, const char *path, const char *property, qmp_on_text done, void *user);

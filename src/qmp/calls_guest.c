@@ -48,6 +48,21 @@ void qmp_query_status(struct qmp *q, qmp_on_status done, void *user)
     call_ask(q, "query-status", NULL, json_type_object, on_status, CALL_ANY(done), user);
 }
 
+static void on_chardevs(struct call *call, struct json_object *value, const GError *error)
+{
+    unsigned n = call_length(value);
+    g_autofree const char **filenames = g_new0(const char *, n + 1);
+
+    for (unsigned i = 0; i < n; i++)
+        filenames[i] = field_text(json_object_array_get_idx(value, i), "filename");
+    ((qmp_on_texts)call->done)(call->user, filenames, n, error);
+}
+
+void qmp_query_chardevs(struct qmp *q, qmp_on_texts done, void *user)
+{
+    call_ask(q, "query-chardev", NULL, json_type_array, on_chardevs, CALL_ANY(done), user);
+}
+
 static void on_memory(struct call *call, struct json_object *value, const GError *error)
 {
     uint64_t bytes = field_size(value, "base-memory", 0) + field_size(value, "plugged-memory", 0);

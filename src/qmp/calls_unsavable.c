@@ -112,7 +112,7 @@ static void tell(struct call *call, const GError *error)
 
     for (unsigned i = 0; i < n; i++)
         sentences[i] = json_object_get_string(json_object_array_get_idx(call->kept, i));
-    ((qmp_on_sentences)call->done)(call->user, sentences, n, error);
+    ((qmp_on_texts)call->done)(call->user, sentences, n, error);
 }
 
 static bool is_refusal(const GError *error)
@@ -144,7 +144,7 @@ static void send_step(struct call *call)
     call_send(call, steps[call->step].command, args, steps[call->step].shape, on_step);
 }
 
-void qmp_query_unsavable(struct qmp *q, qmp_on_sentences done, void *user)
+void qmp_query_unsavable(struct qmp *q, qmp_on_texts done, void *user)
 {
     struct call *call = call_new(q, CALL_ANY(done), user);
 

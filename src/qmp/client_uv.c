@@ -391,6 +391,16 @@ bool qmp_can_pass_fds(const struct qmp *q)
     return q->address.is_unix;
 }
 
+int qmp_peer_pid(const struct qmp *q)
+{
+    struct ucred peer = {0};
+    socklen_t len = sizeof peer;
+
+    if (!q->link || !q->address.is_unix || getsockopt(q->link->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+        return 0;
+    return peer.pid;
+}
+
 uint64_t qmp_last_heard_ms(const struct qmp *q)
 {
     return q->last_heard_ms;

@@ -36,6 +36,8 @@ void qmp_close(struct qmp *q);
 bool qmp_is_ready(const struct qmp *q);
 /* Descriptors can be passed (a UNIX socket). */
 bool qmp_can_pass_fds(const struct qmp *q);
+/* The process at the other end of a UNIX socket, 0 when that cannot be told. Who passed QEMU its socket counts, too. */
+int qmp_peer_pid(const struct qmp *q);
 /* When the last byte from QEMU came, uv_now() of the loop. */
 uint64_t qmp_last_heard_ms(const struct qmp *q);
 /* For --log and debugging: every line sent and received. NULL turns it off. */

@@ -18,6 +18,8 @@ static void fake_set_running(struct fake_qemu *q, bool is_running)
     if (q->is_running == is_running)
         return;
     q->is_running = is_running;
+    if (q->agent)
+        g_atomic_int_set(&q->agent->is_guest_running, is_running);
     fake_event(q, is_running ? "RESUME" : "STOP", "{}");
 }
 

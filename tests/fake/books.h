@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "fake/agent.h"
 
 #define FAKE_RAM_BYTES  (200u << 10) /* of the stream */
 #define FAKE_DRIVE_SIZE (3 * 65536u + 512)
@@ -44,6 +45,7 @@ struct fake_kind {
     bool no_snapshot;     /* background-snapshot is refused */
     bool refuses_filters; /* qom-set fails */
     bool holds_jobs;      /* they go on until they are cancelled */
+    bool has_agent;       /* one answers at PATH.agent while the guest runs */
     bool never_converges; /* a plain migration goes on until it is cancelled */
 };
 
@@ -85,6 +87,7 @@ struct fake_qemu {
     unsigned n_looks;        /* at a background snapshot */
     bool is_frozen;          /* stopped by the command, neither migrating nor resumed yet */
     bool was_instant_broken; /* somebody resumed it then */
+    struct fake_agent *agent; /* NULL: the guest has none */
 
     GPtrArray *log;  /* char *: each command, and whom it was about */
     char *violation; /* what would have aborted QEMU, or harmed the guest */
@@ -180,6 +183,11 @@ static struct fake_qemu *fake_new(const char *path, const struct fake_kind *kind
     q->log = g_ptr_array_new_with_free_func(g_free);
     q->drives = g_new0(char *, kind->n_drives + 1);
     q->is_running = !kind->is_paused;
+    if (kind->has_agent) {
+        g_autofree char *agent = g_strconcat(path, ".agent", NULL);
+        q->agent = fake_agent_new(agent, fake_listen(agent));
+        q->agent->is_guest_running = q->is_running;
+    }
     q->bandwidth = 134217728;
     q->downtime = 300;
     q->migration = "none";
@@ -200,6 +208,7 @@ static void fake_free(struct fake_qemu *q)
     g_ptr_array_unref(q->log);
     g_string_free(q->input, TRUE);
     g_strfreev(q->drives);
+    fake_agent_free(q->agent);
     g_free(q->violation);
     g_free(q->path);
     g_free(q);
@@ -235,6 +244,8 @@ static char *fake_left(struct fake_qemu *q)
         g_string_append(s, " migration");
     if (q->has_nbd_server)
         g_string_append(s, " NBD server");
+    if (q->agent && g_atomic_int_get(&q->agent->is_frozen))
+        g_string_append(s, " frozen file systems");
     return g_string_free(s, s->len == 0);
 }
 

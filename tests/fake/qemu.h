@@ -352,6 +352,8 @@ static gpointer fake_main(gpointer data)
 static void fake_start(struct fake_qemu *q)
 {
     g_assert_cmpint(pipe(q->wake), ==, 0);
+    if (q->agent)
+        fake_agent_start(q->agent);
     q->thread = g_thread_new("qemu", fake_main, q);
 }
 
@@ -359,6 +361,8 @@ static void fake_stop(struct fake_qemu *q)
 {
     g_assert_cmpint(write(q->wake[1], "x", 1), ==, 1);
     g_thread_join(q->thread);
+    if (q->agent)
+        fake_agent_stop(q->agent);
     close(q->wake[0]);
     close(q->wake[1]);
 }

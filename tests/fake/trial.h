@@ -119,6 +119,7 @@ static struct trial *trial_new(struct world *w, const struct fake_kind *kind, st
     t->options.monitor = g_strdup(socket);
     t->options.target = g_strdup_printf("%s/%u.vma", w->dir, i);
     t->options.no_vmstate = !with_ram;
+    t->options.agent = kind->has_agent ? g_strconcat(socket, ".agent", NULL) : NULL;
     t->options.spool_dir = g_strdup("/var/tmp");
     t->options.spool_bytes = 16 << 20;
     t->options.timeout_s = fault.kind == FAULT_SILENT_BEFORE || fault.kind == FAULT_SILENT_AFTER ? 1 : 30;
@@ -339,5 +340,6 @@ static const struct sweep sweeps[] = {
     {"ram-left-out", {.major = 7, .n_drives = 1, .never_converges = true}, true},
     {"paused-snapshot", {.major = 10, .n_drives = 1, .is_paused = true}, true},
     {"jobs-that-go-on", {.major = 10, .n_drives = 2, .holds_jobs = true}, false},
+    {"frozen", {.major = 10, .n_drives = 1, .has_agent = true}, false},
     {"unguarded", {.major = 10, .n_drives = 1, .refuses_filters = true}, true},
 };

@@ -65,7 +65,7 @@ static void fixture_down(struct fixture *f, gconstpointer data)
 static struct journal *must_open(const char *monitor, const char *run_id)
 {
     g_autoptr(GError) error = NULL;
-    struct journal *j = journal_open(monitor, run_id, &error);
+    struct journal *j = journal_open(monitor, run_id, "writing x", &error);
 
     g_assert_no_error(error);
     return j;
@@ -75,7 +75,7 @@ static void must_be_held(const char *monitor)
 {
     g_autoptr(GError) error = NULL, again = NULL;
 
-    g_assert_null(journal_open(monitor, "ffffffff", &error));
+    g_assert_null(journal_open(monitor, "ffffffff", "writing x", &error));
     g_assert_error(error, VMB_ERROR, VMB_ERROR_HELD);
     g_assert_nonnull(strstr(error->message, "run 0123abcd"));
     g_assert_false(journal_check_free(monitor, &again));
@@ -111,6 +111,20 @@ static void test_one_run_per_guest(struct fixture *f, gconstpointer data)
     journal_close(must_open(f->socket[0], "0123abcd"), true);
 }
 
+static const struct journal_record *only_record(GPtrArray *records)
+{
+    g_assert_cmpuint(records->len, ==, 1);
+    return g_ptr_array_index(records, 0);
+}
+
+static void must_be_alive(struct fixture *f, bool is_alive)
+{
+    g_autoptr(GPtrArray) records = journal_read_all(NULL);
+
+    g_assert_cmpint(only_record(records)->is_alive, ==, is_alive);
+    g_assert_nonnull(strstr(only_record(records)->holder, "writing x"));
+}
+
 /* Whoever is killed holds nothing any more. */
 static void test_dead_holder(struct fixture *f, gconstpointer data)
 {
@@ -118,19 +132,13 @@ static void test_dead_holder(struct fixture *f, gconstpointer data)
     int status;
 
     if (child == 0) {
-        struct journal *j = journal_open(f->socket[0], f->b.run_id, NULL);
+        struct journal *j = journal_open(f->socket[0], f->b.run_id, "writing x", NULL);
         _exit(j && journal_write(j, &f->b, NULL) ? 0 : 1);
     }
     g_assert_cmpint(waitpid(child, &status, 0), ==, child);
     g_assert_cmpint(status, ==, 0);
-    g_assert_false(journal_is_alive(f->b.run_id));
+    must_be_alive(f, false);
     journal_close(must_open(f->socket[0], "99999999"), true);
-}
-
-static const struct journal_record *only_record(GPtrArray *records)
-{
-    g_assert_cmpuint(records->len, ==, 1);
-    return g_ptr_array_index(records, 0);
 }
 
 static void test_records(struct fixture *f, gconstpointer data)
@@ -145,7 +153,7 @@ static void test_records(struct fixture *f, gconstpointer data)
     f->b.old_params = (struct qmp_migration_params){INT64_C(1) << 40, 300};
     g_ptr_array_add(f->b.capabilities, g_strdup("auto-converge"));
     g_assert_true(journal_write(j, &f->b, NULL));
-    g_assert_true(journal_is_alive(f->b.run_id));
+    must_be_alive(f, true);
     journal_close(j, false); /* something is left in QEMU */
 
     records = journal_read_all(f->socket[0]);
@@ -219,7 +227,7 @@ static void test_foreign_folder(struct fixture *f, gconstpointer data)
     g_autoptr(GError) error = NULL;
 
     g_assert_cmpint(symlink("/tmp", path), ==, 0); /* somebody else laid it out */
-    g_assert_null(journal_open(f->socket[0], "0123abcd", &error));
+    g_assert_null(journal_open(f->socket[0], "0123abcd", "writing x", &error));
     g_assert_error(error, VMB_ERROR, VMB_ERROR_FAILED);
 }
 

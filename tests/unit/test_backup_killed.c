@@ -18,7 +18,7 @@ static void kill_it(void *user)
 static void spawn(struct trial *t)
 {
     const char *argv[] = {"/proc/self/exe", t->options.monitor, t->options.target,
-                          t->options.no_vmstate ? "no" : "ram", NULL};
+                          t->options.no_vmstate ? "no" : "ram", t->options.agent, NULL};
     g_autoptr(GError) error = NULL;
     GPid pid;
 
@@ -81,6 +81,7 @@ static int run_child(char **argv)
     options.monitor = argv[1];
     options.target = argv[2];
     options.no_vmstate = strcmp(argv[3], "no") == 0;
+    options.agent = g_strdup(argv[4]);
     b = backup_new(&loop, &options, &listener, &loop);
     backup_connect(b);
     uv_run(&loop, UV_RUN_DEFAULT);
@@ -89,7 +90,7 @@ static int run_child(char **argv)
 
 int main(int argc, char **argv)
 {
-    if (argc == 4 && argv[1][0] == '/')
+    if (argc >= 4 && argv[1][0] == '/')
         return run_child(argv);
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(sweeps); i++) {

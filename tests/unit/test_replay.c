@@ -88,6 +88,7 @@ static void make_full_model(struct model *m)
     fill_figures(m);
     model_set(m->same_as, "vmabackup backup -o x /tmp/monitor.sock");
     model_set(m->compression, "zstd:3");
+    model_set(m->leftovers, "1 node, the guest stopped");
     model_set(m->agent, "frozen 38ms");
     model_set(m->outcome, "3 of 4 saved");
     model_set(m->next, "look at the host's disk");
