@@ -23,26 +23,39 @@ static void fake_set_running(struct fake_qemu *q, bool is_running)
     fake_event(q, is_running ? "RESUME" : "STOP", "{}");
 }
 
-/* Old content of a drive's first cluster, before the guest overwrites it. */
-static void fake_guest_writes(struct fake_qemu *q)
+/* A byte of a cluster, all of which are the same. */
+static uint8_t fake_byte(unsigned drive, unsigned cluster, const struct fake_content *content)
 {
-    uint8_t old[FAKE_CLUSTER] = {0};
+    unsigned writes = content->writes[cluster];
 
-    for (unsigned i = 0; i < q->kind.n_drives; i++) {
-        struct fake_node *filter = fake_node(q, q->drives[i]);
-        struct fake_node *target = filter ? fake_node(q, filter->target) : NULL;
-        if (target && target->nbd && nbd_pwrite(target->nbd, old, sizeof old, 0, 0) == 0 &&
-            nbd_pread(target->nbd, old, sizeof old, 0, 0) < 0 && q->fault.kind < FAULT_TOLD)
+    return cluster == 2 && !writes ? 0 : 1 + (67 * drive + 13 * cluster + 29 * writes) % 255;
+}
+
+/* Its old content is sent before the guest overwrites it. */
+static void fake_guest_writes(struct fake_qemu *q, unsigned drive, unsigned cluster)
+{
+    struct fake_node *filter = fake_node(q, q->drives[drive]);
+    struct fake_node *target = filter ? fake_node(q, filter->target) : NULL;
+    uint32_t bytes = MIN(FAKE_CLUSTER, FAKE_DRIVE_SIZE - cluster * FAKE_CLUSTER);
+    uint8_t old[FAKE_CLUSTER];
+
+    if (target && target->nbd && !filter->is_broken && !filter->has_sent[cluster]) {
+        memset(old, fake_byte(drive, cluster, &filter->frozen), sizeof old);
+        filter->has_sent[cluster] = true;
+        filter->is_broken = nbd_pwrite(target->nbd, old, bytes, cluster * FAKE_CLUSTER, 0) < 0;
+        if (!filter->is_broken && nbd_pread(target->nbd, old, bytes, cluster * FAKE_CLUSTER, 0) < 0 &&
+            q->fault.kind < FAULT_TOLD && !q->on_moment)
             fake_violate(q, "what the filter has sent cannot be read back");
-        memset(old, 0, sizeof old);
     }
+    q->contents[drive].writes[cluster]++;
 }
 
 static void fake_cont(struct fake_qemu *q)
 {
     q->is_inactive = false;
     fake_set_running(q, true);
-    fake_guest_writes(q);
+    for (unsigned i = 0; i < q->kind.n_drives; i++)
+        fake_guest_writes(q, i, 0);
     q->is_frozen = false;
 }
 
@@ -162,7 +175,7 @@ static bool fake_is_used(struct fake_qemu *q, const char *name)
     }
     for (unsigned i = 0; i < q->jobs->len; i++) {
         const struct fake_job *j = g_ptr_array_index(q->jobs, i);
-        if (strcmp(j->status, "running") == 0 &&
+        if (strcmp(j->status, "concluded") != 0 &&
             (strcmp(j->device, name) == 0 || strcmp(j->target, name) == 0))
             return true;
     }
@@ -193,6 +206,8 @@ static const char *fake_set_drive(struct fake_qemu *q, const char *qdev, const c
         fake_violate(q, "setting the node that a device has already");
     g_free(q->drives[i]);
     q->drives[i] = g_strdup(node);
+    if (fake_node(q, node)->target)
+        fake_node(q, node)->frozen = q->instants[i] = q->contents[i];
     return NULL;
 }
 
@@ -201,6 +216,7 @@ static void fake_conclude(struct fake_qemu *q, struct fake_job *j, const char *e
     g_autofree char *data = g_strdup_printf("{\"status\":\"concluded\",\"id\":\"%s\"}", j->id);
 
     j->status = "concluded";
+    j->is_paused = false;
     j->error = error;
     fake_event(q, "JOB_STATUS_CHANGE", data);
 }
@@ -215,18 +231,70 @@ static unsigned fake_drive_of(struct fake_qemu *q, const char *name)
     return n ? g_ascii_strtoull(n->name + strlen("disk"), NULL, 10) : 0;
 }
 
-static void fake_run_job(struct fake_qemu *q, struct fake_job *j)
+/* What the node shows of the drive; NULL if that is broken. */
+static const struct fake_content *fake_content_of(struct fake_qemu *q, const char *name, unsigned drive)
+{
+    const struct fake_node *n = fake_node(q, name);
+
+    while (n && n->file && !n->target)
+        n = fake_node(q, n->file);
+    return n && n->is_broken ? NULL : n && n->target ? &n->frozen : &q->contents[drive];
+}
+
+/* One cluster more. */
+static void fake_copy(struct fake_qemu *q, struct fake_job *j)
 {
     uint8_t data[FAKE_CLUSTER];
     struct fake_node *target = fake_node(q, j->target);
-    const char *error = NULL;
+    unsigned drive = fake_drive_of(q, j->device), cluster = j->at / FAKE_CLUSTER;
+    const struct fake_content *content = fake_content_of(q, j->device, drive);
+    uint32_t bytes = MIN(FAKE_CLUSTER, FAKE_DRIVE_SIZE - j->at);
 
-    for (uint64_t at = 0; at < FAKE_DRIVE_SIZE && !error; at += FAKE_CLUSTER) {
-        memset(data, 1 + 16 * fake_drive_of(q, j->device) + at / FAKE_CLUSTER, sizeof data);
-        if (nbd_pwrite(target->nbd, data, MIN(FAKE_CLUSTER, FAKE_DRIVE_SIZE - at), at, 0) < 0)
-            error = "Input/output error";
+    if (!content) {
+        fake_conclude(q, j, "Permission denied");
+        return;
     }
-    fake_conclude(q, j, error);
+    memset(data, fake_byte(drive, cluster, content), sizeof data);
+    if (q->n_bad_reads[drive] && cluster == q->bad_cluster[drive]) {
+        q->n_bad_reads[drive]--;
+        fake_conclude(q, j, "Input/output error");
+    } else if (nbd_pwrite(target->nbd, data, bytes, j->at, 0) < 0) {
+        fake_conclude(q, j, "Input/output error");
+    } else if ((j->at += bytes) == FAKE_DRIVE_SIZE) {
+        fake_conclude(q, j, NULL);
+    }
+}
+
+static void fake_run_job(struct fake_qemu *q, struct fake_job *j)
+{
+    while (strcmp(j->status, "running") == 0)
+        fake_copy(q, j);
+}
+
+static void fake_moment(struct fake_qemu *q)
+{
+    q->n_moments++;
+    if (q->on_moment)
+        q->on_moment(q->user, q->n_moments);
+}
+
+static struct fake_job *fake_next_job(struct fake_qemu *q)
+{
+    for (unsigned i = 0; i < q->jobs->len; i++) {
+        struct fake_job *j = g_ptr_array_index(q->jobs, (q->n_moments + i) % q->jobs->len);
+        if (strcmp(j->status, "running") == 0 && !j->is_paused)
+            return j;
+    }
+    return NULL;
+}
+
+/* A little life: a job gets on by a cluster, a guest that runs writes another one. */
+static void fake_live(struct fake_qemu *q, struct fake_job *j)
+{
+    fake_moment(q);
+    if (q->is_running && !q->is_inactive)
+        fake_guest_writes(q, q->n_moments * 5 % q->kind.n_drives, q->n_moments * 3 % FAKE_CLUSTERS);
+    fake_copy(q, j);
 }
 
 static const char *fake_backup(struct fake_qemu *q, json_object *args, struct fake_job **started)
@@ -242,8 +310,11 @@ static const char *fake_backup(struct fake_qemu *q, json_object *args, struct fa
     j->device = g_strdup(text_of(args, "device"));
     j->target = g_strdup(text_of(args, "target"));
     j->status = "running";
+    j->speed = json_object_get_int64(object_of(args, "speed"));
+    if (!fake_node(q, j->device)->file) /* its own instant, without a filter */
+        q->instants[fake_drive_of(q, j->device)] = q->contents[fake_drive_of(q, j->device)];
     g_ptr_array_add(q->jobs, j);
-    *started = q->kind.holds_jobs ? NULL : j;
+    *started = q->kind.holds_jobs || q->kind.is_lively ? NULL : j;
     return NULL;
 }
 
@@ -256,6 +327,28 @@ static const char *fake_cancel(struct fake_qemu *q, const char *id)
     if (strcmp(j->status, "concluded") == 0)
         return "Job in state 'concluded' cannot accept command verb 'cancel'";
     fake_conclude(q, j, "Operation canceled");
+    return NULL;
+}
+
+static const char *fake_pause(struct fake_qemu *q, const char *id, bool is_paused)
+{
+    struct fake_job *j = fake_job(q, id);
+
+    if (!j)
+        return "Job not found";
+    if (strcmp(j->status, "concluded") == 0 || j->is_paused == is_paused)
+        return is_paused ? "Job is already paused" : "Job is not paused";
+    j->is_paused = is_paused;
+    return NULL;
+}
+
+static const char *fake_set_speed(struct fake_qemu *q, const char *id, int64_t speed)
+{
+    struct fake_job *j = fake_job(q, id);
+
+    if (!j)
+        return "Job not found";
+    j->speed = speed;
     return NULL;
 }
 

@@ -14,8 +14,10 @@
 #include "fake/agent.h"
 
 #define FAKE_RAM_BYTES  (200u << 10) /* of the stream */
-#define FAKE_DRIVE_SIZE (3 * 65536u + 512)
+#define FAKE_DRIVE_SIZE (7 * 65536u + 512)
 #define FAKE_CLUSTER    65536u
+#define FAKE_CLUSTERS   8u /* of a drive; the last one is short */
+#define FAKE_DRIVES     8u /* at most */
 
 enum fault_kind {
     FAULT_NONE,
@@ -47,22 +49,35 @@ struct fake_kind {
     bool holds_jobs;      /* they go on until they are cancelled */
     bool has_agent;       /* one answers at PATH.agent while the guest runs */
     bool never_converges; /* a plain migration goes on until it is cancelled */
+    bool is_lively;       /* jobs move by a cluster now and then, and a guest that runs writes meanwhile */
+};
+/* How often each cluster of a drive was written: what tells its content. */
+struct fake_content {
+    uint8_t writes[FAKE_CLUSTERS];
 };
 
 struct fake_node {
     char *name, *driver, *file, *target;
     struct nbd_handle *nbd;
     uint64_t size;
+    struct fake_content frozen;   /* of a filter: the drive when it was put in, */
+    bool has_sent[FAKE_CLUSTERS]; /* what of it was sent since, */
+    bool is_broken;               /* and that something could not be */
 };
 struct fake_job {
     char *id, *device, *target;
     const char *status, *error;
+    uint64_t at; /* next */
+    int64_t speed;
+    bool is_paused;
 };
 
 struct fake_qemu {
     struct fake_kind kind;
     struct fake_fault fault;
     void (*on_fault)(void *user); /* from this thread */
+    void (*on_moment)(void *user,
+                      unsigned n); /* likewise: before each command, and each cluster of a lively one */
     void *user;
     char *path;
     GThread *thread;
@@ -75,6 +90,11 @@ struct fake_qemu {
     unsigned late_after; /* so many commands */
     bool is_dead, hangs_up, is_mute;
 
+    struct fake_content contents[FAKE_DRIVES],
+        instants[FAKE_DRIVES];                                   /* now; when its latest filter was put in */
+    unsigned n_bad_reads[FAKE_DRIVES], bad_cluster[FAKE_DRIVES]; /* a job fails there, so often */
+    unsigned n_moments;
+
     GPtrArray *nodes; /* struct fake_node */
     GPtrArray *jobs;  /* struct fake_job */
     char **drives;    /* the node of each device */
@@ -84,9 +104,9 @@ struct fake_qemu {
     const char *migration;
     int migration_fd;
     bool is_background;
-    unsigned n_looks;        /* at a background snapshot */
-    bool is_frozen;          /* stopped by the command, neither migrating nor resumed yet */
-    bool was_instant_broken; /* somebody resumed it then */
+    unsigned n_looks;         /* at a background snapshot */
+    bool is_frozen;           /* stopped by the command, neither migrating nor resumed yet */
+    bool was_instant_broken;  /* somebody resumed it then */
     struct fake_agent *agent; /* NULL: the guest has none */
 
     GPtrArray *log;  /* char *: each command, and whom it was about */

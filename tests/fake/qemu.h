@@ -51,11 +51,12 @@ static char *fake_list_jobs(struct fake_qemu *q, bool is_block)
         const struct fake_job *j = g_ptr_array_index(q->jobs, i);
         g_string_append(s, i ? "," : "");
         if (is_block)
-            g_string_append_printf(s, "{\"device\":\"%s\",\"speed\":0,\"paused\":false}", j->id);
+            g_string_append_printf(s, "{\"device\":\"%s\",\"speed\":%" G_GINT64_FORMAT ",\"paused\":%s}",
+                                   j->id, j->speed, j->is_paused ? "true" : "false");
         else
             g_string_append_printf(s, "{\"id\":\"%s\",\"type\":\"backup\",\"status\":\"%s\"%s%s%s}", j->id,
-                                   j->status, j->error ? ",\"error\":\"" : "", j->error ? j->error : "",
-                                   j->error ? "\"" : "");
+                                   j->is_paused ? "paused" : j->status, j->error ? ",\"error\":\"" : "",
+                                   j->error ? j->error : "", j->error ? "\"" : "");
     }
     return g_string_free(g_string_append(s, "]"), FALSE);
 }
@@ -134,6 +135,10 @@ static const char *fake_do(struct fake_qemu *q, const char *command, json_object
         return fake_cancel(q, text_of(args, "id"));
     if (strcmp(command, "job-dismiss") == 0)
         return fake_dismiss(q, text_of(args, "id"));
+    if (strcmp(command, "block-job-pause") == 0 || strcmp(command, "block-job-resume") == 0)
+        return fake_pause(q, text_of(args, "device"), command[10] == 'p');
+    if (strcmp(command, "block-job-set-speed") == 0)
+        return fake_set_speed(q, text_of(args, "device"), json_object_get_int64(object_of(args, "speed")));
     if (strcmp(command, "stop") == 0) {
         q->is_frozen |= q->is_running;
         fake_set_running(q, false);
@@ -253,6 +258,7 @@ static void fake_take(struct fake_qemu *q, json_object *message)
     if (g_strcmp0(q->fault.command, command) == 0 && ++q->n_seen == q->fault.nth)
         kind = q->fault.kind;
     fake_be_late(q, kind, message);
+    fake_moment(q);
     if (kind == FAULT_TOLD || kind == FAULT_TOLD_AND_LOST)
         q->on_fault(q->user);
     if (kind == FAULT_ERROR)
@@ -326,11 +332,15 @@ static gpointer fake_main(gpointer data)
 
     while (!q->is_dead) {
         struct pollfd fds[] = {{q->wake[0], POLLIN, 0}, {q->conn >= 0 ? q->conn : q->listener, POLLIN, 0}};
-        poll(fds, G_N_ELEMENTS(fds), -1);
+        struct fake_job *job = q->kind.is_lively ? fake_next_job(q) : NULL;
+        poll(fds, G_N_ELEMENTS(fds), job ? 1 : -1);
         if (fds[0].revents)
             break;
-        if (!fds[1].revents)
+        if (!fds[1].revents) {
+            if (job)
+                fake_live(q, job);
             continue;
+        }
         if (q->conn >= 0) {
             fake_serve(q);
             continue;

@@ -5,7 +5,7 @@
  * the guest, resumes it, shuts it down. Whatever happens, nothing may be left in QEMU, and a run that says it
  * is good has left an archive that is.
  */
-#include "fake/trial.h"
+#include "fake/faults.h"
 
 /* Every kind of fault at every command; at every ninth of them unless there is time (-m slow). */
 static void test_sweep(gconstpointer data)
@@ -110,7 +110,7 @@ static void test_cancelled_late(void)
     for (unsigned i = 0; i < w.trials->len; i++) {
         struct trial *t = g_ptr_array_index(w.trials, i);
         g_autofree char *left = fake_left(t->qemu);
-        bool is_there = g_file_test(t->options.target, G_FILE_TEST_EXISTS);
+        bool is_there = g_file_test(t->path, G_FILE_TEST_EXISTS);
         g_assert_cmpstr(left, ==, NULL);
         g_assert_true(t->status == VMB_ERROR_CANCELLED || t->status == 0); /* too late for it */
         g_assert_true(is_there ? is_archive_good(t) : t->cancel_at == MODEL_FINISH && t->status != 0);

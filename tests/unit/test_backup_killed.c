@@ -2,7 +2,7 @@
 /* kill -9 of a backup at each of its commands, then the cleanup: nothing of it may be left in QEMU. */
 #include <signal.h>
 #include <sys/wait.h>
-#include "fake/trial.h"
+#include "fake/faults.h"
 
 static void kill_it(void *user)
 {
@@ -54,7 +54,8 @@ static void test_killed(gconstpointer data)
             complain(t, left);
         if (t->qemu->violation)
             complain(t, t->qemu->violation);
-        if (g_file_test(t->options.target, G_FILE_TEST_EXISTS) && !is_archive_good(t))
+        t->saved = all_drives(t);
+        if (g_file_test(t->path, G_FILE_TEST_EXISTS) && !is_archive_good(t))
             complain(t, "killed, and there is half an archive");
     }
     world_down(&w);
