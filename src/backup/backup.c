@@ -371,26 +371,6 @@ static void on_tick(uv_timer_t *timer)
 
 /* --- life --------------------------------------------------------------------------------------- */
 
-static void copy_options(struct backup_options *to, const struct backup_options *from)
-{
-    backup_options_init(to);
-    g_ptr_array_unref(to->include);
-    g_ptr_array_unref(to->exclude);
-    g_array_unref(to->limits);
-    g_array_unref(to->configs);
-    *to = *from;
-    to->monitor = g_strdup(from->monitor);
-    to->target = g_strdup(from->target);
-    to->spool_dir = g_strdup(from->spool_dir);
-    to->log_path = g_strdup(from->log_path);
-    to->agent = g_strdup(from->agent);
-    to->record_path = g_strdup(from->record_path);
-    g_ptr_array_ref(to->include);
-    g_ptr_array_ref(to->exclude);
-    g_array_ref(to->limits);
-    g_array_ref(to->configs);
-}
-
 struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
                           const struct backup_listener *listener, void *user)
 {
@@ -399,7 +379,7 @@ struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
     b->loop = loop;
     b->listener = *listener;
     b->user = user;
-    copy_options(&b->options, options);
+    backup_options_copy(&b->options, options);
     model_init(&b->model);
     model_set(b->model.monitor, "%s", options->monitor);
     b->model.pause_ms = MODEL_UNKNOWN;
@@ -469,6 +449,7 @@ void backup_free(struct backup *b)
     g_clear_error(&b->outcome);
     g_free(b->guest_machine);
     g_free(b->nbd_path);
+    g_free(b->room_of);
     pool_free(b->pool);
     model_clear(&b->model);
     backup_options_clear(&b->options);

@@ -53,6 +53,8 @@ struct backup_options {
     bool reconnect_forever;    /* the console: keep trying to connect; else give up at once */
 };
 void backup_options_init(struct backup_options *o);
+/* All of it anew, to be cleared by itself. */
+void backup_options_copy(struct backup_options *to, const struct backup_options *from);
 void backup_options_clear(struct backup_options *o);
 
 struct backup_listener {

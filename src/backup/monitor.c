@@ -3,6 +3,7 @@
 #include <string.h>
 #include "backup/cleanup.h"
 #include "backup/journal.h"
+#include "backup/nearby.h"
 #include "backup/run.h"
 
 #define RETRY_MS       1000   /* while a run goes on */
@@ -88,16 +89,25 @@ static void report_connect_failure(struct backup *b, const GError *error)
     if (b->options.reconnect_forever) {
         b->lost_at_ms = b->lost_at_ms ? b->lost_at_ms : uv_now(b->loop);
         b->next_try_ms = uv_now(b->loop) + RETRY_FIRST_MS;
+        b->nearby = b->nearby ? b->nearby : nearby_new(b->loop, m);
+        nearby_look(b->nearby, b->options.monitor);
         backup_set_phase(b, MODEL_CONNECT_FAILED);
     } else {
         backup_fail_new(b, VMB_ERROR_MONITOR, "%s", error->message);
     }
 }
 
+static void forget_nearby(struct backup *b)
+{
+    g_clear_pointer(&b->nearby, nearby_close);
+    b->model.n_nearby = 0;
+}
+
 static void on_ready(void *user)
 {
     struct backup *b = user;
 
+    forget_nearby(b);
     b->lost_at_ms = 0;
     b->model.is_monitor_lost = false;
     set_checks(b, 4, MODEL_RUN);
@@ -250,7 +260,25 @@ void monitor_stop(struct backup *b)
 {
     b->next_try_ms = 0;
     g_clear_pointer(&b->look, cleanup_look_end);
+    forget_nearby(b);
     g_clear_pointer(&b->qmp, qmp_close);
+}
+
+bool monitor_change(struct backup *b, const char *address, GError **error)
+{
+    if (!journal_check_free(address, error))
+        return false;
+    monitor_stop(b);
+    g_free(b->options.monitor);
+    b->options.monitor = g_strdup(address);
+    model_set(b->model.monitor, "%s", address);
+    if (!b->is_target_chosen)
+        g_clear_pointer(&b->options.target, g_free); /* it had the other guest's name */
+    b->model.attempt = 0;
+    set_checks(b, 0, MODEL_RUN);
+    backup_set_phase(b, MODEL_CONNECTING);
+    open_monitor(b);
+    return true;
 }
 
 void monitor_on_tick(struct backup *b)

@@ -49,6 +49,48 @@ void backup_options_clear(struct backup_options *o)
     memset(o, 0, sizeof *o);
 }
 
+static gpointer copy_text(gconstpointer text, gpointer data)
+{
+    (void)data;
+    return g_strdup(text);
+}
+
+static void copy_lists(struct backup_options *to, const struct backup_options *from)
+{
+    to->include = g_ptr_array_copy(from->include, copy_text, NULL);
+    to->exclude = g_ptr_array_copy(from->exclude, copy_text, NULL);
+    for (unsigned i = 0; i < from->limits->len; i++) {
+        struct backup_limit limit = g_array_index(from->limits, struct backup_limit, i);
+        limit.drive = g_strdup(limit.drive);
+        g_array_append_val(to->limits, limit);
+    }
+    for (unsigned i = 0; i < from->configs->len; i++) {
+        struct backup_file file = g_array_index(from->configs, struct backup_file, i);
+        file.name = g_strdup(file.name);
+        file.path = g_strdup(file.path);
+        g_array_append_val(to->configs, file);
+    }
+}
+
+void backup_options_copy(struct backup_options *to, const struct backup_options *from)
+{
+    struct backup_options lists;
+
+    backup_options_init(&lists);
+    g_ptr_array_unref(lists.include);
+    g_ptr_array_unref(lists.exclude);
+    *to = *from;
+    to->limits = lists.limits;
+    to->configs = lists.configs;
+    to->monitor = g_strdup(from->monitor);
+    to->target = g_strdup(from->target);
+    to->spool_dir = g_strdup(from->spool_dir);
+    to->log_path = g_strdup(from->log_path);
+    to->agent = g_strdup(from->agent);
+    to->record_path = g_strdup(from->record_path);
+    copy_lists(to, from);
+}
+
 /* "guard is auto, filter or direct, not x" */
 static gboolean usage(GError **error, const char *what, const char *value)
 {

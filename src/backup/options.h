@@ -15,3 +15,5 @@
 GOptionGroup *backup_options_group(struct backup_options *o);
 /* After parsing: options that contradict each other, values that cannot be. VMB_ERROR_USAGE. */
 bool backup_options_check(struct backup_options *o, GError **error);
+/* The command line that means the same, quoted for a shell: "vmabackup backup --limit=scsi1=120M -o … MONITOR". g_free() it. */
+char *backup_options_line(const struct backup_options *o);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "backup/describe.h"
 #include "backup/journal.h"
+#include "backup/options.h"
 #include "backup/run.h"
 #include "backup/vmstate.h"
 
@@ -133,7 +134,10 @@ static void add_ram_row(struct backup *b)
     struct model_drive *row = model_add_drive(&b->model, VMA_VMSTATE_NAME);
 
     b->vmstate_row = b->model.n_drives - 1;
-    row->is_vmstate = row->is_included = true;
+    row->is_vmstate = true;
+    row->is_included = b->ram != RAM_NONE;
+    row->state = row->is_included ? MODEL_WAIT : MODEL_SKIPPED;
+    model_set(row->note, "%s", row->is_included ? "" : "excluded");
     row->size = b->ram_bytes;
     row->used = MODEL_UNKNOWN;
     model_set(row->format, "RAM");
@@ -180,18 +184,17 @@ static bool apply_limits(struct backup *b, GError **error)
 {
     for (unsigned i = 0; i < b->options.limits->len; i++) {
         const struct backup_limit *limit = &g_array_index(b->options.limits, struct backup_limit, i);
-        bool is_used = !limit->drive;
+        bool is_used = !limit->drive || model_find_drive(&b->model, limit->drive);
         for (unsigned j = 0; j < b->drives->len; j++) {
             struct drive *d = g_ptr_array_index(b->drives, j);
             if (limit->drive && strcmp(limit->drive, d->name) != 0)
                 continue;
             d->limit_wanted = limit->rate;
-            is_used = true;
         }
         if (!limit->drive)
             b->model.global_limit = limit->rate;
         if (!is_used) {
-            g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "limit: no drive %s is saved", limit->drive);
+            g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "limit: guest has no drive %s", limit->drive);
             return false;
         }
     }
@@ -265,24 +268,48 @@ static void reset(struct backup *b)
     b->vmstate_row = -1;
 }
 
-void plan_make(struct backup *b)
+/* What the plan says of itself: the options as they are now. */
+static void show_options(struct backup *b)
 {
-    g_autoptr(GError) error = NULL;
+    struct model *m = &b->model;
+    g_autofree char *line = backup_options_line(&b->options);
 
+    model_set(m->target, "%s", b->options.target);
+    m->retries = b->options.retries;
+    m->is_strict = b->options.strict;
+    m->wants_vmstate = !b->options.no_vmstate;
+    model_set(m->same_as, "%s", strlen(line) < sizeof m->same_as ? line : ""); /* half a command is none */
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        const struct drive *d = g_ptr_array_index(b->drives, i);
+        m->drives[d->row].limit = m->drives[d->row].limit_wanted = d->limit_wanted;
+    }
+}
+
+bool plan_lay_out(struct backup *b, GError **error)
+{
     reset(b);
     choose_recipe(b);
-    if (b->ram != RAM_NONE)
-        add_ram_row(b);
+    add_ram_row(b);
     for (unsigned i = 0; i < b->found->len; i++)
         add_row(b, g_ptr_array_index(b->found, i));
     forecast(b);
-    if (!b->options.target)
+    b->is_target_chosen |= b->options.target != NULL;
+    if (!b->is_target_chosen)
         b->options.target = default_target(b);
-    model_set(b->model.target, "%s", b->options.target);
+    bool is_good = check_plan(b, error);
+    show_options(b);
+    return is_good;
+}
+
+void plan_make(struct backup *b)
+{
+    g_autoptr(GError) error = NULL;
+    bool is_good = plan_lay_out(b, &error);
+
     backup_note(b, "connected to %s, QEMU %s, guest %s %s", b->model.monitor, b->model.qemu, b->model.guest,
                 b->model.guest_state);
     backup_emit(b, &(struct model_event){.type = MODEL_EV_GUEST, .drive = -1});
-    if (!check_plan(b, &error)) {
+    if (!is_good) {
         backup_fail(b, error);
         return;
     }
@@ -290,6 +317,7 @@ void plan_make(struct backup *b)
     agent_on_plan(b);
     backup_set_phase(b, MODEL_PLAN);
     backup_emit(b, &(struct model_event){.type = MODEL_EV_PLAN, .drive = -1});
+    room_ask(b);
     if (b->options.only_ask)
         backup_cancel(b, 0, NULL);
     else if (!b->options.wait_for_begin)

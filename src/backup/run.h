@@ -17,6 +17,8 @@
  *     verbs.c     what an operator can ask for                 steer.c     the same as a line, and its answer
  *     control.c   the socket for other terminals               record.c    the event stream in a file
  *     backup.c    phases, the end, the public face
+ *     nearby.c    monitors that answer where ours does not
+ *     replan.c    the plan, changed before it begins           room.c      whether there is room for it
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -41,6 +43,7 @@ struct control;
 struct journal;
 struct logfile;
 struct record;
+struct nearby;
 struct readback;
 struct vmstate;
 
@@ -114,6 +117,7 @@ struct backup {
     bool was_discovered; /* QEMU was asked for everything once */
     uint64_t lost_at_ms; /* uv_now(), 0 while the monitor is there */
     uint64_t next_try_ms;
+    struct nearby *nearby; /* looks for monitors that do answer, NULL while ours does */
     uv_timer_t tick;
     unsigned question; /* of discover.c */
     GPtrArray *sockets;    /* char *: keys of the guest's, see identity.h */
@@ -140,6 +144,7 @@ struct backup {
     enum ram_method ram;
     bool is_ram_lost; /* asked for, but left out */
     GPtrArray *drives; /* struct drive *, only those that are saved */
+    bool is_target_chosen; /* by somebody; else it has the guest's name */
     struct vma_header *header;
     size_t description_reserve;
     char *guest_machine;
@@ -192,6 +197,7 @@ struct backup {
     char *held; /* who holds this guest by another monitor of it, NULL = nobody */
     struct cleanup *look; /* at what dead runs have left, while it is under way */
     bool is_space_known;
+    char *room_of; /* what room.c is asking about, NULL = nothing */
     bool is_qemu_gone;
     bool has_undo_failed;
     bool is_check_wanted; /* whether anything of ours is left in QEMU, when the monitor is back */
@@ -236,6 +242,8 @@ void monitor_stop(struct backup *b);
 bool monitor_is_up(const struct backup *b);
 void monitor_discovered(struct backup *b);
 void monitor_on_tick(struct backup *b);
+/* Another one, before anything has begun. */
+bool monitor_change(struct backup *b, const char *address, GError **error);
 
 /* discover.c: queries everything, then calls plan_make(); errors go to backup_fail() */
 void discover(struct backup *b);
@@ -243,8 +251,17 @@ void discover(struct backup *b);
 /* plan.c */
 void plan_init(struct backup *b);
 void plan_make(struct backup *b);
+/* Rows, recipe and forecast anew, of what was found and the options; tells nobody. */
+bool plan_lay_out(struct backup *b, GError **error);
 void plan_name_recipe(struct backup *b);
 void plan_begin(struct backup *b);
+
+/* replan.c: another plan by a command of the operator's; where it cannot be, the old one stays */
+bool replan_takes(enum command_verb verb);
+bool replan(struct backup *b, const struct command *c, GError **error);
+
+/* room.c: how much is free where the archive will go; the answer goes into the model */
+void room_ask(struct backup *b);
 
 /* target.c */
 bool target_open(struct backup *b, GError **error); /* sink, spool, header, writer, lanes */

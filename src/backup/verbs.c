@@ -84,6 +84,8 @@ bool backup_command(struct backup *b, const struct command *c, GError **error)
                     entry && entry->word ? entry->word : "this", model_phase_word(b->model.phase));
         return false;
     }
+    if (b->model.phase == MODEL_PLAN && replan_takes(c->verb))
+        return replan(b, c, error);
     switch (c->verb) {
     case COMMAND_BEGIN:
         plan_begin(b);
@@ -94,6 +96,8 @@ bool backup_command(struct backup *b, const struct command *c, GError **error)
         return apply_to_drives(b, c, error);
     case COMMAND_CANCEL_ALL:
         return cancel_all(b, c, error);
+    case COMMAND_CONNECT:
+        return monitor_change(b, c->text, error);
     case COMMAND_RECONNECT:
         b->next_try_ms = uv_now(b->loop);
         return true;

@@ -203,9 +203,6 @@ static void act(struct app *a, const struct ui_action *action)
     case UI_REDRAW:
         term_redraw(a->screen->term);
         break;
-    case UI_NEXT_THEME:
-        screen_next_theme(a->screen);
-        break;
     case UI_SHOW_THEME:
         screen_show_theme(a->screen, action->theme);
         break;
@@ -218,6 +215,8 @@ static void take_key(struct app *a, uint32_t key)
 {
     struct ui_action action = ui_key(&a->screen->ui, key, feed_model(a->feed), g_get_monotonic_time() / 1000);
     act(a, &action);
+    while (a->screen && ui_more(&a->screen->ui, feed_model(a->feed), &action))
+        act(a, &action);
     draw_in(a, a->was_drawn ? KEY_FRAME_MS : 0);
 }
 

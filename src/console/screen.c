@@ -134,13 +134,3 @@ void screen_show_theme(struct screen *s, unsigned index)
     ui_say(&s->ui, *warning ? MODEL_WARNING : MODEL_INFO, "theme %s%s%s", name, *warning ? "   " : "",
            warning);
 }
-
-void screen_next_theme(struct screen *s)
-{
-    unsigned at = s->ui.theme, n = s->themes->len;
-    for (unsigned i = 1; i <= n; i++) /* past those that are broken */
-        if (!*g_array_index(s->themes, struct theme_entry, (at + i) % n).problem) {
-            screen_show_theme(s, (at + i) % n);
-            return;
-        }
-}

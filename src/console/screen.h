@@ -31,6 +31,5 @@ void screen_resume(struct screen *s);
 void screen_resize(struct screen *s);
 /* False when the frame was dropped. */
 bool screen_draw(struct screen *s, const struct model *m);
-void screen_next_theme(struct screen *s);
 /* By its place in the list; a broken one says what is wrong with it. */
 void screen_show_theme(struct screen *s, unsigned index);

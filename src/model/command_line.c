@@ -123,6 +123,42 @@ static bool usage(const struct command_entry *entry, GError **error)
                 entry->arguments ? entry->arguments : "");
 }
 
+static bool take_switch(const char *word, struct command *c, GError **error)
+{
+    c->is_on = g_str_equal(word, "yes");
+    return c->is_on || g_str_equal(word, "no") ||
+           fail(error, "%s: yes or no is wanted", command_entry_of(c->verb)->word);
+}
+
+bool command_check_number(enum command_verb verb, int64_t number, GError **error)
+{
+    int64_t max = verb == COMMAND_LEVEL ? COMMAND_MAX_LEVEL : COMMAND_MAX_RETRIES;
+    return (number >= 0 && number <= max) ||
+           fail(error, "%s: a whole number from 0 to %d is wanted", command_entry_of(verb)->word, (int)max);
+}
+
+static bool take_number(const char *word, struct command *c, GError **error)
+{
+    gint64 number = -1;
+    if (!g_ascii_string_to_signed(word, 10, 0, G_MAXINT, &number, NULL))
+        number = -1;
+    c->number = (unsigned)number;
+    return command_check_number(c->verb, number, error);
+}
+
+/* What the plan is changed by: one word each. */
+static bool take_plan_word(const struct command_entry *entry, char **argv, unsigned argc, struct command *c,
+                           GError **error)
+{
+    if (argc != 1)
+        return usage(entry, error);
+    if (entry->verb == COMMAND_INCLUDE || entry->verb == COMMAND_EXCLUDE)
+        return set_name(c->target, argv[0], error);
+    if (entry->verb == COMMAND_VMSTATE || entry->verb == COMMAND_STRICT)
+        return take_switch(argv[0], c, error);
+    return take_number(argv[0], c, error);
+}
+
 /* argv: the words after the verb. */
 static bool take_arguments(const struct command_entry *entry, char **argv, unsigned argc, struct command *c,
                            GError **error)
@@ -144,6 +180,13 @@ static bool take_arguments(const struct command_entry *entry, char **argv, unsig
         if (argc != 1 && !c->keep_partial)
             return usage(entry, error);
         return set_name(c->confirmation, argv[0], error);
+    case COMMAND_INCLUDE:
+    case COMMAND_EXCLUDE:
+    case COMMAND_VMSTATE:
+    case COMMAND_LEVEL:
+    case COMMAND_RETRIES:
+    case COMMAND_STRICT:
+        return take_plan_word(entry, argv, argc, c, error);
     default:
         return !argc || usage(entry, error);
     }
@@ -164,6 +207,13 @@ static GStrv split_words(const char *line)
     return words;
 }
 
+/* The rest of the line as it stands: a path, or a command, may have blanks in it. */
+static bool take_text(const char *line, const char *word, struct command *c)
+{
+    g_autofree char *rest = g_strstrip(g_strdup(strstr(line, word) + strlen(word)));
+    return *rest && text_copy(c->text, sizeof c->text, rest);
+}
+
 bool command_parse_line(const char *line, struct command *c, GError **error)
 {
     g_auto(GStrv) words = split_words(line);
@@ -176,5 +226,7 @@ bool command_parse_line(const char *line, struct command *c, GError **error)
         return fail(error, "command '%.40s': unknown; try help", safe);
     }
     c->verb = entry->verb;
+    if (c->verb == COMMAND_OUTPUT || c->verb == COMMAND_CONNECT)
+        return take_text(line, words[0], c) || usage(entry, error);
     return take_arguments(entry, words + 1, g_strv_length(words) - 1, c, error);
 }

@@ -67,6 +67,28 @@ static bool take_rate(json_object *object, struct command *c, GError **error)
     return command_check_rate(c->rate, error);
 }
 
+static bool take_path(json_object *object, struct command *c, GError **error)
+{
+    const char *text = member_text(object, "path");
+    return (text && *text && text_copy(c->text, sizeof c->text, text)) ||
+           fail(error, "command: \"path\" must be a text that is not too long");
+}
+
+static bool take_switch(json_object *object, struct command *c, GError **error)
+{
+    json_object *on = member(object, "on", json_type_boolean);
+    c->is_on = json_object_get_boolean(on);
+    return on || fail(error, "command: \"on\" must be true or false");
+}
+
+static bool take_number(json_object *object, struct command *c, GError **error)
+{
+    json_object *n = member(object, "n", json_type_int);
+    int64_t number = n ? json_object_get_int64(n) : -1;
+    c->number = (unsigned)number;
+    return command_check_number(c->verb, number, error);
+}
+
 static enum command_verb verb_of(const char *word)
 {
     for (unsigned i = 0; word && i < command_table_len; i++)
@@ -83,6 +105,8 @@ static bool take_arguments(json_object *object, struct command *c, GError **erro
     case COMMAND_PAUSE:
     case COMMAND_RESUME:
     case COMMAND_RETRY:
+    case COMMAND_INCLUDE:
+    case COMMAND_EXCLUDE:
         return take_name(object, "target", c->target, error);
     case COMMAND_CANCEL:
         c->is_confirmed = json_object_get_boolean(member(object, "yes", json_type_boolean));
@@ -92,6 +116,15 @@ static bool take_arguments(json_object *object, struct command *c, GError **erro
     case COMMAND_CANCEL_ALL:
         c->keep_partial = json_object_get_boolean(member(object, "keep_partial", json_type_boolean));
         return take_name(object, "guest", c->confirmation, error);
+    case COMMAND_OUTPUT:
+    case COMMAND_CONNECT:
+        return take_path(object, c, error);
+    case COMMAND_VMSTATE:
+    case COMMAND_STRICT:
+        return take_switch(object, c, error);
+    case COMMAND_LEVEL:
+    case COMMAND_RETRIES:
+        return take_number(object, c, error);
     default:
         return true;
     }
@@ -134,6 +167,11 @@ char *command_to_json(const struct command *c)
         g_autofree char *percent = g_strdup_printf("%+d%%", c->percent);
         put_name(object, "rate", percent);
     }
+    put_name(object, "path", c->text);
+    if (c->verb == COMMAND_LEVEL || c->verb == COMMAND_RETRIES)
+        json_object_object_add(object, "n", json_object_new_int64(c->number));
+    if (c->verb == COMMAND_VMSTATE || c->verb == COMMAND_STRICT)
+        json_object_object_add(object, "on", json_object_new_boolean(c->is_on));
     if (c->is_confirmed)
         json_object_object_add(object, "yes", json_object_new_boolean(true));
     if (c->keep_partial)

@@ -55,6 +55,7 @@ void model_init(struct model *m)
         .will_fit = true,
         .eta_ms = MODEL_UNKNOWN,
         .pause_ms = MODEL_UNKNOWN,
+        .impact = {.write_us = MODEL_UNKNOWN, .base_us = MODEL_UNKNOWN, .p99_us = MODEL_UNKNOWN},
     };
 }
 

@@ -17,6 +17,8 @@
 #define MODEL_MAX_LOG     500
 #define MODEL_MAX_CHECKS  5
 #define MODEL_MAP_CELLS   256 /* of a drive's map */
+#define MODEL_MAX_NEARBY  8   /* monitors that answer where the one asked for does not */
+#define MODEL_LINE_LEN    2048
 
 /* The course of a run, in order. */
 enum model_phase {
@@ -68,6 +70,7 @@ struct model_drive {
     uint64_t elapsed_ms;
     uint64_t stalled_ms;         /* 0, or since when nothing has moved though it should (> 5 s) */
     unsigned retries;
+    uint64_t retry_in_ms;        /* until it is tried again by itself, 0 = it will not */
     int64_t instant_us;          /* wall clock of its instant, 0 before */
     bool is_instant_own;         /* taken again: not the run's */
     bool keeps_instant;          /* a retry goes on at the same instant; else it takes a new one */
@@ -90,7 +93,13 @@ struct model_log_line {
 /* One line of the connect diagnosis. */
 struct model_check { enum model_state state; char text[MODEL_TEXT_LEN]; };
 
-enum model_bottleneck { MODEL_BY_SOURCE, MODEL_BY_LIMIT, MODEL_BY_CPU, MODEL_BY_SINK, MODEL_BY_OPERATOR };
+/* A monitor that answers QMP. */
+struct model_nearby { char address[MODEL_TEXT_LEN], guest[MODEL_NAME_LEN], qemu[MODEL_NAME_LEN]; };
+
+enum model_bottleneck {
+    MODEL_BY_SOURCE, MODEL_BY_LIMIT, MODEL_BY_CPU, MODEL_BY_SINK, MODEL_BY_OPERATOR,
+    MODEL_BOTTLENECKS
+};
 const char *model_bottleneck_word(enum model_bottleneck b);
 
 /* How the guest fares: its writes' latency over all drives, MODEL_UNKNOWN where QEMU does not tell. */
@@ -119,10 +128,16 @@ struct model {
     char advice[MODEL_TEXT_LEN];     /* and what to do next */
     uint64_t retry_in_ms;
     unsigned attempt;
+    struct model_nearby nearby[MODEL_MAX_NEARBY];
+    unsigned n_nearby;
     /* plan and target */
+    unsigned level;                  /* of the compression */
+    unsigned retries;                /* of a failed drive, by itself */
+    bool is_strict;                  /* a lost drive fails the run */
+    bool wants_vmstate;
     char recipe[MODEL_TEXT_LEN];     /* "guard, background snapshot", … */
     char target[MODEL_TEXT_LEN];
-    char same_as[MODEL_TEXT_LEN * 2];/* the equal command line */
+    char same_as[MODEL_LINE_LEN];    /* the equal command line, quoted for a shell; "" = too long */
     uint64_t free_bytes;             /* at the target, MODEL_UNKNOWN on a pipe */
     uint64_t need_bytes;             /* forecast of what is still to be written */
     bool will_fit;
@@ -143,6 +158,7 @@ struct model {
     uint64_t in_rate, out_rate;      /* bytes/s over 5 s: taken in, archive written */
     uint64_t pause_ms;               /* how long the guest was stopped for the instant, MODEL_UNKNOWN before */
     enum model_bottleneck bottleneck;
+    uint64_t bottleneck_ms[MODEL_BOTTLENECKS]; /* for how long each was it */
     struct model_impact impact;
     char agent[MODEL_TEXT_LEN];      /* "" = none; "frozen 38ms", or why not */
     unsigned n_lost;                 /* drives that fell out of the archive */

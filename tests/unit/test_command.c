@@ -48,6 +48,45 @@ static void test_lines(void)
     g_assert_true(parsed("cancel-all web-01 keep-partial").keep_partial);
 }
 
+static void test_plan_lines(void)
+{
+    struct command c = parsed("output  |zstd -T0 -o 'a b' ");
+    g_assert_cmpint(c.verb, ==, COMMAND_OUTPUT);
+    g_assert_cmpstr(c.text, ==, "|zstd -T0 -o 'a b'"); /* as it stands: a path may have blanks */
+    g_assert_cmpstr(parsed("connect /run/q.qmp").text, ==, "/run/q.qmp");
+    g_assert_cmpstr(parsed("exclude scsi1").target, ==, "scsi1");
+    g_assert_cmpint(parsed("include scsi1").verb, ==, COMMAND_INCLUDE);
+    g_assert_false(parsed("vmstate no").is_on);
+    g_assert_true(parsed("strict yes").is_on);
+    g_assert_cmpuint(parsed("retries 7").number, ==, 7);
+    g_assert_cmpstr(parsed("{\"cmd\":\"output\",\"path\":\"/a b.vma\"}").text, ==, "/a b.vma");
+    g_assert_true(parsed("{\"cmd\":\"vmstate\",\"on\":true}").is_on);
+    g_assert_cmpuint(parsed("{\"cmd\":\"retries\",\"n\":0}").number, ==, 0);
+    assert_refused("output", "usage: output TARGET");
+    assert_refused("vmstate maybe", "yes or no");
+    assert_refused("retries -1", "from 0 to 1000");
+    assert_refused("retries 1001", "from 0 to 1000");
+    assert_refused("include", "usage: include DRIVE");
+    assert_refused("{\"cmd\":\"output\"}", "path");
+    assert_refused("{\"cmd\":\"strict\",\"on\":1}", "true or false");
+    assert_refused("{\"cmd\":\"retries\",\"n\":-1}", "from 0 to 1000");
+}
+
+/* What one console says, the run of another understands. */
+static void test_to_json(void)
+{
+    static const char *const lines[] = {
+        "limit scsi1 50M", "limit all -10%", "limit all 0", "pause all", "resume virtio3", "cancel-all web-01 keep-partial", "include scsi1", "exclude scsi1", "output |zstd -o 'a b'", "connect /run/q.qmp",
+        "vmstate no", "vmstate yes", "retries 7", "strict yes", "begin", "status", "detach",
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(lines); i++) {
+        struct command said = parsed(lines[i]);
+        g_autofree char *json = command_to_json(&said);
+        struct command heard = parsed(json);
+        g_assert_cmpmem(&said, sizeof said, &heard, sizeof heard);
+    }
+}
+
 static void test_bad_lines(void)
 {
     assert_refused("", "empty");
@@ -212,6 +251,8 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/command/lines", test_lines);
+    g_test_add_func("/command/plan-lines", test_plan_lines);
+    g_test_add_func("/command/to-json", test_to_json);
     g_test_add_func("/command/bad-lines", test_bad_lines);
     g_test_add_func("/command/json", test_json);
     g_test_add_func("/command/bad-json", test_bad_json);
