@@ -147,22 +147,37 @@ int canvas_put_tail(struct canvas *c, int x, int y, int width, enum ui_role role
     return put_run(c, at, y, x + width, role, text) - x;
 }
 
-int canvas_put_wrapped(struct canvas *c, int x, int y, int width, int max_lines, enum ui_role role,
-                       const char *text)
+/* Draws only where it may; returns the lines used. */
+static int wrap(const struct canvas *seen, struct canvas *c, int x, int y, int width, int max_lines,
+                enum ui_role role, const char *text)
 {
     g_auto(GStrv) words = g_strsplit(text, " ", -1);
     int column = 0, line = 0;
     for (unsigned i = 0; words[i]; i++) {
-        if (column && column + 1 + width_on(c, words[i]) > width && line + 1 < max_lines) {
+        int wanted = width_on(seen, words[i]);
+        if (column && column + 1 + wanted > width && line + 1 < max_lines) {
             column = 0;
             line++;
         }
         if (line >= max_lines || column >= width)
             break; /* cut in the last line, with its sign */
         column += column ? 1 : 0;
-        column += canvas_put(c, x + column, y + line, width - column, role, words[i]);
+        if (c)
+            canvas_put(c, x + column, y + line, width - column, role, words[i]);
+        column += MIN(wanted, width - column);
     }
     return line + (column > 0);
+}
+
+int canvas_put_wrapped(struct canvas *c, int x, int y, int width, int max_lines, enum ui_role role,
+                       const char *text)
+{
+    return wrap(c, c, x, y, width, max_lines, role, text);
+}
+
+int canvas_wrapped_height(const struct canvas *c, int width, int max_lines, const char *text)
+{
+    return wrap(c, NULL, 0, 0, width, max_lines, ROLE_TEXT, text);
 }
 
 void canvas_put_number(struct canvas *c, int x, int y, int width, enum ui_role role, const char *text)

@@ -44,6 +44,8 @@ int canvas_put_tail(struct canvas *c, int x, int y, int width, enum ui_role role
 /* Wrapped at blanks, at most so many lines; returns the lines used. */
 int canvas_put_wrapped(struct canvas *c, int x, int y, int width, int max_lines, enum ui_role role,
                        const char *text);
+/* The lines canvas_put_wrapped() would use. */
+int canvas_wrapped_height(const struct canvas *c, int width, int max_lines, const char *text);
 /* Right-aligned in width columns; a number that does not fit becomes "#": half a number would be a lie. */
 void canvas_put_number(struct canvas *c, int x, int y, int width, enum ui_role role, const char *text);
 void canvas_fill(struct canvas *c, int x, int y, int width, int height, enum ui_role role, const char *glyph);

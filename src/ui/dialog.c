@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "ui/dialog.h"
 
-#include <stdio.h>
+#include "ui/pane.h"
 
 struct dialog dialog_begin(const char *title)
 {
@@ -83,22 +83,11 @@ static struct box place(const struct dialog *d, const struct canvas *c)
 
 static void draw_frame(const struct scene *s, const struct box *b)
 {
-    const struct glyphs *g = s->glyphs;
     struct canvas *c = s->canvas;
-    int right = b->x + b->width - 1, bottom = b->y + b->height - 1;
-    if (!b->has_frame) { /* nothing else beside it: it could not be told apart */
+    if (b->has_frame)
+        pane_frame(s, b->x, b->y, b->width, b->height);
+    else /* nothing else beside it: it could not be told apart */
         canvas_fill(c, 0, 0, c->width, c->height, ROLE_DIALOG, " ");
-        return;
-    }
-    canvas_fill(c, b->x, b->y, b->width, b->height, ROLE_DIALOG, " ");
-    canvas_fill(c, b->x, b->y, b->width, 1, ROLE_DIALOG, g->rule);
-    canvas_fill(c, b->x, bottom, b->width, 1, ROLE_DIALOG, g->rule);
-    canvas_fill(c, b->x, b->y, 1, b->height, ROLE_DIALOG, g->side);
-    canvas_fill(c, right, b->y, 1, b->height, ROLE_DIALOG, g->side);
-    canvas_put(c, b->x, b->y, 1, ROLE_DIALOG, g->corners[0]);
-    canvas_put(c, right, b->y, 1, ROLE_DIALOG, g->corners[1]);
-    canvas_put(c, b->x, bottom, 1, ROLE_DIALOG, g->corners[2]);
-    canvas_put(c, right, bottom, 1, ROLE_DIALOG, g->corners[3]);
 }
 
 static void draw_line(const struct scene *s, int x, int y, int width, const struct dialog_line *line)

@@ -17,7 +17,7 @@
 enum dialog_worth { DIALOG_EXTRA, DIALOG_NEEDED };
 
 struct dialog_line {
-    char text[DIALOG_WIDTH * 2];
+    char text[DIALOG_WIDTH * 5]; /* UTF-8 */
     enum ui_role role;
     enum dialog_worth worth;
     int input_x, input_width; /* of an input field, 0 wide = none */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The speed limit of a drive, or the same value to each. What Enter would set stands there to the byte. */
+/* The speed limit of a drive, of those marked, or of the whole backup. What Enter would set stands there to the byte. */
 #include "ui/dialog.h"
+#include "ui/ui_inside.h"
 
 /* What is typed, as far as it is a limit. */
 struct wish {
@@ -10,13 +11,7 @@ struct wish {
     uint64_t rate; /* of a relative one: resolved for the one drive; unknown for all */
 };
 
-/* Relative to the present limit, or to what it moves at when it has none. */
-static uint64_t base_of(const struct model_drive *drive)
-{
-    return drive->limit ? drive->limit : drive->rate;
-}
-
-static struct wish wish_of(const struct scene *s, const struct model_drive *drive)
+static struct wish wish_of(const struct scene *s)
 {
     struct wish w = {.rate = MODEL_UNKNOWN};
     g_autoptr(GError) error = NULL;
@@ -27,8 +22,8 @@ static struct wish wish_of(const struct scene *s, const struct model_drive *driv
                   g_str_has_prefix(error->message, "limit: ") ? error->message + 7 : error->message);
     else if (!w.c.is_relative)
         w.rate = w.c.rate;
-    else if (!s->ui->is_for_all && drive && base_of(drive))
-        w.rate = command_relative_rate(base_of(drive), w.c.percent);
+    else if (s->ui->scope != UI_MARKED && ui_limit_base(s->ui, s->m))
+        w.rate = command_relative_rate(ui_limit_base(s->ui, s->m), w.c.percent);
     return w;
 }
 
@@ -51,62 +46,112 @@ static void line_now(struct dialog *d, const struct scene *s, const struct model
 {
     char now[FIGURE_LEN], rate[FIGURE_LEN], peak[FIGURE_LEN];
     const char *none = s->glyphs->none;
-    if (s->ui->is_for_all || !drive)
-        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "now %s   all together %s",
-                    s->m->global_limit ? units_format_rate(s->m->global_limit, now) : "no limit for all",
+    bool is_narrow = s->canvas->width < 60;
+    if (s->ui->scope != UI_THIS || !drive)
+        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, is_narrow ? "now %s  all: %s" : "whole backup: %s   all together %s",
+                    s->m->global_limit ? units_format_rate(s->m->global_limit, now) : "no limit",
                     figure_rate(s->m->in_rate, none, rate));
+    else if (is_narrow)
+        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "now %s  measured %s",
+                    drive->limit ? units_format_rate(drive->limit, now) : "none", figure_rate(drive->rate, none, rate));
     else
-        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "now %s   measured %s   most seen %s",
+        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "now %s%s   measured %s   most seen %s",
                     drive->limit ? units_format_rate(drive->limit, now) : "no limit",
-                    figure_rate(drive->rate, none, rate), figure_rate(drive->peak, none, peak));
+                    drive->is_limit_shared ? " (a share)" : "", figure_rate(drive->rate, none, rate),
+                    figure_rate(drive->peak, none, peak));
 }
 
-/* What the limit would do to the one drive; nothing where nothing honest can be said. */
+/* Time for the rest at that rate. */
+static uint64_t time_at(uint64_t left, uint64_t rate)
+{
+    return (uint64_t)((double)left * 1000 / (double)rate);
+}
+
+/* "(45 s sooner)": against how long it would take as it goes now. */
+static void say_change(uint64_t ms, uint64_t now_ms, char text[2 * FIGURE_LEN])
+{
+    char time[FIGURE_LEN];
+    uint64_t gap = ms > now_ms ? ms - now_ms : now_ms - ms;
+    if (gap < 1000)
+        g_strlcpy(text, "as now", 2 * FIGURE_LEN);
+    else
+        g_snprintf(text, 2 * FIGURE_LEN, "%s %s", units_format_ms(gap / 1000 * 1000, time), ms > now_ms ? "later" : "sooner");
+}
+
+/* What is to be moved, and how fast it goes now. */
+static void scope_figures(const struct scene *s, const struct model_drive *drive, uint64_t *left, uint64_t *rate)
+{
+    const struct model *m = s->m;
+    bool is_all = s->ui->scope == UI_ALL;
+    uint64_t size = is_all ? m->total : drive ? drive->size : 0, done = is_all ? m->done : drive ? drive->done : 0;
+    *left = size - MIN(done, size);
+    *rate = is_all ? m->in_rate : drive && drive->state == MODEL_RUN ? drive->rate : 0;
+}
+
+/* What the limit would do; nothing where nothing honest can be said. */
 static void line_effect(struct dialog *d, const struct scene *s, const struct model_drive *drive,
                         const struct wish *w)
 {
-    char end[FIGURE_LEN], rate[FIGURE_LEN], left[FIGURE_LEN];
-    if (s->ui->is_for_all || !drive || drive->state != MODEL_RUN || !w->is_valid ||
-        w->rate == MODEL_UNKNOWN || !drive->rate) {
+    char end[FIGURE_LEN], text[FIGURE_LEN], change[2 * FIGURE_LEN];
+    uint64_t left, rate;
+    bool is_binding = s->ui->scope == UI_ALL ? s->m->global_limit != 0 : drive && drive->is_limit_binding;
+    scope_figures(s, drive, &left, &rate);
+    if (s->ui->scope == UI_MARKED || !w->is_valid || w->rate == MODEL_UNKNOWN || !rate || !left) {
         dialog_gap(d);
         return;
     }
-    if (!w->rate || (w->rate > drive->rate && !drive->is_limit_binding)) {
-        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "It would not hold the drive back: it moves at %s.",
-                    units_format_rate(drive->rate, rate));
+    bool is_narrow = s->canvas->width < 60;
+    if (!w->rate || (w->rate > rate && !is_binding)) {
+        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, is_narrow ? "no hindrance at %s%s" : "It would not hold it back: it moves at %s%s.",
+                    units_format_rate(rate, text), w->rate || !is_binding || is_narrow ? "" : " and may then go faster");
         return;
     }
-    uint64_t todo = drive->size - MIN(drive->done, drive->size);
-    uint64_t ms = (uint64_t)((double)todo * 1000 / (double)w->rate);
-    dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "At %s it ends in %s%s, %s.", units_format_rate(w->rate, rate),
-                figure_estimate(ms, "", left), w->rate > drive->rate ? " at best" : "",
-                figure_time_of_day(s->wall_s + (int64_t)(ms / 1000), end));
+    uint64_t ms = time_at(left, w->rate);
+    say_change(ms, time_at(left, rate), change);
+    figure_time_of_day(s->wall_s + (int64_t)(ms / 1000), end);
+    if (is_narrow)
+        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "ends ~%.5s, %s", end, change);
+    else
+        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "At %s it ends ~%s (%s%s).", units_format_rate(w->rate, text), end, change,
+                w->rate > rate ? " at best" : "");
+}
+
+static void line_scope(struct dialog *d, const struct scene *s)
+{
+    unsigned marked = ui_marked(s->ui, s->m);
+    enum ui_scope at = s->ui->scope;
+    g_autofree char *marks =
+        marked ? g_strdup_printf(at == UI_MARKED ? "[%u marked] " : " %u marked  ", marked) : g_strdup("");
+    if (s->canvas->width < 60)
+        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "for %s   Left Right",
+                    at == UI_THIS ? "this drive" : at == UI_MARKED ? "all marked" : "all drives");
+    else
+        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "for %s %s%s   Left Right", at == UI_THIS ? "[this drive]" : " this drive ",
+                marks, at == UI_ALL ? "[the whole backup]" : " the whole backup ");
 }
 
 void dialog_limit(const struct scene *s)
 {
     const struct ui *ui = s->ui;
     const struct model_drive *drive = model_find_drive(s->m, ui->target);
-    struct wish w = wish_of(s, drive);
+    struct wish w = wish_of(s);
     char meaning[64];
+    bool is_wide = s->canvas->width >= 44;
     say_meaning(&w, s->glyphs, !*ui->input, meaning, sizeof meaning);
-    g_autofree char *title =
-        ui->is_for_all ? g_strdup("speed limit: all") : g_strdup_printf("speed limit: %s", ui->target);
+    g_autofree char *title = ui->scope == UI_ALL      ? g_strdup("speed limit: the whole backup")
+                             : ui->scope == UI_MARKED ? g_strdup("speed limit: marked drives")
+                                                      : g_strdup_printf("speed limit: %s", ui->target);
     struct dialog d = dialog_begin(title);
     line_now(&d, s, drive);
     dialog_gap(&d);
-    dialog_input(&d, s->canvas->width >= 44 ? "limit " : "", ui->input, s->canvas->width >= 44 ? 12 : 7,
-                 meaning, w.is_valid || !*ui->input);
-    dialog_gap(&d);
-    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "50M 1G 800K 1.5G, +10%% -10%%, 0 = unlimited.  1M = 1 MiB.");
+    dialog_input(&d, is_wide ? "limit " : "", ui->input, is_wide ? 12 : 7, meaning, w.is_valid || !*ui->input);
     line_effect(&d, s, drive, &w);
-    dialog_gap(&d);
-    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "applies to %s%s",
-                ui->is_for_all ? " this drive   [all: the same value to each]"
-                               : "[this drive]   all: the same value to each",
-                s->canvas->width >= 60 ? "" : "  (Tab)");
+    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "%s",
+                s->canvas->width >= 62 ? "50M 1G 800K 1.5G, +10% -10%, 0 = unlimited.  1M = 1 MiB."
+                                       : "50M 1.5G +10% -10%, 0 = none");
+    line_scope(&d, s);
     dialog_end(&d, s,
-               s->canvas->width >= 60   ? "Enter apply  Esc leave as it is  Tab this/all  Up Down 10%"
+               s->canvas->width >= 60   ? "Enter apply   Esc leave as it is   Up Down 10%"
                : s->canvas->width >= 30 ? "Enter apply  Esc leave"
                                         : "Enter  Esc");
 }

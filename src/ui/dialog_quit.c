@@ -1,19 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Leaving while a backup runs: the run lives in this program. */
+/* Leaving while a backup runs: it can go on by itself, as it does when the terminal is lost. */
 #include "ui/dialog.h"
+
+static const char *keys_text(const struct scene *s)
+{
+    bool is_wide = s->canvas->width >= 40, may_cancel = !s->ui->is_readonly;
+    if (s->ui->may_detach && may_cancel)
+        return is_wide ? "Esc, Enter stay   d detach   C cancel" : "Esc stay  d  C";
+    if (s->ui->may_detach)
+        return "Esc, Enter stay   d detach";
+    return !may_cancel ? "Esc, Enter stay" : is_wide ? "Esc, Enter stay   C cancel" : "Esc stay  C cancel";
+}
 
 void dialog_quit(const struct scene *s)
 {
     struct dialog d = dialog_begin("leave while a backup is running?");
-    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "The backup runs in this program: leaving ends it.");
-    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "A lost terminal does not: then it goes on by itself.");
-    dialog_gap(&d);
-    dialog_line(&d, DIALOG_NEEDED, ROLE_BUTTON_FOCUS, "[ Stay ]    Esc");
+    dialog_line(&d, DIALOG_NEEDED, ROLE_BUTTON_FOCUS, "[ Stay   ]  Esc, Enter");
+    if (s->ui->may_detach)
+        dialog_line(&d, DIALOG_NEEDED, ROLE_BUTTON, "[ Detach ]  d  it goes on; come back by --attach");
     if (!s->ui->is_readonly)
-        dialog_line(&d, DIALOG_NEEDED, ROLE_BUTTON, "[ Cancel ]  C   cancel, then quit (asks)");
-    if (s->ui->is_readonly)
-        dialog_end(&d, s, "Esc, Enter stay");
+        dialog_line(&d, DIALOG_NEEDED, ROLE_BUTTON, "[ Cancel ]  C  cancel it, then quit (asks)");
+    dialog_gap(&d);
+    if (s->ui->may_detach)
+        dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "Detached, limits and pauses stay as they are.");
     else
-        dialog_end(&d, s,
-                   s->canvas->width >= 40 ? "Esc, Enter stay   C cancel the backup" : "Esc stay  C cancel");
+        dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "The backup runs in this program: leaving ends it.");
+    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "A lost terminal does not: then it goes on by itself.");
+    dialog_end(&d, s, keys_text(s));
 }

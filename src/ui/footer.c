@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The last two lines: what to know right now, and which keys do something. */
 #include "ui/screen.h"
+#include "ui/ui_inside.h"
 
 #include <string.h>
 
@@ -30,21 +31,55 @@ static void say_connect(const struct scene *s, struct pen *pen)
         pen_text(pen, ROLE_MESSAGE, "connecting");
 }
 
-/* The failed rows, and what each wants. */
+/* What to press about a row that has failed, or is about to be tried again. */
+static void say_failed(const struct scene *s, struct pen *pen)
+{
+    char time[FIGURE_LEN];
+    bool may_act = !s->ui->is_readonly;
+    for (unsigned i = 0; i < s->m->n_drives; i++) {
+        const struct model_drive *row = &s->m->drives[i];
+        if (row->state == MODEL_FAIL)
+            pen_text(pen, ROLE_TOAST, "%s failed:%s%s Enter why   ", row->name, may_act && row->may_retry ? " r retry," : "",
+                     may_act ? " c drop," : "");
+        else if (row->state == MODEL_RETRY && row->retry_in_ms)
+            pen_text(pen, ROLE_TOAST, "%s is tried again in %s   ", row->name, units_format_ms(row->retry_in_ms, time));
+    }
+}
+
+/* The failed rows and what each wants, then what holds others back. */
 static void say_rows(const struct scene *s, struct pen *pen)
 {
     char limit[FIGURE_LEN];
-    for (unsigned i = 0; i < s->m->n_drives; i++)
-        if (s->m->drives[i].state == MODEL_FAIL)
-            pen_text(pen, ROLE_TOAST, "%s failed: %s   ", s->m->drives[i].name, s->m->drives[i].note);
+    say_failed(s, pen);
     for (unsigned i = 0; i < s->m->n_drives; i++) {
         const struct model_drive *row = &s->m->drives[i];
         if (row->state == MODEL_RUN && row->is_limit_binding)
             pen_try(pen, ROLE_MESSAGE, "%s limited to %s (binding)   ", row->name,
                     units_format_rate(row->limit, limit));
         else if (row->state == MODEL_PAUSE && row->is_paused_by_operator)
-            pen_try(pen, ROLE_MESSAGE, "%s paused: guest writes are still kept   ", row->name);
+            pen_try(pen, ROLE_MESSAGE, "%s paused: guest writes still copy   ", row->name);
     }
+}
+
+/* What is worse than a failed drive: the guest suffers, or nothing can move. True when something was said. */
+static bool say_trouble(const struct scene *s, struct pen *pen)
+{
+    const struct model *m = s->m;
+    char size[FIGURE_LEN], need[FIGURE_LEN];
+    if (m->is_monitor_lost)
+        pen_text(pen, ROLE_TOAST, "no answer from QEMU: tried again%s; the figures are the last known",
+                 m->retry_in_ms ? " in a moment" : "");
+    else if (m->is_target_full)
+        pen_text(pen, ROLE_TOAST, "target full: free %s there; it goes on by itself  (now %s)",
+                 figure_size(m->need_bytes, "space", need), figure_size(m->free_bytes, "?", size));
+    else if (facts_impact(&m->impact) == FACTS_IMPACT_HIGH)
+        pen_text(pen, ROLE_TOAST, "the guest's writes suffer: S limits the backup, P pauses it, C cancels it");
+    else if (m->sink_stuck_ms > 5000)
+        pen_text(pen, ROLE_TOAST, "the target has not answered for %s: look at its disk, or C cancels",
+                 units_format_ms(m->sink_stuck_ms, size));
+    else
+        return false;
+    return true;
 }
 
 /* The screen above tells the outcome, unless it is too small for it. */
@@ -59,19 +94,13 @@ static void say_done(const struct scene *s, struct pen *pen)
 static void say_situation(const struct scene *s, struct pen *pen)
 {
     const struct model *m = s->m;
-    char size[FIGURE_LEN], need[FIGURE_LEN];
     if (m->phase <= MODEL_CONNECT_FAILED)
         say_connect(s, pen);
     else if (m->phase == MODEL_PLAN)
         say_plan(s, pen);
     else if (m->phase == MODEL_DONE)
         say_done(s, pen);
-    else if (m->is_monitor_lost)
-        pen_text(pen, ROLE_TOAST, "no answer from QEMU; the figures are the last known");
-    else if (m->is_target_full)
-        pen_text(pen, ROLE_TOAST, "target full: free %s there; it goes on by itself  (now %s)",
-                 figure_size(m->need_bytes, "space", need), figure_size(m->free_bytes, "?", size));
-    else
+    else if (!say_trouble(s, pen))
         say_rows(s, pen);
 }
 
@@ -80,7 +109,13 @@ void footer_message(const struct scene *s, int y)
     const struct ui *ui = s->ui;
     int x = s->canvas->width >= 30 ? 1 : 0;
     struct pen pen = pen_at(s->canvas, x, y, s->canvas->width - x);
-    if (*ui->message && ui->message_until_ms > ui->now_ms)
+    if (ui->dialog == UI_DIALOG_FILTER) {
+        pen_text(&pen, ROLE_TOAST, "/%s", ui->input);
+        s->canvas->cursor_x = MIN(pen.x, s->canvas->width - 1);
+        s->canvas->cursor_y = y;
+        pen_gap(&pen, 3);
+        pen_try(&pen, ROLE_MESSAGE, "Enter keeps the filter, Esc shows all");
+    } else if (*ui->message && ui->message_until_ms > ui->now_ms)
         pen_text(&pen, level_role(ui->message_level), "%s", ui->message);
     else
         say_situation(s, &pen);
@@ -88,47 +123,50 @@ void footer_message(const struct scene *s, int y)
 
 /* ---- keys ---- */
 
+/* r only where there is something to retry: a key that does nothing is not offered. */
+static bool has_use(const struct scene *s, enum command_verb verb)
+{
+    if (verb == COMMAND_USE)
+        return s->m->n_nearby > 0;
+    for (unsigned i = 0; verb == COMMAND_RETRY && i < s->m->n_drives; i++)
+        if (ui_row_takes(&s->m->drives[i], COMMAND_RETRY))
+            return true;
+    return verb != COMMAND_RETRY && verb != COMMAND_QUIT;
+}
+
 static bool is_in_bar(const struct scene *s, const struct command_entry *entry)
 {
     return entry->label && (entry->phases & COMMAND_IN(s->m->phase)) &&
-           !(entry->changes && s->ui->is_readonly) && entry->verb != COMMAND_QUIT;
+           !(entry->changes && s->ui->is_readonly) && has_use(s, entry->verb);
 }
 
-/* "s Limit  ", "?Help  ", or the bare key. */
-static char *item_label(const struct command_entry *entry, const char *key)
-{
-    return g_strdup_printf("%s%s", strcmp(key, "?") == 0 ? "" : " ", entry->label);
-}
-
-/* Columns the bare keys from this entry on take. */
-static int bare_width(const struct scene *s, unsigned from)
+/* "?Help", "s Limit", or on a narrow screen the key and the beginning of its word. */
+static char *item_text(const struct scene *s, const struct command_entry *entry)
 {
     char key[KEY_NAME_LEN];
-    int width = 0;
-    for (unsigned i = from; i < command_table_len; i++)
-        if (is_in_bar(s, &command_table[i]))
-            width += canvas_text_width(keymap_first(&command_table[i], key)) + 2;
-    return width;
+    keymap_first(entry, key);
+    return g_strdup_printf("%s%s%s", key, strcmp(key, "?") == 0 ? "" : " ", s->canvas->width >= 20 ? entry->label : "");
 }
 
-/* Each gets its label as long as every key after it still has its place. */
+/* As many as fit, what is worth most first. */
 void footer_keys(const struct scene *s, int y)
 {
     int x = s->canvas->width >= 30 ? 1 : 0;
     struct pen pen = pen_at(s->canvas, x, y, s->canvas->width - 2 * x);
     char key[KEY_NAME_LEN];
-    if (bare_width(s, 0) + 30 < pen_room(&pen))
+    if (s->canvas->width >= 60)
         pen_right(&pen, ROLE_KEY_LABEL, " %s", command_entry_of(COMMAND_QUIT)->label);
-    pen_right(&pen, ROLE_KEY, " q");
+    pen_right(&pen, ROLE_KEY, " %s", keymap_first(command_entry_of(COMMAND_QUIT), key));
     for (unsigned i = 0; i < command_table_len; i++) {
         const struct command_entry *entry = &command_table[i];
         if (!is_in_bar(s, entry))
             continue;
-        g_autofree char *label = item_label(entry, keymap_first(entry, key));
-        pen_text(&pen, ROLE_KEY, "%s", key);
-        if (pen_room(&pen) >= canvas_text_width(label) + 2 + bare_width(s, i + 1))
-            pen_text(&pen, ROLE_KEY_LABEL, "%s", label);
-        pen_gap(&pen, pen_room(&pen) >= bare_width(s, i + 1) + 2 ? 2 : 1);
+        g_autofree char *text = item_text(s, entry);
+        if (canvas_text_width(text) > pen_room(&pen))
+            break;
+        pen_text(&pen, ROLE_KEY, "%s", keymap_first(entry, key));
+        pen_text(&pen, ROLE_KEY_LABEL, "%s", text + strlen(key));
+        pen_gap(&pen, 2);
     }
 }
 

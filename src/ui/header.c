@@ -16,11 +16,15 @@ static void guest_right(const struct scene *s, struct pen *pen)
         (void)(pen_right(pen, ROLE_HEADER_ALERT, " %s no data for %s ", s->glyphs->alert,
                          units_format_ms(m->data_age_ms, text)) ||
                pen_right(pen, ROLE_HEADER_ALERT, "%s no data", s->glyphs->alert));
+    } else if (facts_impact(&m->impact) == FACTS_IMPACT_HIGH) {
+        (void)(pen_right(pen, ROLE_HEADER_ALERT, " %s guest writes are slow ", s->glyphs->alert) ||
+               pen_right(pen, ROLE_HEADER_ALERT, "%s guest", s->glyphs->alert));
     } else if (m->data_age_ms == MODEL_UNKNOWN) {
         pen_right(pen, ROLE_TEXT, "no data yet");
     } else {
         g_snprintf(text, sizeof text, "%.1fs", (double)m->data_age_ms / 1000);
-        (void)((is_wide && pen_right(pen, ROLE_TEXT, "vmabackup  data %s old  %s", text, time)) ||
+        (void)((s->canvas->width >= 110 && pen_right(pen, ROLE_TEXT, "vmabackup " VMB_VERSION "   data %s old   %s", text, time)) ||
+               (is_wide && pen_right(pen, ROLE_TEXT, "vmabackup  data %s old  %s", text, time)) ||
                pen_right(pen, ROLE_TEXT, "%s", text));
     }
 }
@@ -115,17 +119,32 @@ static void chip_finish(const struct scene *s, struct pen *pen)
     chip(s, pen, is_on ? MODEL_RUN : MODEL_WAIT, phase == MODEL_VERIFY ? "verify" : "finish");
 }
 
-void header_phases(const struct scene *s, int y)
+/* "  left ~18 min (15-24)  ends ~12:00" */
+static void say_left(const struct scene *s, struct pen *pen)
 {
     const struct model *m = s->m;
-    char elapsed[FIGURE_LEN], left[FIGURE_LEN];
-    struct pen pen = pen_at(s->canvas, 1, y, s->canvas->width - 2);
-    bool is_wide = s->canvas->width >= 80;
+    char left[FIGURE_LEN], elapsed[FIGURE_LEN], end[FIGURE_LEN];
+    uint64_t least, most;
     figure_estimate(m->eta_ms, s->glyphs->none, left);
-    if (is_wide)
-        pen_right(&pen, ROLE_TEXT, " elapsed %s  left %s", figure_elapsed(m->elapsed_ms, elapsed), left);
-    else if (s->canvas->width >= 40)
-        pen_right(&pen, ROLE_TEXT, " %s", left);
+    figure_elapsed(m->elapsed_ms, elapsed);
+    if (s->canvas->width < 80) {
+        if (s->canvas->width >= 40)
+            pen_right(pen, ROLE_TEXT, " %s", left);
+        return;
+    }
+    if (s->canvas->width >= 110 && m->eta_ms != MODEL_UNKNOWN) {
+        figure_time_of_day(s->wall_s + (int64_t)(m->eta_ms / 1000), end);
+        pen_right(pen, ROLE_TEXT, "   ends ~%.5s", end);
+        if (history_eta_range(&s->ui->history, m, &least, &most) && most >= 120000)
+            pen_right(pen, ROLE_TEXT, " (%u-%u)", (unsigned)(least / 60000), (unsigned)((most + 59999) / 60000));
+    }
+    pen_right(pen, ROLE_TEXT, " elapsed %s  left %s", elapsed, left);
+}
+
+void header_phases(const struct scene *s, int y)
+{
+    struct pen pen = pen_at(s->canvas, 1, y, s->canvas->width - 2);
+    say_left(s, &pen);
     chip_instant(s, &pen);
     chip_ram(s, &pen);
     chip_drives(s, &pen);
@@ -146,7 +165,7 @@ void header_total(const struct scene *s, int y)
     struct pen pen = pen_at(s->canvas, 1, y, width);
     if (width >= 76) {
         pen_text(&pen, ROLE_TEXT_STRONG, "TOTAL ");
-        pen_right(&pen, ROLE_NUM, " %s  %s/%s  %s", share, figure_size(m->done, s->glyphs->none, done),
+        pen_right(&pen, ROLE_NUM, s->canvas->width >= 110 ? " %s  %s of %s  %s" : " %s  %s/%s  %s", share, figure_size(m->done, s->glyphs->none, done),
                   figure_size(m->total, s->glyphs->none, total), rate);
     } else if (width >= 46) {
         pen_right(&pen, ROLE_NUM, " %s %s", share, rate);

@@ -20,13 +20,20 @@ void screen_plan(const struct scene *s);
 void screen_finished(const struct scene *s);
 void screen_help(const struct scene *s);
 void screen_log(const struct scene *s);
+void screen_detail(const struct scene *s);
 /* Lines the help has in all, at this width: for scrolling. */
 unsigned screen_help_lines(int width);
 
 /* dialogs, over whatever stands there */
 void dialog_limit(const struct scene *s);
+void dialog_drop(const struct scene *s);
 void dialog_cancel(const struct scene *s);
+void dialog_pause_all(const struct scene *s);
 void dialog_quit(const struct scene *s);
+void dialog_output(const struct scene *s);
+void dialog_monitor(const struct scene *s);
+void dialog_on_error(const struct scene *s);
+void dialog_theme(const struct scene *s);
 
 /* header.c: one line each */
 void header_guest(const struct scene *s, int y);
@@ -38,10 +45,17 @@ void header_micro(const struct scene *s, int y);
 void facts_sink(const struct scene *s, int y);
 void facts_data(const struct scene *s, int y);
 void facts_guest(const struct scene *s, int y);
+/* What the guest's writes suffer, against how they were before. */
+enum facts_impact { FACTS_IMPACT_UNKNOWN, FACTS_IMPACT_LOW, FACTS_IMPACT_MEDIUM, FACTS_IMPACT_HIGH };
+enum facts_impact facts_impact(const struct model_impact *i);
+/* A drive was taken anew: not all of the archive is of one moment. */
+bool facts_instants_differ(const struct model *m);
 
 /* table.c: rows from y on, the selected one always among them; a last line tells what is out of sight */
 void table_heading(const struct scene *s, int y);
 void table_rows(const struct scene *s, int y, int rows);
+/* One short sentence on how the row stands; "" when there is nothing to say. */
+void table_note(const struct scene *s, unsigned row, char *text, size_t size);
 /* First row to show so that the selected one of n is among the rows. */
 unsigned table_first(unsigned selected, unsigned n, int rows);
 
@@ -56,8 +70,13 @@ enum ui_role state_role(enum model_state state);
 
 /* log_pane.c */
 void log_title(const struct scene *s, int y);
-/* The last lines, or those `back` lines further up. */
-void log_lines(const struct scene *s, int y, int lines, unsigned back);
+/* The last lines. */
+void log_lines(const struct scene *s, int y, int lines);
+/* Lines that the filter lets through. */
+unsigned log_count(const struct model *m, const char *filter);
+/* How far to scroll back for the next error after, or the one before the line `back` lines from the end stands; round the
+ * end. -1 = there is none. */
+int log_error(const struct model *m, int back, bool is_next);
 
 /* footer.c: the message line and the key bar */
 void footer_message(const struct scene *s, int y);

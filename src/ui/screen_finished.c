@@ -49,11 +49,63 @@ static void fact(const struct scene *s, int *y, const char *name, const char *va
     ++*y;
 }
 
+/* "sink 71% of the time, limit 18%, source 11%" */
+static char *bottleneck_text(const struct model *m)
+{
+    GString *text = g_string_new(NULL);
+    bool was_said[MODEL_BOTTLENECKS] = {false};
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < MODEL_BOTTLENECKS; i++)
+        sum += m->bottleneck_ms[i];
+    for (unsigned turn = 0; sum && turn < MODEL_BOTTLENECKS; turn++) { /* the longest first */
+        unsigned most = 0;
+        while (was_said[most])
+            most++;
+        for (unsigned i = most; i < MODEL_BOTTLENECKS; i++)
+            if (!was_said[i] && m->bottleneck_ms[i] > m->bottleneck_ms[most])
+                most = i;
+        was_said[most] = true;
+        unsigned share = (unsigned)(m->bottleneck_ms[most] * 100 / sum);
+        if (share)
+            g_string_append_printf(text, "%s%s %u%%%s", text->len ? ", " : "", model_bottleneck_word(most), share,
+                                   text->len ? "" : " of the time");
+    }
+    return g_string_free(text, FALSE);
+}
+
+/* Only where a drive was taken anew: then the archive is not of one moment. */
+static char *instants_text(const struct model *m)
+{
+    GString *text = g_string_new(NULL);
+    char time[FIGURE_LEN];
+    for (unsigned i = 0; facts_instants_differ(m) && i < m->n_drives; i++)
+        if (m->drives[i].is_instant_own && m->drives[i].instant_us)
+            g_string_append_printf(text, "%s%s of %s", text->len ? ", " : "", m->drives[i].name,
+                                   figure_time_of_day(m->drives[i].instant_us / G_USEC_PER_SEC, time));
+    if (text->len)
+        g_string_append(text, ": NOT the moment of the others");
+    return g_string_free(text, FALSE);
+}
+
+static char *guest_text(const struct model *m)
+{
+    char pause[FIGURE_LEN];
+    GString *text = g_string_new(NULL);
+    if (m->pause_ms == MODEL_UNKNOWN)
+        g_string_append(text, "never stopped");
+    else
+        g_string_append_printf(text, "stopped %s for the instant", units_format_ms(m->pause_ms, pause));
+    if (m->impact.base_us != MODEL_UNKNOWN && m->impact.write_us != MODEL_UNKNOWN)
+        g_string_append_printf(text, "   writes %.1f > %.1fms   stalls %u",
+                               (double)m->impact.base_us / 1000, (double)m->impact.write_us / 1000, m->impact.stalls);
+    return g_string_free(text, FALSE);
+}
+
 static void draw_facts(const struct scene *s, int *y)
 {
     const struct model *m = s->m;
     char size[FIGURE_LEN], done[FIGURE_LEN], zero[FIGURE_LEN], ratio[FIGURE_LEN];
-    char took[FIGURE_LEN], from[FIGURE_LEN], to[FIGURE_LEN], rate[FIGURE_LEN], pause[FIGURE_LEN];
+    char took[FIGURE_LEN], from[FIGURE_LEN], to[FIGURE_LEN], rate[FIGURE_LEN];
     const char *none = s->glyphs->none;
     uint64_t per_s =
         m->elapsed_ms ? (uint64_t)((double)m->done * 1000 / (double)m->elapsed_ms) : MODEL_UNKNOWN;
@@ -67,10 +119,7 @@ static void draw_facts(const struct scene *s, int *y)
                         figure_time_of_day(m->started_s, from),
                         figure_time_of_day(m->started_s + (int64_t)(m->elapsed_ms / 1000), to),
                         figure_rate(per_s, none, rate));
-    g_autofree char *guest =
-        m->pause_ms == MODEL_UNKNOWN
-            ? g_strdup("never stopped")
-            : g_strdup_printf("stopped %s for the instant", units_format_ms(m->pause_ms, pause));
+    g_autofree char *guest = guest_text(m);
     if (m->archive_bytes) {
         fact(s, y, "archive", m->target);
         fact(s, y, "size", sizes);
@@ -78,6 +127,12 @@ static void draw_facts(const struct scene *s, int *y)
     if (m->started_s)
         fact(s, y, "time", times);
     fact(s, y, "guest", guest);
+    g_autofree char *shares = bottleneck_text(m);
+    if (*shares)
+        fact(s, y, "slowest", shares);
+    g_autofree char *instants = instants_text(m);
+    if (*instants)
+        fact(s, y, "instants", instants);
 }
 
 /* ---- the table ---- */
@@ -200,6 +255,6 @@ void screen_finished(const struct scene *s)
         draw_status(s, y + 1);
     if (s->m->n_log && y + 5 < below) {
         log_title(s, y + 3);
-        log_lines(s, y + 4, below - y - 4, 0);
+        log_lines(s, y + 4, below - y - 4);
     }
 }

@@ -6,9 +6,9 @@
 
 #define KEYS_COLUMNS 14
 
-static const char *const groups[] = {"MOVE", "DRIVES", "WHOLE BACKUP", "SCREEN"};
+static const char *const groups[] = {"DRIVES", "WHOLE BACKUP", "PLAN", "SCREEN", "MOVE"};
 /* On a wide screen: which groups stand in the left and which in the right column. */
-static const unsigned left_groups = 1u << 0 | 1u << 2;
+static const unsigned left_groups = 1u << 0 | 1u << 1;
 
 struct column {
     const struct scene *s;           /* NULL = only count */
@@ -29,6 +29,15 @@ static void put(struct column *col, enum ui_role role, const char *keys, const c
     pen_text(&pen, role, "%s", text);
 }
 
+/* As many of its keys as fit: the first is the one to remember. */
+static char *keys_text(const struct command_entry *entry)
+{
+    size_t len = strlen(entry->keys);
+    while (len >= KEYS_COLUMNS)
+        len = (size_t)(g_strrstr_len(entry->keys, (gssize)len, " ") - entry->keys);
+    return g_strndup(entry->keys, len);
+}
+
 static void put_group(struct column *col, unsigned group)
 {
     put(col, ROLE_TITLE, NULL, groups[group]);
@@ -36,9 +45,8 @@ static void put_group(struct column *col, unsigned group)
         const struct command_entry *entry = &command_table[i];
         if (!entry->keys || !g_str_equal(entry->group, groups[group]))
             continue;
-        g_auto(GStrv) keys = g_strsplit(entry->keys, " ", -1);
-        g_autofree char *spaced = g_strjoinv(" ", keys);
-        put(col, ROLE_TEXT, spaced, entry->help);
+        g_autofree char *keys = keys_text(entry);
+        put(col, ROLE_TEXT, keys, entry->help);
     }
     put(col, ROLE_TEXT, NULL, "");
 }
@@ -59,7 +67,7 @@ static void put_legend(struct column *col, const struct glyphs *g)
         g_string_append_printf(states, "%s %s  ", g->states[shown[i]], model_state_word(shown[i]));
     put(col, ROLE_TEXT, NULL, states->str);
     g_autofree char *limits =
-        g_strdup_printf("LIMIT  120M   =120M it holds the drive back   target: that does   %s none", g->none);
+        g_strdup_printf("LIMIT  120M   =120M holds it back   target, guest: they do   %s none", g->none);
     put(col, ROLE_TEXT, NULL, limits);
     put(col, ROLE_TEXT, NULL, "SIZES  K M G T are 1024-based; rates are per second; ETA hh:mm:ss");
     put(col, ROLE_TEXT, NULL, "No function keys are needed. Nothing is destroyed without a question.");

@@ -3,6 +3,11 @@
  * Enter. */
 #include "ui/screen.h"
 
+#include <string.h>
+
+#define INCLUDE_COLUMNS 16
+#define FACT_COLUMNS    12
+
 static void draw_header(const struct scene *s, int y)
 {
     struct pen pen = pen_at(s->canvas, 1, y, s->canvas->width - 2);
@@ -11,57 +16,67 @@ static void draw_header(const struct scene *s, int y)
            pen_right(&pen, ROLE_TEXT, "  %s", s->m->guest_state));
 }
 
-static const char *inclusion(const struct model_drive *row)
+/* ---- the table ---- */
+
+static bool is_wide(const struct scene *s)
 {
-    if (row->is_included)
-        return "[x]";
-    return row->state == MODEL_SKIPPED ? "[-]" : "[ ]";
+    return s->canvas->width >= 76;
 }
 
-static void draw_note(const struct scene *s, struct pen *pen, const struct model_drive *row)
+/* "[x] limit 120M", "[ ] excluded", "[-] cannot" */
+static void draw_inclusion(const struct scene *s, struct pen *pen, const struct model_drive *row)
 {
     char limit[FIGURE_LEN];
-    if (row->limit)
-        pen_try(pen, ROLE_TEXT, "limit %s  ", units_format_rate(row->limit, limit));
-    pen_text(pen, ROLE_TEXT, "%s", row->note);
+    int end = pen->x + (is_wide(s) ? INCLUDE_COLUMNS : 4);
+    bool may_toggle = row->is_included || g_str_equal(row->note, "excluded") || g_str_equal(row->note, "not asked for");
+    pen_text(pen, ROLE_TEXT, "%s ", row->is_included ? "[x]" : may_toggle ? "[ ]" : "[-]");
+    if (is_wide(s) && row->is_included && row->limit_wanted)
+        pen_text(pen, ROLE_TEXT, "limit %s", units_format_size(row->limit_wanted, limit));
+    else if (is_wide(s) && !row->is_included)
+        pen_text(pen, ROLE_TEXT, "%s", may_toggle ? "left out" : "skipped");
+    pen->x = MIN(end, pen->end);
 }
 
-/* INCLUDE DRIVE SIZE USED FORMAT NOTE; below 60 columns without used and format. */
+static void number(struct pen *pen, int width, const char *text)
+{
+    if (pen_room(pen) >= width)
+        canvas_put_number(pen->canvas, pen->x, pen->y, width, ROLE_NUM, text);
+    pen_gap(pen, width);
+}
+
+/* INCLUDE DRIVE SIZE USED FORMAT NOTE; below 76 columns without used and format. */
 static void draw_row(const struct scene *s, int y, unsigned row)
 {
     const struct model_drive *drive = &s->m->drives[row];
-    bool is_wide = s->canvas->width >= 60, is_selected = row == s->ui->selected;
-    char size[FIGURE_LEN], used[FIGURE_LEN];
+    bool is_selected = row == s->ui->selected;
+    const char *none = s->glyphs->none;
+    char size[FIGURE_LEN];
     struct pen pen = pen_at(s->canvas, 0, y, s->canvas->width);
     pen_text(&pen, ROLE_MARK, "%s", is_selected ? s->glyphs->cursor : " ");
-    pen_text(&pen, ROLE_TEXT, "%s ", inclusion(drive));
-    int name = MIN(is_wide ? 16 : 10, pen_room(&pen));
+    draw_inclusion(s, &pen, drive);
+    int name = MIN(is_wide(s) ? 14 : 12, pen_room(&pen));
     if (is_selected)
         canvas_paint(s->canvas, pen.x, y, name, ROLE_SELECT);
     canvas_put(s->canvas, pen.x, y, name, is_selected ? ROLE_SELECT : ROLE_TEXT, drive->name);
     pen_gap(&pen, name);
-    if (pen_room(&pen) >= 8)
-        canvas_put_number(s->canvas, pen.x, y, 8, ROLE_NUM, figure_size(drive->size, s->glyphs->none, size));
-    pen_gap(&pen, 8);
-    if (is_wide) {
-        canvas_put_number(s->canvas, pen.x, y, 9, ROLE_NUM, figure_size(drive->used, s->glyphs->none, used));
-        canvas_put(s->canvas, pen.x + 11, y, 8, ROLE_TEXT, drive->format);
-        pen_gap(&pen, 19);
+    number(&pen, 7, figure_size(drive->size, none, size));
+    if (is_wide(s)) {
+        number(&pen, 8, figure_size(drive->used, none, size));
+        pen_gap(&pen, 2);
+        canvas_put(s->canvas, pen.x, y, 7, ROLE_TEXT, drive->format);
+        pen_gap(&pen, 7);
     }
-    pen_gap(&pen, 2);
-    draw_note(s, &pen, drive);
+    pen_gap(&pen, 1);
+    pen_text(&pen, ROLE_TEXT, "%s", *drive->note ? drive->note : drive->is_vmstate ? "RAM and devices" : "");
 }
 
 static void draw_heading(const struct scene *s, int y)
 {
-    bool is_wide = s->canvas->width >= 60;
-    canvas_put(s->canvas, 5, y, 20, ROLE_TITLE, "DRIVE");
-    canvas_put(s->canvas, is_wide ? 25 : 19, y, 4, ROLE_TITLE, "SIZE");
-    if (is_wide) {
-        canvas_put(s->canvas, 34, y, 4, ROLE_TITLE, "USED");
-        canvas_put(s->canvas, 40, y, 8, ROLE_TITLE, "FORMAT");
-    }
-    canvas_put(s->canvas, is_wide ? 50 : 25, y, 4, ROLE_TITLE, "NOTE");
+    if (is_wide(s))
+        canvas_put(s->canvas, 1, y, s->canvas->width, ROLE_TITLE,
+                   "INCLUDE         DRIVE            SIZE    USED  FORMAT  NOTE");
+    else
+        canvas_put(s->canvas, 5, y, s->canvas->width, ROLE_TITLE, "DRIVE          SIZE NOTE");
 }
 
 static int draw_rows(const struct scene *s, int y, int rows)
@@ -72,69 +87,103 @@ static int draw_rows(const struct scene *s, int y, int rows)
     return y + MIN(rows, (int)s->m->n_drives);
 }
 
-static void fact(const struct scene *s, int *y, int below, const char *name, const char *value)
+/* ---- the facts ---- */
+
+/* "output      /mnt/bk/web.vma                   [o]" */
+static void fact(const struct scene *s, int *y, int below, const char *name, const char *value, const char *keys)
 {
     if (*y >= below || !*value)
         return;
     struct pen pen = pen_at(s->canvas, 1, *y, s->canvas->width - 2);
-    pen_text(&pen, ROLE_TEXT_STRONG, "%-9s", name);
-    pen_text(&pen, ROLE_TEXT, "%s", value);
+    pen_text(&pen, ROLE_TEXT_STRONG, "%s", name);
+    pen.x = MIN(1 + FACT_COLUMNS, pen.end);
+    if (*keys && !s->ui->is_readonly)
+        pen_right(&pen, ROLE_KEY, "  %s", keys);
+    if (strcmp(name, "output") == 0) /* of a path the end says more */
+        canvas_put_tail(s->canvas, pen.x, *y, pen_room(&pen), ROLE_TEXT, value);
+    else
+        pen_text(&pen, ROLE_TEXT, "%s", value);
     ++*y;
 }
 
-static char *space_fact(const struct scene *s)
+static char *limits_text(const struct model *m)
+{
+    GString *text = g_string_new(NULL);
+    char rate[UNITS_LEN];
+    g_string_append_printf(text, "%s for all", m->global_limit ? units_format_rate(m->global_limit, rate) : "none");
+    unsigned n = 0;
+    for (unsigned i = 0; i < m->n_drives; i++)
+        if (m->drives[i].is_included && m->drives[i].limit_wanted)
+            g_string_append_printf(text, "%s%s %s", n++ ? ", " : "; ", m->drives[i].name,
+                                   units_format_size(m->drives[i].limit_wanted, rate));
+    return g_string_free(text, FALSE);
+}
+
+/* The bytes that the drives hold, where QEMU tells it. */
+static uint64_t used_bytes(const struct model *m)
+{
+    uint64_t used = 0;
+    for (unsigned i = 0; i < m->n_drives; i++)
+        if (m->drives[i].is_included)
+            used += MIN(m->drives[i].used, m->drives[i].size);
+    return used;
+}
+
+static char *room_text(const struct scene *s)
 {
     const struct model *m = s->m;
-    char free_text[FIGURE_LEN], need[FIGURE_LEN];
+    char reads[FIGURE_LEN], used[FIGURE_LEN], there[FIGURE_LEN];
+    const char *none = s->glyphs->none;
+    g_autofree char *amount =
+        g_strdup_printf("reads %s (~%s in use)", figure_size(m->total, none, reads), figure_size(used_bytes(m), none, used));
     if (m->free_bytes == MODEL_UNKNOWN)
-        return g_strdup("");
-    figure_size(m->free_bytes, s->glyphs->none, free_text);
-    if (m->need_bytes == MODEL_UNKNOWN)
-        return g_strdup_printf("free %s", free_text);
-    return g_strdup_printf("%s free %s, needs up to %s%s",
-                           m->will_fit ? s->glyphs->states[MODEL_OK] : s->glyphs->alert, free_text,
-                           figure_size(m->need_bytes, "", need), m->will_fit ? "" : ": may not fit");
+        return g_steal_pointer(&amount);
+    return g_strdup_printf("%s   %s free %s%s", amount, s->glyphs->states[m->will_fit ? MODEL_OK : MODEL_WARN],
+                           figure_size(m->free_bytes, none, there), m->will_fit ? ": will fit" : ": may not fit");
 }
 
 static void draw_facts(const struct scene *s, int y, int below)
 {
     const struct model *m = s->m;
-    char total[FIGURE_LEN], limit[FIGURE_LEN];
-    g_autofree char *reads = g_strdup_printf("%s", figure_size(m->total, s->glyphs->none, total));
-    g_autofree char *space = space_fact(s);
-    g_autofree char *each = m->global_limit ? g_strdup_printf("%s, the same value to each drive",
-                                                              units_format_rate(m->global_limit, limit))
-                                            : g_strdup("none for all");
-    fact(s, &y, below, "output", m->target);
-    fact(s, &y, below, "recipe", m->recipe);
-    fact(s, &y, below, "reads", m->total ? reads : "");
-    fact(s, &y, below, "room", space);
-    fact(s, &y, below, "limit", each);
+    bool is_tight = s->canvas->width < 60;
+    g_autofree char *room = room_text(s), *limits = limits_text(m);
+    g_autofree char *ram = g_strdup_printf("%s   %s", m->wants_vmstate ? "yes" : "no", m->recipe);
+    g_autofree char *on_error =
+        g_strdup_printf(m->retries ? "retry %u times, then %s" : "%.0u%s", m->retries,
+                        m->is_strict ? "fail the whole backup" : "go on without the drive");
+    fact(s, &y, below, "output", m->target, is_tight ? "[o]" : "[o] change");
+    fact(s, &y, below, "compression", *m->compression ? m->compression : "none", "");
+    fact(s, &y, below, "RAM state", ram, is_tight ? "[v]" : "[v] change");
+    fact(s, &y, below, "limits", limits, is_tight ? "[s] [S]" : "[s] [S] change");
+    fact(s, &y, below, "on error", on_error, is_tight ? "[x]" : "[x] change");
+    fact(s, &y, below, "agent", m->agent, "");
+    if (y + 2 < below)
+        y++;
+    if (y < below)
+        canvas_put(s->canvas, 1, y++, s->canvas->width - 2, m->will_fit ? ROLE_TEXT : ROLE_STATE_WARN, room);
     if (y + 1 < below)
         y++;
     if (*m->same_as && y < below) {
-        canvas_put(s->canvas, 1, y, 8, ROLE_TEXT_STRONG, "same as");
-        y += canvas_put_wrapped(s->canvas, 10, y, s->canvas->width - 11, MIN(below - y, 3), ROLE_TEXT,
-                                m->same_as);
+        g_autofree char *line = g_strdup_printf("same as: %s", m->same_as);
+        y += canvas_put_wrapped(s->canvas, 1, y, s->canvas->width - 2, MIN(below - y, 4), ROLE_TEXT, line);
     }
     if (m->n_log && y + 2 < below) {
         y++;
         log_title(s, y++);
-        log_lines(s, y, below - y, 0);
+        log_lines(s, y, below - y);
     }
 }
 
 void screen_plan(const struct scene *s)
 {
     int below = footer(s), y = 0, n = MAX((int)s->m->n_drives, 1);
-    bool has_header = below >= 3, has_heading = below >= 8;
-    if (has_header)
+    if (below >= 3)
         draw_header(s, y++);
-    y += below >= 20;
-    if (has_heading)
+    y += below >= 22;
+    if (below >= 8)
         draw_heading(s, y++);
-    int rows = CLAMP(below - y - (below >= 8 ? 4 : 0), 1, n);
+    int rows = CLAMP(below - y - (below >= 14 ? 9 : below >= 8 ? 4 : 0), 1, n);
     y = draw_rows(s, y, rows);
-    y += below - y > 8;
+    y += below - y > 9;
     draw_facts(s, y, below);
 }

@@ -213,13 +213,15 @@ static void cell_eta(const struct scene *s, const struct columns *c, int y, cons
     cell(s, c, ETA, y, role, text);
 }
 
-/* "=120M": the limit is what holds the drive back; "target": the target is. */
+/* "=120M": the limit is what holds the drive back; "target": the target is; "guest": its writes come first. */
 static void cell_limit(const struct scene *s, const struct columns *c, int y, unsigned row,
                        enum model_state state)
 {
     const struct model_drive *drive = &s->m->drives[row];
     char text[FIGURE_LEN], size[FIGURE_LEN];
-    if (is_held(s, row) && (is_moving(state) || state == MODEL_PAUSE) && !drive->is_paused_by_operator)
+    if (drive->is_slowed && is_moving(state))
+        g_strlcpy(text, "guest", sizeof text);
+    else if (is_held(s, row) && (is_moving(state) || state == MODEL_PAUSE) && !drive->is_paused_by_operator)
         g_strlcpy(text, "target", sizeof text);
     else if (!drive->limit)
         g_strlcpy(text, s->glyphs->none, sizeof text);
@@ -249,6 +251,43 @@ static void cell_left(const struct scene *s, const struct columns *c, int y, con
     cell(s, c, LEFT, y, ROLE_NUM, figure_size(left, s->glyphs->none, text));
 }
 
+/* ---- what is to be said of a row ---- */
+
+static void note_of_running(const struct scene *s, unsigned row, char *text, size_t size)
+{
+    const struct model_drive *drive = &s->m->drives[row];
+    char time[FIGURE_LEN];
+    if (drive->stalled_ms)
+        g_snprintf(text, size, "no data for %s", units_format_ms(drive->stalled_ms, time));
+    else if (drive->is_slowed)
+        g_strlcpy(text, "guest comes first", size);
+    else if (is_held(s, row))
+        g_strlcpy(text, "waits for target", size);
+    else if (drive->is_limit_binding)
+        g_strlcpy(text, drive->is_limit_shared ? "at its share" : "at limit", size);
+    else
+        g_strlcpy(text, drive->note, size);
+}
+
+void table_note(const struct scene *s, unsigned row, char *text, size_t size)
+{
+    const struct model_drive *drive = &s->m->drives[row];
+    char time[FIGURE_LEN];
+    enum model_state state = table_look(s, row).state;
+    if (state == MODEL_RETRY && drive->retry_in_ms)
+        g_snprintf(text, size, "again in %s", units_format_ms(drive->retry_in_ms, time));
+    else if (state == MODEL_RUN)
+        note_of_running(s, row, text, size);
+    else if (state == MODEL_FAIL && !*drive->note)
+        g_strlcpy(text, drive->error, size);
+    else if (state == MODEL_PAUSE && drive->is_paused_by_operator && !*drive->note)
+        g_strlcpy(text, "by you", size);
+    else
+        g_strlcpy(text, drive->note, size);
+    if (!*text && drive->is_instant_own && drive->instant_us)
+        g_snprintf(text, size, "of %s", figure_time_of_day(drive->instant_us / G_USEC_PER_SEC, time));
+}
+
 /* ---- rows ---- */
 
 static void draw_row(const struct scene *s, const struct columns *c, int y, unsigned row)
@@ -256,7 +295,9 @@ static void draw_row(const struct scene *s, const struct columns *c, int y, unsi
     const struct model_drive *drive = &s->m->drives[row];
     struct row_look look = table_look(s, row);
     bool is_selected = row == s->ui->selected, is_stale = s->m->is_monitor_lost && is_moving(look.state);
-    char size[FIGURE_LEN];
+    char size[FIGURE_LEN], note[MODEL_TEXT_LEN];
+    if (row < UI_MAX_ROWS && s->ui->marked[row])
+        canvas_put(s->canvas, 2, y, 1, ROLE_MARK, "*");
     if (is_selected)
         canvas_put(s->canvas, 0, y, 1, ROLE_MARK, s->glyphs->cursor);
     canvas_put(s->canvas, 1, y, 1, look.role, is_stale ? "?" : s->glyphs->states[look.state]);
@@ -266,7 +307,7 @@ static void draw_row(const struct scene *s, const struct columns *c, int y, unsi
     cell(s, c, WORD, y, words, look.word);
     cell(s, c, NAME, y, words, drive->name);
     if (c->width[SIZE])
-        cell(s, c, SIZE, y, ROLE_NUM, figure_size(drive->size, s->glyphs->none, size));
+        cell(s, c, SIZE, y, ROLE_NUM, figure_size(drive->size ? drive->size : MODEL_UNKNOWN, s->glyphs->none, size));
     uint64_t whole = look.state == MODEL_SKIPPED ? 0 : drive->size;
     bar_draw(s->canvas, c->x[BAR], y, c->width[BAR], s->glyphs, drive->done, whole, look.bar);
     if (c->width[PERCENT])
@@ -279,7 +320,10 @@ static void draw_row(const struct scene *s, const struct columns *c, int y, unsi
         cell_limit(s, c, y, row, look.state);
     if (c->width[LEFT])
         cell_left(s, c, y, drive);
-    cell(s, c, NOTE, y, ROLE_TEXT, drive->note);
+    if (c->width[NOTE]) {
+        table_note(s, row, note, sizeof note);
+        cell(s, c, NOTE, y, ROLE_TEXT, note);
+    }
 }
 
 unsigned table_first(unsigned selected, unsigned n, int rows)

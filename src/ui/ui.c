@@ -2,6 +2,7 @@
 #include "ui/ui.h"
 
 #include "ui/screen.h"
+#include "ui/ui_inside.h"
 
 void ui_init(struct ui *ui, const struct glyphs *glyphs)
 {
@@ -51,8 +52,22 @@ static void tell_limits(struct ui *ui, const struct model *m)
     if (changed > 1)
         ui_say(ui, MODEL_INFO, "%u drives have a new limit", changed);
     else if (changed)
-        ui_say(ui, MODEL_INFO, "%s limit %s > %s", m->drives[last].name, limit_text(before, old_text),
-               limit_text(m->drives[last].limit, new_text));
+        ui_say(ui, MODEL_INFO, "%s limit %s > %s%s", m->drives[last].name, limit_text(before, old_text),
+               limit_text(m->drives[last].limit, new_text), ui->undo.until_ms > ui->now_ms && command_is_valid(COMMAND_UNDO, m->phase) ? "   (z undoes)" : "");
+}
+
+/* What a dialog is about: when that is over, the question is none any more. */
+static enum command_verb verb_of(enum ui_dialog dialog)
+{
+    static const enum command_verb verbs[] = {
+        [UI_DIALOG_NONE] = COMMAND_HELP,           [UI_DIALOG_LIMIT] = COMMAND_LIMIT,
+        [UI_DIALOG_DROP] = COMMAND_CANCEL,         [UI_DIALOG_CANCEL] = COMMAND_CANCEL_ALL,
+        [UI_DIALOG_PAUSE_ALL] = COMMAND_PAUSE,     [UI_DIALOG_QUIT] = COMMAND_CANCEL_ALL,
+        [UI_DIALOG_OUTPUT] = COMMAND_OUTPUT,       [UI_DIALOG_ON_ERROR] = COMMAND_RETRIES,
+        [UI_DIALOG_MONITOR] = COMMAND_ASK_MONITOR, [UI_DIALOG_FILTER] = COMMAND_FILTER,
+        [UI_DIALOG_THEME] = COMMAND_THEME,
+    };
+    return verbs[dialog];
 }
 
 void ui_tick(struct ui *ui, const struct model *m, int64_t now_ms)
@@ -62,13 +77,13 @@ void ui_tick(struct ui *ui, const struct model *m, int64_t now_ms)
     for (unsigned i = 0; i < MIN(m->n_drives, UI_MAX_ROWS); i++)
         if (m->drives[i].is_paused_by_target)
             ui->held_until_ms[i] = now_ms + UI_HELD_MS;
+    history_add(&ui->history, m, now_ms);
     tell_limits(ui, m);
-    /* A question about a run that is over is none. */
-    if (ui->dialog == UI_DIALOG_LIMIT && !command_is_valid(COMMAND_LIMIT, m->phase))
+    ui->nearby = MIN(ui->nearby, m->n_nearby ? m->n_nearby - 1 : 0);
+    if (!command_is_valid(verb_of(ui->dialog), m->phase))
         ui->dialog = UI_DIALOG_NONE;
-    if ((ui->dialog == UI_DIALOG_CANCEL || ui->dialog == UI_DIALOG_QUIT) &&
-        !command_is_valid(COMMAND_CANCEL_ALL, m->phase))
-        ui->dialog = UI_DIALOG_NONE;
+    if (ui->view == UI_VIEW_DETAIL && m->phase <= MODEL_CONNECT_FAILED)
+        ui->view = UI_VIEW_MAIN;
 }
 
 void ui_event(struct ui *ui, const struct model *m, const struct model_event *e)
@@ -77,6 +92,8 @@ void ui_event(struct ui *ui, const struct model *m, const struct model_event *e)
         ui_say(ui, MODEL_ERROR, "%s", e->text);
     else if (e->type == MODEL_EV_PHASE && m->phase == MODEL_DONE)
         ui->view = UI_VIEW_MAIN;
+    if (e->type == MODEL_EV_DRIVE && m->drives[e->drive].state != MODEL_RUN && (unsigned)e->drive < UI_MAX_ROWS)
+        ui->marked[e->drive] &= ui_row_takes(&m->drives[e->drive], COMMAND_CANCEL); /* nothing to do there any more */
     if (e->type == MODEL_EV_PHASE) /* it was about the phase before */
         ui->message[0] = '\0';
 }
@@ -86,13 +103,10 @@ bool ui_is_moving(const struct model *m)
     return m->phase != MODEL_DONE;
 }
 
-static void draw_screen(const struct scene *s)
+/* What the phase shows by itself. */
+static void draw_phase(const struct scene *s)
 {
-    if (s->ui->view == UI_VIEW_HELP)
-        screen_help(s);
-    else if (s->ui->view == UI_VIEW_LOG)
-        screen_log(s);
-    else if (s->m->phase <= MODEL_CONNECT_FAILED)
+    if (s->m->phase <= MODEL_CONNECT_FAILED)
         screen_connect(s);
     else if (s->m->phase == MODEL_PLAN)
         screen_plan(s);
@@ -102,15 +116,32 @@ static void draw_screen(const struct scene *s)
         screen_main(s);
 }
 
+static void draw_view(const struct scene *s)
+{
+    if (s->ui->view == UI_VIEW_HELP) {
+        screen_help(s);
+    } else if (s->ui->view == UI_VIEW_LOG) {
+        screen_log(s);
+    } else {
+        draw_phase(s);
+        if (s->ui->view == UI_VIEW_DETAIL)
+            screen_detail(s);
+    }
+}
+
 void ui_draw(const struct ui *ui, const struct model *m, int64_t wall_s, struct canvas *c)
 {
+    static void (*const dialogs[])(const struct scene *s) = {
+        [UI_DIALOG_LIMIT] = dialog_limit,         [UI_DIALOG_DROP] = dialog_drop,
+        [UI_DIALOG_CANCEL] = dialog_cancel,       [UI_DIALOG_PAUSE_ALL] = dialog_pause_all,
+        [UI_DIALOG_QUIT] = dialog_quit,           [UI_DIALOG_OUTPUT] = dialog_output,
+        [UI_DIALOG_ON_ERROR] = dialog_on_error,   [UI_DIALOG_MONITOR] = dialog_monitor,
+        [UI_DIALOG_THEME] = dialog_theme,
+        [UI_DIALOG_FILTER] = NULL, /* in the message line */
+    };
     struct scene scene = {.ui = ui, .m = m, .glyphs = ui->glyphs, .canvas = c, .wall_s = wall_s};
     canvas_clear(c);
-    draw_screen(&scene);
-    if (ui->dialog == UI_DIALOG_LIMIT)
-        dialog_limit(&scene);
-    else if (ui->dialog == UI_DIALOG_CANCEL)
-        dialog_cancel(&scene);
-    else if (ui->dialog == UI_DIALOG_QUIT)
-        dialog_quit(&scene);
+    draw_view(&scene);
+    if (dialogs[ui->dialog])
+        dialogs[ui->dialog](&scene);
 }

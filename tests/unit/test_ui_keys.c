@@ -2,6 +2,8 @@
 /* What keys do: to the screen, and as commands for the run. */
 #include <string.h>
 
+#include "base/units.h"
+#include "ui/screen.h"
 #include "ui_scenes.h"
 
 struct desk {
@@ -83,11 +85,10 @@ static void test_limit_relative(void)
     struct ui_action a = press(&d, UI_KEY_ENTER);
     g_assert_false(a.command.is_relative); /* to the byte what the dialog has shown */
     g_assert_cmpuint(a.command.rate, ==, command_relative_rate(120 * M, 10));
-    type(&d, "S-25%");
+    type(&d, "S-25%"); /* the backup has none yet: of what it moves at */
     a = press(&d, UI_KEY_ENTER);
     g_assert_cmpstr(a.command.target, ==, "all");
-    g_assert_true(a.command.is_relative);
-    g_assert_cmpint(a.command.percent, ==, -25);
+    g_assert_cmpuint(a.command.rate, ==, command_relative_rate(412 * M, -25));
     type(&d, "s");
     press(&d, UI_KEY_UP);
     g_assert_cmpstr(d.ui.input, ==, "130M");
@@ -96,6 +97,159 @@ static void test_limit_relative(void)
     g_assert_cmpstr(d.ui.input, ==, "110M");
     press(&d, UI_KEY_TAB);
     g_assert_cmpstr(press(&d, UI_KEY_ENTER).command.target, ==, "all");
+    model_clear(&d.m);
+}
+
+/* + and - at once, and from what they asked for last, though QEMU has not confirmed it yet; z takes all of it back. */
+static void test_nudge(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    d.ui.selected = 2;
+    g_assert_cmpuint(type(&d, "+").command.rate, ==, 130 * M);
+    g_assert_cmpuint(type(&d, "=").command.rate, ==, 140 * M);
+    g_assert_cmpuint(type(&d, "-").command.rate, ==, 130 * M);
+    struct ui_action a = type(&d, "z");
+    g_assert_cmpstr(a.command.target, ==, "scsi1");
+    g_assert_cmpuint(a.command.rate, ==, 120 * M);
+    g_assert_cmpint(type(&d, "z").does, ==, UI_NOTHING); /* once */
+    d.ui.selected = 3;                                   /* without a limit: from the rate */
+    g_assert_cmpuint(type(&d, "-").command.rate, ==, command_relative_rate(294 * M, -10));
+    d.now_ms += UI_UNDO_MS;
+    g_assert_cmpint(type(&d, "z").does, ==, UI_NOTHING);
+    d.ui.selected = 0; /* the RAM has none */
+    g_assert_cmpint(type(&d, "+").does, ==, UI_NOTHING);
+    model_clear(&d.m);
+}
+
+/* All that the key asked for: "scsi1 150M, scsi2 150M". */
+static char *all_of(struct desk *d, struct ui_action a)
+{
+    GString *text = g_string_new(NULL);
+    while (a.does == UI_COMMAND) {
+        char rate[UNITS_LEN];
+        g_string_append_printf(text, "%s%s %s", text->len ? ", " : "", a.command.target,
+                               a.command.verb == COMMAND_LIMIT ? units_format_size(a.command.rate, rate)
+                                                               : command_entry_of(a.command.verb)->word);
+        if (!ui_more(&d->ui, &d->m, &a))
+            break;
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void assert_all(struct desk *d, struct ui_action a, const char *wanted)
+{
+    g_autofree char *is = all_of(d, a);
+    g_assert_cmpstr(is, ==, wanted);
+}
+
+static void test_marks(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    type(&d, "jj jj "); /* scsi1, virtio3 */
+    assert_all(&d, type(&d, "p"), "scsi1 pause"); /* the other one is paused already */
+    type(&d, "s150M");
+    g_assert_cmpint(d.ui.scope, ==, UI_MARKED);
+    assert_all(&d, press(&d, UI_KEY_ENTER), "scsi1 150M, virtio3 150M");
+    assert_all(&d, type(&d, "z"), "scsi1 120M, virtio3 50.0M");
+    assert_all(&d, type(&d, "u"), "scsi1 0, virtio3 0");
+    press(&d, UI_KEY_ESC);
+    assert_all(&d, type(&d, "p"), "virtio3 resume"); /* no mark any more: the selected row */
+    type(&d, "a");
+    assert_all(&d, type(&d, "p"), "scsi1 pause, scsi2 pause");
+    type(&d, "a");
+    for (unsigned i = 0; i < d.m.n_drives; i++)
+        g_assert_false(d.ui.marked[i]);
+    model_clear(&d.m);
+}
+
+static void test_log(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    model_log(&d.m, MODEL_ERROR, SCENE_NOW_S, "scsi2 read error");
+    model_log(&d.m, MODEL_INFO, SCENE_NOW_S, "something else");
+    type(&d, "e"); /* the newest first */
+    g_assert_cmpint(d.ui.view, ==, UI_VIEW_LOG);
+    g_assert_cmpuint(d.ui.back, ==, 1);
+    type(&d, "E"); /* the one before, with its hint */
+    g_assert_cmpuint(d.ui.back, ==, 3);
+    type(&d, "e");
+    g_assert_cmpuint(d.ui.back, ==, 1);
+    type(&d, "e"); /* past the newest: the oldest */
+    g_assert_cmpuint(d.ui.back, ==, 3);
+    type(&d, "/SCSI2");
+    g_assert_cmpuint(log_count(&d.m, d.ui.filter), ==, 1);
+    press(&d, UI_KEY_ENTER);
+    g_assert_cmpstr(d.ui.filter, ==, "SCSI2");
+    type(&d, "/");
+    press(&d, UI_KEY_ESC);
+    g_assert_cmpuint(log_count(&d.m, d.ui.filter), ==, d.m.n_log);
+    model_clear(&d.m);
+}
+
+static void test_plan_keys(void)
+{
+    struct desk d;
+    desk_open(&d, scene_plan);
+    assert_all(&d, type(&d, " "), "vmstate exclude");
+    d.ui.selected = 4;
+    assert_all(&d, type(&d, " "), "virtio3 include");
+    struct ui_action a = type(&d, "v");
+    g_assert_cmpint(a.command.verb, ==, COMMAND_VMSTATE);
+    g_assert_false(a.command.is_on);
+    type(&d, "o");
+    press(&d, UI_KEY_CTRL_U);
+    g_assert_cmpint(press(&d, UI_KEY_ENTER).does, ==, UI_NOTHING); /* nowhere is no target */
+    type(&d, "/mnt/b k.vma");
+    a = press(&d, UI_KEY_ENTER);
+    g_assert_cmpint(a.command.verb, ==, COMMAND_OUTPUT);
+    g_assert_cmpstr(a.command.text, ==, "/mnt/b k.vma");
+    type(&d, "x");
+    g_assert_cmpuint(press(&d, UI_KEY_UP).command.number, ==, 4);
+    g_assert_true(type(&d, " ").command.is_on);
+    g_assert_cmpint(press(&d, UI_KEY_ENTER).does, ==, UI_NOTHING);
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
+    model_clear(&d.m);
+}
+
+static void scene_refused(struct model *m)
+{
+    scene_connect(m, true);
+}
+
+static void test_nearby(void)
+{
+    struct desk d;
+    desk_open(&d, scene_refused);
+    struct ui_action a = type(&d, "j\r");
+    g_assert_cmpint(a.command.verb, ==, COMMAND_CONNECT);
+    g_assert_cmpstr(a.command.text, ==, "/run/qemu/mail.qmp");
+    d.m.n_nearby = 0;
+    ui_tick(&d.ui, &d.m, d.now_ms);
+    g_assert_cmpint(type(&d, "\r").does, ==, UI_NOTHING);
+    type(&d, "o2");
+    g_assert_cmpstr(press(&d, UI_KEY_ENTER).command.text, ==, "/run/qemu/web-01.qmp2");
+    g_assert_cmpint(type(&d, "r").command.verb, ==, COMMAND_RECONNECT);
+    model_clear(&d.m);
+}
+
+static void test_themes(void)
+{
+    struct desk d;
+    g_autoptr(GArray) themes = theme_list();
+    desk_open(&d, scene_copy);
+    d.ui.themes = themes;
+    type(&d, "t");
+    struct ui_action a = type(&d, "j"); /* seen at once */
+    g_assert_cmpint(a.does, ==, UI_SHOW_THEME);
+    g_assert_cmpuint(a.theme, ==, 1);
+    a = press(&d, UI_KEY_ESC); /* and put back */
+    g_assert_cmpint(a.does, ==, UI_SHOW_THEME);
+    g_assert_cmpuint(a.theme, ==, 0);
+    type(&d, "tj");
+    g_assert_cmpint(press(&d, UI_KEY_ENTER).does, ==, UI_NOTHING);
     model_clear(&d.m);
 }
 
@@ -122,7 +276,10 @@ static void test_pause(void)
     g_assert_cmpstr(a.command.target, ==, "scsi2");
     d.ui.selected = 4;
     g_assert_cmpint(type(&d, "p").command.verb, ==, COMMAND_RESUME);
-    g_assert_cmpint(type(&d, "P").command.verb, ==, COMMAND_PAUSE); /* mixed: all of them stop first */
+    g_assert_cmpint(type(&d, "P").does, ==, UI_NOTHING); /* mixed: all of them stop first, but it asks */
+    g_assert_cmpint(press(&d, UI_KEY_ENTER).does, ==, UI_NOTHING);
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
+    g_assert_cmpint(type(&d, "PP").command.verb, ==, COMMAND_PAUSE);
     for (unsigned i = 0; i < d.m.n_drives; i++)
         d.m.drives[i].is_paused_by_operator = true;
     a = type(&d, "P");
@@ -244,7 +401,6 @@ static void test_views(void)
     g_assert_cmpuint(d.ui.back, ==, 2);
     press(&d, UI_KEY_ESC);
     g_assert_cmpint(d.ui.view, ==, UI_VIEW_MAIN);
-    g_assert_cmpint(type(&d, "t").does, ==, UI_NEXT_THEME);
     g_assert_cmpint(press(&d, UI_KEY_CTRL_L).does, ==, UI_REDRAW);
     model_clear(&d.m);
 }
@@ -280,10 +436,10 @@ static void test_events(void)
     g_assert_nonnull(strstr(d.ui.message, "asked"));
     d.m.drives[2].limit = 200 * M; /* QEMU has confirmed */
     ui_tick(&d.ui, &d.m, d.now_ms);
-    g_assert_cmpstr(d.ui.message, ==, "scsi1 limit 120M/s > 200M/s");
+    g_assert_cmpstr(d.ui.message, ==, "scsi1 limit 120M/s > 200M/s   (z undoes)");
     d.m.drives[2].limit = 0;
     ui_tick(&d.ui, &d.m, d.now_ms);
-    g_assert_cmpstr(d.ui.message, ==, "scsi1 limit 200M/s > none");
+    g_assert_cmpstr(d.ui.message, ==, "scsi1 limit 200M/s > none   (z undoes)");
     d.m.drives[2].limit = d.m.drives[3].limit = 50 * M;
     ui_tick(&d.ui, &d.m, d.now_ms);
     g_assert_cmpstr(d.ui.message, ==, "2 drives have a new limit");
@@ -324,6 +480,12 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/keys/move", test_move);
     g_test_add_func("/ui/keys/limit", test_limit);
     g_test_add_func("/ui/keys/limit-relative", test_limit_relative);
+    g_test_add_func("/ui/keys/nudge", test_nudge);
+    g_test_add_func("/ui/keys/marks", test_marks);
+    g_test_add_func("/ui/keys/log", test_log);
+    g_test_add_func("/ui/keys/plan", test_plan_keys);
+    g_test_add_func("/ui/keys/nearby", test_nearby);
+    g_test_add_func("/ui/keys/themes", test_themes);
     g_test_add_func("/ui/keys/unlimit", test_unlimit);
     g_test_add_func("/ui/keys/pause", test_pause);
     g_test_add_func("/ui/keys/cancel-wants-the-name", test_cancel_wants_the_name);

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * Every screen as a text file in tests/screens/. After a wanted change look at each difference, then
- * GENERATE=1 build/dev/tests/test_ui_screens writes them anew.
- */
+/* Every screen and dialog as text, and all of them at every size. Those with colours are in test_ui_matrix.c. */
 #include <string.h>
 
+#include "ui_golden.h"
 #include "ui_scenes.h"
 
 static char *drawn(const struct ui *ui, const struct model *m, int width, int height)
@@ -16,159 +14,158 @@ static char *drawn(const struct ui *ui, const struct model *m, int width, int he
     return text;
 }
 
-static void assert_screen(const struct ui *ui, const struct model *m, const char *name, int width, int height)
-{
-    g_autofree char *file = g_strdup_printf("%s-%dx%d-%s.txt", name, width, height, ui->glyphs->name);
-    g_autofree char *path = g_build_filename(TEST_DATA, "screens", file, NULL);
-    g_autofree char *is = drawn(ui, m, width, height), *wanted = NULL;
-    if (g_getenv("GENERATE")) {
-        g_assert_true(g_file_set_contents(path, is, -1, NULL));
-        return;
-    }
-    g_assert_true(g_file_get_contents(path, &wanted, NULL, NULL));
-    if (!g_str_equal(is, wanted))
-        g_error("%s is no longer what is drawn:\n%s", file, is);
-}
-
-/* A screen in the sizes and glyphs that are kept; row: the selected one. */
-static void assert_sizes(const struct model *m, const char *name, unsigned row, bool is_main)
-{
-    static const struct {
-        int width, height;
-    } sizes[] = {{80, 24}, {120, 36}, {40, 12}, {48, 14}, {20, 3}, {200, 60}};
-    static const char *const sets[] = {"unicode", "ascii", "blocks"};
-    struct ui ui;
-    for (unsigned g = 0; g < (is_main ? 3 : 2); g++) {
-        ui_init(&ui, glyphs_find(sets[g]));
-        ui.selected = row;
-        for (unsigned i = 0; i < (is_main ? G_N_ELEMENTS(sizes) : 1); i++)
-            if (g < 2 || i == 0)
-                assert_screen(&ui, m, name, sizes[i].width, sizes[i].height);
-    }
-}
-
-static void test_main(void)
-{
-    struct model m;
-    scene_copy(&m);
-    assert_sizes(&m, "main", 2, true);
-    model_clear(&m);
-}
-
-static void test_main_trouble(void)
-{
-    struct model m;
-    scene_copy(&m);
-    m.is_monitor_lost = true;
-    m.data_age_ms = 12000;
-    assert_sizes(&m, "main-lost", 2, false);
-    m.is_monitor_lost = false;
-    m.is_target_full = true;
-    m.free_bytes = 0;
-    m.need_bytes = 12 * G;
-    m.drives[2].is_paused_by_target = true;
-    assert_sizes(&m, "main-full", 2, false);
-    model_clear(&m);
-}
-
-static void test_connect(void)
-{
-    struct model m;
-    scene_connect(&m, false);
-    assert_sizes(&m, "connect", 0, false);
-    model_clear(&m);
-    scene_connect(&m, true);
-    assert_sizes(&m, "connect-failed", 0, false);
-    model_clear(&m);
-}
-
-static void test_plan(void)
-{
-    struct model m;
-    scene_plan(&m);
-    assert_sizes(&m, "plan", 2, false);
-    model_clear(&m);
-}
-
-static void test_finished(void)
-{
-    struct model m;
-    scene_finished(&m, true);
-    assert_sizes(&m, "finished", 0, false);
-    model_clear(&m);
-    scene_finished(&m, false);
-    assert_sizes(&m, "finished-incomplete", 5, false);
-    model_clear(&m);
-    scene_copy(&m); /* no archive: no row is saved, however far it came */
-    m.phase = MODEL_DONE;
-    m.exit_status = 4;
-    model_set(m.outcome, "backup cancelled by operator; the guest goes on as before");
-    assert_sizes(&m, "finished-cancelled", 0, false);
-    model_clear(&m);
-}
-
 static void type(struct ui *ui, const struct model *m, const char *keys)
 {
     for (; *keys; keys++)
         ui_key(ui, (uint32_t)*keys, m, ui->now_ms + UI_DIALOG_DEAF_MS);
 }
 
-static void test_overlays(void)
+/* In both sets of signs. keys: typed first. */
+static void assert_keys(void (*scene)(struct model *), const char *name, unsigned row, const char *keys, int width, int height)
 {
-    static const struct {
-        const char *name, *keys;
-        int width, height;
-    } shots[] = {
-        {"help", "?", 80, 24},         {"help", "?", 40, 12},
-        {"log", "l", 80, 24},          {"limit", "s150M", 80, 24},
-        {"limit-bad", "s15o", 80, 24}, {"limit-all", "S+10%", 80, 24},
-        {"limit", "s150M", 40, 12},    {"limit-bad", "s15o", 20, 3},
-        {"cancel", "Cweb-0", 80, 24},  {"cancel-sure", "Cweb-01", 80, 24},
-        {"cancel", "Cweb-0", 40, 12},  {"cancel", "Cweb-0", 20, 3},
-        {"quit", "q", 80, 24},         {"quit", "q", 20, 3},
-        {"unknown-key", "X", 80, 24},
-    };
     static const char *const sets[] = {"unicode", "ascii"};
-    for (unsigned i = 0; i < G_N_ELEMENTS(shots) * 2; i++) {
+    g_autoptr(GString) out = g_string_new(NULL);
+    for (unsigned g = 0; g < G_N_ELEMENTS(sets); g++) {
         struct model m;
-        struct ui ui;
-        scene_copy(&m);
-        ui_init(&ui, glyphs_find(sets[i % 2]));
-        ui.selected = 2;
-        type(&ui, &m, shots[i / 2].keys);
-        assert_screen(&ui, &m, shots[i / 2].name, shots[i / 2].width, shots[i / 2].height);
+        struct ui *ui = g_new(struct ui, 1);
+        scene(&m);
+        ui_init(ui, glyphs_find(sets[g]));
+        ui->themes = theme_list();
+        ui_tick(ui, &m, 0);
+        ui->selected = row;
+        type(ui, &m, keys);
+        g_autofree char *is = drawn(ui, &m, width, height);
+        g_string_append_printf(out, "=== %s\n%s", sets[g], is);
+        g_array_unref((GArray *)ui->themes);
+        g_free(ui);
         model_clear(&m);
     }
+    golden_check(name, width, height, out->str);
+}
+
+static void assert_at_80(void (*scene)(struct model *), const char *name, unsigned row, const char *keys)
+{
+    assert_keys(scene, name, row, keys, 80, 24);
+}
+
+/* ---- the screens ---- */
+
+static void lost(struct model *m)
+{
+    scene_copy(m);
+    m->is_monitor_lost = true;
+    m->data_age_ms = 12000;
+}
+static void full(struct model *m)
+{
+    scene_copy(m);
+    m->is_target_full = true;
+    m->free_bytes = 0;
+    m->need_bytes = 12 * G;
+    m->drives[2].is_paused_by_target = true;
+}
+static void stuck(struct model *m)
+{
+    scene_copy(m);
+    m->sink_stuck_ms = 14000;
+    m->no_buffers_ms = 4000;
+    m->buffers_used = m->buffers_total;
+    m->spool_used = m->spool_size / 100 * 97;
+}
+static void suffering(struct model *m)
+{
+    scene_copy(m);
+    m->impact = (struct model_impact){1400000, 900, 2100000, 17, true, 40 * M, 93000};
+    m->drives[3].is_paused_by_target = false;
+    m->drives[3].is_slowed = true;
+}
+static void retrying(struct model *m)
+{
+    scene_copy(m);
+    m->drives[5].state = MODEL_RETRY;
+    m->drives[5].retries = 1;
+    m->drives[5].retry_in_ms = 24000;
+    m->drives[1].is_instant_own = true;
+    m->drives[1].instant_us = scene_time(11, 36, 2) * G_USEC_PER_SEC;
+    m->global_limit = 450 * M;
+    for (unsigned i = 2; i < 5; i++)
+        m->drives[i].is_limit_shared = true;
+}
+static void connecting(struct model *m)
+{
+    scene_connect(m, false);
+}
+static void refused(struct model *m)
+{
+    scene_connect(m, true);
+}
+static void incomplete(struct model *m)
+{
+    scene_finished(m, false);
+    m->drives[1].is_instant_own = true;
+    m->drives[1].instant_us = scene_time(11, 36, 2) * G_USEC_PER_SEC;
+}
+static void cancelled(struct model *m) /* no archive: no row is saved, however far it came */
+{
+    scene_copy(m);
+    m->phase = MODEL_DONE;
+    m->exit_status = 4;
+    model_set(m->outcome, "backup cancelled by operator; the guest goes on as before");
+}
+
+static void test_main(void)
+{
+    assert_keys(scene_copy, "main", 2, "", 20, 3);
+    assert_at_80(lost, "main-lost", 2, "");
+    assert_at_80(full, "main-full", 2, "");
+    assert_at_80(stuck, "main-stuck", 2, "");
+    assert_at_80(suffering, "main-suffering", 3, "");
+    assert_at_80(retrying, "main-retry", 5, "");
+    assert_at_80(scene_copy, "main-marked", 2, " jj ");
+    assert_at_80(scene_copy, "main-unknown-key", 2, "X");
+}
+
+static void test_phases(void)
+{
+    assert_at_80(connecting, "connect", 0, "");
+    assert_at_80(refused, "connect-failed", 0, "j");
+    assert_at_80(refused, "connect-other", 0, "o");
+    assert_at_80(scene_plan, "plan", 2, "");
+    assert_keys(scene_plan, "plan", 2, "", 40, 12);
+    assert_keys(scene_plan, "plan", 2, "", 120, 36);
+    assert_at_80(scene_plan, "plan-output", 2, "o");
+    assert_at_80(scene_plan, "plan-on-error", 2, "x");
+    assert_at_80(incomplete, "finished-incomplete", 5, "");
+    assert_at_80(cancelled, "finished-cancelled", 0, "");
+}
+
+static void test_overlays(void)
+{
+    assert_at_80(scene_copy, "error-card", 5, "\r");
+    assert_at_80(retrying, "error-retry", 5, "\r");
+    assert_keys(scene_copy, "error-card", 5, "\r", 40, 12);
+    assert_at_80(scene_copy, "help", 2, "?");
+    assert_at_80(scene_plan, "help-plan", 2, "?");
+    assert_keys(scene_copy, "help", 2, "?", 40, 12);
+    assert_at_80(scene_copy, "log", 2, "l");
+    assert_at_80(scene_copy, "log-filter", 2, "/scsi");
+    assert_at_80(scene_copy, "log-error", 2, "e");
+    assert_at_80(scene_copy, "limit-bad", 2, "s15o");
+    assert_at_80(scene_copy, "limit-sooner", 2, "s+50%");
+    assert_at_80(scene_copy, "limit-all", 2, "S-50%");
+    assert_keys(scene_copy, "limit-bad", 2, "s15o", 20, 3);
+    assert_at_80(scene_copy, "drop", 2, "c");
+    assert_at_80(scene_copy, "pause-all", 2, "P");
+    assert_at_80(scene_copy, "cancel", 2, "Cweb-0");
+    assert_at_80(scene_copy, "cancel-sure", 2, "Cweb-01");
+    assert_keys(scene_copy, "cancel", 2, "Cweb-0", 40, 12);
+    assert_keys(scene_copy, "cancel", 2, "Cweb-0", 20, 3);
+    assert_at_80(scene_copy, "quit", 2, "q");
+    assert_keys(scene_copy, "quit", 2, "q", 20, 3);
+    assert_at_80(scene_copy, "theme", 2, "t");
 }
 
 /* ---- every size ---- */
-
-static void open_help(struct ui *ui, const struct model *m)
-{
-    type(ui, m, "?");
-}
-static void open_log(struct ui *ui, const struct model *m)
-{
-    type(ui, m, "l");
-}
-static void open_limit(struct ui *ui, const struct model *m)
-{
-    type(ui, m, "s1.5x");
-}
-static void open_cancel(struct ui *ui, const struct model *m)
-{
-    type(ui, m, "Cweb-01");
-}
-static void open_quit(struct ui *ui, const struct model *m)
-{
-    type(ui, m, "q");
-}
-static void open_none(struct ui *ui, const struct model *m)
-{
-    type(ui, m, "X");
-}
-static void (*const overlays[])(struct ui *, const struct model *) = {open_none,  open_help,   open_log,
-                                                                      open_limit, open_cancel, open_quit};
 
 /* Each line within the width, and as many as there are. */
 static void assert_fits(const char *text, int width, int height)
@@ -196,47 +193,63 @@ static void assert_essentials(const char *text, const struct ui *ui, const struc
         g_error("%dx%d: no selected row or no message:\n%s", width, height, text);
 }
 
+static void crowd(struct model *m)
+{
+    scene_copy(m);
+    for (int i = 0; i < 40; i++) /* more rows than lines, long and wide names */
+        scene_drive(m, i % 2 ? "数据磁盘-with-a-very-long-name-indeed" : "d", UINT64_MAX / 64, (uint64_t)i,
+                    MODEL_RUN, 1);
+}
+
+/* Dense where the layout changes, with gaps where it only grows; from one scene to the next the gaps move. */
+static void draw_all_sizes(const struct ui *ui, const struct model *m, unsigned turn, bool is_plain)
+{
+    for (int width = 1; width <= 130; width += is_plain || width < 50 ? 1 : 3)
+        for (int height = 1 + (int)(turn % 2); height <= 45; height += is_plain || height < 24 ? 1 : 2) {
+            g_autofree char *text = drawn(ui, m, width, height);
+            assert_fits(text, width, height);
+            if (is_plain && m->n_drives)
+                assert_essentials(text, ui, m, width, height);
+            for (const char *at = text; ui->glyphs->is_ascii && *at; at++)
+                g_assert_cmpint(*at & 0x80, ==, 0);
+        }
+}
+
 static void test_all_sizes(void)
 {
-    struct model scenes[5];
-    scene_copy(&scenes[0]);
-    scene_plan(&scenes[1]);
-    scene_connect(&scenes[2], true);
-    scene_finished(&scenes[3], false);
-    scene_copy(&scenes[4]);
-    for (int i = 0; i < 40; i++) /* more rows than lines, long and wide names */
-        scene_drive(&scenes[4], i % 2 ? "数据磁盘-with-a-very-long-name-indeed" : "d", UINT64_MAX / 64, i,
-                    MODEL_RUN, 1);
-    struct ui ui;
-    for (unsigned o = 0; o < G_N_ELEMENTS(overlays) * 5; o++) {
-        const struct model *m = &scenes[o % 5];
-        ui_init(&ui, glyphs_find(o % 2 ? "unicode" : "ascii"));
-        ui_tick(&ui, m, 0);
-        ui.selected = m->n_drives / 2;
-        overlays[o / 5](&ui, m);
-        for (int width = 1; width <= 130; width += o == 0 ? 1 : 3)
-            for (int height = 1; height <= 45; height += o && height > 16 ? 4 : 1) {
-                g_autofree char *text = drawn(&ui, m, width, height);
-                assert_fits(text, width, height);
-                if (o < 5 && m->n_drives)
-                    assert_essentials(text, &ui, m, width, height);
-                if (ui.glyphs->is_ascii)
-                    for (const char *at = text; *at; at++)
-                        g_assert_cmpint(*at & 0x80, ==, 0);
-            }
-    }
+    static void (*const scenes[])(struct model *) = {scene_copy, scene_plan, refused, incomplete, crowd, suffering};
+    static const char *const keys[] = {"X", "?", "l", "/x", "e", "\r", "s1.5x", "S+10%", "c", "P", "Cweb-01", "q", "o", "x", "t", "v"};
+    struct ui *ui = g_new(struct ui, 1);
+    GArray *themes = theme_list();
+    unsigned turn = 0;
     for (unsigned i = 0; i < G_N_ELEMENTS(scenes); i++)
-        model_clear(&scenes[i]);
+        for (unsigned k = 0; k < G_N_ELEMENTS(keys); k++, turn++) {
+            struct model m;
+            scenes[i](&m);
+            ui_init(ui, glyphs_find(turn % 3 ? turn % 3 == 1 ? "unicode" : "blocks" : "ascii"));
+            ui->themes = themes;
+            if (m.phase == MODEL_COPY)
+                scene_watch(ui, &m);
+            ui->selected = m.n_drives / 2;
+            type(ui, &m, keys[k]);
+            if (k == 0 || turn % 4 == 0 || k == 5 || k == 15)
+                draw_all_sizes(ui, &m, turn, k == 0);
+            else
+                for (int size = 1; size < 45; size++) {
+                    g_autofree char *text = drawn(ui, &m, size * 3 - (int)(turn % 3), size);
+                    assert_fits(text, size * 3 - (int)(turn % 3), size);
+                }
+            model_clear(&m);
+        }
+    g_array_unref(themes);
+    g_free(ui);
 }
 
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ui/screens/main", test_main);
-    g_test_add_func("/ui/screens/main-trouble", test_main_trouble);
-    g_test_add_func("/ui/screens/connect", test_connect);
-    g_test_add_func("/ui/screens/plan", test_plan);
-    g_test_add_func("/ui/screens/finished", test_finished);
+    g_test_add_func("/ui/screens/phases", test_phases);
     g_test_add_func("/ui/screens/overlays", test_overlays);
     g_test_add_func("/ui/screens/all-sizes", test_all_sizes);
     return g_test_run();

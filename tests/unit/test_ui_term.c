@@ -12,94 +12,7 @@
 #include <vterm.h>
 
 #include "ui/keymap.h"
-#include "ui/term.h"
-#include "ui_scenes.h"
-
-struct rig {
-    int ours, theirs; /* ends of the "terminal" */
-    struct term_screen *term;
-    struct canvas *canvas;
-    struct ui ui;
-    VTerm *vterm;
-};
-
-static struct rig rig_open(int width, int height, const char *glyphs, const char *type, bool is_mono)
-{
-    struct rig r = {0};
-    int pair[2];
-    g_autoptr(GError) error = NULL;
-    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), ==, 0);
-    r.ours = pair[0];
-    r.theirs = pair[1];
-    struct term_options options = {
-        .fd = r.ours, .type = type, .width = width, .height = height, .is_mono = is_mono};
-    r.term = term_new(&options, &error);
-    g_assert_no_error(error);
-    struct theme theme;
-    theme_load_builtin(&theme);
-    term_theme(r.term, &theme);
-    ui_init(&r.ui, glyphs_find(glyphs));
-    r.canvas = canvas_new(width, height, r.ui.glyphs->is_ascii);
-    r.vterm = vterm_new(height, width);
-    vterm_set_utf8(r.vterm, !r.ui.glyphs->is_ascii);
-    vterm_screen_enable_altscreen(vterm_obtain_screen(r.vterm), 1);
-    vterm_screen_reset(vterm_obtain_screen(r.vterm), 1);
-    return r;
-}
-
-static void rig_close(struct rig *r)
-{
-    term_free(r->term);
-    canvas_free(r->canvas);
-    vterm_free(r->vterm);
-    close(r->ours);
-    close(r->theirs);
-}
-
-/* Everything the terminal was sent, shown by libvterm. Returns the bytes. */
-static size_t receive(struct rig *r)
-{
-    char bytes[4096];
-    ssize_t n;
-    size_t total = 0;
-    while ((n = read(r->theirs, bytes, sizeof bytes)) > 0) {
-        vterm_input_write(r->vterm, bytes, (size_t)n);
-        total += (size_t)n;
-    }
-    return total;
-}
-
-static size_t frame(struct rig *r, const struct model *m, int64_t wall_s)
-{
-    size_t total = 0;
-    ui_draw(&r->ui, m, wall_s, r->canvas);
-    g_assert_true(term_draw(r->term, r->canvas));
-    bool is_done;
-    do {
-        is_done = term_pump(r->term);
-        total += receive(r);
-    } while (!is_done);
-    return total;
-}
-
-/* What the terminal shows, as canvas_dump() writes it. */
-static char *shown(struct rig *r)
-{
-    VTermScreen *screen = vterm_obtain_screen(r->vterm);
-    GString *out = g_string_new(NULL);
-    for (int y = 0; y < r->canvas->height; y++) {
-        for (VTermPos at = {.row = y, .col = 0}; at.col < r->canvas->width;) {
-            VTermScreenCell cell;
-            vterm_screen_get_cell(screen, at, &cell);
-            g_string_append_unichar(out, cell.chars[0] ? cell.chars[0] : ' ');
-            at.col += MAX(cell.width, 1);
-        }
-        while (out->len && out->str[out->len - 1] == ' ')
-            g_string_truncate(out, out->len - 1);
-        g_string_append_c(out, '\n');
-    }
-    return g_string_free(out, FALSE);
-}
+#include "ui_rig.h"
 
 static void assert_shown(struct rig *r)
 {
@@ -139,8 +52,8 @@ static void advance(struct model *m, unsigned tick)
     m->data_age_ms = 100 + tick * 137 % 800;
     m->elapsed_ms += 500;
     m->done += 200 * M;
-    m->in_rate += (tick % 5) * M;
-    m->out_rate -= (tick % 3) * M;
+    m->in_rate = (412 + tick * 37 % 50) * M;
+    m->out_rate = (123 + tick * 17 % 15) * M;
     m->written += 60 * M;
     for (unsigned i = 0; i < m->n_drives; i++) {
         struct model_drive *d = &m->drives[i];
@@ -157,14 +70,17 @@ static void assert_budget(int width, int height, size_t first_max, size_t tick_m
     struct model m;
     scene_copy(&m);
     struct rig r = rig_open(width, height, "unicode", "xterm-256color", false);
+    scene_watch(&r.ui, &m);
     size_t first = frame(&r, &m, SCENE_NOW_S);
     g_assert_cmpuint(first, >, 100);
     g_assert_cmpuint(first, <=, first_max);
     g_assert_cmpuint(frame(&r, &m, SCENE_NOW_S), ==, 0); /* nothing new: nothing sent */
     for (unsigned tick = 1; tick < 20; tick++) {
         advance(&m, tick);
+        ui_tick(&r.ui, &m, 180000 + (int64_t)tick * 500); /* the graph moves on once a second */
         size_t sent = frame(&r, &m, SCENE_NOW_S + tick / 2);
         g_assert_cmpuint(sent, >, 0);
+        g_test_message("%dx%d: %zu bytes", width, height, sent);
         g_assert_cmpuint(sent, <=, tick_max);
     }
     rig_close(&r);

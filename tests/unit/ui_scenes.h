@@ -54,9 +54,37 @@ static inline void scene_log(struct model *m)
     model_log(m, MODEL_INFO, scene_time(11, 30, 38), "vmstate saved 4.0G in 72 s, guest stopped 38ms");
     model_log(m, MODEL_INFO, scene_time(11, 41, 20), "scsi1 limit 200M > 120M (operator)");
     model_log(m, MODEL_ERROR, scene_time(11, 41, 58), "virtio4 read error at 13.2G: Input/output error");
-    model_log(m, MODEL_HINT, scene_time(11, 41, 58), "it is tried again in 24 s; look at the host's dmesg");
+    model_log(m, MODEL_HINT, scene_time(11, 41, 58), "look at the host's dmesg; then r retries, c drops it");
     model_log(m, MODEL_WARNING, scene_time(11, 42, 3),
               "target takes 123M/s, less than comes in; drives wait for it");
+}
+
+/* Copied up to 61 %, with a stretch of zeros and what the guest overwrote further on. */
+static inline void scene_map(struct model_drive *d)
+{
+    for (unsigned i = 0; i < MODEL_MAP_CELLS; i++) {
+        d->map_held[i] = i < 156 ? 255 : i == 156 ? 100 : i % 40 == 0 ? 9 : 0;
+        d->map_zero[i] = i >= 70 && i < 100 ? 255 : 0;
+    }
+}
+
+/* Three minutes of it, as the screen would have seen them. */
+static inline void scene_watch(struct ui *ui, struct model *m)
+{
+    static const unsigned in[] = {380, 395, 410, 420, 412, 300, 120, 60, 90, 260, 390, 430, 445, 440, 420, 405};
+    uint64_t in_rate = m->in_rate, out_rate = m->out_rate, write_us = m->impact.write_us;
+    for (unsigned s = 0; s < 180; s++) {
+        m->in_rate = (in[s / 6 % 16] + s * 7 % 23) * M;
+        m->out_rate = m->in_rate * 3 / 10;
+        m->impact.write_us = 1500 + s * 131 % 900;
+        m->drives[2].rate = (100 + s * 13 % 24) * M;
+        ui_tick(ui, m, 1000 * (int64_t)s);
+    }
+    m->in_rate = in_rate;
+    m->out_rate = out_rate;
+    m->impact.write_us = write_us;
+    m->drives[2].rate = 118 * M;
+    ui_tick(ui, m, 180000);
 }
 
 /* In the middle of a copy: every state a row can have. */
@@ -76,23 +104,40 @@ static inline void scene_copy(struct model *m)
     m->spool_used = 150 * M;
     m->pause_ms = 38;
     m->bottleneck = MODEL_BY_SINK;
+    m->buffers_total = 768;
+    m->buffers_used = 630;
+    m->impact = (struct model_impact){.write_us = 1800, .base_us = 900, .p99_us = 7000};
     struct model_drive *d = scene_drive(m, "vmstate", 4 * G, 4 * G, MODEL_OK, 0);
     d->is_vmstate = true;
     d->elapsed_ms = 72000;
     d = scene_drive(m, "scsi0", 32 * G, 32 * G, MODEL_OK, 0);
     d->elapsed_ms = 290000;
     d = scene_drive(m, "scsi1", 64 * G, 39 * G + 307 * M, MODEL_RUN, 118 * M);
-    d->limit = 120 * M;
+    d->limit = d->limit_wanted = 120 * M;
     d->is_limit_binding = true;
+    d->average = 101 * M;
     d->peak = 203 * M;
+    d->elapsed_ms = 399000;
+    d->filter_bytes = 1229 * M;
+    d->filter_rate = 3 * M;
+    scene_map(d);
     d = scene_drive(m, "scsi2", 128 * G, 39 * G + 40 * M, MODEL_RUN, 294 * M);
     d->is_paused_by_target = true;
     d = scene_drive(m, "virtio3", 256 * G, 5 * G + 400 * M, MODEL_PAUSE, 0);
     d->is_paused_by_operator = true;
-    d->limit = 50 * M;
+    d->limit = d->limit_wanted = 50 * M;
     model_set(d->note, "by you 11:40");
     d = scene_drive(m, "virtio4", 28 * G, 13 * G + 200 * M, MODEL_FAIL, 0);
+    d->may_retry = d->keeps_instant = true;
+    d->retries = 3;
     model_set(d->note, "read error (EIO)");
+    model_set(d->error, "read error at 13.2G of drive virtio4: Input/output error");
+    model_set(d->hint, "the host could not read it: look at dmesg there; then r retries");
+    for (unsigned i = 0; i < m->n_drives; i++) {
+        m->drives[i].instant_us = scene_time(11, 29, 27) * G_USEC_PER_SEC;
+        model_set(m->drives[i].node, "drive-%s", m->drives[i].name);
+        model_set(m->drives[i].format, "qcow2");
+    }
     scene_drive(m, "efidisk0", 64 * M, 0, MODEL_WAIT, 0);
     m->zero = m->done / 100 * 37;
     scene_log(m);
@@ -115,14 +160,16 @@ static inline void scene_plan(struct model *m)
     scene_guest(m);
     m->phase = MODEL_PLAN;
     m->free_bytes = 1239 * G;
-    m->need_bytes = 228 * G;
+    m->need_bytes = 167 * G;
+    m->retries = 3;
+    m->wants_vmstate = true;
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
         struct model_drive *d = scene_drive(m, rows[i].name, rows[i].size, 0, MODEL_WAIT, 0);
         d->used = rows[i].used;
         d->is_vmstate = i == 0;
         d->is_included = i != 4 && i != 5;
         d->state = i == 5 ? MODEL_SKIPPED : MODEL_WAIT;
-        d->limit = i == 2 ? 120 * M : 0;
+        d->limit = d->limit_wanted = i == 2 ? 120 * M : 0;
         model_set(d->format, "%s", rows[i].format);
         model_set(d->note, "%s", rows[i].note);
         if (!d->is_included)
@@ -164,6 +211,13 @@ static inline void scene_connect(struct model *m, bool has_failed)
                          "-qmp unix:/run/qemu/web-01.qmp,server=on,wait=off");
     m->retry_in_ms = 3000;
     m->attempt = 4;
+    m->n_nearby = 2;
+    model_set(m->nearby[0].address, "/run/qemu/db-02.qmp");
+    model_set(m->nearby[0].guest, "db-02");
+    model_set(m->nearby[0].qemu, "8.2.2");
+    model_set(m->nearby[1].address, "/run/qemu/mail.qmp");
+    model_set(m->nearby[1].guest, "mail");
+    model_set(m->nearby[1].qemu, "7.2.9");
     model_log(m, MODEL_ERROR, scene_time(11, 42, 5), "connect /run/qemu/web-01.qmp: Connection refused");
 }
 
@@ -175,6 +229,9 @@ static inline void scene_finished(struct model *m, bool is_complete)
     m->done = m->total;
     m->zero = m->total / 100 * 37;
     m->archive_bytes = 141 * G + 300 * M;
+    m->bottleneck_ms[MODEL_BY_SINK] = 1320000;
+    m->bottleneck_ms[MODEL_BY_LIMIT] = 335000;
+    m->bottleneck_ms[MODEL_BY_SOURCE] = 204000;
     for (unsigned i = 0; i < m->n_drives; i++) {
         struct model_drive *d = &m->drives[i];
         if (d->state == MODEL_FAIL && !is_complete) {

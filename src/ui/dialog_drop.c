@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Taking a drive out of the archive: what is lost by it, and what is not. Enter keeps it. */
+#include "ui/dialog.h"
+#include "ui/ui_inside.h"
+
+static void say_loss(struct dialog *d, const struct scene *s, const struct model_drive *row)
+{
+    char done[FIGURE_LEN], size[FIGURE_LEN], time[FIGURE_LEN];
+    const char *none = s->glyphs->none;
+    if (row)
+        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "%s of %s already copied (%s of work) is dropped.",
+                    figure_size(row->done, none, done), figure_size(row->size, none, size),
+                    units_format_ms(row->elapsed_ms, time));
+    dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "The archive goes on WITHOUT it; a restore will lack it.");
+    dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "The other drives go on. The guest is not touched.");
+}
+
+void dialog_drop(const struct scene *s)
+{
+    unsigned n = ui_marked(s->ui, s->m);
+    bool is_one = s->ui->scope == UI_THIS;
+    const struct model_drive *row = is_one ? model_find_drive(s->m, s->ui->target) : NULL;
+    g_autofree char *title =
+        is_one ? g_strdup_printf("cancel %s?", s->ui->target) : g_strdup_printf("cancel %u marked drives?", n);
+    struct dialog d = dialog_begin(title);
+    say_loss(&d, s, row);
+    dialog_gap(&d);
+    dialog_line(&d, DIALOG_NEEDED, ROLE_BUTTON_FOCUS, "[ Keep running ]  Enter, Esc");
+    dialog_line(&d, DIALOG_NEEDED, ROLE_BUTTON, "[ Cancel it    ]  c");
+    dialog_end(&d, s, s->canvas->width >= 40 ? "Enter, Esc keep   c cancels" : "Esc keeps  c cancels");
+}
+
+void dialog_pause_all(const struct scene *s)
+{
+    unsigned n;
+    ui_is_any_moving(s->m, &n);
+    struct dialog d = dialog_begin("pause all drives?");
+    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "%u drives stand still until P is pressed again.", n);
+    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "What the guest overwrites meanwhile is still copied first.");
+    dialog_gap(&d);
+    dialog_line(&d, DIALOG_NEEDED, ROLE_BUTTON_FOCUS, "[ Go on     ]  Enter, Esc");
+    dialog_line(&d, DIALOG_NEEDED, ROLE_BUTTON, "[ Pause all ]  P");
+    dialog_end(&d, s, s->canvas->width >= 40 ? "Enter, Esc go on   P pauses all" : "Esc go on  P pauses");
+}

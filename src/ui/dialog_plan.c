@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the plan is changed by: where the archive goes, what happens on an error; and which monitor is asked. */
+#include "ui/dialog.h"
+
+static int input_width(const struct scene *s)
+{
+    return s->canvas->width >= DIALOG_WIDTH ? DIALOG_WIDTH - 10 : MAX(s->canvas->width - 8, 4);
+}
+
+void dialog_output(const struct scene *s)
+{
+    struct dialog d = dialog_begin("where does the archive go?");
+    dialog_input(&d, "", s->ui->input, input_width(s), "", true);
+    dialog_gap(&d);
+    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "FILE.vma      a file");
+    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "FILE.vma.zst  a file, compressed");
+    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "|COMMAND      into a command");
+    dialog_end(&d, s, s->canvas->width >= 40 ? "Enter take it   Esc leave it as it is" : "Enter  Esc");
+}
+
+void dialog_monitor(const struct scene *s)
+{
+    struct dialog d = dialog_begin("which monitor?");
+    dialog_input(&d, "", s->ui->input, input_width(s), "", true);
+    dialog_gap(&d);
+    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "A QMP UNIX socket, or host:port on this machine.");
+    dialog_end(&d, s, s->canvas->width >= 40 ? "Enter connect   Esc stay with this one" : "Enter  Esc");
+}
+
+void dialog_on_error(const struct scene *s)
+{
+    const struct model *m = s->m;
+    struct dialog d = dialog_begin("when a drive fails");
+    dialog_line(&d, DIALOG_NEEDED, ROLE_DIALOG, "retry by itself     %u times   Up Down", m->retries);
+    dialog_line(&d, DIALOG_NEEDED, ROLE_DIALOG, "then                (%s) go on without it     Space",
+                m->is_strict ? " " : "o");
+    dialog_line(&d, DIALOG_NEEDED, ROLE_DIALOG, "                    (%s) fail the whole backup",
+                m->is_strict ? "o" : " ");
+    dialog_gap(&d);
+    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "While the frozen image stands a retry loses nothing.");
+    dialog_end(&d, s, "Enter, Esc close");
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/* What the files of ui.h share: ui.c (frames), ui_keys.c (what keys do), ui_dialogs.c (in a dialog), ui_rows.c (to rows). */
+#include "base/units.h"
+#include "ui/ui.h"
+
+static inline struct ui_action ui_act(enum ui_does does)
+{
+    return (struct ui_action){.does = does};
+}
+struct ui_action ui_command(enum command_verb verb, const char *target);
+/* The selected row, NULL when there is none. */
+const struct model_drive *ui_selected(const struct ui *ui, const struct model *m);
+
+/* ---- ui_rows.c ---- */
+/* Whether the verb (PAUSE, RESUME, CANCEL, RETRY, LIMIT) does something for the row now. */
+bool ui_row_takes(const struct model_drive *row, enum command_verb verb);
+unsigned ui_marked(const struct ui *ui, const struct model *m);
+/* The command, for every marked row that takes it; without marks for the selected one. */
+struct ui_action ui_on_rows(struct ui *ui, const struct model *m, const struct command *c);
+struct ui_action ui_toggle_pause(struct ui *ui, const struct model *m);
+struct ui_action ui_retry(struct ui *ui, const struct model *m);
+/* Something that moves is not paused by the operator yet. */
+bool ui_is_any_moving(const struct model *m, unsigned *n);
+/* Whatever limit is asked for goes through here, so that it can be taken back. */
+struct ui_action ui_limit(struct ui *ui, const struct model *m, const struct command *c, enum ui_scope scope);
+struct ui_action ui_nudge(struct ui *ui, const struct model *m, int percent);
+struct ui_action ui_lift_limit(struct ui *ui, const struct model *m);
+struct ui_action ui_take_back(struct ui *ui, const struct model *m);
+void ui_mark(struct ui *ui, const struct model *m);
+void ui_mark_all(struct ui *ui, const struct model *m);
+
+/* ---- ui_dialogs.c ---- */
+void ui_open(struct ui *ui, enum ui_dialog dialog);
+void ui_open_limit(struct ui *ui, const struct model *m, enum ui_scope scope);
+void ui_open_themes(struct ui *ui);
+void ui_open_drop(struct ui *ui, const struct model *m);
+void ui_open_text(struct ui *ui, enum ui_dialog dialog, const char *text);
+struct ui_action ui_key_dialog(struct ui *ui, uint32_t key, const struct model *m);
+/* What a relative limit starts from: the limit that holds, else the rate; 0 = nothing to start from. */
+uint64_t ui_limit_base(const struct ui *ui, const struct model *m);
