@@ -2,11 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Images copied while our "cont" is held equal the archive to the byte; NBD is served while replies are late."""
 import pathlib
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Scenario, main, product
+from vmtest import Scenario, main, product, standard_drives
 from vmtest.pattern import first_difference
 
 
@@ -17,13 +16,7 @@ def archive_equals_the_stopped_images(version):
             hold = s.add_proxy().hold("cont")
             run = s.backup(*options)
             hold.wait(30)
-            assert not s.vm.is_running()
-            copies = {}
-            for drive in s.drives:
-                if drive.is_counted_on():
-                    copies[drive.name] = s.path(f"{drive.name}.copy")
-                    subprocess.run([s.qemu_img, "convert", "-U", "-f", drive.format, "-O", "raw", drive.path,
-                                    copies[drive.name]], check=True)
+            copies = s.copy_images()
             hold.release()
             s.vm.wait_rounds(20)
             images, _ = s.must_be_saved(run)
@@ -36,7 +29,7 @@ def archive_equals_the_stopped_images(version):
 def late_replies_do_no_harm(version):
     """Each reply to a command that adds, starts or removes comes late by 0.2 s."""
     product()
-    with Scenario(version) as s:
+    with Scenario(version, drives=standard_drives(count=2)) as s:
         proxy = s.add_proxy()
         for command in ("blockdev-add", "blockdev-backup", "qom-set", "stop", "cont", "blockdev-del", "job-dismiss"):
             proxy.delay_replies(command, 0.2)

@@ -67,19 +67,23 @@ def fifo_that_nobody_reads(s):
 
 
 def full_spool(version):
-    """More than buffers and spool can take: the backup ends within what the filters may cost, the guest never fails."""
+    """More than buffers and spool can take: drives are given up, within what their filters may cost; the guest goes on."""
     product()
     n = 6
     drives = [Drive(f"vd{i}", size=16 << 20, style="blockdev") for i in range(n)]
     with Scenario(version, drives=drives) as s:
-        run = s.backup("--no-vmstate", "--spool", "1M", output=fifo_that_nobody_reads(s))
+        fifo = fifo_that_nobody_reads(s)
+        run = s.backup("--no-vmstate", "--spool", "1M", output=fifo)
         s.wait_copying(run)
         since = s.vm.round_now()
-        assert run.wait(120) == 6, run.report()
-        assert "spool is full" in run.errors + "".join(run.lines), run.report()
+        wait_for(lambda: "spool is full" in "".join(run.lines), 60, "a drive that is given up")
+        s.vm.wait_rounds(LAP)
+        reader = threading.Thread(target=drain, args=(fifo, s.archive), daemon=True)
+        reader.start()
+        assert run.wait(60) in (3, 6), run.report()
         s.must_be_untouched(rounds=40)
         slowest = s.vm.worst_write(since)
-        print(f"      guest write {slowest * 1000:.0f} ms")
+        print(f"      status {run.process.returncode}, guest write {slowest * 1000:.0f} ms")
         assert slowest < n * max(2, 10 // n) + 1, f"a write of the guest took {slowest:.1f} s"
 
 

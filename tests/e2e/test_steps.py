@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every command of a run refused once, cut off once, and interrupted by a signal once: always undone.
+"""Every command of a run refused once, cut off once, interrupted by a signal once, left unanswered: always undone.
 
 A new step is covered by itself: see vmtest/commands.py.
 """
@@ -58,12 +58,12 @@ def recover(s):
     s.take_note()
 
 
-def every_command(version, options, prepare, during=None, may_need_cleanup=False):
-    """All of them, and only then the failures: from each the run after it starts anew."""
+def every_command(version, options, prepare, during=None, may_need_cleanup=False, stride=1):
+    """All of them (or every so many), and only then the failures: from each the run after it starts anew."""
     product()
     statuses, failures = collections.Counter(), []
     with scenario(version) as s:
-        for command, nth in commands_of_a_good_run(s, options):
+        for command, nth in commands_of_a_good_run(s, options)[::stride]:
             at = f"{command} number {nth}"
             try:
                 statuses[attempt(s, options, at, lambda proxy: prepare(proxy, command, nth), during,
@@ -98,5 +98,14 @@ def cut_off(version):
     every_command(version, ["--no-vmstate"], lambda proxy, command, nth: proxy.hang_up_at(command, nth))
 
 
+def unanswered(version):
+    """QEMU never gets it, in turn with: it does, but its answer is lost. Each takes a second to be noticed."""
+    stride = 1 if os.environ.get("VMABACKUP_FULL") else 12
+    every_command(version, ["--timeout", "1"], lambda proxy, command, nth: proxy.drop(command, nth),
+                  may_need_cleanup=True, stride=stride)
+    every_command(version, ["--timeout", "1"], lambda proxy, command, nth: proxy.drop_reply(command, nth),
+                  may_need_cleanup=True, stride=stride + (stride > 1))
+
+
 if __name__ == "__main__":
-    main(refused, interrupted, cut_off)
+    main(refused, interrupted, cut_off, unanswered)

@@ -7,6 +7,7 @@
         s.must_be_untouched()               # QEMU as before, guest goes on
 """
 import os
+import subprocess
 
 from .drives import standard_drives
 from .env import wait_for
@@ -78,6 +79,17 @@ class Scenario(Lab):
             jobs = self.jobs()
             return jobs and sum(j["offset"] for j in jobs) >= bytes_done and jobs
         return wait_for(is_copying, 40, "jobs that copy")
+
+    def copy_images(self):
+        """{drive: flat copy} of what the drives hold now; the guest has to stand still."""
+        assert not self.vm.is_running()
+        copies = {}
+        for drive in self.drives:
+            if drive.is_counted_on():
+                copies[drive.name] = self.path(f"{drive.name}.copy")
+                subprocess.run([self.qemu_img, "convert", "-U", "-f", drive.format, "-O", "raw", drive.path,
+                                copies[drive.name]], check=True)
+        return copies
 
     # Judgements ------------------------------------------------------------------------------------------------
 
