@@ -18,6 +18,7 @@
  *     control.c   the socket for other terminals               record.c    the event stream in a file
  *     backup.c    phases, the end, the public face
  *     nearby.c    monitors that answer where ours does not
+ *     map.c       how far each part of a drive is
  *     replan.c    the plan, changed before it begins           room.c      whether there is room for it
  */
 #include <stdbool.h>
@@ -209,6 +210,7 @@ struct backup {
     GError *outcome;         /* why it failed, NULL while it has not */
     int cancel_status;       /* exit status of a cancel, 0 = none */
     struct rate in_rate, out_rate, ram_rate;
+    uint64_t counted_at_ms, no_buffers_since_ms; /* of snapshot.c */
     uint64_t forecast_bytes; /* the archive's likely length */
     unsigned n_open_handles;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Fills the model: the run as plain values. */
+#include "backup/map.h"
 #include "backup/run.h"
 #include "backup/vmstate.h"
 
@@ -39,6 +40,9 @@ static void fill_drive(struct drive *d, uint64_t now)
     row->done = done;
     if (d->lane)
         row->zero = MIN(writer_lane_zero_bytes(d->lane), row->done);
+    if (d->lane)
+        map_fill(writer_lane_map(d->lane), row->map_held, row->map_zero);
+    row->retry_in_ms = d->restart_at_ms > now ? d->restart_at_ms - now : 0;
     row->rate = row->state == MODEL_RUN ? rate_per_s(&d->rate, now) : 0;
     row->peak = rate_peak(&d->rate);
     row->limit = d->job == JOB_RUNNING ? d->limit_confirmed : d->limit_wanted;
@@ -137,8 +141,20 @@ static void fill_target(struct backup *b, uint64_t now)
     m->spool_used = b->writer ? writer_spool_used(b->writer) : 0;
     m->buffers_total = pool_total(b->pool);
     m->buffers_used = m->buffers_total - pool_free_count(b->pool);
+    b->no_buffers_since_ms = m->buffers_used < m->buffers_total ? 0 : b->no_buffers_since_ms ? b->no_buffers_since_ms : now;
+    m->no_buffers_ms = b->no_buffers_since_ms ? now - b->no_buffers_since_ms : 0;
     rate_add(&b->out_rate, m->written, now);
     m->out_rate = rate_per_s(&b->out_rate, now);
+}
+
+/* For how long each was what held the rest back. */
+static void count_bottleneck(struct backup *b, uint64_t now)
+{
+    struct model *m = &b->model;
+
+    if (b->counted_at_ms && m->phase >= MODEL_RAM && m->phase <= MODEL_COPY)
+        m->bottleneck_ms[m->bottleneck] += now - b->counted_at_ms;
+    b->counted_at_ms = now;
 }
 
 void snapshot_fill(struct backup *b)
@@ -158,6 +174,7 @@ void snapshot_fill(struct backup *b)
     m->elapsed_ms = b->started_ms ? now - b->started_ms : 0;
     m->eta_ms = m->phase == MODEL_COPY || m->phase == MODEL_RAM ? longest_eta(m) : MODEL_UNKNOWN;
     m->bottleneck = bottleneck_of(b);
+    count_bottleneck(b, now);
     m->data_age_ms = b->qmp ? now - qmp_last_heard_ms(b->qmp) : b->lost_at_ms ? now - b->lost_at_ms : 0;
     m->retry_in_ms = b->next_try_ms > now ? b->next_try_ms - now : 0;
     fill_target(b, now);

@@ -10,6 +10,7 @@
 #include "backup/describe.h"
 #include "backup/journal.h"
 #include "backup/logfile.h"
+#include "backup/map.h"
 #include "backup/run.h"
 #include "backup/vmstate.h"
 
@@ -155,6 +156,7 @@ static void open_lanes(struct backup *b)
     for (unsigned i = 0; i < b->drives->len; i++) {
         struct drive *d = g_ptr_array_index(b->drives, i);
         d->lane = writer_add_lane(b->writer, d->dev_id, false);
+        map_init(writer_lane_map(d->lane), vma_assemble_clusters(d->clusters));
     }
 }
 

@@ -56,6 +56,11 @@ uint64_t writer_lane_zero_bytes(const struct writer_lane *lane)
     return lane->zero_bytes;
 }
 
+struct map *writer_lane_map(struct writer_lane *lane)
+{
+    return &lane->map;
+}
+
 void writer_fail(struct writer *w, const GError *error)
 {
     if (w->has_failed)

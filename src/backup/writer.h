@@ -26,6 +26,7 @@
 #include "sink/spool.h"
 
 struct writer;
+struct map;
 struct writer_lane;
 struct writer_events {
     void (*on_room)(void *user);                       /* buffers came back, or the spool moved */
@@ -50,6 +51,8 @@ bool writer_can_drop(const struct writer *w);
 void writer_drop_lane(struct writer_lane *lane);
 /* Bytes of this lane found to be zero (sealed so far, since it was dropped last). */
 uint64_t writer_lane_zero_bytes(const struct writer_lane *lane);
+/* Where on its drive. Its owner says how large that is: map_init(). */
+struct map *writer_lane_map(struct writer_lane *lane);
 /* The RAM's data waits for room: stop reading the stream. */
 bool writer_is_ram_blocked(const struct writer *w);
 uint64_t writer_spool_used(const struct writer *w);

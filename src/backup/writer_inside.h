@@ -4,6 +4,7 @@
  * The inside of the writer: writer_seal.c fills and seals extents, writer_spool.c takes them past the spool,
  * writer_batch.c to the target, writer_end.c closes the archive; writer.c holds them together.
  */
+#include "backup/map.h"
 #include "backup/writer.h"
 #include "vma/extent.h"
 #include "vma/layout.h"
@@ -30,6 +31,7 @@ struct writer_lane {
     unsigned generation; /* dropped so many times */
     struct item *open;   /* being filled, NULL if none */
     uint64_t zero_bytes;
+    struct map map; /* of what was sealed and not dropped */
     struct vma_totals totals; /* of what was sealed and not dropped */
 };
 

@@ -73,11 +73,21 @@ static void seal_in_worker(uv_work_t *work)
     vma_extent_seal(&item->extent, item->writer->uuid);
 }
 
+static void note_on_map(struct item *item)
+{
+    const struct vma_extent *e = &item->extent;
+
+    for (unsigned i = 0; i < e->n; i++)
+        map_add(&item->lane->map, e->clusters[i].cluster,
+                VMA_BLOCKS_PER_CLUSTER - (unsigned)__builtin_popcount(e->clusters[i].mask));
+}
+
 static void take_sealed(struct writer *w, struct item *item)
 {
     unsigned zero_blocks = item->extent.n * VMA_BLOCKS_PER_CLUSTER - item->extent.blocks;
 
     item->lane->zero_bytes += (uint64_t)zero_blocks * VMA_BLOCK_SIZE;
+    note_on_map(item);
     vma_totals_add(&item->lane->totals, item->extent.header);
     g_queue_push_tail(item->lane->is_vmstate ? &w->behind_ram : &w->behind, item);
 }
@@ -156,6 +166,7 @@ void writer_drop_lane(struct writer_lane *lane)
     g_assert(writer_can_drop(w) && !w->is_finishing);
     lane->generation++;
     lane->zero_bytes = 0;
+    map_clear(&lane->map);
     memset(&lane->totals, 0, sizeof lane->totals);
     if (lane->open)
         writer_item_free(g_steal_pointer(&lane->open));
