@@ -57,15 +57,20 @@ static void probe_close(struct probe *p)
     g_clear_pointer(&p->path, g_free);
 }
 
+static void publish(struct nearby *n)
+{
+    qsort(n->found, n->n_found, sizeof *n->found, by_address);
+    memcpy(n->m->nearby, n->found, sizeof n->found);
+    n->m->n_nearby = n->n_found;
+}
+
 static void look_ended(struct nearby *n)
 {
     for (unsigned i = 0; i < n->n_probes; i++)
         probe_close(&n->probes[i]);
     n->n_probes = 0;
     n->next_look_ms = uv_now(n->loop) + LOOK_MS;
-    qsort(n->found, n->n_found, sizeof *n->found, by_address);
-    memcpy(n->m->nearby, n->found, sizeof n->found);
-    n->m->n_nearby = n->n_found;
+    publish(n);
 }
 
 static void one_answered(struct nearby *n)
@@ -91,6 +96,8 @@ static void on_name(void *user, const char *name, const GError *error)
         model_set(found->qemu, "%d.%d.%d", p->version.major, p->version.minor, p->version.micro);
     }
     g_clear_pointer(&p->qmp, qmp_close);
+    if (n->n_found > n->m->n_nearby) /* more than was known: not only when the slowest has answered */
+        publish(n);
     one_answered(n);
 }
 

@@ -5,7 +5,7 @@
  * asked for its guest's name. It takes a moment, and changes nothing in any guest.
  *
  *     struct nearby *n = nearby_new(loop, model);
- *     nearby_look(n, "/run/qemu/web-01.qmp");     // model.nearby is filled when all have answered, or had their time
+ *     nearby_look(n, "/run/qemu/web-01.qmp");     // model.nearby is filled as they answer
  *     nearby_close(n);                            // frees itself
  */
 #include <uv.h>

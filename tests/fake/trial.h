@@ -297,7 +297,7 @@ static void complain(const struct trial *t, const char *what)
 }
 
 /* may_need_cleanup: the fault is one after which a run cannot know, or cannot finish its work. */
-static void judge(struct trial *t, bool may_need_cleanup)
+static G_GNUC_UNUSED void judge(struct trial *t, bool may_need_cleanup)
 {
     bool is_saved = t->status == 0 || t->status == VMB_ERROR_INCOMPLETE;
     g_autofree char *left = t->qemu->is_dead ? NULL : fake_left(t->qemu);

@@ -45,6 +45,17 @@ class Terminal:
             is_name = re.fullmatch(r"Enter|Escape|Up|Down|Left|Right|Space|BSpace|C-\w", key)
             self._tmux("send-keys", *([key] if is_name else ["-l", key]))
 
+    def fill(self, text):
+        """Into the field of a dialog that has just opened, and is deaf at first."""
+        def is_filled():
+            self._tmux("send-keys", "C-u")
+            self._tmux("send-keys", "-l", text)
+            try:
+                return wait_for(lambda: re.search(r"\[ " + re.escape(text) + r" *[\]…]", self.screen()), 0.5, text)
+            except AssertionError:
+                return None
+        wait_for(is_filled, 10, f"'{text}' in the field")
+
     def resize(self, width, height):
         self._tmux("resize-window", "-x", str(width), "-y", str(height))
 

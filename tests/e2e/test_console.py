@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The console, driven by keys in a real terminal (tmux) against a real QEMU, from the plan to the summary."""
+import pathlib
+import re
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from vmtest import Scenario, main, product, standard_drives, wait_for
+from vmtest.tmux import Terminal
+
+MIB = 1 << 20
+
+
+def console(s, *arguments, monitor=None, **size):
+    program = product("vmabackup-tui")
+    return Terminal([program, *arguments, monitor or s.vm.monitor], env=s.env, **size)
+
+
+def limits(s):
+    return {j["device"]: j["speed"] for j in s.jobs()}
+
+
+def steered(version):
+    """Plan changed, begun, limited, undone, paused, resumed, freed; then the archive is exact and QEMU as before."""
+    with Scenario(version, drives=standard_drives(count=3, size=96 * MIB)) as s:
+        with console(s, "--limit", "2M", "-o", s.archive) as t:
+            t.wait("B begins")
+            t.type("j", "Space")
+            t.wait(r"same as: .*--exclude=drive0")
+            t.type("Space")
+            t.wait(r"▸\[x\] .*drive0")
+            t.type("s")
+            t.wait("speed limit: drive0")
+            t.fill("1M")
+            t.type("Enter")
+            t.wait("--limit=drive0=1M")
+            assert not s.jobs(), "it began by itself"
+            t.type("B")
+            t.wait(r"▸▶ run +drive0 .* =?1\.0M")
+            job = wait_for(lambda: next((d for d, speed in limits(s).items() if speed == MIB), None), 5, "the limit")
+            t.type("+")
+            wait_for(lambda: MIB < limits(s)[job] < 1.3 * MIB, 5, "ten percent more")
+            t.type("z")
+            wait_for(lambda: limits(s)[job] == MIB, 5, "the limit before")
+            t.wait("drive0 limit .* > 1.0M")
+            t.type("p")
+            t.wait(r"‖ pause drive0")
+            t.type("p", "Enter")
+            t.wait(r"─ drive0  \(\d of \d\)")
+            t.type("Escape")
+            t.resize(40, 12)
+            t.wait(r"▸▶ drive0 ")
+            t.resize(120, 36)
+            t.wait(r"throughput, last 3 min")
+            t.type("u", "S")
+            t.wait("speed limit: the whole backup")
+            t.fill("0")
+            t.type("Enter")
+            text = t.wait("Exit status will be 0", seconds=60)
+            assert re.search(r"✓ ok +drive0", text), text
+            t.type("q")
+            t.wait("status=0")
+        s.must_be_exact(s.archive)
+        s.must_be_untouched()
+
+
+def another_monitor(version):
+    """Where nobody listens, the sockets nearby that answer are offered, and nothing but those."""
+    with Scenario(version) as s:
+        with console(s, monitor=s.path("nobody.qmp")) as t:
+            text = t.wait("These monitors answer")
+            assert "▸ " + s.vm.monitor in text and "guest.test" not in text, text
+            t.type("Enter")
+            t.wait("new backup of guest")
+            t.type("q")
+            t.wait("nothing was saved")
+        s.must_be_untouched()
+
+
+if __name__ == "__main__":
+    main(steered, another_monitor)

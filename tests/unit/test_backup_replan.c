@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The plan is changed by commands before it begins; what cannot be carried out changes nothing; then it is what runs. */
+#include <string.h>
+
+#include "fake/trial.h"
+
+static const struct model *model_of(struct trial *t)
+{
+    return backup_model(t->backup);
+}
+
+static const struct model_drive *row(struct trial *t, const char *name)
+{
+    return model_find_drive(model_of(t), name);
+}
+
+static void say(struct trial *t, const char *line)
+{
+    struct command c;
+    g_autoptr(GError) error = NULL;
+    g_assert_true(command_parse_line(line, &c, NULL));
+    backup_command(t->backup, &c, &error);
+    g_assert_no_error(error);
+}
+
+/* Refused with these words, and the plan is as it was. */
+static void must_refuse(struct trial *t, const char *line, const char *words)
+{
+    struct command c;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *before = g_strdup(model_of(t)->same_as);
+    g_assert_true(command_parse_line(line, &c, NULL));
+    g_assert_false(backup_command(t->backup, &c, &error));
+    if (!strstr(error->message, words))
+        g_error("%s: says '%s', not '%s'", line, error->message, words);
+    g_assert_cmpstr(model_of(t)->same_as, ==, before);
+}
+
+static void must_say_same(struct trial *t, const char *words)
+{
+    if (!strstr(model_of(t)->same_as, words))
+        g_error("'%s' is not in: %s", words, model_of(t)->same_as);
+}
+
+static void change_drives(struct trial *t)
+{
+    say(t, "exclude dev1");
+    g_assert_false(row(t, "dev1")->is_included);
+    must_say_same(t, " --exclude=dev1 ");
+    say(t, "exclude dev2");
+    must_refuse(t, "exclude dev0", "no drive to save"); /* the last one */
+    g_assert_true(row(t, "dev0")->is_included);
+    must_refuse(t, "include nosuch", "no drive nosuch");
+    say(t, "include dev2");
+    g_assert_true(row(t, "dev2")->is_included);
+    say(t, "exclude vmstate");
+    g_assert_false(row(t, "vmstate")->is_included);
+    must_say_same(t, " --no-vmstate ");
+    say(t, "vmstate yes");
+    g_assert_true(row(t, "vmstate")->is_included);
+}
+
+static void change_limits(struct trial *t)
+{
+    say(t, "limit dev0 500M");
+    g_assert_cmpuint(row(t, "dev0")->limit_wanted, ==, 500u << 20);
+    say(t, "limit dev0 +10%");
+    must_say_same(t, " --limit=dev0=550M ");
+    say(t, "exclude dev0"); /* it stays with the drive */
+    say(t, "include dev0");
+    g_assert_cmpuint(row(t, "dev0")->limit_wanted, ==, 550u << 20);
+    must_refuse(t, "limit dev1 5M", "no drive dev1 is being saved");
+    must_refuse(t, "limit dev2 +10%", "no limit yet");
+    say(t, "limit dev0 0");
+    g_assert_null(strstr(model_of(t)->same_as, "--limit"));
+    say(t, "limit all 900M");
+    must_say_same(t, " --limit=900M ");
+}
+
+static void change_rest(struct trial *t)
+{
+    g_autofree char *elsewhere = g_strconcat("output ", t->path, ".elsewhere", NULL);
+    g_autofree char *back = g_strconcat("output ", t->path, NULL);
+    say(t, elsewhere);
+    g_assert_true(g_str_has_suffix(model_of(t)->target, ".elsewhere"));
+    say(t, back);
+    say(t, "retries 7");
+    say(t, "strict yes");
+    must_say_same(t, " --retries=7 --strict ");
+    g_assert_true(model_of(t)->is_strict);
+}
+
+static void change_all(struct trial *t)
+{
+    change_drives(t);
+    change_limits(t);
+    change_rest(t);
+    say(t, "begin");
+    must_refuse(t, "exclude dev2", "not possible now");
+}
+
+static void test_changed(void)
+{
+    const struct fake_kind kind = {.major = 10, .n_drives = 3};
+    struct world w = {0};
+    world_up(&w);
+    struct trial *t = trial_new(&w, &kind, (struct fake_fault){0}, true);
+    t->options.wait_for_begin = true;
+    t->cancel_at = MODEL_PLAN;
+    t->act = change_all;
+    run_trials(&w);
+    g_assert_cmpint(t->status, ==, 0);
+    g_assert_true(t->is_ram_saved);
+    g_assert_cmpuint(t->saved, ==, 1u << 0 | 1u << 2);
+    g_assert_true(is_archive_good(t));
+    world_down(&w);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/backup/replan/changed", test_changed);
+    return g_test_run();
+}
