@@ -66,8 +66,8 @@ static void on_verified(uv_work_t *work, int status)
     b->n_open_handles--;
     b->readback = NULL;
     if (r->error || r->result.faults)
-        backup_fail_new(b, VMB_ERROR_DAMAGED, "archive %s is damaged (%s); the target's disk may be failing", r->path,
-                        r->error ? r->error->message : r->first_fault);
+        backup_fail_new(b, VMB_ERROR_DAMAGED, "archive %s is damaged (%s); the target's disk may be failing",
+                        b->model.target, r->error ? r->error->message : r->first_fault);
     else
         b->model.is_verified = true;
     backup_end(b);
@@ -84,7 +84,7 @@ static void verify(struct backup *b)
     backup_set_phase(b, MODEL_VERIFY);
     b->readback = r;
     r->b = b;
-    r->path = g_strdup(sink_name(b->sink));
+    r->path = g_strdup(sink_path(b->sink));
     r->work.data = r;
     b->n_open_handles++;
     uv_queue_work(b->loop, &r->work, verify_in_worker, on_verified);
@@ -111,7 +111,7 @@ static void on_durable(void *user, const GError *error)
     }
     b->is_saved = true;
     b->model.archive_bytes = sink_written(b->sink);
-    if (b->options.verify && sink_can_rewrite(b->sink))
+    if (b->options.verify && sink_path(b->sink))
         verify(b);
     else
         backup_end(b);

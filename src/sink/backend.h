@@ -33,7 +33,8 @@ struct sink_space {
 struct sink {
     const struct sink_ops *ops;
     uv_loop_t *loop;
-    char *name;
+    char *name; /* safe to show */
+    char *path; /* as it is; NULL where the target has none */
     bool can_rewrite, can_cut;
     uint64_t written;
     sink_done done; /* the operation under way, NULL = none */

@@ -28,6 +28,7 @@ void sink_init(struct sink *s, const struct sink_ops *ops, uv_loop_t *loop, cons
     s->ops = ops;
     s->loop = loop;
     s->name = text_make_safe(name);
+    s->path = *name == '/' ? g_strdup(name) : NULL;
     s->space.fd = -1;
     s->space.bytes = UINT64_MAX;
     s->refs = 1; /* the owner's, given back by sink_free() */
@@ -44,6 +45,7 @@ void sink_unref(struct sink *s)
     if (--s->refs)
         return;
     g_free(s->name);
+    g_free(s->path);
     s->ops->destroy(s);
 }
 
@@ -170,6 +172,11 @@ struct sink *sink_open(uv_loop_t *loop, const char *target, const struct sink_op
 }
 
 /* ---- questions ---- */
+
+const char *sink_path(const struct sink *s)
+{
+    return sink_can_rewrite(s) ? s->path : NULL;
+}
 
 const char *sink_name(const struct sink *s)
 {

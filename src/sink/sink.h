@@ -43,6 +43,8 @@ typedef void (*sink_done)(void *user, const GError *error);
 struct sink *sink_open(uv_loop_t *loop, const char *target, const struct sink_options *options, GError **error);
 /* What the operator knows it as, safe to show: the absolute path, "standard output", "|COMMAND". */
 const char *sink_name(const struct sink *s);
+/* To be opened: the absolute path of a file, byte for byte; NULL for everything else. Not safe to show. */
+const char *sink_path(const struct sink *s);
 /* False on pipes, and where standard output appends to a file. */
 bool sink_can_rewrite(const struct sink *s);
 /* What was written can be read back and cut off, too: a file of its own. */
