@@ -2,7 +2,7 @@
 /*
  * The rows of the table that take the RAM at the drives' instant.
  *
- * Background snapshot (QEMU 8.1 and later, where it may): the guest stops for milliseconds, the drives are frozen, the
+ * Background snapshot (QEMU 9.0 and later, where it may): the guest stops for milliseconds, the drives are frozen, the
  * migration starts, the guest goes on while its RAM of that instant is written. Older versions hang a guest
  * whose background snapshot is cancelled, so there it is never used.
  * Plain migration (any version): the RAM moves while the guest runs; QEMU stops it for the rest, the drives

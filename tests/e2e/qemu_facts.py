@@ -69,7 +69,7 @@ def guard_recipe_is_exact(version):
 
 
 def background_snapshot_with_guard(version):
-    """R1: with filters in place RAM and drives are of one instant, the restored guest goes on; not done before 8.1."""
+    """R1: with filters in place RAM and drives are of one instant, the restored guest goes on; not done before 9.0."""
     if version == "7.2":
         raise Skip("aborting a background snapshot hangs this QEMU for good: the product does not use it")
     with Lab(version) as lab:
