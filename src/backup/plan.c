@@ -38,7 +38,7 @@ static char *unique_name(struct backup *b, const struct found_drive *f)
     return name;
 }
 
-static bool is_named(const GPtrArray *names, const char *name, const struct found_drive *f)
+bool plan_is_named(const GPtrArray *names, const char *name, const struct found_drive *f)
 {
     for (unsigned i = 0; i < names->len; i++) {
         const char *wanted = g_ptr_array_index(names, i);
@@ -50,24 +50,52 @@ static bool is_named(const GPtrArray *names, const char *name, const struct foun
 
 /* --- rows --------------------------------------------------------------------------------------- */
 
-/* Why a drive is left out, NULL if it is saved. */
-static const char *reason_to_skip(struct backup *b, const struct found_drive *f, const char *name)
+static const struct drive *drive_on_node(const struct backup *b, const char *node)
+{
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        const struct drive *d = g_ptr_array_index(b->drives, i);
+        if (g_str_equal(d->node, node))
+            return d;
+    }
+    return NULL;
+}
+
+/* Why a drive is left out, owned; NULL if it is saved. */
+static char *reason_to_skip(struct backup *b, const struct found_drive *f, const char *name)
 {
     const struct backup_options *o = &b->options;
+    const struct drive *twin = f->node_name ? drive_on_node(b, f->node_name) : NULL;
+    const char *reason = NULL;
 
     if (!f->has_medium)
-        return "no medium: skipped";
-    if (!f->node_name)
-        return "no name in QEMU: skipped";
-    if (!f->is_attached)
-        return "attached to no device: skipped";
-    if (is_named(o->exclude, name, f))
-        return "excluded";
-    if (o->include->len)
-        return is_named(o->include, name, f) ? NULL : "not asked for";
-    if (f->is_read_only)
-        return "read-only: skipped";
-    return f->virtual_size ? NULL : "empty: skipped";
+        reason = "no medium: skipped";
+    else if (!f->node_name)
+        reason = "no name in QEMU: skipped";
+    else if (!f->is_attached)
+        reason = "attached to no device: skipped";
+    else if (!f->virtual_size)
+        reason = "empty: skipped";
+    else if (plan_is_named(o->exclude, name, f))
+        reason = "excluded";
+    else if (o->include->len && !plan_is_named(o->include, name, f))
+        reason = "not asked for";
+    else if (!o->include->len && f->is_read_only)
+        reason = "read-only: skipped";
+    else if (twin)
+        return g_strdup_printf("the same node as %s: saved there", twin->name);
+    return g_strdup(reason);
+}
+
+/* Another device writes to the same node: past a filter that stands before this one. */
+static bool is_shared(const struct backup *b, const struct found_drive *f)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < b->found->len; i++) {
+        const struct found_drive *other = g_ptr_array_index(b->found, i);
+        n += other->is_attached && g_strcmp0(other->node_name, f->node_name) == 0;
+    }
+    return n > 1;
 }
 
 static void drive_free(gpointer data)
@@ -102,14 +130,15 @@ static void add_drive(struct backup *b, const struct found_drive *f, const char 
     d->size = f->virtual_size;
     /* What nobody can write needs no guard, and a filter would not go in. */
     d->is_read_only = f->is_read_only;
-    d->is_guarded = b->options.guard != BACKUP_GUARD_DIRECT && !f->is_read_only;
+    d->is_shared = !f->is_read_only && is_shared(b, f);
+    d->is_guarded = b->options.guard != BACKUP_GUARD_DIRECT && !f->is_read_only && !d->is_shared;
     g_ptr_array_add(b->drives, d);
 }
 
 static void add_row(struct backup *b, const struct found_drive *f)
 {
     g_autofree char *name = unique_name(b, f);
-    const char *reason = reason_to_skip(b, f, name);
+    g_autofree char *reason = reason_to_skip(b, f, name);
     struct model_drive *row = model_add_drive(&b->model, name);
 
     model_set(row->node, "%s", f->node_name ? f->node_name : "");
@@ -125,7 +154,7 @@ static void add_row(struct backup *b, const struct found_drive *f)
         struct drive *d = g_ptr_array_index(b->drives, b->drives->len - 1);
         row->is_guarded = d->is_guarded;
         if (!d->is_guarded && !f->is_read_only)
-            model_set(row->note, "unguarded");
+            model_set(row->note, d->is_shared ? "unguarded: two devices share its node" : "unguarded");
     }
 }
 
@@ -143,10 +172,11 @@ static void add_ram_row(struct backup *b)
     model_set(row->format, "RAM");
 }
 
-/* Before 8.1 a background snapshot that is cancelled hangs the guest for good. */
+/* Before 8.1 a background snapshot that is cancelled hangs the guest for good, and releases before 9.0 may let the guest
+ * go by themselves once the snapshot is under way: also one that its user has paused. */
 static bool is_snapshot_safe(const struct qmp_version *v)
 {
-    return v->major > 8 || (v->major == 8 && v->minor >= 1);
+    return v->major >= 9;
 }
 
 static void choose_recipe(struct backup *b)
@@ -163,24 +193,7 @@ void plan_name_recipe(struct backup *b)
                                          : "plain migration");
 }
 
-static bool check_names(struct backup *b, const GPtrArray *names, GError **error)
-{
-    for (unsigned i = 0; i < names->len; i++) {
-        const char *wanted = g_ptr_array_index(names, i);
-        bool is_known = model_find_drive(&b->model, wanted) != NULL;
-        for (unsigned j = 0; j < b->found->len && !is_known; j++) {
-            const struct found_drive *f = g_ptr_array_index(b->found, j);
-            is_known = g_strcmp0(f->node_name, wanted) == 0 || g_strcmp0(f->qdev, wanted) == 0;
-        }
-        if (!is_known) {
-            g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "guest has no drive %s; vmabackup info lists them", wanted);
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool apply_limits(struct backup *b, GError **error)
+bool plan_apply_limits(struct backup *b, GError **error)
 {
     for (unsigned i = 0; i < b->options.limits->len; i++) {
         const struct backup_limit *limit = &g_array_index(b->options.limits, struct backup_limit, i);
@@ -197,37 +210,6 @@ static bool apply_limits(struct backup *b, GError **error)
             g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "limit: guest has no drive %s", limit->drive);
             return false;
         }
-    }
-    return true;
-}
-
-static bool check_plan(struct backup *b, GError **error)
-{
-    if (!check_names(b, b->options.include, error) || !check_names(b, b->options.exclude, error) ||
-        !apply_limits(b, error))
-        return false;
-    if (b->ram == RAM_PLAIN && !b->has_set_active && !qmp_can_pass_fds(b->qmp) && !b->options.only_ask) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
-                    "RAM of this QEMU version cannot be saved by a TCP monitor; use a UNIX one, or --no-vmstate");
-        return false;
-    }
-    if (b->options.agent && b->options.strict && b->ram == RAM_PLAIN) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
-                    "file systems cannot be frozen while this QEMU saves the RAM; use --no-vmstate, or leave --agent away");
-        return false;
-    }
-    if (b->held && !b->options.only_ask) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_HELD, "%s", b->held);
-        return false;
-    }
-    if (b->model.n_leftovers && !b->options.only_ask) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "a backup that died has left in QEMU: %s; run: vmabackup cleanup %s",
-                    b->model.leftovers, b->options.monitor);
-        return false;
-    }
-    if (!b->drives->len && !b->options.only_ask) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "guest has no drive to save; vmabackup info says why");
-        return false;
     }
     return true;
 }
@@ -296,7 +278,7 @@ bool plan_lay_out(struct backup *b, GError **error)
     b->is_target_chosen |= b->options.target != NULL;
     if (!b->is_target_chosen)
         b->options.target = default_target(b);
-    bool is_good = check_plan(b, error);
+    bool is_good = plan_check(b, error);
     show_options(b);
     return is_good;
 }

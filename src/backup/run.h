@@ -4,7 +4,7 @@
  * The inside of one run, shared by the files of this folder and nobody else.
  *
  *     monitor.c   connection to QEMU, lost and found again     discover.c  what the guest has
- *     plan.c      which drives, which names, which recipe      steps.c     runs rows of the table, undoes them
+ *     plan.c      which drives, names, recipe (plan_check.c)      steps.c     runs rows of the table, undoes them
  *     target.c    sink, spool, header, lanes                   describe.c  vmabackup.json
  *     recipe.c    THE table, rows of targets and jobs          filter.c    the rows that freeze a drive
  *     ram.c       the rows that take the RAM                   activate.c  wakes drives after a plain migration
@@ -77,6 +77,7 @@ struct drive {
     int dev_id;
     bool is_guarded;
     bool is_read_only; /* nobody writes to it: it needs no guard */
+    bool is_shared;    /* two devices write to its node: a filter before one of them would not see the other */
     bool is_bare_path_wrong; /* qom-set wants /machine/peripheral/<qdev> */
     unsigned begun; /* rows of the table that were begun and not undone, a bit each */
 
@@ -257,6 +258,11 @@ void plan_make(struct backup *b);
 bool plan_lay_out(struct backup *b, GError **error);
 void plan_name_recipe(struct backup *b);
 void plan_begin(struct backup *b);
+struct found_drive;
+bool plan_is_named(const GPtrArray *names, const char *name, const struct found_drive *f);
+bool plan_apply_limits(struct backup *b, GError **error);
+/* plan_check.c */
+bool plan_check(struct backup *b, GError **error);
 
 /* replan.c: another plan by a command of the operator's; where it cannot be, the old one stays */
 bool replan_takes(enum command_verb verb);

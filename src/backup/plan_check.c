@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a plan is refused for, before anything is changed. */
+#include <string.h>
+#include "backup/run.h"
+
+static bool is_there(const struct backup *b, const char *wanted)
+{
+    for (unsigned i = 0; i < b->found->len; i++) {
+        const struct found_drive *f = g_ptr_array_index(b->found, i);
+        if (g_strcmp0(f->node_name, wanted) == 0 || g_strcmp0(f->qdev, wanted) == 0)
+            return true;
+    }
+    return model_find_drive(&b->model, wanted) != NULL;
+}
+
+static bool check_names(struct backup *b, const GPtrArray *names, GError **error)
+{
+    for (unsigned i = 0; i < names->len; i++) {
+        const char *wanted = g_ptr_array_index(names, i);
+        if (is_there(b, wanted))
+            continue;
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "guest has no drive %s; vmabackup info lists them", wanted);
+        return false;
+    }
+    return true;
+}
+
+/* Who names a drive wants it: one that cannot be saved is no detail of the plan then. */
+static bool check_included(struct backup *b, GError **error)
+{
+    unsigned first = b->model.n_drives - b->found->len; /* the RAM has a row of its own */
+
+    for (unsigned i = 0; i < b->found->len; i++) {
+        const struct model_drive *row = &b->model.drives[first + i];
+        if (row->is_included || !plan_is_named(b->options.include, row->name, g_ptr_array_index(b->found, i)))
+            continue;
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s cannot be saved: %.*s; leave it out", row->name,
+                    (int)strcspn(row->note, ":"), row->note);
+        return false;
+    }
+    return true;
+}
+
+static bool check_shared(struct backup *b, GError **error)
+{
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        const struct drive *d = g_ptr_array_index(b->drives, i);
+        if (!d->is_shared || b->options.guard != BACKUP_GUARD_FILTER)
+            continue;
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
+                    "drive %s: two devices share its node, and a filter guards only one of them; use --guard auto", d->name);
+        return false;
+    }
+    return true;
+}
+
+bool plan_check(struct backup *b, GError **error)
+{
+    if (!check_names(b, b->options.include, error) || !check_names(b, b->options.exclude, error) ||
+        !check_included(b, error) || !check_shared(b, error) || !plan_apply_limits(b, error))
+        return false;
+    if (b->ram == RAM_PLAIN && !b->has_set_active && !qmp_can_pass_fds(b->qmp) && !b->options.only_ask) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
+                    "RAM of this QEMU version cannot be saved by a TCP monitor; use a UNIX one, or --no-vmstate");
+        return false;
+    }
+    if (b->options.agent && b->options.strict && b->ram == RAM_PLAIN) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
+                    "file systems cannot be frozen while this QEMU saves the RAM; use --no-vmstate, or leave --agent away");
+        return false;
+    }
+    if (b->held && !b->options.only_ask) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_HELD, "%s", b->held);
+        return false;
+    }
+    if (b->model.n_leftovers && !b->options.only_ask) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "a backup that died has left in QEMU: %s; run: vmabackup cleanup %s",
+                    b->model.leftovers, b->options.monitor);
+        return false;
+    }
+    if (!b->drives->len && !b->options.only_ask) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "guest has no drive to save; vmabackup info says why");
+        return false;
+    }
+    return true;
+}
