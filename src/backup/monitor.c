@@ -137,11 +137,27 @@ static bool is_before_instant(const struct backup *b)
     return b->has_begun && !b->did_we_stop && !b->instant_us;
 }
 
+/* A plain migration stops the guest itself, and calls that "finish-migrate" and "postmigrate"; "paused" is a user's. */
+static void on_stopped_status(void *user, const struct qmp_status *s, const GError *error)
+{
+    struct backup *b = user;
+
+    if (error || b->instant_us || !b->did_we_stop || !(s->is_running || strcmp(s->status, "paused") == 0))
+        return;
+    b->did_we_stop = false;
+    b->was_running = s->is_running;
+    if (!s->is_running)
+        backup_log(b, MODEL_INFO, NULL, "guest was paused by somebody else while its RAM moved: it stays paused");
+    if (b->journal)
+        journal_write(b->journal, b, NULL);
+}
+
 static void note_stop(struct backup *b)
 {
     if (b->ram == RAM_PLAIN && b->ram_state.is_moving && b->was_running && !b->did_we_stop) {
-        b->did_we_stop = true; /* the migration's own stop: the pause begins */
+        b->did_we_stop = true; /* until we know better: the pause begins */
         b->stopped_at_us = g_get_monotonic_time();
+        qmp_query_status(b->qmp, on_stopped_status, b);
     } else if (is_before_instant(b)) {
         b->was_running = false; /* its user paused it: we do not resume it */
     }
