@@ -358,6 +358,8 @@ static void on_tick(uv_timer_t *timer)
     monitor_on_tick(b);
     ram_on_tick(b);
     agent_on_tick(b);
+    recipe_on_tick(b);
+    calm_on_tick(b);
     jobs_on_tick(b);
     check_full(b, now);
     warn_of_space(b);

@@ -5,7 +5,7 @@
 #include "qmp/agent_uv.h"
 
 #define THAW_MS   10000 /* an agent that is still at work on the freeze */
-#define MAX_POLLS 2000 /* of a job that was cancelled; each answer takes QEMU a turn of its loop */
+#define PAUSE_MS  50
 
 /* --- life --------------------------------------------------------------------------------------- */
 
@@ -47,6 +47,11 @@ static void cleanup_free(struct cleanup *c)
     g_free(c);
 }
 
+static void on_closed(uv_handle_t *handle)
+{
+    cleanup_free(handle->data);
+}
+
 static void forget_records(struct cleanup *c)
 {
     for (unsigned i = 0; i < c->records->len; i++)
@@ -71,7 +76,10 @@ void cleanup_finish(struct cleanup *c, const GError *error)
         journal_close(c->lock, true);
         c->on_done(c->user, c->actions->len, copy);
     }
-    cleanup_free(c);
+    if (c->looked)
+        cleanup_free(c);
+    else
+        uv_close((uv_handle_t *)&c->pause, on_closed);
 }
 
 /* --- doing -------------------------------------------------------------------------------------- */
@@ -98,6 +106,69 @@ static void action_over(void *user, const GError *error)
     cleanup_act(c);
 }
 
+/* Looks again in a moment; false when it has been too long. */
+static bool wait_on(struct cleanup *c, uv_timer_cb look)
+{
+    if (uv_now(c->loop) >= c->wait_until_ms)
+        return false;
+    uv_timer_start(&c->pause, look, PAUSE_MS, 0);
+    return true;
+}
+
+/* See calm.c. */
+static void leave_hanging_job(struct cleanup *c, const char *id)
+{
+    g_autoptr(GError) error = g_error_new(VMB_ERROR, VMB_ERROR_FAILED,
+                                          "job %s does not end: the disk it reads does not answer; clean up when it does", id);
+
+    c->is_hanging = true;
+    action_over(c, error);
+}
+
+static const char *restless_job(const struct qmp_job *jobs, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (g_str_has_prefix(jobs[i].id, PREFIX) && g_strcmp0(jobs[i].status, "paused") != 0 &&
+            g_strcmp0(jobs[i].status, "concluded") != 0)
+            return jobs[i].id;
+    return NULL;
+}
+
+static void look_at_rest(uv_timer_t *timer);
+
+static void on_jobs_paused(void *user, const struct qmp_job *jobs, unsigned n, const GError *error)
+{
+    struct cleanup *c = user;
+    const char *id = error ? NULL : restless_job(jobs, n);
+
+    if (!id)
+        action_over(c, error);
+    else if (!wait_on(c, look_at_rest))
+        leave_hanging_job(c, id);
+}
+
+static void look_at_rest(uv_timer_t *timer)
+{
+    struct cleanup *c = timer->data;
+
+    qmp_query_jobs(c->qmp, on_jobs_paused, c);
+}
+
+static void on_paused(void *user, const GError *error)
+{
+    (void)user;
+    (void)error; /* "already paused", or ended: looking tells */
+}
+
+static void calm_jobs(struct cleanup *c)
+{
+    for (unsigned i = 0; i < c->jobs->len; i++)
+        qmp_job_pause(c->qmp, g_array_index(c->jobs, struct action, i).name, on_paused, c);
+    qmp_query_jobs(c->qmp, on_jobs_paused, c);
+}
+
+static void look_at_job(uv_timer_t *timer);
+
 static void on_jobs_again(void *user, const struct qmp_job *jobs, unsigned n, const GError *error)
 {
     struct cleanup *c = user;
@@ -109,10 +180,17 @@ static void on_jobs_again(void *user, const struct qmp_job *jobs, unsigned n, co
             job = &jobs[i];
     if (error || !job)
         action_over(c, error); /* gone: as wanted */
-    else if (g_strcmp0(job->status, "concluded") == 0 || ++c->n_polls > MAX_POLLS)
+    else if (g_strcmp0(job->status, "concluded") == 0)
         qmp_job_dismiss(c->qmp, a->name, action_over, c);
-    else
-        qmp_query_jobs(c->qmp, on_jobs_again, c);
+    else if (!wait_on(c, look_at_job))
+        leave_hanging_job(c, a->name);
+}
+
+static void look_at_job(uv_timer_t *timer)
+{
+    struct cleanup *c = timer->data;
+
+    qmp_query_jobs(c->qmp, on_jobs_again, c);
 }
 
 static void on_job_cancelled(void *user, const GError *error)
@@ -120,7 +198,6 @@ static void on_job_cancelled(void *user, const GError *error)
     struct cleanup *c = user;
 
     (void)error; /* concluded ones cannot be cancelled */
-    c->n_polls = 0;
     qmp_query_jobs(c->qmp, on_jobs_again, c);
 }
 
@@ -138,14 +215,21 @@ bool cleanup_is_moving(const struct qmp_migration *m)
 }
 
 /* While it is being cancelled QEMU takes no capabilities. */
+static void look_at_migration(uv_timer_t *timer);
+
 static void on_migration_again(void *user, const struct qmp_migration *m, const GError *error)
 {
     struct cleanup *c = user;
 
-    if (!error && cleanup_is_moving(m) && ++c->n_polls <= MAX_POLLS)
-        qmp_query_migrate(c->qmp, on_migration_again, c);
-    else
+    if (error || !cleanup_is_moving(m) || !wait_on(c, look_at_migration))
         action_over(c, error);
+}
+
+static void look_at_migration(uv_timer_t *timer)
+{
+    struct cleanup *c = timer->data;
+
+    qmp_query_migrate(c->qmp, on_migration_again, c);
 }
 
 static void on_migration_cancelled(void *user, const GError *error)
@@ -218,7 +302,16 @@ void cleanup_act(struct cleanup *c)
         return;
     }
     a = &g_array_index(c->actions, struct action, c->at);
+    if (c->is_hanging && a->kind <= PUT_BACK) {
+        c->at++;
+        cleanup_act(c);
+        return;
+    }
+    c->wait_until_ms = uv_now(c->loop) + c->timeout_s * UINT64_C(1000);
     switch (a->kind) {
+    case CALM_JOBS:
+        calm_jobs(c);
+        break;
     case END_JOB:
         qmp_job_cancel(c->qmp, a->name, on_job_cancelled, c);
         break;
@@ -235,7 +328,6 @@ void cleanup_act(struct cleanup *c)
             qmp_nbd_server_stop(c->qmp, on_server_stopped, c);
         break;
     case CANCEL_MIGRATION:
-        c->n_polls = 0;
         qmp_migrate_cancel(c->qmp, on_migration_cancelled, c);
         break;
     case RESTORE_PARAMS:
@@ -300,6 +392,9 @@ struct cleanup *cleanup_new(uv_loop_t *loop, const char *monitor, bool dry_run, 
     g_autoptr(GError) error = NULL;
 
     c->loop = loop;
+    uv_timer_init(loop, &c->pause);
+    c->pause.data = c;
+    c->timeout_s = timeout_s;
     c->is_dry_run = dry_run;
     c->on_line = on_line;
     c->on_done = on_done;

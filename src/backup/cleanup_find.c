@@ -109,6 +109,8 @@ static void put_in_order(struct cleanup *c)
         if (r->is_of_monitor && qmp_can_pass_fds(c->qmp))
             add_fd_names(c, r);
     }
+    if (c->jobs->len)
+        cleanup_add(c->actions, CALM_JOBS, NULL, NULL);
     append_all(c, c->jobs);
     append_all(c, c->snapshots);
     append_all(c, c->inserted);

@@ -9,7 +9,7 @@
 #define PREFIX "vmb-" /* of all our names in QEMU */
 
 enum action_kind {
-    END_JOB, DELETE_NODE, PUT_BACK, STOP_NBD_SERVER, CANCEL_MIGRATION, RESTORE_PARAMS, RESTORE_CAPABILITIES, RESUME,
+    CALM_JOBS, END_JOB, DELETE_NODE, PUT_BACK, STOP_NBD_SERVER, CANCEL_MIGRATION, RESTORE_PARAMS, RESTORE_CAPABILITIES, RESUME,
     THAW
 };
 
@@ -36,7 +36,11 @@ struct cleanup {
     struct qmp_migration_params params;
     bool are_params_known;
     GArray *actions, *jobs, *snapshots, *inserted, *nodes;
-    unsigned at, n_polls, lookup, next_fd;
+    unsigned at, lookup, next_fd;
+    uv_timer_t pause; /* between two looks at what is to end; not of one that only looks */
+    uint64_t wait_until_ms;
+    unsigned timeout_s;
+    bool is_hanging; /* a job does not end: nothing that would wait for its disk is touched */
     GPtrArray *fd_names; /* char * */
     bool is_retry, is_guest_stopped, is_postmigrate, is_migrating;
     bool is_server_foreign; /* the socket for it was never used: the one that runs, if any, is not ours */

@@ -4,8 +4,9 @@
 
 static const struct {
     const char *doing; /* with the action's name behind it */
-    const char *one, *many; /* what is left; many NULL: it is never counted */
+    const char *one, *many; /* what is left; many NULL: it is never counted, one NULL: it is nothing */
 } words[] = {
+    [CALM_JOBS] = {"pause its jobs", NULL, NULL},
     [END_JOB] = {"end job", "job", "jobs"},
     [DELETE_NODE] = {"delete node", "node", "nodes"},
     [PUT_BACK] = {"give back the drive of", "drive behind a filter", "drives behind filters"},
@@ -30,7 +31,7 @@ char *cleanup_summary(const GArray *actions)
     for (unsigned i = 0; i < actions->len; i++)
         n[g_array_index(actions, struct action, i).kind]++;
     for (unsigned kind = 0; kind < G_N_ELEMENTS(words); kind++) {
-        if (!n[kind])
+        if (!n[kind] || !words[kind].one)
             continue;
         g_string_append(s, s->len ? ", " : "");
         if (words[kind].many)

@@ -153,6 +153,11 @@ static void see_job(struct drive *d, const struct qmp_job *job)
         return;
     }
     d->limit_confirmed = MAX(job->speed, 0);
+    d->is_job_at_rest = g_strcmp0(job->status, "paused") == 0;
+    if (job->current != d->job_at) {
+        d->job_at = job->current;
+        d->job_moved_ms = uv_now(d->b->loop);
+    }
     if (!d->is_tap_busy && d->is_tap_closed != job->is_paused) {
         d->is_tap_closed = job->is_paused; /* switched by somebody else: our reasons decide */
         tap_update(d);

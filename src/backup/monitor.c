@@ -213,10 +213,12 @@ static bool is_qemu_gone(struct backup *b, const GError *error)
     return is_refused;
 }
 
-static void give_up(struct backup *b, const char *why)
+void monitor_give_up(struct backup *b, const char *why)
 {
     g_autoptr(GError) error = NULL;
 
+    if (b->is_failing)
+        backup_log(b, MODEL_ERROR, NULL, "%s", why);
     g_set_error(&error, VMB_ERROR, VMB_ERROR_MONITOR, "%s", why);
     g_clear_pointer(&b->qmp, qmp_close);
     if (b->model.phase < MODEL_FINISH) /* by then everything is here already */
@@ -241,7 +243,7 @@ static void on_lost(void *user, const GError *error)
     }
     if (is_qemu_gone(b, error)) {
         b->is_qemu_gone = true;
-        give_up(b, "QEMU went away during the backup; nothing of it can be used");
+        monitor_give_up(b, "QEMU went away during the backup; nothing of it can be used");
         return;
     }
     if (!b->lost_at_ms) {
@@ -302,7 +304,7 @@ void monitor_on_tick(struct backup *b)
     uint64_t now = uv_now(b->loop);
 
     if (b->has_begun && b->lost_at_ms && !b->is_given_up && !b->is_freed_from_qemu && now - b->lost_at_ms > GIVE_UP_MS)
-        give_up(b, "monitor did not come back within 60 s; when it does, run: vmabackup cleanup MONITOR");
+        monitor_give_up(b, "monitor did not come back within 60 s; when it does, run: vmabackup cleanup MONITOR");
     else if (!b->qmp && b->next_try_ms && now >= b->next_try_ms && !b->is_given_up)
         open_monitor(b);
 }

@@ -175,6 +175,8 @@ static void undo_stop(struct steps_op *op)
         steps_end(op, NULL);
 }
 
+static void undo_job(struct steps_op *op);
+
 /* --- the job ------------------------------------------------------------------------------------ */
 
 /* QEMU says so of the job's name, or of the target it writes to. */
@@ -237,7 +239,33 @@ static void on_cancel_sent(void *user, const GError *error)
         return;
     }
     op->sub = 1;
+    op->d->job_moved_ms = uv_now(op->b->loop);
     recipe_job_ended(op->d);
+}
+
+/* A job ends when what it reads has come; of a disk that hangs it never does. Nothing of this drive is touched then: see
+ * calm.c. */
+static void leave_hanging(struct steps_op *op)
+{
+    struct drive *d = op->d;
+    g_autofree char *hint = g_strdup_printf("when it answers again: vmabackup cleanup %s", op->b->options.monitor);
+    g_autoptr(GError) error = g_error_new(VMB_ERROR, VMB_ERROR_FAILED, "its disk does not answer");
+
+    d->is_left = true;
+    backup_row(d)->stalled_ms = uv_now(d->b->loop) - d->job_moved_ms;
+    backup_log(op->b, MODEL_ERROR, hint,
+               "drive %s: its disk (node %s) does not answer, so job %s cannot end; it, the filter and their nodes stay in QEMU",
+               d->name, d->node, d->job_id);
+    steps_end(op, error);
+}
+
+void recipe_on_tick(struct backup *b)
+{
+    const struct steps_op *op = steps_current(b->steps);
+
+    if (op && op->is_undo && op->sub == 1 && recipe_table[op->row].undo == undo_job && monitor_is_up(b) &&
+        uv_now(b->loop) - op->d->job_moved_ms > (uint64_t)b->options.timeout_s * 1000)
+        leave_hanging((struct steps_op *)op);
 }
 
 /* jobs.c calls this when it sees that a job has ended: an undo may be waiting for that. */
@@ -324,6 +352,7 @@ const struct step recipe_table[] = {
     {"resume the guest", STEP_RUN, needs_resume, begin_resume, NULL, false, true},
     {"thaw the file systems", STEP_RUN, agent_is_frozen, agent_begin_thaw, NULL, false, false},
     {"start the job", STEP_DRIVE, is_guarded, begin_job, undo_job, false, true},
+    {"see that all disks answer", STEP_RUN, NULL, NULL, calm_undo, false, false},
 };
 
 unsigned recipe_rows(void)

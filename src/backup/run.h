@@ -14,6 +14,7 @@
  *     journal.c   what undoes us if we die                     snapshot.c  fills the model
  *     cleanup.c   ends what a dead run left (cleanup_find.c)    logfile.c   the run in plain lines (textout.c writes)
  *     agent.c     the rows that freeze file systems            identity.c  which guest a monitor belongs to
+ *     calm.c      do all disks answer, before anything is undone
  *     verbs.c     what an operator can ask for                 steer.c     the same as a line, and its answer
  *     control.c   the socket for other terminals               record.c    the event stream in a file
  *     backup.c    phases, the end, the public face
@@ -87,6 +88,10 @@ struct drive {
 
     enum job_state job;
     bool is_job_new;     /* its command is on its way */
+    int64_t job_at;        /* how far QEMU says it is */
+    uint64_t job_moved_ms; /* when that last changed, or its end was asked for */
+    bool is_job_at_rest;   /* paused, as QEMU says: nothing of it is in flight */
+    bool is_left;          /* a disk does not answer: nothing of it is undone */
     unsigned first_poll; /* the first poll that was asked after it had started */
     bool is_target_lost; /* the job's connection ended first: start it again */
     bool is_shed;        /* … because we had no buffer left: that counts as no retry */
@@ -202,6 +207,7 @@ struct backup {
     char *room_of; /* what room.c is asking about, NULL = nothing */
     bool is_qemu_gone;
     bool has_undo_failed;
+    uint64_t calm_until_ms; /* how long jobs may take to come to rest */
     bool is_check_wanted; /* whether anything of ours is left in QEMU, when the monitor is back */
     unsigned n_left; /* jobs and nodes of ours that could not be taken away */
     bool is_given_up; /* the monitor will not come back */
@@ -247,6 +253,7 @@ void monitor_discovered(struct backup *b);
 void monitor_on_tick(struct backup *b);
 /* Another one, before anything has begun. */
 bool monitor_change(struct backup *b, const char *address, GError **error);
+void monitor_give_up(struct backup *b, const char *why); /* nothing more is sent to QEMU */
 
 /* discover.c: queries everything, then calls plan_make(); errors go to backup_fail() */
 void discover(struct backup *b);
@@ -315,6 +322,7 @@ void snapshot_fill(struct backup *b);
 /* recipe.c: the table, and lists of its rows */
 extern const struct step recipe_table[];
 void recipe_job_ended(struct drive *d);
+void recipe_on_tick(struct backup *b);
 unsigned recipe_rows(void);
 GArray *recipe_forward(struct backup *b);
 GArray *recipe_undo_all(struct backup *b);
@@ -332,6 +340,10 @@ void agent_on_tick(struct backup *b);
 void agent_interrupt(struct backup *b);
 void agent_give_up(struct backup *b); /* no row goes on: the guest is thawed all the same */
 void agent_close(struct backup *b);
+
+/* calm.c: do all disks answer? */
+void calm_undo(struct steps_op *op);
+void calm_on_tick(struct backup *b);
 
 /* filter.c */
 void filter_begin_add(struct steps_op *op);

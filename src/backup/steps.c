@@ -17,6 +17,7 @@ struct steps {
     GQueue lists; /* the head runs */
     struct steps_op current;
     bool is_in_step, is_running;
+    unsigned n_unanswered; /* undos in a row, up to now */
     GError *abort; /* for the list under way */
 };
 
@@ -56,9 +57,11 @@ static bool should_run(const struct steps_op *op)
 {
     const struct step *step = &recipe_table[op->row];
 
+    if (op->d && op->d->is_left)
+        return false;
     if (op->is_undo)
-        return *begun_of(op) & (1u << op->row);
-    return !step->applies || step->applies(op->b, op->d);
+        return !step->begin || *begun_of(op) & (1u << op->row);
+    return step->begin && (!step->applies || step->applies(op->b, op->d));
 }
 
 /* Starts the op; it ends through steps_end(), possibly before this returns. */
@@ -122,6 +125,16 @@ void steps_run(struct steps *s, GArray *ops, bool stop_on_error, void (*over)(vo
     run(s);
 }
 
+/* One answer that does not come may be QEMU's own trouble; after two it has stopped, with a disk that hangs as a rule, and
+ * nothing of what is still to be undone would come through. */
+static bool is_mute(struct steps *s, const struct steps_op *op, const GError *error)
+{
+    bool is_unanswered = op->is_undo && g_error_matches(error, QMP_ERROR, QMP_ERROR_TIMEOUT);
+
+    s->n_unanswered = is_unanswered ? s->n_unanswered + 1 : 0;
+    return s->n_unanswered >= 2;
+}
+
 void steps_end(struct steps_op *op, const GError *error)
 {
     struct steps *s = op->b->steps;
@@ -151,7 +164,10 @@ void steps_end(struct steps_op *op, const GError *error)
     }
     if (s->abort && list->stop_on_error && !list->error)
         list->error = g_error_copy(s->abort);
-    run(s);
+    if (is_mute(s, op, error))
+        monitor_give_up(s->b, "QEMU does not answer any more; does a disk of its host hang?");
+    else
+        run(s);
 }
 
 void steps_abort(struct steps *s, const GError *error)

@@ -25,7 +25,7 @@ struct step {
     const char *name; /* "cannot " + name in messages */
     enum step_scope scope;
     bool (*applies)(const struct backup *b, const struct drive *d); /* NULL = always */
-    void (*begin)(struct steps_op *op);
+    void (*begin)(struct steps_op *op); /* NULL = nothing to begin, but undone always */
     void (*undo)(struct steps_op *op); /* NULL = nothing to take away */
     bool stays_on_error; /* the row may have changed something although it failed: undo it too */
     bool may_repeat;     /* begin can be sent again when the monitor was lost before its answer */

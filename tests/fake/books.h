@@ -46,6 +46,7 @@ struct fake_kind {
     bool is_paused;       /* from the beginning, by its user */
     bool no_snapshot;     /* background-snapshot is refused */
     bool refuses_filters; /* qom-set fails */
+    bool hangs_disks;     /* what jobs have in flight does not come back */
     bool holds_jobs;      /* they go on until they are cancelled */
     bool has_agent;       /* one answers at PATH.agent while the guest runs */
     bool never_converges; /* a plain migration goes on until it is cancelled */

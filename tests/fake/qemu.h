@@ -55,7 +55,7 @@ static char *fake_list_jobs(struct fake_qemu *q, bool is_block)
                                    j->id, j->speed, j->is_paused ? "true" : "false");
         else
             g_string_append_printf(s, "{\"id\":\"%s\",\"type\":\"backup\",\"status\":\"%s\"%s%s%s}", j->id,
-                                   j->is_paused ? "paused" : j->status, j->error ? ",\"error\":\"" : "",
+                                   j->is_paused && !q->kind.hangs_disks ? "paused" : j->status, j->error ? ",\"error\":\"" : "",
                                    j->error ? j->error : "", j->error ? "\"" : "");
     }
     return g_string_free(g_string_append(s, "]"), FALSE);
@@ -133,6 +133,10 @@ static const char *fake_do(struct fake_qemu *q, const char *command, json_object
         return fake_backup(q, args, started);
     if (strcmp(command, "job-cancel") == 0)
         return fake_cancel(q, text_of(args, "id"));
+    if (strcmp(command, "block-job-pause") == 0)
+        return fake_pause(q, text_of(args, "device"), true);
+    if (strcmp(command, "block-job-resume") == 0)
+        return fake_pause(q, text_of(args, "device"), false);
     if (strcmp(command, "job-dismiss") == 0)
         return fake_dismiss(q, text_of(args, "id"));
     if (strcmp(command, "block-job-pause") == 0 || strcmp(command, "block-job-resume") == 0)

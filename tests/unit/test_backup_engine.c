@@ -131,6 +131,31 @@ static void test_undone_in_reverse(void)
     world_down(&w);
 }
 
+/* Jobs whose reads do not come back: whatever waits for them would stop QEMU, so nothing of them is touched. */
+static void test_hanging_disk(void)
+{
+    const struct fake_kind kind = {.major = 10, .n_drives = 2, .holds_jobs = true, .hangs_disks = true};
+    g_autofree char *left = NULL;
+    struct world w = {0};
+    struct trial *t;
+
+    world_up(&w);
+    t = trial_new(&w, &kind, (struct fake_fault){0}, false);
+    t->options.timeout_s = 1;
+    run_trials(&w);
+    g_assert_cmpint(t->status, ==, VMB_ERROR_CANCELLED);
+    g_assert_nonnull(strstr(t->said->str, "drive dev1: its disk (node disk1) does not answer"));
+    for (unsigned i = 0; i < t->qemu->log->len; i++) {
+        const char *line = g_ptr_array_index(t->qemu->log, i);
+        g_assert_false(g_str_has_prefix(line, "job-cancel") || g_str_has_prefix(line, "blockdev-del"));
+    }
+    t->qemu->kind.hangs_disks = false;
+    clean_up(t);
+    left = fake_left(t->qemu);
+    g_assert_cmpstr(left, ==, NULL);
+    world_down(&w);
+}
+
 int main(int argc, char **argv)
 {
     g_setenv("UV_THREADPOOL_SIZE", "16", TRUE);
@@ -142,5 +167,6 @@ int main(int argc, char **argv)
     g_test_add_func("/backup/engine/late-answer", test_late_answer);
     g_test_add_func("/backup/engine/cancelled-late", test_cancelled_late);
     g_test_add_func("/backup/engine/undone-in-reverse", test_undone_in_reverse);
+    g_test_add_func("/backup/engine/hanging-disk", test_hanging_disk);
     return g_test_run();
 }
