@@ -97,15 +97,37 @@ static bool is_incomplete(const struct backup *b)
 {
     for (unsigned i = 0; i < b->drives->len; i++) {
         const struct drive *d = g_ptr_array_index(b->drives, i);
-        if (!d->is_guarded && !d->is_read_only)
+        if (d->is_out || d->is_instant_own || (!d->is_guarded && !d->is_read_only))
             return true;
     }
     return b->is_ram_lost || b->agent.has_failed || (!b->is_freed_from_qemu && !b->is_qemu_gone);
 }
 
+static bool is_missing(const struct model_drive *row)
+{
+    return row->is_included && (row->state == MODEL_FAIL || row->state == MODEL_CANCELLED);
+}
+
+static bool is_of_another_instant(const struct model_drive *row)
+{
+    return row->is_instant_own && row->state == MODEL_OK;
+}
+
+/* "scsi1, scsi4" */
+static char *rows_that(const struct model *m, bool (*is)(const struct model_drive *row))
+{
+    GString *names = g_string_new(NULL);
+
+    for (unsigned i = 0; i < m->n_drives; i++)
+        if (is(&m->drives[i]))
+            g_string_append_printf(names, "%s%s", names->len ? ", " : "", m->drives[i].name);
+    return g_string_free(names, FALSE);
+}
+
 static void set_outcome(struct backup *b)
 {
     struct model *m = &b->model;
+    g_autofree char *missing = NULL, *retaken = NULL;
     char size[UNITS_LEN], time[UNITS_LEN];
 
     if (b->outcome) {
@@ -118,9 +140,14 @@ static void set_outcome(struct backup *b)
         return;
     }
     m->exit_status = is_incomplete(b) ? VMB_ERROR_INCOMPLETE : 0;
-    model_set(m->outcome, "%s%s: %s in %s%s", m->exit_status ? "saved INCOMPLETE to " : "saved to ", m->target,
+    missing = rows_that(m, is_missing);
+    retaken = rows_that(m, is_of_another_instant);
+    model_set(m->outcome, "%s%s: %s in %s%s%s%s%s%s", m->exit_status ? "saved INCOMPLETE to " : "saved to ", m->target,
               units_format_size(m->archive_bytes, size), units_format_ms(m->elapsed_ms, time),
-              m->is_verified ? ", verified" : "");
+              m->is_verified ? ", verified" : "", *missing ? "; missing: " : "", missing,
+              *retaken ? "; of a later instant: " : "", retaken);
+    if (*missing)
+        model_set(m->next, "back up again to have %s", missing);
 }
 
 /* Of a run that failed nothing goes on. */
@@ -307,24 +334,6 @@ void backup_cancel(struct backup *b, int exit_status, const char *by_whom)
 
 /* --- the clock ---------------------------------------------------------------------------------- */
 
-/* A process that stood still (stopped, swapped out) has kept the filters waiting: QEMU may have broken their
- * snapshots meanwhile, and tells nobody. */
-static void notice_own_stall(struct backup *b, uint64_t now)
-{
-    uint64_t gap = b->last_tick_ms ? now - b->last_tick_ms : 0;
-    uint64_t limit = 1000 * (uint64_t)MAX(2, 10 / MAX(1, b->drives->len));
-
-    b->last_tick_ms = now;
-    if (gap < limit || b->model.phase < MODEL_FREEZE || b->model.phase > MODEL_COPY)
-        return;
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
-        if (d->is_guarded && !d->is_done && !d->doubt)
-            d->doubt = g_strdup_printf("this program stood still for %" G_GUINT64_FORMAT " s, the frozen image may be broken",
-                                       gap / 1000);
-    }
-}
-
 static void check_full(struct backup *b, uint64_t now)
 {
     if (b->full_since_ms && now - b->full_since_ms > (uint64_t)b->options.on_full_minutes * 60000)
@@ -354,7 +363,6 @@ static void on_tick(uv_timer_t *timer)
         end_on_tick(b);
         return;
     }
-    notice_own_stall(b, now);
     monitor_on_tick(b);
     ram_on_tick(b);
     agent_on_tick(b);
@@ -450,6 +458,8 @@ void backup_free(struct backup *b)
     g_free(b->held);
     g_clear_error(&b->outcome);
     g_free(b->guest_machine);
+    g_free(b->retake_error);
+    g_free(b->trash);
     g_free(b->nbd_path);
     g_free(b->room_of);
     pool_free(b->pool);

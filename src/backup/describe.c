@@ -38,6 +38,8 @@ static json_object *saved_drives(const struct backup *b)
     for (unsigned i = 0; i < b->drives->len; i++) {
         const struct drive *d = g_ptr_array_index(b->drives, i);
         const struct found_drive *f = found_by_node(b, d->node);
+        if (d->is_out && fate_may_drop(b))
+            continue;
         json_object *entry = json_object_new_object();
         json_object_object_add(entry, "name", text(d->name));
         json_object_object_add(entry, "id", text(f ? f->device : NULL));
@@ -45,7 +47,9 @@ static json_object *saved_drives(const struct backup *b)
         json_object_object_add(entry, "format", text(f ? f->format : NULL));
         json_object_object_add(entry, "size", json_object_new_int64((int64_t)d->size));
         json_object_object_add(entry, "guard", text(d->is_guarded ? "filter" : "direct"));
-        json_object_object_add(entry, "instant", instant(b->instant_us));
+        json_object_object_add(entry, "instant", instant(d->instant_us ? d->instant_us : b->instant_us));
+        if (d->is_out) /* a pipe has swallowed a part of it */
+            json_object_object_add(entry, "whole", json_object_new_boolean(false));
         json_object_array_add(list, entry);
     }
     return list;
@@ -57,7 +61,8 @@ static json_object *left_out(const struct backup *b)
 
     for (unsigned i = 0; i < b->model.n_drives; i++) {
         const struct model_drive *row = &b->model.drives[i];
-        if (row->is_included && !(row->is_vmstate && b->is_ram_lost))
+        bool is_lost = row->is_vmstate ? b->is_ram_lost : row->state == MODEL_FAIL || row->state == MODEL_CANCELLED;
+        if (row->is_included && !is_lost)
             continue;
         json_object *entry = json_object_new_object();
         json_object_object_add(entry, "name", text(row->name));
@@ -88,7 +93,7 @@ char *describe_run(const struct backup *b)
     json_object_object_add(root, "machine", text(b->guest_machine));
     json_object_object_add(root, "recipe", text(b->model.recipe));
     json_object_object_add(root, "instant", instant(b->instant_us));
-    json_object_object_add(root, "ram", json_object_new_boolean(b->ram != RAM_NONE));
+    json_object_object_add(root, "ram", json_object_new_boolean(b->ram != RAM_NONE && !b->is_ram_lost));
     json_object_object_add(root, "frozen", json_object_new_boolean(b->options.agent && !b->agent.has_failed));
     json_object_object_add(root, "drives", saved_drives(b));
     json_object_object_add(root, "left_out", left_out(b));

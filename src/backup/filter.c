@@ -134,8 +134,7 @@ static void try_insert(struct steps_op *op)
 
 void filter_begin_insert(struct steps_op *op)
 {
-    if (!op->b->instant_us)
-        op->b->instant_us = g_get_real_time();
+    recipe_take_instant(op->d);
     try_insert(op);
 }
 

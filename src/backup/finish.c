@@ -125,14 +125,24 @@ static void on_written(void *user)
     sink_finish(b->sink, on_durable, b);
 }
 
+/* What a pipe has swallowed of a drive that was lost stays there: the mark says so. */
+static uint8_t end_flags(const struct backup *b)
+{
+    bool has_lost = b->is_ram_lost && b->vmstate_lane;
+
+    for (unsigned i = 0; i < b->drives->len; i++)
+        has_lost |= ((struct drive *)g_ptr_array_index(b->drives, i))->is_out;
+    return VMA_END_COMPLETE | (has_lost && !fate_may_drop(b) ? VMA_END_DEVICE_LOST : 0);
+}
+
 void finish_archive(struct backup *b)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GBytes) header = target_final_header(b, &error);
-    uint64_t ram_bytes = b->ram == RAM_NONE ? 0 : vmstate_bytes(b->vmstate);
+    uint64_t ram_bytes = b->vmstate ? vmstate_bytes(b->vmstate) : 0;
 
     if (!header)
         backup_fail(b, error);
     else
-        writer_finish(b->writer, VMA_END_COMPLETE, ram_bytes, header, on_written, b);
+        writer_finish(b->writer, end_flags(b), ram_bytes, header, on_written, b);
 }

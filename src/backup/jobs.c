@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Watches the jobs in QEMU, judges how each ended, starts it again where the frozen image still stands.
- *
- * A drive is saved only if its job ended well, no request of its filter failed, and every cluster came.
+ * Watches the jobs in QEMU, and starts them again from the same frozen image. What the end of one means for its drive
+ * is judged in fate.c.
  */
 #include <string.h>
 #include "backup/run.h"
@@ -20,64 +19,17 @@ static struct drive *drive_of_job(struct backup *b, const char *id)
     return NULL;
 }
 
-/* --- a drive that is saved ---------------------------------------------------------------------- */
-
-static void on_all_undone(void *user, const GError *error)
-{
-    (void)error;
-    backup_undone(user);
-}
-
-void jobs_check_all_done(struct backup *b)
-{
-    if (b->is_failing || b->model.phase != MODEL_COPY || (b->ram != RAM_NONE && !b->ram_state.is_done))
-        return;
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
-        if (!d->is_torn_down)
-            return;
-    }
-    backup_set_phase(b, MODEL_FINISH);
-    steps_run(b->steps, recipe_undo_all(b), false, on_all_undone, b);
-}
-
-static void on_torn_down(void *user, const GError *error)
-{
-    struct drive *d = user;
-
-    if (error)
-        backup_log(d->b, MODEL_WARNING, NULL, "%s", error->message);
-    d->is_torn_down = true;
-    jobs_check_all_done(d->b);
-}
-
-static void drive_saved(struct drive *d)
-{
-    d->is_done = true;
-    d->ended_ms = uv_now(d->b->loop);
-    writer_flush_lane(d->lane);
-    backup_drive_state(d->b, d->row, MODEL_OK);
-    steps_run(d->b->steps, recipe_undo_drive(d), false, on_torn_down, d);
-}
-
-/* --- a drive that failed ------------------------------------------------------------------------ */
-
-static void drive_failed(struct drive *d, const char *why)
-{
-    model_set(backup_row(d)->note, "%s", why);
-    backup_drive_state(d->b, d->row, MODEL_FAIL);
-    backup_fail_new(d->b, VMB_ERROR_FAILED, "drive %s: %s", d->name, why);
-}
+/* --- a job that is started again ---------------------------------------------------------------- */
 
 static void on_restarted(void *user, const GError *error)
 {
     struct drive *d = user;
 
     d->is_restarting = false;
-    if (d->b->is_failing)
+    if (d->b->is_failing || d->is_out)
         return;
     if (error)
-        drive_failed(d, error->message);
+        fate_not_restarted(d, error);
     else
         backup_drive_state(d->b, d->row, MODEL_RUN);
 }
@@ -89,7 +41,7 @@ static void restart_now(struct drive *d)
     steps_run(d->b->steps, recipe_restart_job(d), true, on_restarted, d);
 }
 
-static void restart_later(struct drive *d, const char *why)
+void jobs_restart_later(struct drive *d, const char *why)
 {
     uint64_t wait_ms = d->is_shed ? POLL_MS : (uint64_t)BACKOFF_MS << MIN(d->retries, 6);
 
@@ -104,34 +56,10 @@ static void restart_later(struct drive *d, const char *why)
     d->restart_at_ms = uv_now(d->b->loop) + wait_ms;
 }
 
-static char *why_incomplete(struct drive *d)
+void jobs_restart_soon(struct drive *d)
 {
-    uint64_t missing = vma_assemble_clusters(d->clusters) - vma_assemble_held(d->clusters);
-
-    return missing ? g_strdup_printf("QEMU says done, but %" G_GUINT64_FORMAT " clusters never came", missing) : NULL;
-}
-
-static void judge(struct drive *d)
-{
-    g_autofree char *incomplete = why_incomplete(d);
-    bool is_snapshot_broken = d->job_error && strstr(d->job_error, "Permission denied");
-    bool is_cancelled = d->job_error && strstr(d->job_error, "cancel") && !d->is_target_lost;
-
-    if (d->doubt)
-        drive_failed(d, d->doubt);
-    else if (!d->job_error && !incomplete)
-        drive_saved(d);
-    else if (!d->job_error)
-        drive_failed(d, incomplete);
-    else if (is_cancelled)
-        drive_failed(d, "its job was cancelled by somebody else");
-    else if (is_snapshot_broken || (!d->is_guarded && !d->is_read_only))
-        drive_failed(d, is_snapshot_broken ? "the frozen image broke (a write of the guest could not be kept for us in time)"
-                                           : d->job_error);
-    else if (d->is_shed || d->retries < d->b->options.retries)
-        restart_later(d, d->is_target_lost ? "its connection was lost" : d->job_error);
-    else
-        drive_failed(d, d->job_error);
+    d->is_standing = d->is_shed = d->is_target_lost = false;
+    d->restart_at_ms = uv_now(d->b->loop);
 }
 
 static void job_ended(struct drive *d, const char *error)
@@ -140,8 +68,8 @@ static void job_ended(struct drive *d, const char *error)
     g_free(d->job_error);
     d->job_error = g_strdup(error);
     recipe_job_ended(d);
-    if (!d->b->is_failing && !d->is_restarting)
-        judge(d);
+    if (!d->b->is_failing && !d->is_restarting && !d->is_out)
+        fate_judge(d);
 }
 
 /* --- watching ----------------------------------------------------------------------------------- */
@@ -174,8 +102,8 @@ static void on_jobs(void *user, const struct qmp_job *jobs, unsigned n, const GE
     for (unsigned i = 0; !error && i < b->drives->len; i++) {
         struct drive *d = g_ptr_array_index(b->drives, i);
         const struct qmp_job *found = NULL;
-        if (d->doubt && !d->is_done && !b->is_failing)
-            drive_failed(d, d->doubt);
+        if (d->doubt)
+            fate_broken(d, d->doubt);
         for (unsigned j = 0; j < n; j++)
             if (g_strcmp0(jobs[j].id, d->job_id) == 0)
                 found = &jobs[j];
@@ -247,7 +175,7 @@ void jobs_copy_begins(struct backup *b)
             backup_drive_state(b, d->row, MODEL_RUN);
     }
     jobs_poll(b);
-    jobs_check_all_done(b);
+    fate_check_all_over(b);
 }
 
 void jobs_on_tick(struct backup *b)
@@ -258,9 +186,10 @@ void jobs_on_tick(struct backup *b)
         return;
     for (unsigned i = 0; i < b->drives->len && !b->is_failing; i++) {
         struct drive *d = g_ptr_array_index(b->drives, i);
-        if (d->restart_at_ms && now >= d->restart_at_ms && !b->is_credit_low && monitor_is_up(b))
+        if (d->restart_at_ms && !d->is_out && now >= d->restart_at_ms && !b->is_credit_low && monitor_is_up(b))
             restart_now(d);
     }
+    retake_on_tick(b);
     if (now >= b->next_poll_ms)
         jobs_poll(b);
 }

@@ -114,6 +114,7 @@ static void drive_free(gpointer data)
     g_free(d->doubt);
     g_free(d->job_error);
     g_clear_error(&d->refusal);
+    g_clear_error(&d->failure);
     g_free(d);
 }
 

@@ -35,13 +35,29 @@ static void clear_behind_end(const struct drive *d, uint32_t cluster, uint8_t *b
         memset(buffer + bytes, 0, VMA_CLUSTER_SIZE - bytes);
 }
 
-/* A guest waits for this write, and no buffer is left: end the run, which frees them all. QEMU never has to
- * wait, and no write of the guest fails. */
-static void give_way(struct port *p)
+/* What still comes of it is answered and thrown away: QEMU never has to wait, and no write of the guest fails. */
+static bool is_nobodys(const struct drive *d)
 {
-    backup_fail_new(p->drive->b, VMB_ERROR_TARGET,
-                    "target is too slow and the spool is full: ended so that the guest's writes need not wait; "
-                    "give more room by --spool");
+    return d->is_done || d->is_out || d->b->is_failing;
+}
+
+/* Whatever may land there, nobody reads it. */
+static void *trash_of(struct backup *b)
+{
+    if (!b->trash)
+        b->trash = g_malloc(VMA_CLUSTER_SIZE);
+    return b->trash;
+}
+
+/* A buffer for the cluster that begins to arrive; NULL when there is none, or when it is nobody's. */
+static uint8_t *take_buffer(struct port *p)
+{
+    struct backup *b = p->drive->b;
+    uint8_t *buffer = is_nobodys(p->drive) ? NULL : pool_take(b->pool, purpose_of(p));
+
+    if (!buffer && purpose_of(p) == POOL_FOR_GUEST)
+        fate_no_room(p->drive); /* a guest waits for this write: the drive is given up */
+    return buffer;
 }
 
 static void *on_write_room(void *user, struct nbd_request *rq, uint32_t done, size_t *room)
@@ -50,20 +66,14 @@ static void *on_write_room(void *user, struct nbd_request *rq, uint32_t done, si
     uint64_t at = rq->offset + done;
     uint32_t within = at % VMA_CLUSTER_SIZE;
 
-    if (!rq->user) {
-        rq->user = pool_take(p->drive->b->pool, purpose_of(p));
-        if (!rq->user && purpose_of(p) == POOL_FOR_GUEST) {
-            give_way(p);
-            rq->user = pool_take(p->drive->b->pool, POOL_FOR_GUEST);
-        }
-        if (!rq->user) {
-            p->drive->is_shed |= purpose_of(p) == POOL_FOR_JOB;
-            return NULL; /* the connection is dropped: QEMU must never wait for us */
-        }
+    if (!rq->user && (rq->user = take_buffer(p)))
         clear_behind_end(p->drive, at / VMA_CLUSTER_SIZE, rq->user);
+    if (!rq->user && !is_nobodys(p->drive)) {
+        p->drive->is_shed = true;
+        return NULL; /* the connection is dropped: QEMU must never wait for us */
     }
     *room = MIN(rq->len - done, VMA_CLUSTER_SIZE - within);
-    return (uint8_t *)rq->user + within;
+    return (uint8_t *)(rq->user ? rq->user : trash_of(p->drive->b)) + within;
 }
 
 static void count_repeat_as_doubt(struct port *p, enum vma_put put)
@@ -80,7 +90,7 @@ static int take_piece(struct port *p, uint64_t offset, uint32_t len, uint8_t **d
     uint8_t *brought = *data;
     enum vma_put put;
 
-    if (d->b->is_failing) /* whatever comes now is nobody's; only the guest must not wait */
+    if (is_nobodys(d))
         return 0;
     put = vma_assemble_put(d->clusters, offset, len, data);
     if (put == VMA_PUT_HELD) {
@@ -115,7 +125,7 @@ static void distrust_filter(struct port *p, const char *why)
 {
     struct drive *d = p->drive;
 
-    if (p->is_filter && !d->doubt && !d->is_done && !p->is_expected_to_close)
+    if (p->is_filter && !d->doubt && !d->is_done && !d->is_out && !p->is_expected_to_close)
         d->doubt = g_strdup(why);
 }
 
@@ -195,7 +205,7 @@ static void on_closed(void *user, struct nbd_conn *conn, bool clean, const char 
     if (p->conn && p->conn != conn)
         return; /* another one stands in its place already */
     p->conn = NULL;
-    if (p->is_expected_to_close || p->drive->b->is_failing)
+    if (p->is_expected_to_close || is_nobodys(p->drive))
         return;
     distrust_filter(p, "the filter's connection ended");
     if (!clean)

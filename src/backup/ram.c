@@ -128,15 +128,18 @@ void ram_undo_capability(struct steps_op *op)
 static void leave_ram_out(struct backup *b)
 {
     g_autoptr(GError) error = NULL;
+    bool is_wish = b->ram_state.is_unwanted;
 
     b->ram_state.is_moving = false;
     b->did_we_stop = false; /* QEMU has let it go on, if it was stopped at all */
-    if (b->options.strict) {
+    if (b->options.strict && !is_wish) {
         g_set_error(&error, VMB_ERROR, VMB_ERROR_INCOMPLETE,
                     "RAM cannot be saved within a pause of %u s; allow more by --max-pause, or use --no-vmstate",
                     b->options.max_pause_s);
     } else if (!target_restart_without_ram(b, &error)) {
         g_prefix_error(&error, "cannot begin again without the RAM: ");
+    } else if (is_wish) {
+        backup_log(b, MODEL_INFO, NULL, "RAM is left out by operator");
     } else {
         backup_log(b, MODEL_WARNING, "allow more by --max-pause",
                    "RAM is left out: the guest changes it too fast for a pause of %u s", b->options.max_pause_s);
@@ -192,18 +195,24 @@ static void take_completed(struct backup *b)
     b->ram_state.ended_ms = uv_now(b->loop);
     backup_drive_state(b, b->vmstate_row, MODEL_OK);
     end_waiting(b, NULL);
-    jobs_check_all_done(b);
+    fate_check_all_over(b);
 }
 
 static void take_failure(struct backup *b, const struct qmp_migration *m)
 {
     g_autoptr(GError) error = NULL;
 
-    if (b->ram_state.is_too_slow && !b->is_failing) {
+    if (b->ram == RAM_PLAIN && (b->ram_state.is_too_slow || b->ram_state.is_unwanted) && !b->is_failing) {
         leave_ram_out(b);
         return;
     }
     b->ram_state.is_moving = false;
+    if (b->model.phase == MODEL_COPY && !b->is_failing && (b->ram_state.is_unwanted || !b->options.strict)) {
+        g_autofree char *why = g_strdup_printf("QEMU's migration %s%s%s", m->status, m->error ? ": " : "",
+                                               m->error ? m->error : "");
+        fate_ram_lost(b, b->ram_state.is_unwanted, b->ram_state.is_unwanted ? "cancelled by operator" : why);
+        return;
+    }
     g_set_error(&error, VMB_ERROR, VMB_ERROR_FAILED, "RAM: QEMU's migration %s%s%s", m->status,
                 m->error ? ": " : "", m->error ? m->error : "");
     if (b->ram_state.waiting)
@@ -260,6 +269,12 @@ void ram_on_tick(struct backup *b)
                         "RAM: the target is too slow and the spool is full; give more room by --spool, or use --no-vmstate");
     else
         look(b);
+}
+
+void ram_leave_out(struct backup *b)
+{
+    b->ram_state.is_unwanted = true;
+    cancel_moving(b);
 }
 
 /* A wait that nobody wants any more. */

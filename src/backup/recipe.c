@@ -136,7 +136,8 @@ static void begin_stop(struct steps_op *op)
     struct backup *b = op->b;
     g_autoptr(GError) error = NULL;
 
-    backup_set_phase(b, MODEL_FREEZE);
+    if (!b->retaking)
+        backup_set_phase(b, MODEL_FREEZE);
     b->did_we_stop = true;
     if (!journal_write(b->journal, b, &error)) {
         steps_end(op, error);
@@ -154,7 +155,8 @@ static void on_resumed(void *user, const GError *error)
     if (!error) {
         b->did_we_stop = false;
         b->has_resumed = true;
-        b->model.pause_ms = (g_get_monotonic_time() - b->stopped_at_us) / 1000;
+        if (!b->retaking)
+            b->model.pause_ms = (g_get_monotonic_time() - b->stopped_at_us) / 1000;
         journal_write(b->journal, b, NULL);
     }
     steps_end(op, error);
@@ -176,6 +178,16 @@ static void undo_stop(struct steps_op *op)
 }
 
 static void undo_job(struct steps_op *op);
+
+/* The run's instant is that of the first drive to be frozen: all are while the guest stands still. */
+void recipe_take_instant(struct drive *d)
+{
+    struct backup *b = d->b;
+
+    if (!b->instant_us)
+        b->instant_us = g_get_real_time();
+    d->instant_us = b->retaking == d ? g_get_real_time() : b->instant_us;
+}
 
 /* --- the job ------------------------------------------------------------------------------------ */
 
@@ -210,8 +222,8 @@ static void begin_job(struct steps_op *op)
         .workers = tap_workers(op->b),
     };
 
-    if (!op->b->instant_us)
-        op->b->instant_us = g_get_real_time();
+    if (!d->is_guarded)
+        recipe_take_instant(d);
     d->limit_sent = d->limit_wanted;
     d->job = JOB_RUNNING; /* its events come before the reply */
     d->is_job_new = true;
@@ -324,35 +336,38 @@ static bool is_background(const struct backup *b, const struct drive *d)
 static bool needs_stop(const struct backup *b, const struct drive *d)
 {
     (void)d;
+    if (b->retaking)
+        return !b->is_guest_stopped;
     return b->was_running && b->ram != RAM_PLAIN; /* a plain migration ends stopped */
 }
 
 static bool needs_resume(const struct backup *b, const struct drive *d)
 {
     (void)d;
-    return b->was_running;
+    return b->retaking ? b->did_we_stop : b->was_running;
 }
 
 /* Rows that hold everything are undone last; a background snapshot must be under way before the guest resumes. */
 const struct step recipe_table[] = {
-    {"keep the journal", STEP_RUN, NULL, begin_journal, NULL, false, false},
-    {"set background-snapshot", STEP_RUN, is_background, ram_begin_capability, ram_undo_capability, true, false},
-    {"set the migration's parameters", STEP_RUN, is_plain, ram_begin_params, ram_undo_params, true, false},
-    {"save the RAM", STEP_RUN, is_plain, ram_begin_plain, ram_undo_moving, true, false},
-    {"activate the drives", STEP_RUN, is_plain, ram_begin_activate, ram_undo_activate, true, false},
-    {"add the filter's target", STEP_DRIVE, is_guarded, begin_add_target, undo_add_target, true, false},
-    {"add the job's target", STEP_DRIVE, NULL, begin_add_target, undo_add_target, true, false},
-    {"freeze the file systems", STEP_RUN, agent_is_wanted, agent_begin_freeze, agent_undo_freeze, true, false},
-    {"stop the guest", STEP_RUN, needs_stop, begin_stop, undo_stop, true, false},
-    {"add the filter", STEP_DRIVE, is_guarded, filter_begin_add, filter_undo_add, false, false},
-    {"insert the filter", STEP_DRIVE, is_guarded, filter_begin_insert, filter_undo_insert, false, false},
-    {"add the frozen image", STEP_DRIVE, is_guarded, filter_begin_snapshot, filter_undo_snapshot, false, false},
-    {"start saving the RAM", STEP_RUN, is_background, ram_begin_background, ram_undo_moving, true, false},
-    {"start the job", STEP_DRIVE, is_direct, begin_job, undo_job, false, true},
-    {"resume the guest", STEP_RUN, needs_resume, begin_resume, NULL, false, true},
-    {"thaw the file systems", STEP_RUN, agent_is_frozen, agent_begin_thaw, NULL, false, false},
-    {"start the job", STEP_DRIVE, is_guarded, begin_job, undo_job, false, true},
-    {"see that all disks answer", STEP_RUN, NULL, NULL, calm_undo, false, false},
+    {"keep the journal", STEP_RUN, NULL, begin_journal, NULL, 0},
+    {"set background-snapshot", STEP_RUN, is_background, ram_begin_capability, ram_undo_capability, STEP_STAYS},
+    {"set the migration's parameters", STEP_RUN, is_plain, ram_begin_params, ram_undo_params, STEP_STAYS},
+    {"save the RAM", STEP_RUN, is_plain, ram_begin_plain, ram_undo_moving, STEP_STAYS},
+    {"activate the drives", STEP_RUN, is_plain, ram_begin_activate, ram_undo_activate, STEP_STAYS},
+    {"add the filter's target", STEP_DRIVE, is_guarded, begin_add_target, undo_add_target, STEP_STAYS},
+    {"add the job's target", STEP_DRIVE, NULL, begin_add_target, undo_add_target, STEP_STAYS},
+    {"freeze the file systems", STEP_RUN, agent_is_wanted, agent_begin_freeze, agent_undo_freeze,
+     STEP_STAYS | STEP_IN_WINDOW},
+    {"stop the guest", STEP_RUN, needs_stop, begin_stop, undo_stop, STEP_STAYS | STEP_IN_WINDOW},
+    {"add the filter", STEP_DRIVE, is_guarded, filter_begin_add, filter_undo_add, 0},
+    {"insert the filter", STEP_DRIVE, is_guarded, filter_begin_insert, filter_undo_insert, 0},
+    {"add the frozen image", STEP_DRIVE, is_guarded, filter_begin_snapshot, filter_undo_snapshot, 0},
+    {"start saving the RAM", STEP_RUN, is_background, ram_begin_background, ram_undo_moving, STEP_STAYS},
+    {"start the job", STEP_DRIVE, is_direct, begin_job, undo_job, STEP_REPEATS},
+    {"resume the guest", STEP_RUN, needs_resume, begin_resume, NULL, STEP_REPEATS | STEP_IN_WINDOW},
+    {"thaw the file systems", STEP_RUN, agent_is_frozen, agent_begin_thaw, NULL, STEP_IN_WINDOW},
+    {"start the job", STEP_DRIVE, is_guarded, begin_job, undo_job, STEP_REPEATS},
+    {"see that all disks answer", STEP_RUN, NULL, NULL, calm_undo, 0},
 };
 
 unsigned recipe_rows(void)
@@ -360,74 +375,9 @@ unsigned recipe_rows(void)
     return G_N_ELEMENTS(recipe_table);
 }
 
-/* --- lists of rows ------------------------------------------------------------------------------ */
-
-static void add_op(GArray *ops, struct backup *b, struct drive *d, unsigned row, bool is_undo)
+bool recipe_makes_job(unsigned row)
 {
-    struct steps_op op = {.b = b, .d = d, .row = row, .is_undo = is_undo};
+    const struct step *step = &recipe_table[row];
 
-    g_array_append_val(ops, op);
-}
-
-static void add_row(GArray *ops, struct backup *b, unsigned row, bool is_undo)
-{
-    if (recipe_table[row].scope == STEP_RUN) {
-        add_op(ops, b, NULL, row, is_undo);
-        return;
-    }
-    for (unsigned i = 0; i < b->drives->len; i++)
-        add_op(ops, b, g_ptr_array_index(b->drives, is_undo ? b->drives->len - 1 - i : i), row, is_undo);
-}
-
-static GArray *new_list(void)
-{
-    return g_array_new(FALSE, FALSE, sizeof(struct steps_op));
-}
-
-GArray *recipe_forward(struct backup *b)
-{
-    GArray *ops = new_list();
-
-    for (unsigned row = 0; row < recipe_rows(); row++)
-        add_row(ops, b, row, false);
-    return ops;
-}
-
-GArray *recipe_undo_all(struct backup *b)
-{
-    GArray *ops = new_list();
-
-    for (unsigned row = recipe_rows(); row-- > 0;)
-        add_row(ops, b, row, true);
-    return ops;
-}
-
-GArray *recipe_undo_drive(struct drive *d)
-{
-    GArray *ops = new_list();
-
-    for (unsigned row = recipe_rows(); row-- > 0;)
-        if (recipe_table[row].scope == STEP_DRIVE)
-            add_op(ops, d->b, d, row, true);
-    return ops;
-}
-
-/* The rows that make a job: its target and itself, guarded or direct. */
-static bool is_jobs(const struct step *step)
-{
     return step->begin == begin_job || (step->begin == begin_add_target && !step->applies);
-}
-
-/* A job that failed while its frozen image stands: a new connection and a new job, from the same instant. */
-GArray *recipe_restart_job(struct drive *d)
-{
-    GArray *ops = new_list();
-
-    for (unsigned row = recipe_rows(); row-- > 0;)
-        if (is_jobs(&recipe_table[row]))
-            add_op(ops, d->b, d, row, true);
-    for (unsigned row = 0; row < recipe_rows(); row++)
-        if (is_jobs(&recipe_table[row]))
-            add_op(ops, d->b, d, row, false);
-    return ops;
 }

@@ -6,10 +6,11 @@
  *     monitor.c   connection to QEMU, lost and found again     discover.c  what the guest has
  *     plan.c      which drives, names, recipe (plan_check.c)      steps.c     runs rows of the table, undoes them
  *     target.c    sink, spool, header, lanes                   describe.c  vmabackup.json
- *     recipe.c    THE table, rows of targets and jobs          filter.c    the rows that freeze a drive
+ *     recipe.c    THE table (recipe_lists.c: lists of it)         filter.c    the rows that freeze a drive
  *     ram.c       the rows that take the RAM                   activate.c  wakes drives after a plain migration
  *     vmstate.c   receives the RAM stream                      port.c      NBD exports -> clusters
- *     tap.c       pausing and limiting jobs by QMP             jobs.c      watches jobs, judges, retries
+ *     tap.c       pausing and limiting jobs by QMP             jobs.c      watches jobs, starts them again
+ *     fate.c      how each drive ends                          retake.c    a drive taken again at a new instant
  *     writer.c    clusters -> archive                          finish.c    the end of the archive
  *     journal.c   what undoes us if we die                     snapshot.c  fills the model
  *     cleanup.c   ends what a dead run left (cleanup_find.c)    logfile.c   the run in plain lines (textout.c writes)
@@ -95,7 +96,16 @@ struct drive {
     unsigned first_poll; /* the first poll that was asked after it had started */
     bool is_target_lost; /* the job's connection ended first: start it again */
     bool is_shed;        /* … because we had no buffer left: that counts as no retry */
-    bool is_restarting, is_done, is_torn_down;
+    bool is_restarting;
+    bool is_done;        /* saved */
+    bool is_standing;    /* failed, but its frozen image stands */
+    bool is_out;         /* of the archive: what still comes of it is nobody's */
+    bool is_torn_down;   /* nothing of it is left in QEMU */
+    bool is_retake_wanted;
+    uint64_t retake_at_ms;
+    GError *failure;     /* the last one */
+    int64_t instant_us;  /* wall clock */
+    bool is_instant_own; /* taken again: not the run's */
     char *doubt; /* why the filter's image cannot be trusted, NULL while it can */
     char *job_error;
     GError *refusal; /* why the filter could not be inserted, while it is being removed again */
@@ -160,7 +170,7 @@ struct backup {
     int vmstate_dev_id;
     int vmstate_row; /* in model.drives, -1 = none */
     struct {
-        bool is_moving, is_done, is_query_busy, is_cancelled, is_relaxed, is_too_slow;
+        bool is_moving, is_done, is_query_busy, is_cancelled, is_relaxed, is_too_slow, is_unwanted;
         uint64_t total, remaining; /* bytes, as QEMU counts them */
         uint64_t bytes;            /* of the stream, received */
         uint64_t started_ms, ended_ms;
@@ -175,9 +185,12 @@ struct backup {
         struct steps_op *waiting; /* the step that waits for an answer of the agent's */
     } agent;
     int64_t instant_us; /* wall clock */
+    struct drive *retaking; /* its rows are under way once more */
+    char *retake_error;
 
     /* the data's way */
     struct pool *pool;
+    uint8_t *trash; /* a cluster's room for what is nobody's */
     struct sink *sink;
     struct spool *spool;
     struct writer *writer;
@@ -200,7 +213,7 @@ struct backup {
     bool is_failing; /* an outcome was decided, everything is being undone */
     bool is_poll_busy, is_poll_wanted, is_ending, is_stuck, is_done_reported;
     unsigned n_polls;
-    uint64_t next_poll_ms, next_progress_ms, last_tick_ms, ending_since_ms;
+    uint64_t next_poll_ms, next_progress_ms, ending_since_ms;
     char *held; /* who holds this guest by another monitor of it, NULL = nobody */
     struct cleanup *look; /* at what dead runs have left, while it is under way */
     bool is_space_known;
@@ -309,8 +322,26 @@ void jobs_on_event(struct backup *b, const struct qmp_event *event);
 void jobs_poll(struct backup *b);
 void jobs_on_tick(struct backup *b);
 void jobs_copy_begins(struct backup *b);
-void jobs_check_all_done(struct backup *b);
+void jobs_restart_later(struct drive *d, const char *why); /* as a counted retry, with back-off */
+void jobs_restart_soon(struct drive *d);
 void jobs_connection_lost(struct port *p);
+
+/* fate.c */
+bool fate_may_drop(const struct backup *b); /* the archive can lose a drive's data; a pipe cannot */
+void fate_judge(struct drive *d);           /* its job has ended */
+void fate_broken(struct drive *d, const char *why); /* its frozen image: a retry takes a new instant */
+void fate_no_room(struct drive *d);                 /* a guest's write waits, and nothing is free */
+void fate_not_restarted(struct drive *d, const GError *error);
+void fate_forget_clusters(struct drive *d);
+void fate_check_all_over(struct backup *b);
+bool fate_cancel(struct drive *d, GError **error);
+bool fate_retry(struct drive *d, GError **error);
+void fate_ram_lost(struct backup *b, bool is_wanted, const char *why);
+bool fate_cancel_ram(struct backup *b, GError **error);
+
+/* retake.c */
+void retake_later(struct drive *d); /* once its nodes are gone and the RAM is saved */
+void retake_on_tick(struct backup *b);
 
 /* finish.c */
 void finish_archive(struct backup *b);
@@ -319,15 +350,19 @@ void finish_interrupt(struct backup *b); /* reading it back ends early */
 /* snapshot.c */
 void snapshot_fill(struct backup *b);
 
-/* recipe.c: the table, and lists of its rows */
+/* recipe.c: the table; recipe_lists.c: lists of its rows */
 extern const struct step recipe_table[];
 void recipe_job_ended(struct drive *d);
 void recipe_on_tick(struct backup *b);
+void recipe_take_instant(struct drive *d);
 unsigned recipe_rows(void);
+bool recipe_makes_job(unsigned row); /* its target, or itself */
 GArray *recipe_forward(struct backup *b);
 GArray *recipe_undo_all(struct backup *b);
 GArray *recipe_undo_drive(struct drive *d);
 GArray *recipe_restart_job(struct drive *d);
+GArray *recipe_retake(struct drive *d);
+GArray *recipe_undo_retake(struct drive *d);
 
 /* agent.c */
 void agent_on_plan(struct backup *b); /* says what freezing will mean */
@@ -368,3 +403,4 @@ void ram_undo_moving(struct steps_op *op); /* plain and background: whatever sti
 void ram_on_tick(struct backup *b);
 void ram_stream_moved(struct backup *b); /* the receiver has read more, or the end */
 void ram_interrupt(struct backup *b);
+void ram_leave_out(struct backup *b); /* by the operator's wish, while it moves */

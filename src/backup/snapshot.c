@@ -50,6 +50,10 @@ static void fill_drive(struct drive *d, uint64_t now)
     row->is_paused_by_operator = d->tap_reasons & TAP_OPERATOR;
     row->is_paused_by_target = d->tap_reasons & (TAP_CREDIT | TAP_FULL);
     row->state = state_of(d, row->state);
+    row->instant_us = d->instant_us;
+    row->is_instant_own = d->is_instant_own;
+    row->keeps_instant = d->is_standing;
+    row->may_retry = d->is_standing || (d->is_out && !d->is_retake_wanted && fate_may_drop(d->b));
     row->elapsed_ms = d->started_ms ? (d->ended_ms ? d->ended_ms : now) - d->started_ms : 0;
     row->average = row->elapsed_ms >= MIN_AVERAGE_MS ? done * 1000 / row->elapsed_ms : 0;
     row->eta_ms = row->state == MODEL_RUN ? rate_eta_ms(&d->rate, d->size, now) : MODEL_UNKNOWN;
@@ -133,6 +137,7 @@ static void fill_target(struct backup *b, uint64_t now)
 
     if (!b->sink)
         return;
+    m->is_pipe = !sink_can_rewrite(b->sink);
     m->written = sink_written(b->sink);
     m->free_bytes = sink_free_bytes(b->sink);
     expected = b->forecast_bytes > m->written ? b->forecast_bytes - m->written : 0;

@@ -144,9 +144,9 @@ void steps_end(struct steps_op *op, const GError *error)
     g_assert(s->is_in_step && op == &s->current);
     s->is_in_step = false;
     /* A command that was refused changed nothing; one whose answer never came may have. */
-    bool has_happened = !error || step->stays_on_error || g_error_matches(error, QMP_ERROR, QMP_ERROR_TIMEOUT) ||
+    bool has_happened = !error || (step->flags & STEP_STAYS) || g_error_matches(error, QMP_ERROR, QMP_ERROR_TIMEOUT) ||
                         g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE);
-    if ((op->is_undo || step->may_repeat) && g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) {
+    if ((op->is_undo || (step->flags & STEP_REPEATS)) && g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) {
         list->at--; /* once more when the monitor is back */
         error = NULL;
     } else if (op->is_undo || !has_happened) {

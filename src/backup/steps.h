@@ -21,14 +21,18 @@ struct steps;
 struct steps_op;
 
 enum step_scope { STEP_RUN, STEP_DRIVE };
+enum step_flags {
+    STEP_STAYS = 1u << 0,     /* it may have changed something although it failed: undo it too */
+    STEP_REPEATS = 1u << 1,   /* begin can be sent again when the monitor was lost before its answer */
+    STEP_IN_WINDOW = 1u << 2, /* of the run's stop window: gone through again for a drive that is taken again */
+};
 struct step {
     const char *name; /* "cannot " + name in messages */
     enum step_scope scope;
     bool (*applies)(const struct backup *b, const struct drive *d); /* NULL = always */
     void (*begin)(struct steps_op *op); /* NULL = nothing to begin, but undone always */
     void (*undo)(struct steps_op *op); /* NULL = nothing to take away */
-    bool stays_on_error; /* the row may have changed something although it failed: undo it too */
-    bool may_repeat;     /* begin can be sent again when the monitor was lost before its answer */
+    unsigned flags; /* enum step_flags */
 };
 struct steps_op {
     struct backup *b;

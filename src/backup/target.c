@@ -69,11 +69,16 @@ static bool make_header(struct backup *b, GError **error)
 
 GBytes *target_final_header(struct backup *b, GError **error)
 {
-    uint64_t clusters;
-
-    if (b->ram != RAM_NONE) {
-        clusters = (vmstate_bytes(b->vmstate) + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
+    if (b->vmstate) {
+        uint64_t clusters = (vmstate_bytes(b->vmstate) + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
         vma_header_set_size(b->header, b->vmstate_dev_id, clusters * VMA_CLUSTER_SIZE);
+    } else if (b->vmstate_lane && fate_may_drop(b)) {
+        vma_header_drop_device(b->header, b->vmstate_dev_id); /* it was lost on the way */
+    }
+    for (unsigned i = 0; i < b->drives->len && fate_may_drop(b); i++) {
+        const struct drive *d = g_ptr_array_index(b->drives, i);
+        if (d->is_out)
+            vma_header_drop_device(b->header, d->dev_id);
     }
     return set_description(b, error) ? vma_header_encode(b->header, error) : NULL;
 }
@@ -225,8 +230,9 @@ bool target_restart_without_ram(struct backup *b, GError **error)
     b->ram = RAM_NONE;
     b->is_ram_lost = true;
     vmstate_close(g_steal_pointer(&b->vmstate));
-    model_set(b->model.drives[b->vmstate_row].note, "left out: changes too fast");
-    backup_drive_state(b, b->vmstate_row, MODEL_FAIL);
+    model_set(b->model.drives[b->vmstate_row].note, "left out: %s",
+              b->ram_state.is_unwanted ? "by operator" : "changes too fast");
+    backup_drive_state(b, b->vmstate_row, b->ram_state.is_unwanted ? MODEL_CANCELLED : MODEL_FAIL);
     drop_lanes(b);
     writer_close(g_steal_pointer(&b->writer), on_writer_closed, b);
     g_clear_pointer(&b->spool, spool_close); /* what lies there is of the stream that is given up */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What an operator can ask of a run: begin, limit, pause, resume, cancel. */
+/* What an operator can ask of a run: begin, limit, pause, resume, cancel, retry. */
 #include <string.h>
 #include "backup/run.h"
 #include "base/units.h"
@@ -57,12 +57,66 @@ static bool apply_to_drives(struct backup *b, const struct command *c, GError **
         if (!is_target_of(c, d))
             continue;
         n++;
-        if (!d->is_done)
+        if (!d->is_done && !d->is_out)
             apply(d, c);
     }
     if (!n)
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "no drive %s is being saved", c->target);
     return n > 0;
+}
+
+static bool is_ram(const struct backup *b, const struct command *c)
+{
+    return b->vmstate_row >= 0 && strcmp(c->target, b->model.drives[b->vmstate_row].name) == 0;
+}
+
+static struct drive *drive_named(struct backup *b, const char *name, GError **error)
+{
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        if (strcmp(d->name, name) == 0)
+            return d;
+    }
+    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "no drive %s is being saved", name);
+    return NULL;
+}
+
+static bool cancel_one(struct backup *b, const struct command *c, GError **error)
+{
+    struct drive *d;
+
+    if (is_ram(b, c))
+        return fate_cancel_ram(b, error);
+    d = drive_named(b, c->target, error);
+    if (d && b->model.phase != MODEL_COPY) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s is not moving yet; cancel-all ends the backup", d->name);
+        return false;
+    }
+    return d && fate_cancel(d, error);
+}
+
+static bool retry_all(struct backup *b, GError **error)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        if (backup_row(d)->state == MODEL_FAIL)
+            n += fate_retry(d, NULL);
+    }
+    if (!n)
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "no drive has failed that can be retried");
+    return n > 0;
+}
+
+static bool retry(struct backup *b, const struct command *c, GError **error)
+{
+    struct drive *d;
+
+    if (!*c->target || strcmp(c->target, "all") == 0)
+        return retry_all(b, error);
+    d = drive_named(b, c->target, error);
+    return d && fate_retry(d, error);
 }
 
 static bool cancel_all(struct backup *b, const struct command *c, GError **error)
@@ -94,6 +148,10 @@ bool backup_command(struct backup *b, const struct command *c, GError **error)
     case COMMAND_PAUSE:
     case COMMAND_RESUME:
         return apply_to_drives(b, c, error);
+    case COMMAND_CANCEL:
+        return cancel_one(b, c, error);
+    case COMMAND_RETRY:
+        return retry(b, c, error);
     case COMMAND_CANCEL_ALL:
         return cancel_all(b, c, error);
     case COMMAND_CONNECT:

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Lists of the table's rows, forward or back: for the whole run, for one drive, for a part of its rows. */
+#include "backup/run.h"
+
+static void add_op(GArray *ops, struct backup *b, struct drive *d, unsigned row, bool is_undo)
+{
+    struct steps_op op = {.b = b, .d = d, .row = row, .is_undo = is_undo};
+
+    g_array_append_val(ops, op);
+}
+
+static void add_row(GArray *ops, struct backup *b, unsigned row, bool is_undo)
+{
+    if (recipe_table[row].scope == STEP_RUN) {
+        add_op(ops, b, NULL, row, is_undo);
+        return;
+    }
+    for (unsigned i = 0; i < b->drives->len; i++)
+        add_op(ops, b, g_ptr_array_index(b->drives, is_undo ? b->drives->len - 1 - i : i), row, is_undo);
+}
+
+static GArray *new_list(void)
+{
+    return g_array_new(FALSE, FALSE, sizeof(struct steps_op));
+}
+
+GArray *recipe_forward(struct backup *b)
+{
+    GArray *ops = new_list();
+
+    for (unsigned row = 0; row < recipe_rows(); row++)
+        add_row(ops, b, row, false);
+    return ops;
+}
+
+GArray *recipe_undo_all(struct backup *b)
+{
+    GArray *ops = new_list();
+
+    for (unsigned row = recipe_rows(); row-- > 0;)
+        add_row(ops, b, row, true);
+    return ops;
+}
+
+GArray *recipe_undo_drive(struct drive *d)
+{
+    GArray *ops = new_list();
+
+    for (unsigned row = recipe_rows(); row-- > 0;)
+        if (recipe_table[row].scope == STEP_DRIVE)
+            add_op(ops, d->b, d, row, true);
+    return ops;
+}
+
+/* Of one drive, with the rows of the stop window: forward, or back. */
+static GArray *window_list(struct drive *d, bool is_undo)
+{
+    GArray *ops = new_list();
+
+    for (unsigned i = 0; i < recipe_rows(); i++) {
+        unsigned row = is_undo ? recipe_rows() - 1 - i : i;
+        if (recipe_table[row].scope == STEP_DRIVE)
+            add_op(ops, d->b, d, row, is_undo);
+        else if (recipe_table[row].flags & STEP_IN_WINDOW)
+            add_op(ops, d->b, NULL, row, is_undo);
+    }
+    return ops;
+}
+
+GArray *recipe_retake(struct drive *d)
+{
+    return window_list(d, false);
+}
+
+GArray *recipe_undo_retake(struct drive *d)
+{
+    return window_list(d, true);
+}
+
+/* A job that failed while its frozen image stands: a new connection and a new job, from the same instant. */
+GArray *recipe_restart_job(struct drive *d)
+{
+    GArray *ops = new_list();
+
+    for (unsigned row = recipe_rows(); row-- > 0;)
+        if (recipe_makes_job(row))
+            add_op(ops, d->b, d, row, true);
+    for (unsigned row = 0; row < recipe_rows(); row++)
+        if (recipe_makes_job(row))
+            add_op(ops, d->b, d, row, false);
+    return ops;
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One drive of several meets its fate: its job is cancelled by somebody else, it is unplugged, it is retried."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from vmtest import Scenario, main, product, standard_drives, wait_for
+
+
+def job_of(s, index):
+    return next(j["device"] for j in s.jobs() if j["device"].endswith(f"-job-{index}"))
+
+
+def cancelled_by_somebody_else_then_retried(version):
+    """It fails with a clear line; the retry goes on at the same instant, and all is well in the end."""
+    product()
+    with Scenario(version, drives=standard_drives(count=3)) as s:
+        run = s.backup("--no-vmstate", "--limit", "512K")
+        wait_for(lambda: len(s.wait_copying(run)) == 3, 20, "three jobs")
+        s.vm.qmp.cmd("job-cancel", {"id": job_of(s, 1)})
+        run.wait_event(ev="drive", id="disk1", state="fail")
+        error = run.wait_event(ev="error")
+        assert "cancelled by somebody else" in error["text"] and "retry disk1" in error["hint"], error
+        run.say("retry disk1")
+        run.wait_event(ev="reply", ok=True)
+        run.say("limit all 0")
+        s.must_be_saved(run)
+        s.must_be_untouched()
+
+
+def cancelled_by_somebody_else_for_good(version):
+    """Nobody retries it: the archive is without it, and says so."""
+    product()
+    with Scenario(version, drives=standard_drives(count=3)) as s:
+        run = s.backup("--no-vmstate", "--limit", "512K")
+        wait_for(lambda: len(s.wait_copying(run)) == 3, 20, "three jobs")
+        s.vm.qmp.cmd("job-cancel", {"id": job_of(s, 2)})
+        run.wait_event(ev="drive", id="disk2", state="fail")
+        run.say("limit all 0")
+        run.must_succeed(status=3)
+        result = run.find(ev="result")
+        assert result["missing"] == ["disk2"] and "disk2" in result["text"], result
+        s.must_be_untouched()
+
+
+def unplugged_in_mid_run(version):
+    """The drive's node stays until its job is done: it is saved, and nothing is put back into a device that is gone."""
+    product()
+    with Scenario(version, drives=standard_drives(count=4)) as s:
+        run = s.backup("--no-vmstate", "--limit", "512K")
+        wait_for(lambda: len(s.wait_copying(run)) == 4, 20, "four jobs")
+        s.vm.qmp.cmd("stop")  # a guest whose drive vanishes while it counts on it would say BAD
+        s.vm.qmp.cmd("device_del", {"id": "disk2"})
+        wait_for(lambda: all(d["qdev"] != "disk2" for d in s.vm.qmp.cmd("query-block") if "qdev" in d), 20, "it to be gone")
+        run.say("limit all 0")
+        s.must_be_saved(run)
+        s.must_be_untouched(rounds=0, ignore=("drives", "status"))
+
+
+if __name__ == "__main__":
+    main(cancelled_by_somebody_else_then_retried, cancelled_by_somebody_else_for_good, unplugged_in_mid_run)
