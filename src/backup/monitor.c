@@ -142,7 +142,7 @@ static void on_stopped_status(void *user, const struct qmp_status *s, const GErr
 {
     struct backup *b = user;
 
-    if (error || b->instant_us || !b->did_we_stop || !(s->is_running || strcmp(s->status, "paused") == 0))
+    if (error || b->instant_us || !(s->is_running || strcmp(s->status, "paused") == 0))
         return;
     b->did_we_stop = false;
     b->was_running = s->is_running;
