@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The connection to QEMU's monitor: made, diagnosed, lost, tried again, given up. */
+#include <grp.h>
+#include <pwd.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "backup/cleanup.h"
 #include "backup/journal.h"
 #include "backup/nearby.h"
 #include "backup/run.h"
+#include "qmp/address.h"
 
 #define RETRY_MS       1000   /* while a run goes on */
 #define RETRY_FIRST_MS 3000   /* before one, in the console */
@@ -22,6 +26,26 @@ static const char *const check_texts[] = {
     "QEMU tells its version, guest and drives",
 };
 
+/* "(srwxr-x--- root:kvm)"; "" for what is not there. Nothing runs yet: nobody waits while a name is looked up. */
+static char *describe_file(const char *monitor)
+{
+    g_autofree char *path = qmp_address_path(monitor);
+    struct stat st;
+
+    if (!path || lstat(path, &st) != 0)
+        return g_strdup("");
+    char mode[] = "?rwxrwxrwx";
+    mode[0] = S_ISSOCK(st.st_mode) ? 's' : S_ISDIR(st.st_mode) ? 'd' : '-';
+    for (unsigned i = 0; i < 9; i++)
+        if (!(st.st_mode & (0400u >> i)))
+            mode[1 + i] = '-';
+    const struct passwd *owner = getpwuid(st.st_uid);
+    g_autofree char *name = owner ? g_strdup(owner->pw_name) : g_strdup_printf("%u", st.st_uid);
+    const struct group *group = getgrgid(st.st_gid);
+    return group ? g_strdup_printf(" (%s %s:%s)", mode, name, group->gr_name)
+                 : g_strdup_printf(" (%s %s:%u)", mode, name, st.st_gid);
+}
+
 /* All checks before `failed` are done; it and what follows are not. */
 static void set_checks(struct backup *b, unsigned failed, enum model_state state)
 {
@@ -32,6 +56,16 @@ static void set_checks(struct backup *b, unsigned failed, enum model_state state
         m->checks[i].state = i < failed ? MODEL_OK : i == failed ? state : MODEL_WAIT;
         model_set(m->checks[i].text, "%s", check_texts[i]);
     }
+}
+
+/* The same with what a person wants to know of a failure. */
+static void explain_checks(struct backup *b, unsigned failed)
+{
+    g_autofree char *file = describe_file(b->options.monitor);
+
+    set_checks(b, failed, MODEL_FAIL);
+    model_set(b->model.checks[0].text, "%s%s", check_texts[0], file);
+    model_set(b->model.checks[1].text, "%s (you are %s)", check_texts[1], g_get_user_name());
 }
 
 static unsigned check_of(const GError *error)
@@ -83,7 +117,7 @@ static void report_connect_failure(struct backup *b, const GError *error)
 {
     struct model *m = &b->model;
 
-    set_checks(b, check_of(error), MODEL_FAIL);
+    explain_checks(b, check_of(error));
     model_set(m->failure, "%s", error->message);
     model_set(m->advice, "%s", advice_for(error));
     if (b->options.reconnect_forever) {

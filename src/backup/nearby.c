@@ -199,21 +199,9 @@ static void read_folder(struct nearby *n, unsigned *at, const char *path)
     ++*at;
 }
 
-/* The path of a UNIX monitor; NULL for TCP. */
-static char *path_of(const char *monitor)
-{
-    struct qmp_address address;
-    const char *path = g_str_has_prefix(monitor, "unix:") ? monitor + strlen("unix:") : monitor;
-
-    qmp_address_parse(&address, monitor, NULL);
-    bool is_unix = address.is_unix;
-    qmp_address_clear(&address);
-    return is_unix ? g_strndup(path, strcspn(path, ",")) : NULL;
-}
-
 void nearby_look(struct nearby *n, const char *monitor)
 {
-    g_autofree char *path = path_of(monitor);
+    g_autofree char *path = qmp_address_path(monitor);
     g_autofree char *folder = path ? g_path_get_dirname(path) : NULL;
     unsigned at = 0;
 

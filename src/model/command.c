@@ -57,6 +57,8 @@ const struct command_entry command_table[] = {
     {COMMAND_CANCEL, "cancel", "DRIVE yes", "c", "Cancel", "take it out (asks)",
      COMMAND_IN(MODEL_RAM) | COMMAND_IN(MODEL_COPY), true, "DRIVES"},
     {COMMAND_RETRY, "retry", "DRIVE|all", "r", "Retry", "retry a failed one", COMMAND_IN(MODEL_COPY), true, "DRIVES"},
+    {COMMAND_RETRY_ALL, NULL, NULL, "R", NULL, "retry all that failed", COMMAND_IN(MODEL_COPY), true,
+     "WHOLE BACKUP"},
     {COMMAND_STATUS, "status", NULL, NULL, NULL, "say how it stands", ANYWHERE, false, NULL},
     {COMMAND_DETACH, "detach", NULL, NULL, NULL, "leave it to itself: the run goes on", ANYWHERE, false, NULL},
     {COMMAND_LOG, NULL, NULL, "l", "Log", "log on the whole screen", ANYWHERE, false, "SCREEN"},

@@ -151,6 +151,17 @@ void qmp_address_clear(struct qmp_address *address)
     g_clear_pointer(&address->text, g_free);
 }
 
+char *qmp_address_path(const char *text)
+{
+    struct qmp_address address;
+    char *path = NULL;
+
+    if (qmp_address_parse(&address, text, NULL) && address.is_unix)
+        path = g_strdup(((const struct sockaddr_un *)&address.target[0])->sun_path);
+    qmp_address_clear(&address);
+    return path;
+}
+
 /* --- what went wrong ---------------------------------------------------------------------------- */
 
 static GError *explain(const struct qmp_address *address, enum qmp_error code, const char *what)

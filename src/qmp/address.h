@@ -26,5 +26,7 @@ typedef struct qmp_address {
 bool qmp_address_parse(struct qmp_address *address, const char *text, GError **error);
 void qmp_address_clear(struct qmp_address *address);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(qmp_address, qmp_address_clear)
+/* The path of a UNIX address, NULL for another; g_free() it. */
+char *qmp_address_path(const char *text);
 /* The sentence for an errno of socket(), connect() or the first write, looking at the path for the reason. */
 GError *qmp_address_explain(const struct qmp_address *address, int number);

@@ -16,8 +16,11 @@ static enum ui_role level_role(enum model_level level)
 
 static void say_plan(const struct scene *s, struct pen *pen)
 {
-    pen_text(pen, ROLE_TOAST,
-             s->ui->is_readonly ? "read-only: begin is for another console" : "B begins the backup");
+    char key[KEY_NAME_LEN];
+    if (s->ui->is_readonly)
+        pen_text(pen, ROLE_TOAST, "read-only: begin is for another console");
+    else
+        pen_text(pen, ROLE_TOAST, "%s begins the backup", keymap_of(COMMAND_BEGIN, key));
     if (!s->ui->is_readonly)
         pen_try(pen, ROLE_MESSAGE, "   nothing has been changed in QEMU yet");
 }
@@ -34,15 +37,21 @@ static void say_connect(const struct scene *s, struct pen *pen)
 /* What to press about a row that has failed, or is about to be tried again. */
 static void say_failed(const struct scene *s, struct pen *pen)
 {
-    char time[FIGURE_LEN];
-    bool may_act = !s->ui->is_readonly;
+    char time[FIGURE_LEN], retry[KEY_NAME_LEN], drop[KEY_NAME_LEN], why[KEY_NAME_LEN];
+    keymap_of(COMMAND_RETRY, retry);
+    keymap_of(COMMAND_CANCEL, drop);
     for (unsigned i = 0; i < s->m->n_drives; i++) {
         const struct model_drive *row = &s->m->drives[i];
-        if (row->state == MODEL_FAIL)
-            pen_text(pen, ROLE_TOAST, "%s failed:%s%s Enter why   ", row->name, may_act && row->may_retry ? " r retry," : "",
-                     may_act ? " c drop," : "");
-        else if (row->state == MODEL_RETRY && row->retry_in_ms)
+        if (row->state == MODEL_FAIL) {
+            pen_text(pen, ROLE_TOAST, "%s failed: ", row->name);
+            if (!s->ui->is_readonly && row->may_retry && *retry)
+                pen_text(pen, ROLE_TOAST, "%s retry, ", retry);
+            if (!s->ui->is_readonly && *drop)
+                pen_text(pen, ROLE_TOAST, "%s drop, ", drop);
+            pen_text(pen, ROLE_TOAST, "%s why   ", keymap_of(COMMAND_DETAIL, why));
+        } else if (row->state == MODEL_RETRY && row->retry_in_ms) {
             pen_text(pen, ROLE_TOAST, "%s is tried again in %s   ", row->name, units_format_ms(row->retry_in_ms, time));
+        }
     }
 }
 
@@ -65,7 +74,8 @@ static void say_rows(const struct scene *s, struct pen *pen)
 static bool say_trouble(const struct scene *s, struct pen *pen)
 {
     const struct model *m = s->m;
-    char size[FIGURE_LEN], need[FIGURE_LEN];
+    char size[FIGURE_LEN], need[FIGURE_LEN], limit[KEY_NAME_LEN], pause[KEY_NAME_LEN], cancel[KEY_NAME_LEN];
+    keymap_of(COMMAND_CANCEL_ALL, cancel);
     if (m->is_monitor_lost)
         pen_text(pen, ROLE_TOAST, "no answer from QEMU: tried again%s; the figures are the last known",
                  m->retry_in_ms ? " in a moment" : "");
@@ -73,10 +83,11 @@ static bool say_trouble(const struct scene *s, struct pen *pen)
         pen_text(pen, ROLE_TOAST, "target full: free %s there; it goes on by itself  (now %s)",
                  figure_size(m->need_bytes, "space", need), figure_size(m->free_bytes, "?", size));
     else if (facts_impact(&m->impact) == FACTS_IMPACT_HIGH)
-        pen_text(pen, ROLE_TOAST, "the guest's writes suffer: S limits the backup, P pauses it, C cancels it");
+        pen_text(pen, ROLE_TOAST, "the guest's writes suffer: %s limits the backup, %s pauses it, %s cancels it",
+                 keymap_of(COMMAND_LIMIT_ALL, limit), keymap_of(COMMAND_TOGGLE_PAUSE_ALL, pause), cancel);
     else if (m->sink_stuck_ms > 5000)
-        pen_text(pen, ROLE_TOAST, "the target has not answered for %s: look at its disk, or C cancels",
-                 units_format_ms(m->sink_stuck_ms, size));
+        pen_text(pen, ROLE_TOAST, "the target has not answered for %s: look at its disk, or %s cancels",
+                 units_format_ms(m->sink_stuck_ms, size), cancel);
     else
         return false;
     return true;
@@ -85,10 +96,11 @@ static bool say_trouble(const struct scene *s, struct pen *pen)
 /* The screen above tells the outcome, unless it is too small for it. */
 static void say_done(const struct scene *s, struct pen *pen)
 {
+    char key[KEY_NAME_LEN];
     if (s->canvas->height < 4)
         pen_text(pen, ROLE_MESSAGE, "%s", s->m->outcome);
     else
-        pen_text(pen, ROLE_MESSAGE, "q quits, with exit status %d", s->m->exit_status);
+        pen_text(pen, ROLE_MESSAGE, "%s quits, with exit status %d", keymap_of(COMMAND_QUIT, key), s->m->exit_status);
 }
 
 static void say_situation(const struct scene *s, struct pen *pen)

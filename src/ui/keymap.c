@@ -68,3 +68,10 @@ const char *keymap_first(const struct command_entry *entry, char name[KEY_NAME_L
     g_strlcpy(name, keys, MIN(strcspn(keys, " ") + 1, KEY_NAME_LEN));
     return name;
 }
+
+const char *keymap_of(enum command_verb verb, char name[KEY_NAME_LEN])
+{
+    const struct command_entry *entry = command_entry_of(verb);
+    name[0] = '\0';
+    return entry ? keymap_first(entry, name) : name;
+}

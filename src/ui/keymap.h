@@ -28,3 +28,5 @@ const char *keymap_name(uint32_t key, char name[KEY_NAME_LEN]);
 const struct command_entry *keymap_command(uint32_t key, enum model_phase phase);
 /* The first of a command's keys: what bar and help show. "" when it has none. */
 const char *keymap_first(const struct command_entry *entry, char name[KEY_NAME_LEN]);
+/* The same by its verb: for sentences that say what to press. */
+const char *keymap_of(enum command_verb verb, char name[KEY_NAME_LEN]);

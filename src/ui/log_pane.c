@@ -68,13 +68,14 @@ void log_title(const struct scene *s, int y)
 {
     int width = s->canvas->width;
     bool is_alone = s->ui->view == UI_VIEW_LOG;
+    char key[KEY_NAME_LEN];
     canvas_fill(s->canvas, 0, y, width, 1, ROLE_RULE, s->glyphs->rule);
     struct pen pen = pen_at(s->canvas, 2, y, width - 4);
     pen_text(&pen, ROLE_TITLE, " log ");
     if (is_alone && *s->ui->filter)
         pen_try(&pen, ROLE_LOG_MATCH, " only: %s ", s->ui->filter);
     if (s->m->n_errors)
-        pen_right(&pen, ROLE_TITLE, " e jumps ");
+        pen_right(&pen, ROLE_TITLE, " %s jumps ", keymap_of(COMMAND_NEXT_ERROR, key));
     count(&pen, s->m->n_errors, "error", ROLE_TITLE);
     count(&pen, s->m->n_warnings, "warning", ROLE_TITLE);
     if (is_alone && s->ui->back)
@@ -170,7 +171,7 @@ static void draw_history(const struct scene *s, int y, int lines)
     }
     if (!n)
         canvas_put(s->canvas, 1, y, s->canvas->width - 1, ROLE_TEXT_DIM,
-                   *s->ui->filter ? "nothing in the log has that; / changes the filter" : "the log is empty");
+                   *s->ui->filter ? "nothing in the log has that" : "the log is empty");
 }
 
 void screen_log(const struct scene *s)

@@ -24,7 +24,9 @@ static int draw_nearby(const struct scene *s, int x, int y, int lines)
     unsigned rows = MIN(m->n_nearby, (unsigned)MAX(lines - 1, 0)), first = table_first(s->ui->nearby, m->n_nearby, (int)rows);
     if (!rows)
         return 0;
-    canvas_put(s->canvas, x, y, s->canvas->width - x, ROLE_TEXT_STRONG, "These monitors answer (Enter uses one):");
+    char key[KEY_NAME_LEN];
+    g_autofree char *title = g_strdup_printf("These monitors answer (%s uses one):", keymap_of(COMMAND_USE, key));
+    canvas_put(s->canvas, x, y, s->canvas->width - x, ROLE_TEXT_STRONG, title);
     for (unsigned i = first; i < first + rows; i++) {
         const struct model_nearby *n = &m->nearby[i];
         bool is_selected = i == s->ui->nearby;
@@ -46,7 +48,7 @@ static void draw_failure(const struct scene *s, int x, int y, int below)
     y += canvas_put_wrapped(s->canvas, x, y, width, CLAMP(below - y, 0, 4), ROLE_TEXT, m->advice) + is_airy;
     int used = draw_nearby(s, x, y, below - y);
     y += used + (used && is_airy);
-    if (is_airy && below - y > 3) {
+    if (is_airy && m->n_log && below - y > 3) {
         log_title(s, y++);
         log_lines(s, y, below - y);
     }

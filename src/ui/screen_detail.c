@@ -51,15 +51,18 @@ static void say_limit(struct pane *p, const struct scene *s, unsigned row)
     const struct model_drive *d = &s->m->drives[row];
     char limit[FIGURE_LEN];
     unsigned share = history_limited_percent(&s->ui->history, row);
-    bool is_wide = p->width >= 60;
+    bool is_wide = p->width >= 60, says_keys = is_wide && !s->ui->is_readonly;
+    char set[KEY_NAME_LEN], lift[KEY_NAME_LEN];
+    g_autofree char *keys = g_strdup_printf(d->limit ? "   %s changes, %s lifts" : "   %s sets one", keymap_of(COMMAND_LIMIT, set),
+                                            keymap_of(COMMAND_UNLIMIT, lift));
     if (d->is_vmstate)
         return;
     if (!d->limit)
-        pane_fact(p, "limit", "none%s", is_wide && !s->ui->is_readonly ? "   s sets one" : "");
+        pane_fact(p, "limit", "none%s", says_keys ? keys : "");
     else
         pane_fact(p, "limit", "%s%s  %s%u%% of 5 min%s", units_format_rate(d->limit, limit),
                   d->is_limit_shared ? " (its share)" : "", is_wide ? "held it back " : "binding ", share,
-                  is_wide && !s->ui->is_readonly ? "   s changes, u lifts" : "");
+                  says_keys ? keys : "");
 }
 
 static void say_time(struct pane *p, const struct scene *s, const struct model_drive *d)
@@ -196,7 +199,7 @@ static void draw_drive(const struct scene *s, unsigned row)
     if (*d->node)
         pane_fact(&p, "node", "%s  format %s", d->node, d->format);
     say_errors(&p, d);
-    pane_close(&p, "j k other drive   s p c r act here   Esc back");
+    pane_close(&p, "Up Down other drive   the keys below act on it   Esc back");
 }
 
 static void say_tries(struct pane *p, const struct model_drive *d)
@@ -211,14 +214,16 @@ static void say_tries(struct pane *p, const struct model_drive *d)
 static void say_choice(struct pane *p, const struct scene *s, const struct model_drive *d)
 {
     struct pen pen;
+    char key[KEY_NAME_LEN];
     pane_gap(p, 2);
     if (s->ui->is_readonly || !pane_line(p, "", &pen))
         return;
     pen.x = p->x;
     if (d->may_retry || d->state == MODEL_RETRY)
-        pen_text(&pen, ROLE_BUTTON, "[ r Retry now ]");
+        pen_text(&pen, ROLE_BUTTON, "[ %s Retry now ]", keymap_of(COMMAND_RETRY, key));
     pen_gap(&pen, 2);
-    pen_text(&pen, ROLE_BUTTON, "[ c Drop it from the archive ]");
+    if (*keymap_of(COMMAND_CANCEL, key))
+        pen_text(&pen, ROLE_BUTTON, "[ %s Drop it from the archive ]", key);
 }
 
 static void draw_error(const struct scene *s, unsigned row)

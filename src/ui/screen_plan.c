@@ -89,16 +89,17 @@ static int draw_rows(const struct scene *s, int y, int rows)
 
 /* ---- the facts ---- */
 
-/* "output      /mnt/bk/web.vma                   [o]" */
-static void fact(const struct scene *s, int *y, int below, const char *name, const char *value, const char *keys)
+/* "output      /mnt/bk/web.vma                   [o] change"; verb: what changes it, COMMAND_NONE = nothing. */
+static void fact(const struct scene *s, int *y, int below, const char *name, const char *value, enum command_verb verb)
 {
+    char key[KEY_NAME_LEN];
     if (*y >= below || !*value)
         return;
     struct pen pen = pen_at(s->canvas, 1, *y, s->canvas->width - 2);
     pen_text(&pen, ROLE_TEXT_STRONG, "%s", name);
     pen.x = MIN(1 + FACT_COLUMNS, pen.end);
-    if (*keys && !s->ui->is_readonly)
-        pen_right(&pen, ROLE_KEY, "  %s", keys);
+    if (*keymap_of(verb, key) && !s->ui->is_readonly)
+        pen_right(&pen, ROLE_KEY, s->canvas->width < 60 ? "  [%s]" : "  [%s] change", key);
     if (strcmp(name, "output") == 0) /* of a path the end says more */
         canvas_put_tail(s->canvas, pen.x, *y, pen_room(&pen), ROLE_TEXT, value);
     else
@@ -145,18 +146,17 @@ static char *room_text(const struct scene *s)
 static void draw_facts(const struct scene *s, int y, int below)
 {
     const struct model *m = s->m;
-    bool is_tight = s->canvas->width < 60;
     g_autofree char *room = room_text(s), *limits = limits_text(m);
     g_autofree char *ram = g_strdup_printf("%s   %s", m->wants_vmstate ? "yes" : "no", m->recipe);
     g_autofree char *on_error =
         g_strdup_printf(m->retries ? "retry %u times, then %s" : "%.0u%s", m->retries,
                         m->is_strict ? "fail the whole backup" : "go on without the drive");
-    fact(s, &y, below, "output", m->target, is_tight ? "[o]" : "[o] change");
-    fact(s, &y, below, "compression", *m->compression ? m->compression : "none", "");
-    fact(s, &y, below, "RAM state", ram, is_tight ? "[v]" : "[v] change");
-    fact(s, &y, below, "limits", limits, is_tight ? "[s] [S]" : "[s] [S] change");
-    fact(s, &y, below, "on error", on_error, is_tight ? "[x]" : "[x] change");
-    fact(s, &y, below, "agent", m->agent, "");
+    fact(s, &y, below, "output", m->target, COMMAND_ASK_OUTPUT);
+    fact(s, &y, below, "compression", *m->compression ? m->compression : "none", COMMAND_ASK_LEVEL);
+    fact(s, &y, below, "RAM state", ram, COMMAND_TOGGLE_VMSTATE);
+    fact(s, &y, below, "limits", limits, COMMAND_LIMIT_ALL);
+    fact(s, &y, below, "on error", on_error, COMMAND_ASK_ON_ERROR);
+    fact(s, &y, below, "agent", m->agent, COMMAND_NONE);
     if (y + 2 < below)
         y++;
     if (y < below)
