@@ -28,6 +28,8 @@ int cli_resume(int argc, char **argv);
 int cli_retry(int argc, char **argv);
 int cli_runs(int argc, char **argv);
 int cli_status(int argc, char **argv);
+int cli_restore(int argc, char **argv);
+
 int cli_verify(int argc, char **argv);
 
 /* Takes the options (before, between or behind the arguments) out of argv; --help and --version end the program.

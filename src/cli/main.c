@@ -29,6 +29,7 @@ static const struct command commands[] = {
     {"verify", cli_verify, "read everything, check everything"},
     {"config", cli_config, "print a stored configuration, or list them"},
     {"extract", cli_extract, "unpack drives, RAM state and configurations"},
+    {"restore", cli_restore, "write drives back to files, block devices or NBD exports"},
 };
 
 static void print_help(void)
