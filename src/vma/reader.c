@@ -29,7 +29,6 @@ struct vma_reader {
     struct vma_read_extent extent;
     unsigned entry, block; /* the next block of the payload */
     struct vma_digest digest;
-    uint8_t digest_want[16];
 
     /* Blocks that came in pieces. Two, in turn: one may still be in the caller's hands. */
     uint8_t pieces[2][VMA_BLOCK_SIZE];
@@ -139,7 +138,7 @@ static void parse_end_mark(struct vma_read_extent *e, const uint8_t *reserved)
     memcpy(e->end.header_sum, reserved + VMA_END_AT_SUM, sizeof e->end.header_sum);
 }
 
-static void parse_reserved(struct vma_reader *r, struct vma_read_extent *e)
+static void parse_reserved(struct vma_read_extent *e)
 {
     static const uint8_t payload_mark[VMA_MARK_SIZE] = VMA_PAYLOAD_MARK,
                          end_mark[VMA_MARK_SIZE] = VMA_END_MARK;
@@ -148,16 +147,17 @@ static void parse_reserved(struct vma_reader *r, struct vma_read_extent *e)
     e->has_digest = e->is_digest_good = e->is_end_mark = false;
     if (e->n && !memcmp(reserved, payload_mark, sizeof payload_mark)) {
         e->has_digest = true;
-        memcpy(r->digest_want, reserved + VMA_MARK_SIZE, sizeof r->digest_want);
+        memcpy(e->digest, reserved + VMA_MARK_SIZE, sizeof e->digest);
     } else if (!e->n && !memcmp(reserved, end_mark, sizeof end_mark)) {
         parse_end_mark(e, reserved);
     }
 }
 
-static enum vma_read_event start_extent(struct vma_reader *r)
+void vma_read_extent_parse(struct vma_read_extent *e, const uint8_t header[VMA_EXTENT_HEADER_SIZE],
+                           uint64_t offset)
 {
-    struct vma_read_extent *e = &r->extent;
-    e->offset = r->consumed - VMA_EXTENT_HEADER_SIZE;
+    memmove(e->header, header, VMA_EXTENT_HEADER_SIZE);
+    e->offset = offset;
     e->n = 0;
     e->blocks = vma_entry_block_count(e->header);
     for (unsigned i = 0; i < VMA_CLUSTERS_PER_EXTENT; i++) {
@@ -165,7 +165,12 @@ static enum vma_read_event start_extent(struct vma_reader *r)
         if (entry.dev_id)
             e->entries[e->n++] = entry;
     }
-    parse_reserved(r, e);
+    parse_reserved(e);
+}
+
+static enum vma_read_event start_extent(struct vma_reader *r)
+{
+    vma_read_extent_parse(&r->extent, r->extent.header, r->consumed - VMA_EXTENT_HEADER_SIZE);
     r->entry = r->block = 0;
     vma_digest_start(&r->digest);
     r->state = IN_PAYLOAD;
@@ -222,7 +227,7 @@ static enum vma_read_event end_extent(struct vma_reader *r)
 {
     uint8_t digest[16];
     vma_digest_end(&r->digest, digest);
-    r->extent.is_digest_good = r->extent.has_digest && !memcmp(digest, r->digest_want, sizeof digest);
+    r->extent.is_digest_good = r->extent.has_digest && !memcmp(digest, r->extent.digest, sizeof digest);
     r->state = IN_EXTENT_HEADER;
     return VMA_READ_EXTENT_END;
 }

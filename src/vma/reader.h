@@ -40,11 +40,16 @@ struct vma_read_extent {
     struct vma_entry entries[VMA_CLUSTERS_PER_EXTENT];
     unsigned blocks; /* stored behind the header */
     bool has_digest;
+    uint8_t digest[16];
     bool is_digest_good; /* at VMA_READ_EXTENT_END */
     bool is_end_mark;    /* then: */
     uint8_t end_flags;   /* VMA_END_* */
     struct vma_totals end;
 };
+
+/* The same from a header alone, which vma_entry_check_header() has found good. */
+void vma_read_extent_parse(struct vma_read_extent *e, const uint8_t header[VMA_EXTENT_HEADER_SIZE],
+                           uint64_t offset);
 
 struct vma_read_block {
     uint8_t dev_id;
