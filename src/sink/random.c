@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sink/random.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "base/error.h"
+#include "sink/frames.h"
+#include "sink/seek_table.h"
+#include "sink/source.h"
+
+#define SKIM_BYTES (8u << 10) /* read at once: headers of extents that store nothing stand close together */
+
+struct random {
+    int fd;
+    uint64_t size; /* of the plain archive */
+    uv_loop_t *loop;
+    /* A plain file: what skimming has read last. */
+    uint8_t skimmed[SKIM_BYTES];
+    uint64_t skimmed_at;
+    size_t skimmed_len;
+    /* Packed (else NULL): the frame under way in skimming. */
+    struct seek_table *table;
+    struct frames *frames;
+    ZSTD_DCtx *context;
+    struct seek_frame frame;
+    bool is_in_frame;
+    uint64_t frame_plain;  /* of it, unpacked so far */
+    uint64_t frame_packed; /* of it, used so far */
+};
+
+/* ---- opening ---- */
+
+static bool refuse(GError **error, const char *why)
+{
+    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "it cannot be read at random: %s", why);
+    return false;
+}
+
+static bool check_form(const char *path, bool *is_packed, GError **error)
+{
+    g_autoptr(source_t) s = source_open(path, error);
+    if (!s)
+        return false;
+    if (!strcmp(path, "-"))
+        return refuse(error, "standard input comes only once; store it as a file");
+    *is_packed = source_form(s) != SOURCE_PLAIN;
+    switch (source_form(s)) {
+    case SOURCE_PLAIN:
+    case SOURCE_ZSTD:
+        return true;
+    case SOURCE_GZIP:
+        return refuse(error, "gzip has no index; unpack it first: gzip -dc FILE > FILE.vma");
+    case SOURCE_LZOP:
+        return refuse(error, "lzop has no index; unpack it first: lzop -dc FILE > FILE.vma");
+    }
+    return false;
+}
+
+static bool check_frames(const struct seek_table *t, GError **error)
+{
+    for (uint32_t i = 0; i < seek_table_count(t); i++)
+        if (seek_table_frame(t, i).plain_len > RANDOM_MAX_FRAME_BYTES)
+            return refuse(error, "its zstd frames are too large; unpack it first: zstd -d FILE");
+    return true;
+}
+
+static bool load_table(struct random *r, GError **error)
+{
+    g_autoptr(GError) wrong = NULL;
+    r->table = seek_table_load(r->fd, r->size, &wrong);
+    if (wrong) {
+        g_propagate_error(error, g_steal_pointer(&wrong));
+        return false;
+    }
+    if (!r->table)
+        return refuse(error,
+                      "it has no seek table, so another program packed it; unpack it first: zstd -d FILE");
+    r->size = seek_table_plain_size(r->table);
+    r->context = ZSTD_createDCtx();
+    return check_frames(r->table, error);
+}
+
+static bool open_file(struct random *r, const char *path, GError **error)
+{
+    struct stat st;
+    r->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (r->fd < 0 || fstat(r->fd, &st)) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "cannot be opened: %s", g_strerror(errno));
+        return false;
+    }
+    if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+        return refuse(error, "it is no file; store it as one");
+    r->size = (uint64_t)lseek(r->fd, 0, SEEK_END);
+    return true;
+}
+
+struct random *random_open(const char *path, GError **error)
+{
+    bool is_packed = false;
+    if (!check_form(path, &is_packed, error))
+        return NULL;
+    struct random *r = g_new0(struct random, 1);
+    if (open_file(r, path, error) && (!is_packed || load_table(r, error)))
+        return r;
+    random_free(r);
+    return NULL;
+}
+
+void random_free(struct random *r)
+{
+    if (!r)
+        return;
+    frames_free(r->frames);
+    seek_table_free(r->table);
+    ZSTD_freeDCtx(r->context);
+    if (r->fd >= 0)
+        close(r->fd);
+    g_free(r);
+}
+
+uint64_t random_size(const struct random *r)
+{
+    return r->size;
+}
+
+/* ---- skimming ---- */
+
+static bool fail_short(GError **error)
+{
+    g_set_error_literal(error, VMB_ERROR, VMB_ERROR_DAMAGED, "the archive is cut short");
+    return false;
+}
+
+static bool fail_read(GError **error)
+{
+    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "cannot be read: %s", g_strerror(errno));
+    return false;
+}
+
+static bool skim_plain(struct random *r, uint64_t offset, uint8_t *to, size_t len, GError **error)
+{
+    while (len) {
+        if (offset < r->skimmed_at || offset >= r->skimmed_at + r->skimmed_len) {
+            ssize_t n = pread(r->fd, r->skimmed, SKIM_BYTES, (off_t)offset);
+            if (n <= 0)
+                return n ? fail_read(error) : fail_short(error);
+            r->skimmed_at = offset;
+            r->skimmed_len = (size_t)n;
+        }
+        size_t at = (size_t)(offset - r->skimmed_at), n = MIN(len, r->skimmed_len - at);
+        memcpy(to, r->skimmed + at, n);
+        to += n;
+        offset += n;
+        len -= n;
+    }
+    return true;
+}
+
+static bool fail_frame(const struct random *r, const char *why, GError **error)
+{
+    g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED,
+                "zstd frame %u, from byte %" G_GUINT64_FORMAT " of the file on, is %s", r->frame.index + 1,
+                r->frame.packed_at, why);
+    return false;
+}
+
+/* The next bytes of the frame under way, to `to`, or nowhere (NULL). */
+static bool unpack_next(struct random *r, uint8_t *to, size_t len, GError **error)
+{
+    uint8_t nowhere[SKIM_BYTES];
+    while (len) {
+        ZSTD_outBuffer out = {to ? to : nowhere, to ? len : MIN(len, sizeof nowhere), 0};
+        size_t want = MIN(SKIM_BYTES, r->frame.packed_len - r->frame_packed);
+        ssize_t n = pread(r->fd, r->skimmed, want, (off_t)(r->frame.packed_at + r->frame_packed));
+        if (n < 0)
+            return fail_read(error);
+        ZSTD_inBuffer in = {r->skimmed, (size_t)n, 0};
+        size_t code = ZSTD_decompressStream(r->context, &out, &in);
+        if (ZSTD_isError(code))
+            return fail_frame(r, "damaged", error);
+        if (!out.pos && (!in.pos || code == 0))
+            return fail_frame(r, "cut short", error);
+        r->frame_packed += in.pos;
+        r->frame_plain += out.pos;
+        to = to ? to + out.pos : NULL;
+        len -= out.pos;
+    }
+    return true;
+}
+
+static bool skim_packed(struct random *r, uint64_t offset, uint8_t *to, size_t len, GError **error)
+{
+    while (len) {
+        bool is_ahead = r->is_in_frame && offset >= r->frame.plain_at + r->frame_plain &&
+                        offset < r->frame.plain_at + r->frame.plain_len;
+        if (!is_ahead) {
+            if (!seek_table_find(r->table, offset, &r->frame))
+                return fail_short(error);
+            ZSTD_DCtx_reset(r->context, ZSTD_reset_session_only);
+            r->is_in_frame = true;
+            r->frame_plain = r->frame_packed = 0;
+        }
+        uint64_t skip = offset - r->frame.plain_at - r->frame_plain;
+        size_t n = (size_t)MIN(len, r->frame.plain_at + r->frame.plain_len - offset);
+        if (!unpack_next(r, NULL, skip, error) || !unpack_next(r, to, n, error)) {
+            r->is_in_frame = false;
+            return false;
+        }
+        to += n;
+        offset += n;
+        len -= n;
+    }
+    return true;
+}
+
+bool random_skim(struct random *r, uint64_t offset, void *to, size_t len, GError **error)
+{
+    return r->table ? skim_packed(r, offset, to, len, error) : skim_plain(r, offset, to, len, error);
+}
+
+/* ---- reading ---- */
+
+struct reading {
+    struct random *random;
+    random_done done;
+    void *user;
+    uv_work_t work;
+    unsigned n_left; /* packed: copies that are to come, and one for the call that asks for them */
+    int error;
+    unsigned n;
+    struct random_piece pieces[];
+};
+
+void random_start(struct random *r, uv_loop_t *loop, random_fault fault, void *user)
+{
+    r->loop = loop;
+    if (r->table)
+        r->frames = frames_new(loop, r->fd, r->table, fault, user);
+}
+
+static int read_piece(int fd, struct random_piece p)
+{
+    while (p.len) {
+        ssize_t n = pread(fd, p.to, p.len, (off_t)p.offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n ? errno : EIO;
+        p.to += n;
+        p.offset += (uint64_t)n;
+        p.len -= (size_t)n;
+    }
+    return 0;
+}
+
+static void read_in_worker(uv_work_t *work)
+{
+    struct reading *x = work->data;
+    for (unsigned i = 0; i < x->n && !x->error; i++)
+        x->error = read_piece(x->random->fd, x->pieces[i]);
+}
+
+static void on_read(uv_work_t *work, int status)
+{
+    struct reading *x = work->data;
+    x->done(x->user, x->error);
+    g_free(x);
+}
+
+static void on_copied(void *user, int error)
+{
+    struct reading *x = user;
+    if (error)
+        x->error = error;
+    if (--x->n_left > 0)
+        return;
+    x->done(x->user, x->error);
+    g_free(x);
+}
+
+static void copy_piece(struct reading *x, struct random_piece p)
+{
+    struct seek_frame frame;
+    while (p.len) {
+        if (!seek_table_find(x->random->table, p.offset, &frame)) {
+            x->error = EIO;
+            return;
+        }
+        size_t at = (size_t)(p.offset - frame.plain_at), n = MIN(p.len, frame.plain_len - at);
+        x->n_left++;
+        frames_copy(x->random->frames, frame, at, n, p.to, on_copied, x);
+        p.to += n;
+        p.offset += n;
+        p.len -= n;
+    }
+}
+
+void random_read(struct random *r, const struct random_piece *pieces, unsigned n, random_done done,
+                 void *user)
+{
+    struct reading *x = g_malloc0(sizeof *x + n * sizeof *pieces);
+    x->random = r;
+    x->done = done;
+    x->user = user;
+    x->work.data = x;
+    x->n = n;
+    memcpy(x->pieces, pieces, n * sizeof *pieces);
+    if (!r->table) {
+        uv_queue_work(r->loop, &x->work, read_in_worker, on_read);
+        return;
+    }
+    x->n_left = 1;
+    for (unsigned i = 0; i < n; i++)
+        copy_piece(x, x->pieces[i]);
+    on_copied(x, 0);
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * An archive read at any place of it: a plain file, or one of zstd frames with a seek table.
+ *
+ *     struct random *r = random_open("x.vma.zst", &error);
+ *     random_skim(r, offset, header, 512, &error);                   // blocking: little, here and there
+ *     random_start(r, loop);
+ *     random_read(r, pieces, n, on_read, user);                      // from the loop, by the thread pool
+ *     random_free(r);                                                // nothing may be under way
+ *
+ * Unpacked frames are kept in a bounded cache. Offsets are those of the plain archive.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <glib.h>
+#include <uv.h>
+
+#define RANDOM_MAX_FRAME_BYTES (16u << 20) /* plain; ours are below 4 MiB */
+#define RANDOM_CACHE_BYTES     (48u << 20)
+
+struct random;
+/* Errors: it cannot be opened, or not be read at random; why, and the way round (FAILED); its seek table is
+ * damaged (DAMAGED). */
+struct random *random_open(const char *path, GError **error);
+void random_free(struct random *r);
+/* Of the plain archive, in bytes. */
+uint64_t random_size(const struct random *r);
+/* All of it, or false with error set (FAILED; DAMAGED: beyond the end, or a frame is damaged). Cheap where
+ * offsets go up: of a frame no more is unpacked than is needed. Blocking. */
+bool random_skim(struct random *r, uint64_t offset, void *to, size_t len, GError **error);
+
+struct random_piece {
+    uint64_t offset;
+    size_t len;
+    uint8_t *to; /* the caller's, until it is done */
+};
+/* error: 0 or a positive errno. From the loop; maybe from inside random_read(). */
+typedef void (*random_done)(void *user, int error);
+/* Called from the loop when something is damaged: one sentence, safe to print. */
+typedef void (*random_fault)(void *user, const char *text);
+
+void random_start(struct random *r, uv_loop_t *loop, random_fault fault, void *user);
+/* pieces are copied; they lie within the archive. */
+void random_read(struct random *r, const struct random_piece *pieces, unsigned n, random_done done,
+                 void *user);
