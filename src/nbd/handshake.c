@@ -53,11 +53,8 @@ static bool is_structured_refused(const struct nbd_server *s)
     return false;
 }
 
-/*
- * The export of this name. The empty name stands for the only export, if there is one only. NULL, and
- * *error for the client, when there is none, or none to be had in this way.
- */
-static const struct nbd_export *find_export(const struct nbd_server *s, const uint8_t *name, uint32_t len,
+/* The empty name stands for the only export, if there is one only. */
+const struct nbd_export *nbd_handshake_find(const struct nbd_server *s, const uint8_t *name, uint32_t len,
                                             uint32_t *error)
 {
     g_autofree char *text = g_strndup((const char *)name, len);
@@ -89,7 +86,7 @@ static void answer_export_name(struct nbd_server *s)
 
     if (s->option_len > NBD_MAX_NAME_BYTES)
         return nbd_server_break(s, "handshake: an export name of %u bytes", s->option_len);
-    export = find_export(s, s->option_data, s->option_len, &error);
+    export = nbd_handshake_find(s, s->option_data, s->option_len, &error);
     if (!export)
         return nbd_server_break(s, "handshake: the client asked for an export that does not exist");
     nbd_reply_export_name(s, export);
@@ -161,7 +158,7 @@ static void answer_info_or_go(struct nbd_server *s)
 
     if (!parse_info_request(s, &ask))
         return nbd_reply_option(s, NBD_REP_ERR_INVALID);
-    export = find_export(s, ask.name, ask.name_len, &error);
+    export = nbd_handshake_find(s, ask.name, ask.name_len, &error);
     if (!export)
         return nbd_reply_option(s, error);
     nbd_reply_info_export(s, export);
@@ -174,7 +171,7 @@ static void answer_info_or_go(struct nbd_server *s)
         choose(s, export);
 }
 
-/* What is not here (TLS, meta contexts, extended headers, whatever is invented yet) is refused. */
+/* What is not here (TLS, extended headers, whatever is invented yet) is refused. */
 static const struct {
     uint32_t option;
     void (*answer)(struct nbd_server *s);
@@ -185,6 +182,8 @@ static const struct {
     {NBD_OPT_INFO, answer_info_or_go},
     {NBD_OPT_GO, answer_info_or_go},
     {NBD_OPT_STRUCTURED_REPLY, answer_structured_reply},
+    {NBD_OPT_LIST_META_CONTEXT, nbd_meta_answer},
+    {NBD_OPT_SET_META_CONTEXT, nbd_meta_answer},
 };
 
 static void answer(struct nbd_server *s)

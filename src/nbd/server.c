@@ -8,7 +8,8 @@ struct nbd_server *nbd_server_new(const struct nbd_exports *exports)
     struct nbd_server *s = g_new0(struct nbd_server, 1);
 
     s->exports = exports;
-    s->output = g_byte_array_new();
+    s->outputs = g_queue_new();
+    g_queue_init(&s->reads);
     nbd_handshake_begin(s);
     return s;
 }
@@ -18,7 +19,8 @@ void nbd_server_free(struct nbd_server *s)
     if (!s)
         return;
     nbd_transmission_cut(s);
-    g_byte_array_unref(s->output);
+    nbd_read_orphan_all(s);
+    g_queue_free_full(s->outputs, (GDestroyNotify)g_byte_array_unref);
     g_free(s->scratch);
     g_free(s->why);
     g_free(s);
@@ -144,20 +146,26 @@ static void landed(struct nbd_server *s, size_t n)
         stage_complete(s);
 }
 
+static void take(struct nbd_server *s, size_t first, size_t rest)
+{
+    if (first > 0)
+        landed(s, first);
+    if (rest > 0 && s->verdict == NBD_GOES_ON) {
+        g_assert(s->stage == NBD_STAGE_REQUEST && s->filled == 0);
+        landed(s, rest);
+    }
+}
+
 enum nbd_verdict nbd_server_got(struct nbd_server *s, size_t n)
 {
     size_t first = MIN(n, s->offered);
 
     g_assert(n <= s->offered_total);
     s->offered = s->offered_total = 0;
-    if (s->verdict != NBD_GOES_ON)
-        return s->verdict;
-    if (first > 0)
-        landed(s, first);
-    if (n > first && s->verdict == NBD_GOES_ON) {
-        g_assert(s->stage == NBD_STAGE_REQUEST && s->filled == 0);
-        landed(s, n - first);
-    }
+    s->is_taking = true;
+    if (s->verdict == NBD_GOES_ON)
+        take(s, first, n - first);
+    s->is_taking = false;
     return s->verdict;
 }
 
@@ -169,14 +177,27 @@ void nbd_server_drop(struct nbd_server *s)
 
 size_t nbd_server_output_bytes(const struct nbd_server *s)
 {
-    return s->output->len;
+    return s->output_bytes;
+}
+
+size_t nbd_server_reading_bytes(const struct nbd_server *s)
+{
+    return s->reading_bytes;
+}
+
+void nbd_server_on_output(struct nbd_server *s, void (*on_output)(void *user), void *user)
+{
+    s->on_output = on_output;
+    s->output_user = user;
 }
 
 GByteArray *nbd_server_output(struct nbd_server *s)
 {
-    GByteArray *output = s->output;
+    GByteArray *output = g_queue_pop_head(s->outputs);
 
-    s->output = g_byte_array_new();
+    if (!output)
+        return g_byte_array_new();
+    s->output_bytes -= output->len;
     return output;
 }
 

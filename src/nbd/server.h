@@ -38,8 +38,26 @@ struct nbd_request {
 };
 
 /*
- * What an export does. All return 0 or a positive errno, which goes to the client; all answer at
- * once: this server never makes a client wait. `user` is nbd_export.user. Ranges are checked before:
+ * A READ that is answered later. It belongs to the server until start_read is called with it, then to the export
+ * until nbd_read_done(), which must come exactly once for each, even when the connection has gone meanwhile.
+ */
+struct nbd_read {
+    uint64_t offset;
+    uint32_t len;
+    uint8_t *to; /* len bytes go here */
+};
+/* error: 0 or a positive errno. On the connection's thread. May be called from inside start_read. */
+void nbd_read_done(struct nbd_read *read, int error);
+
+/* Bytes of one kind, as BLOCK_STATUS tells them. */
+struct nbd_extent {
+    uint32_t len;
+    uint32_t state; /* NBD_STATE_* of nbd/wire.h */
+};
+
+/*
+ * What an export does. All return 0 or a positive errno, which goes to the client; all but start_read answer at
+ * once: where a guest depends on it, this server never makes a client wait. `user` is nbd_export.user. Ranges are checked before:
  * offset + len <= size, len > 0. write_* may be NULL for a read-only export, read may be NULL (EINVAL).
  */
 struct nbd_export_ops {
@@ -58,6 +76,11 @@ struct nbd_export_ops {
     int (*trim)(void *user, const struct nbd_request *rq);   /* NULL: TRIM succeeds and does nothing */
     int (*flush)(void *user);                                /* NULL: success */
     int (*read)(void *user, const struct nbd_request *rq, void *to);
+    /* Instead of read, for an export whose bytes take time. Replies come in the order of nbd_read_done(). */
+    void (*start_read)(void *user, struct nbd_read *read);
+    /* BLOCK_STATUS: what the rq->len bytes from rq->offset on are, in order; all of them, or as many as fit into max
+     * extents (1 or more). Returns how many. NULL: the export does not tell. */
+    unsigned (*status)(void *user, const struct nbd_request *rq, struct nbd_extent *extents, unsigned max);
     /* A request on this export is being answered with an error, by the export or by us (then its offset and
      * len may be out of range). Before write_end. For the rule "errored once = not trusted". May be NULL. */
     void (*replied_error)(void *user, const struct nbd_request *rq, int error);
@@ -107,11 +130,15 @@ enum nbd_verdict nbd_server_got(struct nbd_server *s, size_t n);
 /* Nothing more from the client is to be looked at, not even the rest of what has landed: NBD_DROP from now
  * on. */
 void nbd_server_drop(struct nbd_server *s);
-/* Takes what is to be sent (the greeting is there from the start): the caller's own, to be unreffed. An empty
+/* Takes what is to be sent next (the greeting is there from the start): the caller's own, to be unreffed. An empty
  * array when there is nothing. */
 GByteArray *nbd_server_output(struct nbd_server *s);
-/* How many bytes that would be. */
+/* How many bytes there are to be taken in all. */
 size_t nbd_server_output_bytes(const struct nbd_server *s);
+/* How many will come by reads that are under way. */
+size_t nbd_server_reading_bytes(const struct nbd_server *s);
+/* Calls back when a read that is done later has added to the output, not for what nbd_server_got() adds itself. */
+void nbd_server_on_output(struct nbd_server *s, void (*on_output)(void *user), void *user);
 /* The export in use, NULL before GO/EXPORT_NAME. */
 const struct nbd_export *nbd_server_export(const struct nbd_server *s);
 /* One lower-case sentence after NBD_BROKEN, else "". */

@@ -192,7 +192,8 @@ static bool may_receive(const struct nbd_conn *c)
 {
     bool may_write = c->export && !c->export->read_only;
 
-    return !c->is_finished && (may_write || output_bytes(c) < OUTPUT_PAUSE_BYTES);
+    return !c->is_finished &&
+           (may_write || output_bytes(c) + nbd_server_reading_bytes(c->server) < OUTPUT_PAUSE_BYTES);
 }
 
 static void on_conn_event(uv_poll_t *poll, int status, int events);
@@ -216,6 +217,12 @@ static void conn_settle(struct nbd_conn *c)
         conn_end(c, true, g_strdup("client said goodbye"));
     if (!c->is_ending)
         conn_watch(c);
+}
+
+/* A read was answered later. */
+static void on_conn_output(void *user)
+{
+    conn_settle(user);
 }
 
 static void on_conn_event(uv_poll_t *poll, int status, int events)
@@ -274,6 +281,7 @@ struct nbd_conn *nbd_conn_open(uv_loop_t *loop, int fd, const struct nbd_exports
     c->events = *events;
     c->user = user;
     c->server = nbd_server_new(exports);
+    nbd_server_on_output(c->server, on_conn_output, c);
     conn_watch(c);
     return c;
 }

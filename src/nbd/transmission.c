@@ -131,7 +131,9 @@ static int check_read(const struct nbd_server *s)
 {
     uint16_t flags = s->is_structured ? NBD_CMD_FLAG_DF : 0;
 
-    if (!s->export->ops->read || !has_only(s, flags) || s->rq.len > NBD_MAX_REQUEST_BYTES || !is_in_range(s))
+    bool has_read = s->export->ops->read || s->export->ops->start_read;
+
+    if (!has_read || !has_only(s, flags) || s->rq.len > NBD_MAX_REQUEST_BYTES || !is_in_range(s))
         return EINVAL;
     return 0;
 }
@@ -142,8 +144,20 @@ static void read_or_refuse(struct nbd_server *s)
 
     if (error)
         nbd_reply_result(s, error);
+    else if (s->export->ops->start_read && s->rq.len > 0)
+        nbd_read_start(s);
     else
         nbd_reply_read(s);
+}
+
+static void status_or_refuse(struct nbd_server *s)
+{
+    bool is_told = s->is_structured && s->meta_export == s->export && s->export->ops->status;
+
+    if (!is_told || !has_only(s, NBD_CMD_FLAG_REQ_ONE) || s->rq.len == 0 || !is_in_range(s))
+        nbd_reply_result(s, EINVAL);
+    else
+        nbd_meta_status(s);
 }
 
 static bool parse_request(struct nbd_server *s)
@@ -181,6 +195,8 @@ void nbd_transmission_request(struct nbd_server *s)
         return nbd_reply_result(s, trim(s));
     case NBD_CMD_WRITE_ZEROES:
         return nbd_reply_result(s, write_zeroes(s));
+    case NBD_CMD_BLOCK_STATUS:
+        return status_or_refuse(s);
     default:
         return nbd_reply_result(s, EINVAL);
     }

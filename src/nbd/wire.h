@@ -13,6 +13,7 @@
  *     option reply    u64 NBD_OPTION_REPLY_MAGIC · u32 option · u32 type · u32 length · data
  *                     · payload (WRITE only)
  *     simple reply    u32 NBD_SIMPLE_REPLY_MAGIC · u32 error · u64 cookie · data (READ only)
+ *     meta contexts   u32 length of the name · name · u32 count · count × (u32 length · query)     an option's data
  *     chunk           u32 NBD_CHUNK_MAGIC · u16 flags · u16 type · u64 cookie · u32 length · data
  */
 #include <stdint.h>
@@ -71,6 +72,7 @@ enum {
 #define NBD_REP_ACK         UINT32_C(1)
 #define NBD_REP_SERVER      UINT32_C(2) /* u32 length of the name · name */
 #define NBD_REP_INFO        UINT32_C(3) /* u16 NBD_INFO_* · what it says */
+#define NBD_REP_META        UINT32_C(4) /* u32 context id · name of the context */
 #define NBD_REP_ERR_UNSUP   UINT32_C(0x80000001)
 #define NBD_REP_ERR_POLICY  UINT32_C(0x80000002)
 #define NBD_REP_ERR_INVALID UINT32_C(0x80000003)
@@ -98,6 +100,15 @@ enum {
     NBD_CMD_FLAG_FUA = 1 << 0,
     NBD_CMD_FLAG_NO_HOLE = 1 << 1, /* WRITE_ZEROES only */
     NBD_CMD_FLAG_DF = 1 << 2,      /* READ only: in one piece */
+    NBD_CMD_FLAG_REQ_ONE = 1 << 3, /* BLOCK_STATUS only: one extent */
+};
+
+/* The one meta context that is known here, and the id we give it. */
+#define NBD_META_ALLOCATION    "base:allocation"
+#define NBD_META_ALLOCATION_ID 1
+enum {
+    NBD_STATE_HOLE = 1 << 0,
+    NBD_STATE_ZERO = 1 << 1,
 };
 
 enum {
@@ -107,6 +118,7 @@ enum {
     NBD_CHUNK_NONE = 0,
     NBD_CHUNK_OFFSET_DATA = 1, /* u64 offset · data */
     NBD_CHUNK_OFFSET_HOLE = 2, /* u64 offset · u32 length */
+    NBD_CHUNK_BLOCK_STATUS = 5, /* u32 context id · extents: u32 length · u32 NBD_STATE_* */
     NBD_CHUNK_ERROR = 0x8001,  /* u32 error · u16 length of the message · message */
 };
 
