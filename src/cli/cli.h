@@ -3,8 +3,7 @@
 /*
  * The commands of `vmabackup` and what they share.
  *
- *     int cli_limit(int argc, char **argv);
-int cli_list(int argc, char **argv)        // argv[0] = the command's name; returns the exit status
+ *     int cli_list(int argc, char **argv)        // argv[0] = the command's name; returns the exit status
  *     {
  *         g_autoptr(GError) error = NULL;
  *         if (!cli_parse(&argc, &argv, options, "ARCHIVE", "Says what an archive holds.", &error))
@@ -24,12 +23,12 @@ int cli_info(int argc, char **argv);
 int cli_limit(int argc, char **argv);
 int cli_list(int argc, char **argv);
 int cli_pause(int argc, char **argv);
+int cli_restore(int argc, char **argv);
 int cli_resume(int argc, char **argv);
 int cli_retry(int argc, char **argv);
 int cli_runs(int argc, char **argv);
+int cli_serve(int argc, char **argv);
 int cli_status(int argc, char **argv);
-int cli_restore(int argc, char **argv);
-
 int cli_verify(int argc, char **argv);
 
 /* Takes the options (before, between or behind the arguments) out of argv; --help and --version end the program.

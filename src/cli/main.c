@@ -30,6 +30,7 @@ static const struct command commands[] = {
     {"config", cli_config, "print a stored configuration, or list them"},
     {"extract", cli_extract, "unpack drives, RAM state and configurations"},
     {"restore", cli_restore, "write drives back to files, block devices or NBD exports"},
+    {"serve", cli_serve, "export drives by NBD without unpacking them"},
 };
 
 static void print_help(void)

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/indexed.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "cli/archive.h"
+
+#define HEADER_START 60 /* as much as tells the header's size */
+
+static bool read_header(struct cli_indexed *a, GError **error)
+{
+    uint8_t start[HEADER_START];
+    if (!random_skim(a->random, 0, start, sizeof start, error))
+        return false;
+    uint32_t size = vma_header_size_of(start, sizeof start, error);
+    g_autofree uint8_t *bytes = size ? g_malloc(size) : NULL;
+    if (!bytes || !random_skim(a->random, 0, bytes, size, error))
+        return false;
+    a->header = vma_header_decode(bytes, size, error);
+    return a->header != NULL;
+}
+
+static bool read_index(struct cli_indexed *a, GError **error)
+{
+    uint8_t extent[VMA_EXTENT_HEADER_SIZE];
+    uint64_t at = a->header->header_size, len;
+    a->index = vma_index_new(a->header);
+    for (; at < random_size(a->random); at += len)
+        if (!random_skim(a->random, at, extent, sizeof extent, error) ||
+            !(len = vma_index_add(a->index, at, extent, error)))
+            return false;
+    if (at == random_size(a->random))
+        return vma_index_end(a->index, at, error);
+    g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED, "it is cut short: it ends in the middle of an extent");
+    return false;
+}
+
+struct cli_indexed *cli_indexed_open(const char *path, GError **error)
+{
+    g_autoptr(cli_indexed) a = g_new0(struct cli_indexed, 1);
+    a->path = path;
+    a->random = random_open(path, error);
+    if (a->random && read_header(a, error) && read_index(a, error))
+        return g_steal_pointer(&a);
+    cli_archive_prefix(path, error);
+    return NULL;
+}
+
+void cli_indexed_free(struct cli_indexed *a)
+{
+    if (!a)
+        return;
+    vma_index_free(a->index);
+    vma_header_free(a->header);
+    random_free(a->random);
+    g_free(a);
+}
+
+uint64_t cli_indexed_size(const struct cli_indexed *a, int dev_id)
+{
+    const struct vma_check *c = vma_index_check(a->index);
+    return dev_id == vma_check_vmstate_id(c) ? vma_check_result(c)->seen.vmstate_bytes
+                                             : a->header->devices[dev_id].size;
+}
+
+void cli_indexed_read(const struct cli_indexed *a, int dev_id, uint64_t offset, uint8_t *to, size_t len,
+                      random_done done, void *user)
+{
+    g_autoptr(GArray) pieces = g_array_new(FALSE, FALSE, sizeof(struct random_piece));
+    while (len) {
+        struct vma_index_run run = vma_index_run(a->index, dev_id, offset, len);
+        struct random_piece piece = {run.at, (size_t)run.len, to};
+        if (run.at)
+            g_array_append_val(pieces, piece);
+        else
+            memset(to, 0, run.len);
+        offset += run.len;
+        to += run.len;
+        len -= run.len;
+    }
+    if (pieces->len)
+        random_read(a->random, (const struct random_piece *)pieces->data, pieces->len, done, user);
+    else
+        done(user, 0);
+}
