@@ -57,7 +57,7 @@ static bool apply_to_drives(struct backup *b, const struct command *c, GError **
         if (!is_target_of(c, d))
             continue;
         n++;
-        if (!d->is_done && !d->is_out)
+        if (!d->is_done && (!d->is_out || d->is_retake_wanted))
             apply(d, c);
     }
     if (!n)

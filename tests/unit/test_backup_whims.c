@@ -94,12 +94,11 @@ static void act(struct trial *t)
 
     for (; w->n_done < g_atomic_int_get(&w->n_told); g_atomic_int_inc(&w->n_done)) {
         const struct whim *whim = &w->list[w->n_done];
-        const struct command_entry *entry = command_entry_of(whim->command.verb);
         g_autoptr(GError) error = NULL;
         bool is_done = !t->is_done && backup_command(t->backup, &whim->command, &error);
 
-        g_string_append_printf(t->said, "    moment %u: %s %s: %s\n", whim->at, entry ? entry->word : "?",
-                               whim->command.target,
+        g_string_append_printf(t->said, "    moment %u: %s %s: %s\n", whim->at,
+                               command_entry_of(whim->command.verb)->word, whim->command.target,
                                is_done ? "done"
                                : error ? error->message
                                        : "too late");
@@ -136,12 +135,24 @@ static void on_moment(void *user, unsigned n)
         g_usleep(50);
 }
 
+static struct trial *trial_of_whims(struct world *world, const struct fake_kind *kind, bool with_ram,
+                                    struct whims *w)
+{
+    struct trial *t = trial_new(world, kind, (struct fake_fault){0}, with_ram);
+
+    t->whims = w;
+    t->act = act;
+    t->qemu->on_fault = NULL;
+    t->qemu->on_moment = on_moment;
+    return t;
+}
+
 static struct trial *trial_of_seed(struct world *world, unsigned seed)
 {
     g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
     struct fake_kind kind = choose_kind(rand);
     struct whims *w = g_new0(struct whims, 1);
-    struct trial *t = trial_new(world, &kind, (struct fake_fault){0}, g_rand_int_range(rand, 0, 3) == 0);
+    struct trial *t = trial_of_whims(world, &kind, g_rand_int_range(rand, 0, 3) == 0, w);
 
     w->seed = seed;
     for (unsigned i = g_rand_int_range(rand, 1, 6); i > 0; i--)
@@ -159,11 +170,6 @@ static struct trial *trial_of_seed(struct world *world, unsigned seed)
     t->options.strict = g_rand_int_range(rand, 0, 5) == 0;
     g_free(t->name);
     t->name = g_strdup_printf("seed %u (test_backup_whims --whim %u)", seed, seed);
-    t->whims = w;
-    t->act = act;
-    t->qemu->on_fault = NULL;
-    t->qemu->on_moment = on_moment;
-    t->qemu->user = t;
     return t;
 }
 
@@ -196,6 +202,26 @@ static void run_seeds(unsigned first, unsigned last)
     world_down(&w);
 }
 
+/* Its pause goes with it: no resume could reach it until it is taken again. */
+static void test_cancelled_while_paused(void)
+{
+    const struct fake_kind kind = {.major = 10, .n_drives = 2, .is_lively = true};
+    struct whims w = {0};
+    struct world world = {0};
+    struct trial *t;
+
+    add_whim(&w, 6, true, COMMAND_PAUSE, "all", 0);
+    add_whim(&w, 7, true, COMMAND_CANCEL, "dev0", 0);
+    add_whim(&w, 8, true, COMMAND_RETRY, "dev0", 0);
+    add_whim(&w, 16, true, COMMAND_RESUME, "dev1", 0);
+    world_up(&world);
+    t = trial_of_whims(&world, &kind, false, &w);
+    run_trials(&world);
+    judge_whims(t);
+    g_assert_cmpuint(t->saved, ==, all_drives(t));
+    world_down(&world);
+}
+
 static void test_whims(void)
 {
     run_seeds(1, g_test_slow() ? 1000 : 100);
@@ -217,5 +243,6 @@ int main(int argc, char **argv)
                              test_one);
     else
         g_test_add_func("/backup/whims/many", test_whims);
+    g_test_add_func("/backup/whims/cancelled-while-paused", test_cancelled_while_paused);
     return g_test_run();
 }
