@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Three drives: one cancelled at half, one whose read fails once and is retried, one untouched.
+
+The archive is accepted by the strict reader, holds exactly the two that survived, and each equals what it was while our
+"cont" was held.
+"""
+import pathlib
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from vmtest import Scenario, main, product, standard_drives, wait_for
+from vmtest.drives import fill_base
+from vmtest.pattern import first_difference, written_clusters
+from vmtest.relay import CLUSTER
+from vmtest.restore import unpack
+
+LIMIT = "8M"
+
+
+def cluster_left_alone(drive):
+    """In its second half, with data; the guest neither writes nor reads there, so that the fault waits for the copy."""
+    taken = written_clusters(drive.size) | {0}
+    with tempfile.NamedTemporaryFile() as image:
+        fill_base(image.name, drive.size, f"{drive.name} 0")  # as the guest's image will be made
+        base = image.read()
+    return next(c for c in range(drive.size // CLUSTER // 2, drive.size // CLUSTER)
+                if c not in taken and base[c * CLUSTER:c * CLUSTER + CLUSTER].strip(b"\0"))
+
+
+def drives_with_a_fault():
+    cancelled, untouched, faulty = standard_drives(count=3, size=32 << 20, with_odd_ones=False)
+    faulty.faults = ({"iotype": "read", "sector": cluster_left_alone(faulty) * 128 + 5, "once": True},)
+    return cancelled, untouched, faulty
+
+
+def cancel_at_half(s, run, drive):
+    def is_half_done():
+        events = [e for e in list(run.events) if e["ev"] == "progress"]
+        return events and next(d["done"] for d in events[-1]["devices"] if d["id"] == drive.name) >= drive.size // 2
+    wait_for(is_half_done, 40, f"half of {drive.name}")
+    run.say(f"cancel {drive.name} yes")
+    run.wait_event(ev="drive", id=drive.name, state="cancelled")
+
+
+def three_fates(version):
+    """On the first version the operator retries, on the other the program does so by itself; that one has the RAM, too."""
+    product()
+    is_asked = version == "7.2"
+    options = ["--no-vmstate", "--retries", "0"] if is_asked else []
+    cancelled, untouched, faulty = drives_with_a_fault()
+    with Scenario(version, drives=[cancelled, untouched, faulty]) as s:
+        hold = s.add_proxy().hold("cont")
+        run = s.backup("--limit", LIMIT, *options)
+        hold.wait(30)
+        copies = s.copy_images()
+        hold.release()
+        if is_asked:
+            run.wait_event(ev="drive", id=faulty.name, state="fail")
+            run.say(f"retry {faulty.name}")
+        else:
+            run.wait_event(ev="drive", id=faulty.name, state="retry")
+        cancel_at_half(s, run, cancelled)
+        run.say("limit all 0")
+        run.must_succeed(status=3)
+        assert run.find(ev="result")["missing"] == [cancelled.name], run.report()
+        images, vmstate = unpack(s.archive, s.path("unpacked"))
+        assert set(images) == {untouched.name, faulty.name}, sorted(images)
+        assert bool(vmstate) != is_asked
+        for name, image in images.items():
+            at = first_difference(open(copies[name], "rb").read(), open(image, "rb").read())
+            assert at is None, f"{name} differs from the stopped drive at byte {at}"
+        s.must_be_untouched()
+
+
+if __name__ == "__main__":
+    main(three_fates, both=[three_fates])
