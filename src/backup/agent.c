@@ -179,7 +179,7 @@ void agent_begin_freeze(struct steps_op *op)
 
     b->agent.waiting = op;
     b->agent.wait_until_ms = UINT64_MAX;
-    if (b->ram == RAM_PLAIN && !b->retaking) {
+    if (b->ram == RAM_PLAIN && !b->is_retaking) {
         go_without(b, "they would be for as long as the RAM is saved; use --no-vmstate");
     } else if (!b->was_running || b->is_guest_stopped) {
         go_without(b, "the guest is paused");

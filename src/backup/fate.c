@@ -243,7 +243,7 @@ bool fate_cancel(struct drive *d, GError **error)
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
                     "drive %s: the target is a pipe, what went down it cannot be taken back; cancel-all ends the backup",
                     d->name);
-    else if (b->retaking == d)
+    else if (d->is_retaking)
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s is being taken again; cancel it in a moment", d->name);
     else {
         d->is_retake_wanted = false;

@@ -136,7 +136,7 @@ static void begin_stop(struct steps_op *op)
     struct backup *b = op->b;
     g_autoptr(GError) error = NULL;
 
-    if (!b->retaking)
+    if (!b->is_retaking)
         backup_set_phase(b, MODEL_FREEZE);
     b->did_we_stop = true;
     if (!journal_write(b->journal, b, &error)) {
@@ -155,7 +155,7 @@ static void on_resumed(void *user, const GError *error)
     if (!error) {
         b->did_we_stop = false;
         b->has_resumed = true;
-        if (!b->retaking)
+        if (!b->is_retaking)
             b->model.pause_ms = (g_get_monotonic_time() - b->stopped_at_us) / 1000;
         journal_write(b->journal, b, NULL);
     }
@@ -183,10 +183,11 @@ static void undo_job(struct steps_op *op);
 void recipe_take_instant(struct drive *d)
 {
     struct backup *b = d->b;
+    int64_t *instant_us = d->is_retaking ? &b->retake_us : &b->instant_us;
 
-    if (!b->instant_us)
-        b->instant_us = g_get_real_time();
-    d->instant_us = b->retaking == d ? g_get_real_time() : b->instant_us;
+    if (!*instant_us)
+        *instant_us = g_get_real_time();
+    d->instant_us = *instant_us;
 }
 
 /* --- the job ------------------------------------------------------------------------------------ */
@@ -336,7 +337,7 @@ static bool is_background(const struct backup *b, const struct drive *d)
 static bool needs_stop(const struct backup *b, const struct drive *d)
 {
     (void)d;
-    if (b->retaking)
+    if (b->is_retaking)
         return !b->is_guest_stopped;
     return b->was_running && b->ram != RAM_PLAIN; /* a plain migration ends stopped */
 }
@@ -344,7 +345,7 @@ static bool needs_stop(const struct backup *b, const struct drive *d)
 static bool needs_resume(const struct backup *b, const struct drive *d)
 {
     (void)d;
-    return b->retaking ? b->did_we_stop : b->was_running;
+    return b->is_retaking ? b->did_we_stop : b->was_running;
 }
 
 /* Rows that hold everything are undone last; a background snapshot must be under way before the guest resumes. */

@@ -52,29 +52,22 @@ GArray *recipe_undo_drive(struct drive *d)
     return ops;
 }
 
-/* Of one drive, with the rows of the stop window: forward, or back. */
-static GArray *window_list(struct drive *d, bool is_undo)
+/* Rows of the drives that are taken again, and of the stop window they need: forward, or back. */
+GArray *recipe_retake(struct backup *b, bool is_undo)
 {
     GArray *ops = new_list();
 
     for (unsigned i = 0; i < recipe_rows(); i++) {
         unsigned row = is_undo ? recipe_rows() - 1 - i : i;
-        if (recipe_table[row].scope == STEP_DRIVE)
-            add_op(ops, d->b, d, row, is_undo);
-        else if (recipe_table[row].flags & STEP_IN_WINDOW)
-            add_op(ops, d->b, NULL, row, is_undo);
+        if (recipe_table[row].scope == STEP_RUN && recipe_table[row].flags & STEP_IN_WINDOW)
+            add_op(ops, b, NULL, row, is_undo);
+        for (unsigned j = 0; recipe_table[row].scope == STEP_DRIVE && j < b->drives->len; j++) {
+            struct drive *d = g_ptr_array_index(b->drives, j);
+            if (d->is_retaking)
+                add_op(ops, b, d, row, is_undo);
+        }
     }
     return ops;
-}
-
-GArray *recipe_retake(struct drive *d)
-{
-    return window_list(d, false);
-}
-
-GArray *recipe_undo_retake(struct drive *d)
-{
-    return window_list(d, true);
 }
 
 /* A job that failed while its frozen image stands: a new connection and a new job, from the same instant. */

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A drive taken once more, at a new instant: its frozen image is gone, its data is out of the archive. For its rows
- * alone the guest is stopped again, as in the first place; the others go on. One drive at a time, and never while the
- * RAM moves: a background snapshot takes no second stop.
+ * Drives taken once more, at a new instant: their frozen images are gone, their data is out of the archive. For their
+ * rows alone the guest is stopped again, as in the first place; the others go on. Drives that broke together are taken
+ * together, of one instant; and never while the RAM moves: a background snapshot takes no second stop.
  */
 #include <string.h>
 #include "backup/run.h"
 
-#define BACKOFF_MS 1000 /* before the first, doubled for each further one */
+#define BACKOFF_MS  1000 /* before the first, doubled for each further one */
+#define TOGETHER_MS 1000 /* whoever is due within this is waited for */
 
 void retake_later(struct drive *d)
 {
@@ -29,70 +30,93 @@ static void reset(struct drive *d)
     d->job = JOB_NONE;
     d->started_ms = d->ended_ms = d->last_moved_ms = d->last_done = 0;
     memset(&d->rate, 0, sizeof d->rate);
+    d->is_retaking = d->is_instant_own = true;
 }
 
-static void failed(struct drive *d, const char *why)
+static void for_each(struct backup *b, void (*act)(struct drive *d, const char *why), const char *why)
 {
-    d->is_out = false; /* fate_broken() leaves by the usual way: nothing of it is in QEMU any more */
+    b->is_retaking = false;
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        if (!d->is_retaking)
+            continue;
+        d->is_retaking = false;
+        if (!b->is_failing)
+            act(d, why);
+    }
+}
+
+/* Nothing of it is in QEMU any more: it leaves by the usual way, or is tried once more. */
+static void take_failure(struct drive *d, const char *why)
+{
+    d->is_out = false;
     fate_broken(d, why);
+}
+
+static void take_success(struct drive *d, const char *why)
+{
+    (void)why;
+    backup_row(d)->error[0] = backup_row(d)->hint[0] = '\0';
+    model_set(backup_row(d)->note, "new instant");
+    backup_drive_state(d->b, d->row, MODEL_RUN);
+    backup_log(d->b, MODEL_INFO, NULL, "drive %s is taken again at a new instant", d->name);
 }
 
 static void on_undone(void *user, const GError *error)
 {
-    struct drive *d = user;
-    struct backup *b = d->b;
+    struct backup *b = user;
     g_autofree char *why = g_steal_pointer(&b->retake_error);
 
     (void)error;
-    b->retaking = NULL;
-    if (!b->is_failing)
-        failed(d, why);
+    for_each(b, take_failure, why);
 }
 
 static void on_retaken(void *user, const GError *error)
 {
-    struct drive *d = user;
-    struct backup *b = d->b;
+    struct backup *b = user;
 
-    if (b->is_failing) {
-        b->retaking = NULL;
+    if (b->is_failing || !error) {
+        for_each(b, take_success, NULL);
+        jobs_poll(b);
         return;
     }
-    if (error) {
-        d->is_out = true; /* what still comes is nobody's */
-        b->retake_error = g_strdup(error->message);
-        steps_run(b->steps, recipe_undo_retake(d), false, on_undone, d);
-        return;
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        d->is_out |= d->is_retaking; /* what still comes is nobody's */
     }
-    b->retaking = NULL;
-    backup_row(d)->error[0] = backup_row(d)->hint[0] = '\0';
-    model_set(backup_row(d)->note, "new instant");
-    backup_drive_state(b, d->row, MODEL_RUN);
-    backup_log(b, MODEL_INFO, NULL, "drive %s taken again at a new instant", d->name);
-    jobs_poll(b);
-}
-
-static void retake(struct drive *d)
-{
-    reset(d);
-    d->b->retaking = d;
-    d->is_instant_own = true;
-    steps_run(d->b->steps, recipe_retake(d), true, on_retaken, d);
+    b->retake_error = g_strdup(error->message);
+    steps_run(b->steps, recipe_retake(b, true), false, on_undone, b);
 }
 
 static bool is_possible_now(const struct backup *b)
 {
     bool is_ram_moving = b->ram != RAM_NONE && !b->ram_state.is_done && !b->is_ram_lost;
 
-    return b->model.phase == MODEL_COPY && !b->is_failing && !b->retaking && !is_ram_moving && !b->is_credit_low &&
+    return b->model.phase == MODEL_COPY && !b->is_failing && !b->is_retaking && !is_ram_moving && !b->is_credit_low &&
            monitor_is_up(b);
 }
 
 void retake_on_tick(struct backup *b)
 {
-    for (unsigned i = 0; i < b->drives->len && is_possible_now(b); i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
-        if (d->is_retake_wanted && d->is_torn_down && uv_now(b->loop) >= d->retake_at_ms)
-            retake(d);
+    uint64_t now = uv_now(b->loop);
+    unsigned n_due = 0, n_soon = 0;
+
+    if (!is_possible_now(b))
+        return;
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        const struct drive *d = g_ptr_array_index(b->drives, i);
+        bool is_due = d->is_retake_wanted && d->is_torn_down && now >= d->retake_at_ms;
+        n_due += is_due;
+        n_soon += d->is_retake_wanted && !is_due && d->retake_at_ms < now + TOGETHER_MS;
     }
+    if (!n_due || n_soon)
+        return;
+    b->is_retaking = true;
+    b->retake_us = 0;
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        if (d->is_retake_wanted && d->is_torn_down && now >= d->retake_at_ms)
+            reset(d);
+    }
+    steps_run(b->steps, recipe_retake(b, false), true, on_retaken, b);
 }

@@ -101,7 +101,7 @@ struct drive {
     bool is_standing;    /* failed, but its frozen image stands */
     bool is_out;         /* of the archive: what still comes of it is nobody's */
     bool is_torn_down;   /* nothing of it is left in QEMU */
-    bool is_retake_wanted;
+    bool is_retake_wanted, is_retaking;
     uint64_t retake_at_ms;
     GError *failure;     /* the last one */
     int64_t instant_us;  /* wall clock */
@@ -185,7 +185,8 @@ struct backup {
         struct steps_op *waiting; /* the step that waits for an answer of the agent's */
     } agent;
     int64_t instant_us; /* wall clock */
-    struct drive *retaking; /* its rows are under way once more */
+    bool is_retaking; /* rows of drives (their is_retaking) are under way once more */
+    int64_t retake_us; /* their instant, wall clock */
     char *retake_error;
 
     /* the data's way */
@@ -361,8 +362,7 @@ GArray *recipe_forward(struct backup *b);
 GArray *recipe_undo_all(struct backup *b);
 GArray *recipe_undo_drive(struct drive *d);
 GArray *recipe_restart_job(struct drive *d);
-GArray *recipe_retake(struct drive *d);
-GArray *recipe_undo_retake(struct drive *d);
+GArray *recipe_retake(struct backup *b, bool is_undo);
 
 /* agent.c */
 void agent_on_plan(struct backup *b); /* says what freezing will mean */
