@@ -138,6 +138,10 @@ bool backup_command(struct backup *b, const struct command *c, GError **error)
                     entry && entry->word ? entry->word : "this", model_phase_word(b->model.phase));
         return false;
     }
+    if (b->is_failing && command_entry_of(c->verb)->changes) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "backup has ended (%s); QEMU is being set as it was", b->outcome->message);
+        return false;
+    }
     if (b->model.phase == MODEL_PLAN && replan_takes(c->verb))
         return replan(b, c, error);
     switch (c->verb) {
