@@ -3,9 +3,18 @@
 
 #include <string.h>
 
-#define FULL_RETRY_MS 1000
+#define FULL_RETRY_MS   1000
+#define DEFAULT_WORKERS 3 /* that seal: the pool's other threads belong to sink and spool */
 
 /* --- life --------------------------------------------------------------------------------------- */
+
+static void lane_free(gpointer data)
+{
+    struct writer_lane *lane = data;
+
+    g_byte_array_unref(lane->empty);
+    g_free(lane);
+}
 
 struct writer *writer_new(uv_loop_t *loop, struct sink *sink, struct pool *pool, const uint8_t uuid[16],
                           const struct writer_events *events, void *user)
@@ -18,7 +27,8 @@ struct writer *writer_new(uv_loop_t *loop, struct sink *sink, struct pool *pool,
     w->events = *events;
     w->user = user;
     memcpy(w->uuid, uuid, sizeof w->uuid);
-    w->lanes = g_ptr_array_new_with_free_func(g_free);
+    w->lanes = g_ptr_array_new_with_free_func(lane_free);
+    w->n_workers = DEFAULT_WORKERS;
     if (sink_can_cut(sink))
         w->layout = vma_layout_new();
     uv_timer_init(loop, &w->retry);
@@ -40,6 +50,7 @@ struct writer_lane *writer_add_lane(struct writer *w, uint8_t dev_id, bool is_vm
     lane->dev_id = dev_id;
     lane->is_vmstate = is_vmstate;
     lane->index = w->lanes->len;
+    lane->empty = g_byte_array_new();
     if (w->layout)
         vma_layout_add_lane(w->layout, is_vmstate);
     g_ptr_array_add(w->lanes, lane);
@@ -48,7 +59,7 @@ struct writer_lane *writer_add_lane(struct writer *w, uint8_t dev_id, bool is_vm
 
 bool writer_can_drop(const struct writer *w)
 {
-    return w->layout != NULL;
+    return sink_can_cut(w->sink);
 }
 
 uint64_t writer_lane_zero_bytes(const struct writer_lane *lane)
@@ -108,10 +119,12 @@ bool writer_check_full(struct writer *w, const GError *error)
 
 void writer_put_header(struct writer *w, GBytes *header)
 {
-    gsize len;
-    const void *bytes = g_bytes_get_data(header, &len);
+    GByteArray *bytes = writer_pack_store(w, g_bytes_get_data(header, NULL), g_bytes_get_size(header));
+    guint len = bytes->len;
+    struct item *item = writer_item_new_raw(w, g_byte_array_free(bytes, FALSE), len);
 
-    g_queue_push_tail(&w->ready, writer_item_new_raw(w, g_memdup2(bytes, len), len));
+    item->plain_len = g_bytes_get_size(header);
+    g_queue_push_tail(&w->ready, item);
     writer_pump(w);
 }
 
@@ -121,7 +134,9 @@ void writer_pump(struct writer *w)
         writer_seal_more(w);
         writer_spool_pass_on(w);
         if (!w->is_writing && g_queue_is_empty(&w->batch)) {
-            if (!g_queue_is_empty(&w->ready))
+            if (writer_batch_bury(w))
+                ;
+            else if (!g_queue_is_empty(&w->ready))
                 writer_batch_start(w);
             else
                 writer_spool_pop(w);
@@ -135,7 +150,7 @@ void writer_pump(struct writer *w)
 bool writer_is_drained(const struct writer *w)
 {
     return !w->unsealed.length && !w->sealing.length && !w->behind.length && !w->behind_ram.length &&
-           !w->ready.length && !w->batch.length && writer_spool_is_empty(w);
+           !w->ready.length && !w->batch.length && !w->dead_len && writer_spool_is_empty(w);
 }
 
 bool writer_is_ram_blocked(const struct writer *w)
@@ -193,6 +208,8 @@ void writer_maybe_free(struct writer *w)
     g_ptr_array_unref(w->lanes);
     g_queue_clear(&w->in_spool);
     vma_layout_free(w->layout);
+    writer_pack_free(w);
+    g_clear_pointer(&w->end_bytes, g_byte_array_unref);
     g_free(w->moving);
     g_clear_pointer(&w->final_header, g_bytes_unref);
     if (w->closed)

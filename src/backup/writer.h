@@ -4,8 +4,8 @@
  * From clusters to the target: open extents are sealed by workers, then written in order, by way of
  * the spool while the target is slow.
  *
- *     lane (one per device) ─▶ seal (workers) ─▶ ready ────────────────▶ sink
- *                                            └─▶ behind ─▶ spool ─▶────┘     while buffers are few
+ *     lane (one per device) ─▶ seal, pack (workers) ─▶ ready ────────────────▶ sink
+ *                                                  └─▶ behind ─▶ spool ─▶────┘     while buffers are few
  *
  *     struct writer *w = writer_new(loop, sink, pool, uuid, &events, user);
  *     writer_put_header(w, bytes);
@@ -38,6 +38,8 @@ struct writer *writer_new(uv_loop_t *loop, struct sink *sink, struct pool *pool,
                           const struct writer_events *events, void *user);
 /* May be NULL (no spool); borrowed. The RAM's extents may fill it but for `guest_reserve` bytes. */
 void writer_set_spool(struct writer *w, struct spool *spool, uint64_t guest_reserve);
+/* The archive becomes a chain of zstd frames with a seek table; `threads` workers pack them. Before the header. */
+void writer_set_compression(struct writer *w, int level, unsigned threads);
 void writer_put_header(struct writer *w, GBytes *header);
 struct writer_lane *writer_add_lane(struct writer *w, uint8_t dev_id, bool is_vmstate);
 void writer_add(struct writer_lane *lane, uint32_t cluster, uint8_t *data);
@@ -53,6 +55,10 @@ void writer_drop_lane(struct writer_lane *lane);
 uint64_t writer_lane_zero_bytes(const struct writer_lane *lane);
 /* Where on its drive. Its owner says how large that is: map_init(). */
 struct map *writer_lane_map(struct writer_lane *lane);
+/* What the archive holds so far, before compression. */
+uint64_t writer_plain_bytes(const struct writer *w);
+/* Extents wait for workers, and the target waits for extents. */
+bool writer_is_cpu_bound(const struct writer *w);
 /* The RAM's data waits for room: stop reading the stream. */
 bool writer_is_ram_blocked(const struct writer *w);
 uint64_t writer_spool_used(const struct writer *w);

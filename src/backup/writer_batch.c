@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* To the target: what is ready is appended, several small extents at once, or goes where a dropped lane stood. */
+/*
+ * To the target: what is ready is appended, several small extents at once, or goes where a dropped lane stood. In a
+ * packed archive the frames of a dropped lane become skippable ones, in place.
+ */
 #include "backup/writer_inside.h"
+#include "sink/frame.h"
 
 #define MAX_BATCH_BYTES (8u << 20) /* of one write: small extents (sparse drives) share one */
 #define APPEND          UINT64_MAX
+#define PUNCH_FROM      (64u << 10) /* less is not worth a hole */
 
 /* --- its place ---------------------------------------------------------------------------------- */
 
@@ -17,7 +22,13 @@ static void note_appended(struct writer *w, const struct item *item)
 {
     uint64_t len = writer_item_length(item);
 
-    if (!item->lane)
+    if (w->frames && writer_item_is_stale(item))
+        frame_list_add_dead(w->frames, len);
+    else if (w->frames)
+        frame_list_add(w->frames, len, item->plain_len, item->lane ? item->lane->index + 1 : 0);
+    else if (!w->layout)
+        return;
+    else if (!item->lane)
         vma_layout_append_fixed(w->layout, len);
     else if (writer_item_is_stale(item))
         vma_layout_append_dead(w->layout, len);
@@ -34,7 +45,7 @@ static void on_written(void *user, const GError *error)
     w->is_writing = false;
     if (writer_check_full(w, error))
         return;
-    for (GList *at = w->batch.head; at && !error && w->layout && w->batch_at == APPEND; at = at->next)
+    for (GList *at = w->batch.head; at && !error && w->batch_at == APPEND; at = at->next)
         note_appended(w, at->data);
     writer_drop_all(&w->batch);
     if (error && !w->is_discarding)
@@ -102,4 +113,46 @@ void writer_batch_retry(struct writer *w)
     writer_batch_undo(w);
     if (!w->is_writing && !g_queue_is_empty(&w->batch))
         write_batch(w);
+}
+
+/* --- burying ------------------------------------------------------------------------------------ */
+
+static void on_punched(void *user, const GError *error)
+{
+    struct writer *w = user;
+
+    w->is_writing = false;
+    w->dead_len = 0;
+    if (error && !w->is_discarding)
+        writer_fail(w, error);
+    writer_pump(w);
+}
+
+static void on_buried(void *user, const GError *error)
+{
+    struct writer *w = user;
+
+    w->is_writing = false;
+    if (writer_check_full(w, error))
+        return;
+    if (error || w->is_discarding || w->dead_len < PUNCH_FROM) {
+        on_punched(w, error);
+        return;
+    }
+    w->is_writing = true;
+    sink_punch(w->sink, w->dead_at + FRAME_SKIPPABLE_HEADER_SIZE, w->dead_len - FRAME_SKIPPABLE_HEADER_SIZE, on_punched,
+               w);
+}
+
+/* At once, not at the end: a target that is full has room again. */
+bool writer_batch_bury(struct writer *w)
+{
+    struct iovec iov = {w->end_header, FRAME_SKIPPABLE_HEADER_SIZE};
+
+    if (!w->frames || (!w->dead_len && !frame_list_bury(w->frames, &w->dead_at, &w->dead_len)))
+        return false;
+    frame_make_skippable(w->dead_len, w->end_header);
+    w->is_writing = true;
+    sink_rewrite(w->sink, w->dead_at, &iov, 1, on_buried, w);
+    return true;
 }

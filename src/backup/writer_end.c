@@ -128,36 +128,53 @@ static void put(struct writer *w)
         rewrite(w, w->move.to, w->moving, w->move.len, NULL, 0);
 }
 
+/* What is dead at the end goes. */
 static bool cut(struct writer *w)
 {
-    if (!w->layout || vma_layout_end(w->layout) == sink_written(w->sink))
+    uint64_t end = w->frames ? frame_list_trim(w->frames) : w->layout ? vma_layout_end(w->layout) : 0;
+
+    if (!sink_can_cut(w->sink) || end == sink_written(w->sink))
         return false;
     w->is_ending = true;
-    sink_cut(w->sink, vma_layout_end(w->layout), on_step, w);
+    sink_cut(w->sink, end, on_step, w);
     return true;
+}
+
+static void make_end_mark(struct writer *w)
+{
+    struct vma_totals totals = {.vmstate_bytes = w->totals.vmstate_bytes};
+    uint8_t mark[VMA_EXTENT_HEADER_SIZE];
+
+    for (unsigned i = 0; i < w->lanes->len; i++)
+        vma_totals_merge(&totals, &((struct writer_lane *)g_ptr_array_index(w->lanes, i))->totals);
+    vma_end_mark_encode(&totals, w->end_flags, w->uuid, mark);
+    w->end_bytes = writer_pack_store(w, mark, sizeof mark);
+    if (w->frames) {
+        g_autoptr(GByteArray) table = NULL;
+        frame_list_add(w->frames, w->end_bytes->len, sizeof mark, 0);
+        table = frame_list_table(w->frames);
+        g_byte_array_append(w->end_bytes, table->data, table->len);
+    }
 }
 
 static void write_end_mark(struct writer *w)
 {
-    struct iovec iov = {w->end_header, sizeof w->end_header};
-    struct vma_totals totals = {.vmstate_bytes = w->totals.vmstate_bytes};
+    struct iovec iov;
 
-    for (unsigned i = 0; i < w->lanes->len; i++)
-        vma_totals_merge(&totals, &((struct writer_lane *)g_ptr_array_index(w->lanes, i))->totals);
-    vma_end_mark_encode(&totals, w->end_flags, w->uuid, w->end_header);
+    if (!w->end_bytes)
+        make_end_mark(w);
+    iov = (struct iovec){w->end_bytes->data, w->end_bytes->len};
     w->is_ending = true;
     sink_write(w->sink, &iov, 1, on_step, w);
 }
 
 static bool rewrite_header(struct writer *w)
 {
-    gsize len;
-    const void *bytes;
-
+    g_clear_pointer(&w->end_bytes, g_byte_array_unref);
     if (!w->final_header || !sink_can_rewrite(w->sink))
         return false;
-    bytes = g_bytes_get_data(w->final_header, &len);
-    rewrite(w, 0, bytes, len, NULL, 0);
+    w->end_bytes = writer_pack_store(w, g_bytes_get_data(w->final_header, NULL), g_bytes_get_size(w->final_header));
+    rewrite(w, 0, w->end_bytes->data, w->end_bytes->len, NULL, 0);
     return true;
 }
 
@@ -208,7 +225,8 @@ void writer_end_more(struct writer *w)
 {
     bool is_waiting = uv_is_active((uv_handle_t *)&w->retry);
 
-    if (w->is_finishing && !w->is_discarding && !w->is_ending && !is_waiting && writer_is_drained(w))
+    if (w->is_finishing && !w->is_discarding && !w->is_ending && !is_waiting && writer_is_drained(w) &&
+        !writer_pack_flush(w))
         end_step(w);
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * The inside of the writer: writer_seal.c fills and seals extents, writer_spool.c takes them past the spool,
- * writer_batch.c to the target, writer_end.c closes the archive; writer.c holds them together.
+ * The inside of the writer: writer_seal.c fills and seals extents, writer_pack.c compresses them, writer_spool.c takes
+ * them past the spool, writer_batch.c to the target, writer_end.c closes the archive; writer.c holds them together.
  */
 #include "backup/map.h"
 #include "backup/writer.h"
+#include "sink/compress.h"
+#include "sink/frame_list.h"
 #include "vma/extent.h"
 #include "vma/layout.h"
 
@@ -18,8 +20,12 @@ struct item {
     unsigned generation;      /* of its lane; an older one's was dropped */
     struct vma_extent extent;
     bool is_sealed;
-    uint8_t *raw; /* the header, or what came back from the spool */
+    bool is_packed;    /* its frame lies in the buffers of its clusters, and what did not fit there in raw: */
+    size_t packed_len;
+    uint8_t *raw; /* the header, what came back from the spool, or the headers of extents without any data */
     size_t raw_len;
+    uint64_t plain_len; /* of the frame, unpacked */
+    struct compress *compress; /* of its worker; NULL where nothing is packed */
     uv_work_t work;
 };
 
@@ -30,6 +36,7 @@ struct writer_lane {
     bool is_vmstate;
     unsigned generation; /* dropped so many times */
     struct item *open;   /* being filled, NULL if none */
+    GByteArray *empty;   /* headers of extents without any data, to be packed together */
     uint64_t zero_bytes;
     struct map map; /* of what was sealed and not dropped */
     struct vma_totals totals; /* of what was sealed and not dropped */
@@ -48,7 +55,12 @@ struct writer {
     struct writer_events events;
     void *user;
     GPtrArray *lanes;
-    struct vma_layout *layout; /* NULL where nothing can be taken out again */
+    struct vma_layout *layout; /* NULL where nothing can be taken out again, or it is packed */
+    struct frame_list *frames; /* NULL where it is not packed */
+    uint64_t dead_at, dead_len; /* frames that become a skippable one */
+    int level;
+    GPtrArray *compressors; /* idle ones */
+    unsigned n_workers;
 
     GQueue unsealed;   /* full, no worker yet */
     GQueue sealing;    /* with workers, in order */
@@ -70,7 +82,8 @@ struct writer {
     struct vma_move move;
     uint8_t *moving; /* an extent on its way to another place */
     unsigned n_cut;  /* blocks of it that go; the others stay */
-    uint8_t end_header[VMA_EXTENT_HEADER_SIZE]; /* of what goes, or the end mark */
+    uint8_t end_header[VMA_EXTENT_HEADER_SIZE]; /* of what goes */
+    GByteArray *end_bytes; /* end mark, then the final header */
     struct vma_totals totals; /* at the end */
     uint8_t end_flags;
     GBytes *final_header;
@@ -98,12 +111,23 @@ unsigned writer_item_iov(const struct item *item, struct iovec *iov, unsigned ma
 uint64_t writer_item_length(const struct item *item);
 void writer_seal_more(struct writer *w);
 
+/* writer_pack.c */
+struct compress *writer_pack_begin(struct writer *w); /* NULL where nothing is packed */
+void writer_pack_in_worker(struct item *item);
+void writer_pack_end(struct item *item); /* its worker is done: buffers go back that are of no more use */
+void writer_pack_empty(struct item *item); /* takes it: an extent without any data */
+bool writer_pack_flush(struct writer *w); /* False: there was nothing left to be packed */
+/* As they stand in the archive: unchanged, or as a frame whose length depends on theirs alone. */
+GByteArray *writer_pack_store(const struct writer *w, const void *bytes, size_t len);
+void writer_pack_free(struct writer *w);
+
 /* writer_spool.c */
 bool writer_spool_is_empty(const struct writer *w);
 void writer_spool_pass_on(struct writer *w);
 bool writer_spool_pop(struct writer *w); /* one record, if there is one */
 
 /* writer_batch.c */
+bool writer_batch_bury(struct writer *w); /* dropped frames; false: there are none */
 void writer_batch_start(struct writer *w); /* there is something ready, and nothing being written */
 void writer_batch_undo(struct writer *w); /* what waits for room is ready again, or was dropped */
 void writer_batch_retry(struct writer *w);

@@ -3,8 +3,6 @@
 #include <string.h>
 #include "backup/writer_inside.h"
 
-#define MAX_SEALING 3 /* workers at once: the pool's other threads belong to sink and spool */
-
 /* --- items -------------------------------------------------------------------------------------- */
 
 struct item *writer_item_new_raw(struct writer *w, void *bytes, size_t len)
@@ -51,8 +49,25 @@ void writer_drop_stale(GQueue *queue)
     }
 }
 
+static unsigned packed_iov(const struct item *item, struct iovec *iov)
+{
+    size_t left = item->packed_len - item->raw_len;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < item->extent.n && left; i++)
+        if (item->extent.clusters[i].data) {
+            iov[n] = (struct iovec){item->extent.clusters[i].data, MIN(left, VMA_CLUSTER_SIZE)};
+            left -= iov[n++].iov_len;
+        }
+    if (item->raw_len)
+        iov[n++] = (struct iovec){item->raw, item->raw_len};
+    return n;
+}
+
 unsigned writer_item_iov(const struct item *item, struct iovec *iov, unsigned max)
 {
+    if (item->is_packed)
+        return packed_iov(item, iov);
     if (!item->raw)
         return vma_extent_iov(&item->extent, iov, max);
     iov[0] = (struct iovec){item->raw, item->raw_len};
@@ -61,6 +76,8 @@ unsigned writer_item_iov(const struct item *item, struct iovec *iov, unsigned ma
 
 uint64_t writer_item_length(const struct item *item)
 {
+    if (item->is_packed)
+        return item->packed_len;
     return item->raw ? item->raw_len : vma_extent_length(&item->extent);
 }
 
@@ -70,7 +87,10 @@ static void seal_in_worker(uv_work_t *work)
 {
     struct item *item = work->data;
 
-    vma_extent_seal(&item->extent, item->writer->uuid);
+    if (!item->raw)
+        vma_extent_seal(&item->extent, item->writer->uuid);
+    if (item->compress)
+        writer_pack_in_worker(item);
 }
 
 static void note_on_map(struct item *item)
@@ -82,14 +102,23 @@ static void note_on_map(struct item *item)
                 VMA_BLOCKS_PER_CLUSTER - (unsigned)__builtin_popcount(e->clusters[i].mask));
 }
 
-static void take_sealed(struct writer *w, struct item *item)
+static void count(struct item *item)
 {
     unsigned zero_blocks = item->extent.n * VMA_BLOCKS_PER_CLUSTER - item->extent.blocks;
 
     item->lane->zero_bytes += (uint64_t)zero_blocks * VMA_BLOCK_SIZE;
     note_on_map(item);
     vma_totals_add(&item->lane->totals, item->extent.header);
-    g_queue_push_tail(item->lane->is_vmstate ? &w->behind_ram : &w->behind, item);
+}
+
+static void take_sealed(struct writer *w, struct item *item)
+{
+    if (item->extent.n) /* else it was counted before: headers that are packed together */
+        count(item);
+    if (w->frames && !item->is_packed)
+        writer_pack_empty(item);
+    else
+        g_queue_push_tail(item->lane->is_vmstate ? &w->behind_ram : &w->behind, item);
 }
 
 static void on_sealed(uv_work_t *work, int status)
@@ -100,6 +129,7 @@ static void on_sealed(uv_work_t *work, int status)
     (void)status;
     w->n_sealing--;
     item->is_sealed = true;
+    writer_pack_end(item);
     while ((item = g_queue_peek_head(&w->sealing)) && item->is_sealed) {
         g_queue_pop_head(&w->sealing);
         if (w->is_discarding || writer_item_is_stale(item))
@@ -112,9 +142,10 @@ static void on_sealed(uv_work_t *work, int status)
 
 void writer_seal_more(struct writer *w)
 {
-    while (w->n_sealing < MAX_SEALING && !g_queue_is_empty(&w->unsealed)) {
+    while (w->n_sealing < w->n_workers && !g_queue_is_empty(&w->unsealed)) {
         struct item *item = g_queue_pop_head(&w->unsealed);
         item->work.data = item;
+        item->compress = writer_pack_begin(w);
         g_queue_push_tail(&w->sealing, item);
         w->n_sealing++;
         uv_queue_work(w->loop, &item->work, seal_in_worker, on_sealed);
@@ -168,11 +199,15 @@ void writer_drop_lane(struct writer_lane *lane)
     lane->zero_bytes = 0;
     map_clear(&lane->map);
     memset(&lane->totals, 0, sizeof lane->totals);
+    g_byte_array_set_size(lane->empty, 0);
     if (lane->open)
         writer_item_free(g_steal_pointer(&lane->open));
     writer_batch_undo(w);
     writer_drop_stale(&w->unsealed);
     writer_drop_stale(lane->is_vmstate ? &w->behind_ram : &w->behind);
-    vma_layout_drop(w->layout, lane->index);
+    if (w->frames)
+        frame_list_drop(w->frames, lane->index + 1);
+    else
+        vma_layout_drop(w->layout, lane->index);
     writer_pump(w);
 }

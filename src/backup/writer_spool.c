@@ -6,16 +6,21 @@
  * (256 buffers over all drives) must not meet an empty pool. */
 #define SPOOL_BELOW_FREE 192
 
-/* Whose a record is, packed into what a queue holds. */
+/* Whose a record is and how long it was before it was packed, in what a queue holds. */
 static gpointer tag_of(const struct item *item)
 {
-    return GSIZE_TO_POINTER((gsize)item->generation << 16 | item->lane->index);
+    gsize sectors = item->plain_len / VMA_EXTENT_HEADER_SIZE;
+
+    return GSIZE_TO_POINTER((gsize)item->generation << 32 | sectors << 16 | item->lane->index);
 }
 
 static void untag(struct item *item, gpointer tag)
 {
-    item->lane = g_ptr_array_index(item->writer->lanes, GPOINTER_TO_SIZE(tag) & 0xffff);
-    item->generation = (unsigned)(GPOINTER_TO_SIZE(tag) >> 16);
+    gsize bits = GPOINTER_TO_SIZE(tag);
+
+    item->lane = g_ptr_array_index(item->writer->lanes, bits & 0xffff);
+    item->plain_len = (bits >> 16 & 0xffff) * VMA_EXTENT_HEADER_SIZE;
+    item->generation = (unsigned)(bits >> 32);
 }
 
 bool writer_spool_is_empty(const struct writer *w)

@@ -14,6 +14,7 @@ struct sink_ops {
     void (*write)(struct sink *s, const struct iovec *iov, unsigned n);
     void (*rewrite)(struct sink *s, uint64_t offset, const struct iovec *iov, unsigned n); /* NULL: cannot */
     void (*read)(struct sink *s, uint64_t offset, void *bytes, size_t len);                /* NULL: cannot */
+    void (*punch)(struct sink *s, uint64_t offset, uint64_t len);
     void (*cut)(struct sink *s, uint64_t length);
     void (*finish)(struct sink *s);
     void (*abort)(struct sink *s, bool keep_partial); /* does not wait for the operation under way, but ends it */

@@ -35,6 +35,7 @@ struct file {
         unsigned n;
         size_t bytes;
         uint64_t at; /* our offset */
+        uint64_t len; /* to be punched */
         GError *error;
     } op;
     uv_work_t removal, closing;
@@ -150,6 +151,13 @@ static void read_in_pool(uv_work_t *request)
             return;
         }
     }
+}
+
+/* Where it cannot be done the blocks stay: no harm. */
+static void punch_in_pool(uv_work_t *request)
+{
+    struct file *f = file_of(request);
+    fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(f->start + f->op.at), (off_t)f->op.len);
 }
 
 static void cut_in_pool(uv_work_t *request)
@@ -279,6 +287,12 @@ static void file_read(struct sink *s, uint64_t offset, void *bytes, size_t len)
     begin_op((struct file *)s, &iov, 1, offset, read_in_pool, on_rewritten);
 }
 
+static void file_punch(struct sink *s, uint64_t offset, uint64_t len)
+{
+    ((struct file *)s)->op.len = len;
+    begin_op((struct file *)s, NULL, 0, offset, punch_in_pool, on_rewritten);
+}
+
 static void file_cut(struct sink *s, uint64_t length)
 {
     begin_op((struct file *)s, NULL, 0, length, cut_in_pool, on_cut);
@@ -312,6 +326,7 @@ static const struct sink_ops file_ops = {
     .write = file_write,
     .rewrite = file_rewrite,
     .read = file_read,
+    .punch = file_punch,
     .cut = file_cut,
     .finish = file_finish,
     .abort = file_abort,

@@ -263,6 +263,13 @@ void sink_read(struct sink *s, uint64_t offset, void *bytes, size_t len, sink_do
     s->ops->read(s, offset, bytes, len);
 }
 
+void sink_punch(struct sink *s, uint64_t offset, uint64_t len, sink_done done, void *user)
+{
+    g_assert(s->can_cut && offset + len <= s->written);
+    begin(s, done, user);
+    s->ops->punch(s, offset, len);
+}
+
 void sink_cut(struct sink *s, uint64_t length, sink_done done, void *user)
 {
     g_assert(s->can_cut && length <= s->written);

@@ -58,13 +58,15 @@ uint64_t sink_free_bytes(struct sink *s);
 #define SINK_STUCK_MS 3000
 bool sink_is_stuck(const struct sink *s);
 
-/* Appends. At most one operation (write, rewrite, read, cut, finish) is under way at a time. The vector is
+/* Appends. At most one operation (write, rewrite, read, punch, cut, finish) is under way at a time. The vector is
  * copied, the bytes are not. */
 void sink_write(struct sink *s, const struct iovec *iov, unsigned n, sink_done done, void *user);
 /* Over bytes that were written before. */
 void sink_rewrite(struct sink *s, uint64_t offset, const struct iovec *iov, unsigned n, sink_done done, void *user);
 /* Bytes that were written before; fewer than `len` are an error. */
 void sink_read(struct sink *s, uint64_t offset, void *bytes, size_t len, sink_done done, void *user);
+/* The range is of no more use: gives its blocks back where the file system can; it reads as zeros, or not. */
+void sink_punch(struct sink *s, uint64_t offset, uint64_t len, sink_done done, void *user);
 /* The archive ends at `length`, from where it goes on. */
 void sink_cut(struct sink *s, uint64_t length, sink_done done, void *user);
 /* fsync, rename over the final name (with force) or without replacing, fsync of the directory; a pipe is

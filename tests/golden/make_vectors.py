@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Makes golden/vma/*.bin, the byte-exact vectors of tests/unit/test_vma_{header,extent}.c.
+"""Makes golden/vma/*.bin, the byte-exact vectors of tests/unit/test_{vma_header,vma_extent,frame}.c.
 
-Usage: make_vectors.py [--check]. Written from docs/vma-format.md alone, with hashlib's MD5; it shares no
-code with the program. XXH3-128 comes from the system's libxxhash, held against a published value.
+Usage: make_vectors.py [--check]. Written from docs/vma-format.md and RFC 8878 alone, with hashlib's MD5; it shares
+no code with the program. XXH3-128 and XXH64 come from the system's libxxhash, held against published values.
 The unit tests build the same things from the same plan: change both or neither.
 """
 import ctypes
@@ -24,6 +24,26 @@ def xxh3_128(data):
     xxh.restype, xxh.argtypes = Hash, [ctypes.c_char_p, ctypes.c_size_t]
     result = xxh(data, len(data))
     return struct.pack(">QQ", result.high, result.low)
+
+
+def xxh64(data):
+    xxh = ctypes.CDLL("libxxhash.so.0").XXH64
+    xxh.restype, xxh.argtypes = ctypes.c_uint64, [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64]
+    return xxh(data, len(data), 0)
+
+
+def stored_frame(data):
+    """One zstd frame of raw blocks: single segment, content size of 4 bytes, checksum."""
+    frame = struct.pack("<IBI", 0xFD2FB528, 0b10100100, len(data))
+    for at in range(0, len(data), 128 << 10):
+        block = data[at:at + (128 << 10)]
+        frame += struct.pack("<I", len(block) << 3 | (at + len(block) == len(data)))[:3] + block
+    return frame + struct.pack("<I", xxh64(data) & 0xffffffff)
+
+
+def seek_table(sizes):
+    entries = b"".join(struct.pack("<II", *size) for size in sizes)
+    return struct.pack("<II", 0x184D2A5E, len(entries) + 9) + entries + struct.pack("<IBI", len(sizes), 0, 0x8F92EAB1)
 
 
 def fill_md5(data, at):
@@ -92,6 +112,8 @@ def vectors():
         "header.bin": header({1: ("scsi0", 1 << 30), 2: ("virtio1", 512), 3: ("vmstate", 5 << 20)},
                              [("qemu-server.conf", b"cores: 1\n"), ("vmabackup.json", b"{}" + b" " * 98)]),
         "header-dropped.bin": dropped_header(),
+        "frames.bin": stored_frame(bytes(i % 251 for i in range(512))) + struct.pack("<II", 0x184D2A50, 100000 - 8) +
+        seek_table([(525, 512), (70000, 3867136), (1000 + 2000, 0), (4000, 66048), (525, 512)]),
         "extents.bin": drive + zeros + ram + end_mark([drive, zeros, ram], blocks, 70000, 1),
     }
 
@@ -106,7 +128,7 @@ def dropped_header():
 
 
 def main():
-    assert xxh3_128(b"").hex() == "99aa06d3014798d86001c324468d497f"
+    assert xxh3_128(b"").hex() == "99aa06d3014798d86001c324468d497f" and xxh64(b"") == 0xef46db3751d8e999
     HERE.mkdir(exist_ok=True)
     for name, data in vectors().items():
         path = HERE / name

@@ -60,7 +60,8 @@ static void test_at_any_time(struct fixture *f, gconstpointer spool_bytes)
         run_to_the_end(&j);
         must_be_good(&j);
         must_be_latest(&j);
-        g_assert_cmpuint(archive_length(f), <=, usual + usual / 10); /* small gaps, extents flushed early */
+        if (!f->is_packed) /* small gaps, extents flushed early; packed, what is dead stays as skippable frames */
+            g_assert_cmpuint(archive_length(f), <=, usual + usual / 10);
         job_down(&j);
         g_assert_cmpint(g_remove(f->path), ==, 0);
     }
@@ -81,7 +82,8 @@ static void test_for_ever(struct fixture *f, gconstpointer data)
     run_to_the_end(&j);
     must_be_good(&j);
     must_be_latest(&j);
-    g_assert_cmpuint(archive_length(f), <, usual - usual / 12);
+    if (!f->is_packed)
+        g_assert_cmpuint(archive_length(f), <, usual - usual / 12);
     job_down(&j);
 }
 
@@ -134,7 +136,7 @@ static void test_ram(struct fixture *f, gconstpointer data)
 
     job_up(&j, f, f->path, 0);
     feed(&j);
-    while (sink_written(j.sink) < 16 << 20)
+    while (sink_written(j.sink) < (f->is_packed ? 2 << 20 : 16 << 20))
         turn(&j, 1);
     j.next_ram = 0;
     writer_drop_lane(j.ram);
@@ -151,7 +153,7 @@ static void test_discard_while_closing_up(struct fixture *f, gconstpointer data)
         struct job j;
         job_up(&j, f, path, 0);
         feed(&j);
-        while (sink_written(j.sink) < 16 << 20)
+        while (sink_written(j.sink) < (f->is_packed ? 2 << 20 : 16 << 20))
             turn(&j, 1);
         drop(&j, turns % DRIVES, true);
         while (!j.is_finish_asked)
@@ -188,5 +190,13 @@ int main(int argc, char **argv)
     ADD("ram", NULL, test_ram);
     ADD("discard-while-closing-up", NULL, test_discard_while_closing_up);
     ADD("not-on-a-pipe", NULL, test_not_on_a_pipe);
+#define ADD_PACKED(path, data, test)                                                                         \
+    g_test_add("/backup/writer/drop/packed/" path, struct fixture, data, packed_fixture_up, test, fixture_down)
+    ADD_PACKED("at-any-time", GUINT_TO_POINTER(0), test_at_any_time);
+    ADD_PACKED("at-any-time-with-a-spool", GUINT_TO_POINTER(32 << 20), test_at_any_time);
+    ADD_PACKED("for-ever", NULL, test_for_ever);
+    ADD_PACKED("full-target", NULL, test_full_target);
+    ADD_PACKED("ram", NULL, test_ram);
+    ADD_PACKED("discard-while-closing-up", NULL, test_discard_while_closing_up);
     return g_test_run();
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "backup/writer.h"
 #include "base/error.h"
+#include "sink/source.h"
 #include "vma/header.h"
 #include "vma/verify.h"
 
@@ -24,6 +25,7 @@ struct fixture {
     uv_loop_t loop;
     uv_timer_t deadline;
     char *dir, *path; /* DIR/x.vma */
+    bool is_packed;
 };
 
 static void on_deadline(uv_timer_t *timer)
@@ -39,6 +41,12 @@ static void fixture_up(struct fixture *f, gconstpointer data)
     uv_unref((uv_handle_t *)&f->deadline);
     f->dir = g_dir_make_tmp("writer-XXXXXX", NULL);
     f->path = g_build_filename(f->dir, "x.vma", NULL);
+}
+
+static void packed_fixture_up(struct fixture *f, gconstpointer data)
+{
+    fixture_up(f, data);
+    f->is_packed = true;
 }
 
 static void fixture_down(struct fixture *f, gconstpointer data)
@@ -82,10 +90,22 @@ static uint32_t cluster_at(unsigned drive, unsigned i)
     return (i * 7 + drive * 31) % DRIVE_CLUSTERS;
 }
 
-/* What its data consists of. */
+/* What its data consists of: that byte everywhere, or at the start of each block with noise behind it. */
 static uint8_t drive_byte(const struct job *j, unsigned drive)
 {
     return (uint8_t)(drive + 1 + j->generation[drive] * DRIVES);
+}
+
+/* Hardly to be compressed. */
+static void add_noise(uint8_t *data)
+{
+    static uint32_t noise = 1;
+
+    for (unsigned i = 0; i < VMA_CLUSTER_SIZE; i += 4)
+        if (data[i] && i % VMA_BLOCK_SIZE) {
+            noise = noise * 1664525u + 1013904223u;
+            memcpy(data + i, &noise, 4);
+        }
 }
 
 static bool give_drive(struct job *j, unsigned drive)
@@ -101,6 +121,8 @@ static bool give_drive(struct job *j, unsigned drive)
             return false;
         memset(data, 0, VMA_CLUSTER_SIZE);
         memset(data + cluster % 3 * VMA_BLOCK_SIZE, drive_byte(j, drive), 5000 + cluster % 7 * 8000);
+        if (j->f->is_packed && drive % 2)
+            add_noise(data);
     }
     writer_add(j->lanes[drive], cluster, data);
     j->next[drive]++;
@@ -204,6 +226,8 @@ static void job_up(struct job *j, struct fixture *f, const char *target, uint64_
     j->header->has_extension = true;
     g_assert_cmpint(vma_header_add_device(j->header, VMA_VMSTATE_NAME, 1 << 20, NULL), ==, 1);
     j->writer = writer_new(&f->loop, j->sink, j->pool, uuid, &events, j);
+    if (f->is_packed)
+        writer_set_compression(j->writer, 3, 3);
     if (spool_bytes) {
         j->spool = spool_open(&f->loop, "/var/tmp", spool_bytes, &error);
         g_assert_no_error(error);
@@ -263,11 +287,6 @@ static void run_to_the_end(struct job *j)
 
 /* --- judging ------------------------------------------------------------------------------------ */
 
-static ssize_t read_archive(void *user, void *buffer, size_t len, GError **error)
-{
-    return read(*(int *)user, buffer, len);
-}
-
 static void on_fault(void *user, uint64_t offset, const char *text)
 {
     g_test_message("at %" G_GUINT64_FORMAT ": %s", offset, text);
@@ -279,13 +298,14 @@ static void must_be_good(const struct job *j)
     struct vma_verify_result result;
     g_autoptr(GError) error = NULL;
     unsigned n_left_out = 0;
-    int fd = open(j->f->path, O_RDONLY | O_CLOEXEC);
+    g_autoptr(source_t) source = source_open(j->f->path, &error);
 
+    g_assert_no_error(error);
+    g_assert_cmpint(source_form(source), ==, j->f->is_packed ? SOURCE_ZSTD : SOURCE_PLAIN);
     for (unsigned i = 0; i < DRIVES; i++)
         n_left_out += j->is_left_out[i];
-    g_assert_true(vma_verify(read_archive, &fd, on_fault, NULL, &result, &error));
+    g_assert_true(vma_verify(source_read, source, on_fault, NULL, &result, &error));
     g_assert_no_error(error);
-    close(fd);
     g_assert_cmpuint(result.faults, ==, 0);
     g_assert_true(result.has_digests && result.has_end_mark);
     g_assert_cmpuint(result.devices, ==, DRIVES + 1 - n_left_out);
@@ -296,21 +316,22 @@ static void must_be_good(const struct job *j)
 static inline void must_be_latest(const struct job *j)
 {
     g_autoptr(vma_reader) r = vma_reader_new();
-    g_autofree char *bytes = NULL;
-    gsize len;
-    unsigned n = 0;
+    g_autoptr(source_t) source = source_open(j->f->path, NULL);
+    g_autofree uint8_t *bytes = g_malloc(1 << 20);
+    unsigned n_blocks = 0;
 
-    g_assert_true(g_file_get_contents(j->f->path, &bytes, &len, NULL));
-    vma_reader_feed(r, (const uint8_t *)bytes, len);
-    for (enum vma_read_event event; (event = vma_reader_next(r)) != VMA_READ_MORE;) {
-        const struct vma_read_block *b = vma_reader_block(r);
-        g_assert_cmpint(event, !=, VMA_READ_BROKEN);
-        if (event == VMA_READ_BLOCK && b->dev_id > 1) {
-            g_assert_cmpuint(b->data[0], ==, drive_byte(j, b->dev_id - 2));
-            n++;
+    for (ssize_t n; (n = source_read(source, bytes, 1 << 20, NULL)) > 0;) {
+        vma_reader_feed(r, bytes, n);
+        for (enum vma_read_event event; (event = vma_reader_next(r)) != VMA_READ_MORE;) {
+            const struct vma_read_block *b = vma_reader_block(r);
+            g_assert_cmpint(event, !=, VMA_READ_BROKEN);
+            if (event == VMA_READ_BLOCK && b->dev_id > 1) {
+                g_assert_cmpuint(b->data[0], ==, drive_byte(j, b->dev_id - 2));
+                n_blocks++;
+            }
         }
     }
-    g_assert_cmpuint(n, >, 0);
+    g_assert_cmpuint(n_blocks, >, 0);
 }
 
 static inline void limit_files(rlim_t bytes)

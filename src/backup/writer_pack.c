@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Compression: each sealed extent becomes one zstd frame, by the worker that sealed it. The frame takes the buffers
+ * of the extent's own clusters, the others go back: so a free buffer stays the only credit there is.
+ */
+#include <string.h>
+#include "backup/writer_inside.h"
+#include "sink/frame.h"
+
+#define EMPTY_PER_FRAME 256 /* extents without any data: 512 bytes for 3.7 MiB of zeros */
+
+void writer_set_compression(struct writer *w, int level, unsigned threads)
+{
+    g_assert(!w->frames && threads > 0);
+    w->frames = frame_list_new();
+    g_clear_pointer(&w->layout, vma_layout_free);
+    w->compressors = g_ptr_array_new_with_free_func((GDestroyNotify)compress_free);
+    w->level = level;
+    w->n_workers = threads;
+}
+
+void writer_pack_free(struct writer *w)
+{
+    frame_list_free(w->frames);
+    g_clear_pointer(&w->compressors, g_ptr_array_unref);
+}
+
+GByteArray *writer_pack_store(const struct writer *w, const void *bytes, size_t len)
+{
+    return w->frames ? frame_make_stored(bytes, len) : g_byte_array_append(g_byte_array_new(), bytes, (guint)len);
+}
+
+uint64_t writer_plain_bytes(const struct writer *w)
+{
+    return w->frames ? frame_list_plain(w->frames) : sink_written(w->sink);
+}
+
+bool writer_is_cpu_bound(const struct writer *w)
+{
+    return w->n_sealing == w->n_workers && w->unsealed.length && !w->ready.length && !w->is_full;
+}
+
+/* --- a worker's turn ---------------------------------------------------------------------------- */
+
+struct compress *writer_pack_begin(struct writer *w)
+{
+    if (!w->frames)
+        return NULL;
+    return w->compressors->len ? g_ptr_array_steal_index(w->compressors, w->compressors->len - 1)
+                               : compress_new(w->level, VMA_MAX_EXTENT_SIZE);
+}
+
+/* Over the clusters it was made of. Only what does not shrink is longer than they are, by its headers. */
+static void put_into_buffers(struct item *item, const uint8_t *bytes, size_t len)
+{
+    for (unsigned i = 0; i < item->extent.n && len; i++) {
+        size_t part = MIN(len, VMA_CLUSTER_SIZE);
+        if (!item->extent.clusters[i].data)
+            continue;
+        memcpy(item->extent.clusters[i].data, bytes, part);
+        bytes += part;
+        len -= part;
+    }
+    g_free(item->raw);
+    item->raw = len ? g_memdup2(bytes, len) : NULL;
+    item->raw_len = len;
+}
+
+void writer_pack_in_worker(struct item *item)
+{
+    struct iovec iov[VMA_EXTENT_MAX_IOV];
+    unsigned n;
+
+    if (!item->raw && !item->extent.blocks)
+        return; /* many of its kind are packed together */
+    n = writer_item_iov(item, iov, G_N_ELEMENTS(iov));
+    item->plain_len = writer_item_length(item);
+    item->packed_len = compress_pack(item->compress, iov, n);
+    put_into_buffers(item, compress_bytes(item->compress), item->packed_len);
+    item->is_packed = true;
+}
+
+void writer_pack_end(struct item *item)
+{
+    size_t left = item->packed_len - item->raw_len;
+
+    if (!item->compress)
+        return;
+    g_ptr_array_add(item->writer->compressors, g_steal_pointer(&item->compress));
+    for (unsigned i = 0; i < item->extent.n; i++) {
+        uint8_t **data = &item->extent.clusters[i].data;
+        if (*data && left)
+            left -= MIN(left, VMA_CLUSTER_SIZE);
+        else
+            pool_give(item->writer->pool, g_steal_pointer(data));
+    }
+}
+
+/* --- extents without any data ------------------------------------------------------------------- */
+
+static void flush_lane(struct writer_lane *lane)
+{
+    struct item *item;
+
+    item = writer_item_new_raw(lane->writer, g_memdup2(lane->empty->data, lane->empty->len), lane->empty->len);
+    g_byte_array_set_size(lane->empty, 0);
+    item->is_sealed = false;
+    item->lane = lane;
+    item->generation = lane->generation;
+    g_queue_push_tail(&lane->writer->unsealed, item);
+}
+
+void writer_pack_empty(struct item *item)
+{
+    struct writer_lane *lane = item->lane;
+
+    g_byte_array_append(lane->empty, item->extent.header, sizeof item->extent.header);
+    if (lane->empty->len >= EMPTY_PER_FRAME * VMA_EXTENT_HEADER_SIZE)
+        flush_lane(lane);
+    writer_item_free(item);
+}
+
+bool writer_pack_flush(struct writer *w)
+{
+    bool was_any = false;
+
+    for (unsigned i = 0; i < w->lanes->len; i++) {
+        struct writer_lane *lane = g_ptr_array_index(w->lanes, i);
+        if (lane->empty->len) {
+            flush_lane(lane);
+            was_any = true;
+        }
+    }
+    writer_seal_more(w);
+    return was_any;
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Frames made by hand, byte-exact against golden/make_vectors.py and read by zstd; the list of frames and its table. */
+#include "sink/frame.h"
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "sink/compress.h"
+#include "sink/frame_list.h"
+#include "sink/seek_table.h"
+
+static uint8_t *make_bytes(size_t len)
+{
+    uint8_t *bytes = g_malloc(len);
+
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (uint8_t)(i % 251);
+    return bytes;
+}
+
+/* The sizes of make_vectors.py; two neighbours are dropped and become one. */
+static struct frame_list *make_list(void)
+{
+    struct frame_list *l = frame_list_new();
+    uint64_t offset, len;
+
+    frame_list_add(l, 525, 512, 0);
+    frame_list_add(l, 70000, 3867136, 1);
+    frame_list_add(l, 1000, 3867136, 2);
+    frame_list_add(l, 2000, 131072, 2);
+    frame_list_add(l, 4000, 66048, 1);
+    frame_list_add(l, 525, 512, 0);
+    g_assert_false(frame_list_bury(l, &offset, &len));
+    frame_list_drop(l, 2);
+    g_assert_true(frame_list_bury(l, &offset, &len));
+    g_assert_cmpuint(offset, ==, 70525);
+    g_assert_cmpuint(len, ==, 3000);
+    g_assert_false(frame_list_has_dead(l));
+    g_assert_cmpuint(frame_list_plain(l), ==, 512 + 3867136 + 66048 + 512);
+    return l;
+}
+
+static void test_golden(void)
+{
+    g_autofree char *path = g_build_filename(TEST_DATA, "golden", "vma", "frames.bin", NULL);
+    g_autofree uint8_t *bytes = make_bytes(512);
+    g_autofree char *golden = NULL;
+    g_autoptr(GByteArray) made = frame_make_stored(bytes, 512), table = NULL;
+    struct frame_list *list = make_list();
+    uint8_t skippable[FRAME_SKIPPABLE_HEADER_SIZE];
+    gsize len;
+
+    g_assert_true(g_file_get_contents(path, &golden, &len, NULL));
+    frame_make_skippable(100000, skippable);
+    g_byte_array_append(made, skippable, sizeof skippable);
+    table = frame_list_table(list);
+    g_byte_array_append(made, table->data, table->len);
+    g_assert_cmpmem(made->data, made->len, golden, len);
+    frame_list_free(list);
+}
+
+/* Of any length zstd reads it, and its length depends on nothing else. */
+static void test_stored(void)
+{
+    static const size_t lengths[] = {1, 255, 512, 12800, 131071, 131072, 131073, 262144, 524288, 600001};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(lengths); i++) {
+        g_autofree uint8_t *bytes = make_bytes(lengths[i]), *back = g_malloc(lengths[i]);
+        g_autoptr(GByteArray) frame = frame_make_stored(bytes, lengths[i]);
+        size_t blocks = (lengths[i] + 131071) / 131072;
+        g_assert_cmpuint(frame->len, ==, lengths[i] + 13 + 3 * blocks);
+        g_assert_cmpuint(ZSTD_findFrameCompressedSize(frame->data, frame->len), ==, frame->len);
+        g_assert_cmpuint(ZSTD_decompress(back, lengths[i], frame->data, frame->len), ==, lengths[i]);
+        g_assert_cmpmem(back, lengths[i], bytes, lengths[i]);
+        frame->data[frame->len - 1] ^= 1; /* there is a checksum, and it counts */
+        g_assert_true(ZSTD_isError(ZSTD_decompress(back, lengths[i], frame->data, frame->len)));
+    }
+}
+
+static void test_list(void)
+{
+    struct frame_list *l = frame_list_new();
+    uint64_t offset, len;
+
+    for (unsigned i = 0; i < 10; i++)
+        frame_list_add(l, 100 + i, 1000, i % 3 + 1);
+    frame_list_add_dead(l, 77);
+    g_assert_true(frame_list_bury(l, &offset, &len));
+    g_assert_cmpuint(offset, ==, 1045);
+    g_assert_cmpuint(len, ==, 77);
+    frame_list_drop(l, 1); /* 0 3 6 9 */
+    for (unsigned i = 0; i < 10; i += 3) {
+        g_assert_true(frame_list_bury(l, &offset, &len));
+        g_assert_cmpuint(len, ==, 100 + i);
+    }
+    g_assert_false(frame_list_bury(l, &offset, &len));
+    g_assert_cmpuint(frame_list_trim(l), ==, 1045 - 109);
+    frame_list_add(l, 50, 60, 1); /* the lane lives on */
+    g_assert_cmpuint(frame_list_plain(l), ==, 6060);
+    frame_list_drop(l, 1);
+    g_assert_true(frame_list_has_dead(l));
+    g_assert_cmpuint(frame_list_trim(l), ==, 1045 - 109); /* unburied ones, too */
+    g_assert_false(frame_list_has_dead(l));
+    frame_list_free(l);
+}
+
+/* sink/seek_table.h reads what frame_list_table() makes. */
+static void test_table_is_read(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("frame-XXXXXX", NULL), *path = g_build_filename(dir, "x.zst", NULL);
+    struct frame_list *list = make_list();
+    g_autoptr(GByteArray) table = frame_list_table(list);
+    g_autoptr(GError) error = NULL;
+    uint64_t frames = 525 + 70000 + 3000 + 4000 + 525;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    g_assert_cmpint(pwrite(fd, table->data, table->len, (off_t)frames), ==, table->len);
+    {
+        g_autoptr(seek_table_t) read = seek_table_load(fd, frames + table->len, &error);
+        struct seek_frame f;
+        g_assert_no_error(error);
+        g_assert_cmpuint(seek_table_count(read), ==, 5);
+        g_assert_cmpuint(seek_table_plain_size(read), ==, frame_list_plain(list));
+        g_assert_true(seek_table_find(read, 512 + 3867136, &f));
+        g_assert_cmpuint(f.packed_at, ==, 525 + 70000 + 3000);
+    }
+    close(fd);
+    g_remove(path);
+    g_rmdir(dir);
+    frame_list_free(list);
+}
+
+/* What does not shrink grows by next to nothing. */
+static void test_compress(void)
+{
+    enum { LEN = 1 << 20 };
+    g_autofree uint8_t *noise = g_malloc(LEN), *back = g_malloc(LEN);
+    GRand *rand = g_rand_new_with_seed(1);
+    struct compress *c = compress_new(3, LEN);
+    struct iovec iov[] = {{noise, 512}, {NULL, 0}, {noise + 512, LEN - 512}};
+    size_t len;
+
+    for (unsigned i = 0; i < LEN; i++)
+        noise[i] = (uint8_t)g_rand_int(rand);
+    for (unsigned round = 0; round < 3; round++) {
+        len = compress_pack(c, iov, G_N_ELEMENTS(iov));
+        g_assert_cmpuint(len, <, LEN + 64);
+        g_assert_cmpuint(ZSTD_getFrameContentSize(compress_bytes(c), len), ==, LEN);
+        g_assert_cmpuint(ZSTD_decompress(back, LEN, compress_bytes(c), len), ==, LEN);
+        g_assert_cmpmem(back, LEN, noise, LEN);
+    }
+    memset(noise, 7, LEN);
+    g_assert_cmpuint(compress_pack(c, iov, G_N_ELEMENTS(iov)), <, 1000);
+    g_rand_free(rand);
+    compress_free(c);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/sink/frame/golden", test_golden);
+    g_test_add_func("/sink/frame/stored", test_stored);
+    g_test_add_func("/sink/frame/list", test_list);
+    g_test_add_func("/sink/frame/table-is-read", test_table_is_read);
+    g_test_add_func("/sink/frame/compress", test_compress);
+    return g_test_run();
+}
