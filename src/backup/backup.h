@@ -29,7 +29,9 @@ struct backup_file { char *name; char *path; };
 /* Zero-filled is a valid start: backup_options_init() sets the documented defaults. Strings are owned. */
 struct backup_options {
     char *monitor;
-    char *target;              /* NULL: ./GUEST-YYYYmmddTHHMM.vma */
+    char *target;              /* NULL: ./GUEST-YYYYmmddTHHMM.vma.zst */
+    int level;                 /* of zstd, 1 … 19; 0 = do not compress, -1 = 3 where the target's name says .zst */
+    unsigned threads;          /* that compress, 0 = one for each processor, at most 8 */
     GPtrArray *include;        /* char *, empty = all that are writable and inserted */
     GPtrArray *exclude;
     GArray *limits;            /* struct backup_limit */
@@ -56,6 +58,9 @@ void backup_options_init(struct backup_options *o);
 /* All of it anew, to be cleared by itself. */
 void backup_options_copy(struct backup_options *to, const struct backup_options *from);
 void backup_options_clear(struct backup_options *o);
+/* The level in force: 0 = this target is not compressed. */
+int backup_options_level(const struct backup_options *o);
+unsigned backup_options_threads(const struct backup_options *o);
 
 struct backup_listener {
     void (*on_event)(void *user, const struct model_event *event);

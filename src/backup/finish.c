@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The end of a good run: QEMU is free; the archive gets its end mark, becomes durable, is read back if asked. */
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
 #include "backup/run.h"
 #include "backup/vmstate.h"
-#include "base/units.h"
+#include "sink/source.h"
 #include "vma/extent.h"
 #include "vma/verify.h"
 
@@ -18,22 +15,19 @@ struct readback {
     struct vma_verify_result result;
     char *first_fault;
     GError *error;
-    int fd;
+    struct source *source;
     gint is_unwanted; /* read by the worker too: atomic */
 };
 
-static ssize_t read_file(void *user, void *buffer, size_t len, GError **error)
+static ssize_t read_source(void *user, void *buffer, size_t len, GError **error)
 {
     struct readback *r = user;
-    ssize_t n = read(r->fd, buffer, len);
 
     if (g_atomic_int_get(&r->is_unwanted)) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_CANCELLED, "cancelled");
         return -1;
     }
-    if (n < 0)
-        g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED, "read error: %s", g_strerror(errno));
-    return n;
+    return source_read(r->source, buffer, len, error);
 }
 
 static void take_fault(void *user, uint64_t offset, const char *text)
@@ -48,13 +42,10 @@ static void verify_in_worker(uv_work_t *work)
 {
     struct readback *r = work->data;
 
-    r->fd = open(r->path, O_RDONLY | O_CLOEXEC);
-    if (r->fd < 0) {
-        g_set_error(&r->error, VMB_ERROR, VMB_ERROR_DAMAGED, "cannot be opened: %s", g_strerror(errno));
-        return;
-    }
-    vma_verify(read_file, r, take_fault, r, &r->result, &r->error);
-    close(r->fd);
+    r->source = source_open(r->path, &r->error);
+    if (r->source)
+        vma_verify(read_source, r, take_fault, r, &r->result, &r->error);
+    source_free(r->source);
 }
 
 static void on_verified(uv_work_t *work, int status)

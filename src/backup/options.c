@@ -4,7 +4,12 @@
 #include <string.h>
 #include "base/error.h"
 #include "base/units.h"
+#include "sink/compress.h"
 #include "vma/header.h"
+
+#define MAX_THREADS         64
+#define MAX_DEFAULT_THREADS 8
+#define OTHER_THREADS       5 /* for the sink, the spool, the log, questions to file systems */
 
 static void limit_clear(gpointer data)
 {
@@ -29,6 +34,7 @@ void backup_options_init(struct backup_options *o)
     o->configs = g_array_new(FALSE, TRUE, sizeof(struct backup_file));
     g_array_set_clear_func(o->configs, file_clear);
     o->on_full_minutes = 10;
+    o->level = -1;
     o->retries = 3;
     o->max_pause_s = 2;
     o->timeout_s = 30;
@@ -192,6 +198,27 @@ static gboolean on_number(const gchar *option, const gchar *value, gpointer data
     return parse_number(value, 86400, number) ? TRUE : usage(error, "a whole number of at most 86400 is wanted", value);
 }
 
+static gboolean on_level(const gchar *option, const gchar *value, gpointer data, GError **error)
+{
+    struct backup_options *o = data;
+    unsigned level;
+
+    (void)option;
+    if (!parse_number(value, COMPRESS_MAX_LEVEL, &level))
+        return usage(error, "level is 1 to 19, or 0 for no compression", value);
+    o->level = (int)level;
+    return TRUE;
+}
+
+static gboolean on_threads(const gchar *option, const gchar *value, gpointer data, GError **error)
+{
+    struct backup_options *o = data;
+
+    (void)option;
+    return parse_number(value, MAX_THREADS, &o->threads) && o->threads ? TRUE
+                                                                      : usage(error, "threads is 1 to 64", value);
+}
+
 /* GOption writes int-sized booleans; ours are bool. */
 static gboolean on_flag(const gchar *option, const gchar *value, gpointer data, GError **error)
 {
@@ -219,7 +246,10 @@ GOptionGroup *backup_options_group(struct backup_options *o)
 {
     GOptionGroup *group = g_option_group_new("backup", "Backup options:", "Show backup options", o, NULL);
     const GOptionEntry entries[] = {
-        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &o->target, "FILE.vma, - for standard output, or |COMMAND", "TARGET"},
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &o->target, "FILE.vma, FILE.vma.zst, - for standard output, or |COMMAND",
+         "TARGET"},
+        CALL("level", on_level, "Compress by zstd: 1 to 19 (default 3 for FILE.zst, and 0, not at all, elsewhere)", "N"),
+        CALL("threads", on_threads, "That compress (default: one for each processor, at most 8)", "N"),
         CALL("drive", on_drive, "Save this drive (repeatable; default: all that are writable)", "NAME"),
         CALL("exclude", on_drive, "Leave this drive out (repeatable)", "NAME"),
         FLAG("no-vmstate", "Leave the RAM out"),
@@ -247,6 +277,57 @@ GOptionGroup *backup_options_group(struct backup_options *o)
     return group;
 }
 
+static bool is_file_named(const struct backup_options *o, const char *suffix)
+{
+    return o->target && *o->target != '|' && g_str_has_suffix(o->target, suffix);
+}
+
+/* A file's name says what it is, so that stock tools take it for that; a pipe has none. */
+int backup_options_level(const struct backup_options *o)
+{
+    bool is_by_name = !o->target || is_file_named(o, ".zst");
+
+    if (o->level < 0)
+        return is_by_name ? COMPRESS_DEFAULT_LEVEL : 0;
+    return o->level;
+}
+
+unsigned backup_options_threads(const struct backup_options *o)
+{
+    return o->threads ? o->threads : CLAMP(g_get_num_processors(), 1, MAX_DEFAULT_THREADS);
+}
+
+static bool check_compression(const struct backup_options *o, GError **error)
+{
+    if (is_file_named(o, ".gz") || is_file_named(o, ".lzo")) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
+                    "target %s: only .zst is compressed here; use '|gzip >FILE' or '|lzop >FILE'", o->target);
+        return false;
+    }
+    if (is_file_named(o, ".zst") && o->level == 0) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
+                    "target %s: its name says that it is compressed; leave .zst out, or give a level", o->target);
+        return false;
+    }
+    if (is_file_named(o, ".vma") && o->level > 0) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
+                    "target %s: its name says that it is not compressed; name it %s.zst", o->target, o->target);
+        return false;
+    }
+    return true;
+}
+
+/* libuv reads this when its pool is used first. However many compress, a write must find a thread. */
+static void make_threads(const struct backup_options *o)
+{
+    const char *now = g_getenv("UV_THREADPOOL_SIZE");
+    unsigned wanted = backup_options_threads(o) + OTHER_THREADS;
+    g_autofree char *text = g_strdup_printf("%u", wanted);
+
+    if (backup_options_level(o) && g_ascii_strtoull(now ? now : "4", NULL, 10) < wanted)
+        g_setenv("UV_THREADPOOL_SIZE", text, TRUE);
+}
+
 bool backup_options_check(struct backup_options *o, GError **error)
 {
     if (o->timeout_s == 0) {
@@ -261,10 +342,8 @@ bool backup_options_check(struct backup_options *o, GError **error)
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "agent is empty; name the socket of the guest's agent");
         return false;
     }
-    if (o->target && *o->target != '|' && (g_str_has_suffix(o->target, ".zst") || g_str_has_suffix(o->target, ".gz"))) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
-                    "target %s: compressed archives are not written yet; use '|zstd -T0 -o FILE.vma.zst'", o->target);
+    if (!check_compression(o, error))
         return false;
-    }
+    make_threads(o);
     return true;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The command line that means the same as a set of options: shown, so that it can be learned and kept. */
+#include <limits.h>
 #include <string.h>
 
 #include "backup/options.h"
@@ -108,6 +109,13 @@ static void add_places(GString *line, const struct backup_options *o)
         add_value(line, "agent", o->agent);
 }
 
+static void add_compression(GString *line, const struct backup_options *o)
+{
+    if (o->level >= 0)
+        add_number(line, "level", (unsigned)o->level, UINT_MAX);
+    add_number(line, "threads", o->threads, 0);
+}
+
 char *backup_options_line(const struct backup_options *o)
 {
     GString *line = g_string_new("vmabackup backup");
@@ -122,6 +130,7 @@ char *backup_options_line(const struct backup_options *o)
     add_guard(line, o->guard);
     add_places(line, o);
     add_on_full(line, o, &by_default);
+    add_compression(line, o);
     add_number(line, "retries", o->retries, by_default.retries);
     add_flag(line, "strict", o->strict);
     add_number(line, "max-pause", o->max_pause_s, by_default.max_pause_s);

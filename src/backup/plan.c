@@ -234,7 +234,7 @@ static char *default_target(struct backup *b)
     g_autofree char *when = g_date_time_format(now, "%Y%m%dT%H%M");
     g_autofree char *guest = vma_name_make_safe(b->model.guest);
 
-    return g_strdup_printf("./%s-%s.vma", guest, when);
+    return g_strdup_printf("./%s-%s.vma%s", guest, when, b->options.level ? ".zst" : "");
 }
 
 static void log_unsavable(struct backup *b)
@@ -258,6 +258,8 @@ static void show_options(struct backup *b)
     g_autofree char *line = backup_options_line(&b->options);
 
     model_set(m->target, "%s", b->options.target);
+    m->level = (unsigned)backup_options_level(&b->options);
+    model_set(m->compression, m->level ? "zstd:%u" : "", m->level);
     m->retries = b->options.retries;
     m->is_strict = b->options.strict;
     m->wants_vmstate = !b->options.no_vmstate;

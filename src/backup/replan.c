@@ -166,6 +166,9 @@ static bool change(struct backup *b, struct backup_options *o, const struct comm
     case COMMAND_VMSTATE:
         o->no_vmstate = !c->is_on;
         return true;
+    case COMMAND_LEVEL:
+        o->level = (int)c->number;
+        return true;
     case COMMAND_RETRIES:
         o->retries = c->number;
         return true;

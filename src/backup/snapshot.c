@@ -6,6 +6,7 @@
 
 #define STALLED_MS     5000
 #define MIN_AVERAGE_MS 500 /* less is noise */
+#define MIN_RATIO_BYTES (UINT64_C(64) << 20) /* from less nothing follows for the rest */
 
 /* --- one drive ---------------------------------------------------------------------------------- */
 
@@ -107,7 +108,7 @@ static enum model_bottleneck bottleneck_of(const struct backup *b)
         is_all_paused &= row->state != MODEL_RUN;
     }
     if (b->is_credit_low || b->model.is_target_full)
-        return MODEL_BY_SINK;
+        return b->writer && writer_is_cpu_bound(b->writer) ? MODEL_BY_CPU : MODEL_BY_SINK;
     if (is_limited)
         return MODEL_BY_LIMIT;
     return is_all_paused && b->model.phase == MODEL_COPY ? MODEL_BY_OPERATOR : MODEL_BY_SOURCE;
@@ -130,18 +131,28 @@ static uint64_t longest_eta(const struct model *m)
     return longest;
 }
 
+/* What is still to come shrinks as what came. */
+static uint64_t still_needed(const struct backup *b)
+{
+    const struct model *m = &b->model;
+    uint64_t plain = b->forecast_bytes > m->packed ? b->forecast_bytes - m->packed : 0;
+
+    if (m->phase >= MODEL_FINISH)
+        return 0;
+    return m->packed > MIN_RATIO_BYTES ? (uint64_t)((double)plain * ((double)m->written / (double)m->packed)) : plain;
+}
+
 static void fill_target(struct backup *b, uint64_t now)
 {
     struct model *m = &b->model;
-    uint64_t expected = 0;
 
     if (!b->sink)
         return;
     m->is_pipe = !sink_can_rewrite(b->sink);
     m->written = sink_written(b->sink);
     m->free_bytes = sink_free_bytes(b->sink);
-    expected = b->forecast_bytes > m->written ? b->forecast_bytes - m->written : 0;
-    m->need_bytes = m->phase >= MODEL_FINISH ? 0 : expected;
+    m->packed = b->writer ? writer_plain_bytes(b->writer) : m->packed;
+    m->need_bytes = still_needed(b);
     m->will_fit = m->free_bytes == MODEL_UNKNOWN || m->free_bytes > m->need_bytes;
     m->spool_used = b->writer ? writer_spool_used(b->writer) : 0;
     m->buffers_total = pool_total(b->pool);

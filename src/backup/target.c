@@ -196,6 +196,8 @@ bool target_open(struct backup *b, GError **error)
     open_spool(b);
     b->writer = writer_new(b->loop, b->sink, b->pool, b->uuid, &writer_events, b);
     b->n_open_handles++;
+    if (backup_options_level(&b->options))
+        writer_set_compression(b->writer, backup_options_level(&b->options), backup_options_threads(&b->options));
     if (b->spool)
         writer_set_spool(b->writer, b->spool, MIN(spool_max(b->spool) / 4, SPOOL_EXTRA));
     open_lanes(b);
