@@ -25,6 +25,94 @@ def paused_guest_stays_paused(version):
             s.vm.wait_rounds(LAP)
 
 
+def said(run):
+    return " ".join(e.get("text") or "" for e in run.events)
+
+
+def must_stay_paused(s):
+    s.must_be_untouched(rounds=0, ignore=("status",))
+    s.vm.qmp.pump(0.1)
+    assert not s.vm.is_running() and not [e for e in s.vm.qmp.events if e["event"] == "RESUME"], "it was let go"
+    s.vm.qmp.cmd("cont")
+    s.vm.wait_rounds(LAP)
+
+
+def paused_by_others_in_mid_copy(version):
+    """They paused it: it is saved all the same, of its instant, and nobody but they let it go again."""
+    product()
+    with Scenario(version, drives=standard_drives(count=2)) as s:
+        run = s.backup("--limit", "2M", "--no-vmstate")
+        s.wait_copying(run)
+        s.vm.qmp.cmd("stop")
+        s.vm.qmp.events.clear()
+        run.say("limit all 0")
+        s.must_be_saved(run)
+        must_stay_paused(s)
+
+
+def paused_by_others_while_ram_moves(version):
+    """A plain migration ends with the guest stopped, too: it is told apart, and said."""
+    product()
+    with Scenario(version, drives=standard_drives(count=1)) as s:
+        proxy = s.add_proxy()
+        proxy.fail("migrate-set-capabilities", where=lambda m: "background-snapshot" in str(m), desc="no userfaultfd")
+        proxy.relay("-ram$", lambda relay: relay.pause())
+        run = s.backup()
+        name = wait_for(lambda: next((n for n in proxy.relays if n.endswith("-ram")), None), 20, "the RAM's socket")
+        wait_for(lambda: s.vm.qmp.cmd("query-migrate").get("status") == "active", 20, "the RAM to move")
+        s.vm.qmp.cmd("stop")
+        s.vm.qmp.events.clear()
+        proxy.relays[name].go_on()
+        s.must_be_saved(run, restore=False)
+        assert "paused by somebody else while its RAM moved: it stays paused" in said(run), run.report()
+        must_stay_paused(s)
+
+
+def resumed_by_others_at_the_instant(version):
+    """The drives would be of several instants: 1, one line, nothing left."""
+    product()
+    with Scenario(version, drives=standard_drives(count=2)) as s:
+        hold = s.add_proxy().hold("qom-set", nth=2)
+        run = s.backup("--no-vmstate")
+        hold.wait(20)
+        s.vm.qmp.cmd("cont")
+        hold.release()
+        s.must_have_failed(run, 1)
+        assert "resumed by somebody else" in run.find(ev="result")["text"], run.report()
+        s.must_be_untouched()
+
+
+def reset_in_mid_copy(version):
+    """A guest that reboots disturbs nothing: its image of the instant stands."""
+    product()
+    with Scenario(version, drives=standard_drives(count=2)) as s:
+        run = s.backup("--limit", "2M", "--no-vmstate")
+        s.wait_copying(run)
+        assert s.vm.answers_within(0.5, "system_reset") is not None
+        wait_for(lambda: s.vm.output().count("S\n") == 2, 20, "the guest to boot again")
+        s.vm.wait_rounds(20)
+        run.say("limit all 0")
+        s.must_be_saved(run)
+        s.must_be_untouched()
+
+
+def powered_off_in_mid_copy(version):
+    """QEMU stays (-action shutdown=pause): 5, one line, nothing left in it. QEMU ends with the guest: 5, one line."""
+    product()
+    for extra in (["-action", "reboot=shutdown,shutdown=pause"], ["-no-reboot"]):
+        with Scenario(version, drives=standard_drives(count=2), extra=extra) as s:
+            run = s.backup("--limit", "2M", "--no-vmstate")
+            s.wait_copying(run)
+            s.vm.qmp.begin("system_reset")
+            s.must_have_failed(run, 5)
+            text = run.find(ev="result")["text"]
+            assert "guest was shut down" in text or "QEMU went away" in text, run.report()
+            assert len([e for e in run.events if e["ev"] == "error"]) == 1, run.report()
+            if extra[0] == "-action":
+                s.vm.qmp.pump(0.1)
+                s.must_be_untouched(rounds=0, ignore=("status",))
+
+
 def outside_cancel_is_no_success(version):
     """Someone else cancels a job: it is started again from the frozen image, or the run fails. Never a hole."""
     product()
@@ -110,5 +198,6 @@ def odd_monitors_are_told_apart(version):
 
 
 if __name__ == "__main__":
-    main(paused_guest_stays_paused, outside_cancel_is_no_success, hot_unplug, second_backup_is_refused, filter_refused,
-         direct_by_request, odd_monitors_are_told_apart)
+    main(paused_guest_stays_paused, paused_by_others_in_mid_copy, paused_by_others_while_ram_moves,
+         resumed_by_others_at_the_instant, reset_in_mid_copy, powered_off_in_mid_copy, outside_cancel_is_no_success, hot_unplug,
+         second_backup_is_refused, filter_refused, direct_by_request, odd_monitors_are_told_apart)
