@@ -251,8 +251,6 @@ void monitor_give_up(struct backup *b, const char *why)
 {
     g_autoptr(GError) error = NULL;
 
-    if (b->is_failing)
-        backup_log(b, MODEL_ERROR, NULL, "%s", why);
     g_set_error(&error, VMB_ERROR, VMB_ERROR_MONITOR, "%s", why);
     g_clear_pointer(&b->qmp, qmp_close);
     if (b->model.phase < MODEL_FINISH) /* by then everything is here already */

@@ -135,6 +135,15 @@ static bool is_mute(struct steps *s, const struct steps_op *op, const GError *er
     return s->n_unanswered >= 2;
 }
 
+static void give_up_mute(struct backup *b)
+{
+    const char *why = "QEMU does not answer any more; does a disk of its host hang?";
+
+    if (b->is_failing || b->model.phase >= MODEL_FINISH) /* else it is what the run fails with */
+        backup_log(b, MODEL_ERROR, NULL, "%s", why);
+    monitor_give_up(b, why);
+}
+
 void steps_end(struct steps_op *op, const GError *error)
 {
     struct steps *s = op->b->steps;
@@ -165,7 +174,7 @@ void steps_end(struct steps_op *op, const GError *error)
     if (s->abort && list->stop_on_error && !list->error)
         list->error = g_error_copy(s->abort);
     if (is_mute(s, op, error))
-        monitor_give_up(s->b, "QEMU does not answer any more; does a disk of its host hang?");
+        give_up_mute(s->b);
     else
         run(s);
 }
