@@ -458,6 +458,7 @@ void backup_free(struct backup *b)
     g_free(b->held);
     g_clear_error(&b->outcome);
     g_free(b->guest_machine);
+    g_strfreev(b->guest_argv);
     g_free(b->retake_error);
     g_free(b->trash);
     g_free(b->nbd_path);

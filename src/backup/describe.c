@@ -2,7 +2,10 @@
 #include "backup/describe.h"
 
 #include <json-c/json.h>
+#include <string.h>
 #include "backup/run.h"
+
+#define MAX_COMMAND_LINE (32u << 10) /* of 60 KiB that the description may take */
 
 static json_object *text(const char *value)
 {
@@ -44,6 +47,7 @@ static json_object *saved_drives(const struct backup *b)
         json_object_object_add(entry, "name", text(d->name));
         json_object_object_add(entry, "id", text(f ? f->device : NULL));
         json_object_object_add(entry, "device", text(d->qdev));
+        json_object_object_add(entry, "node", text(d->node));
         json_object_object_add(entry, "format", text(f ? f->format : NULL));
         json_object_object_add(entry, "size", json_object_new_int64((int64_t)d->size));
         json_object_object_add(entry, "guard", text(d->is_guarded ? "filter" : "direct"));
@@ -53,6 +57,47 @@ static json_object *saved_drives(const struct backup *b)
         json_object_array_add(list, entry);
     }
     return list;
+}
+
+/* "secret,id=x,data=…" without what is secret in it. */
+static char *without_secrets(const char *argument)
+{
+    g_autoptr(GRegex) regex = g_regex_new("(\\b(?:data|password|keysecret)=)[^,]*", 0, 0, NULL);
+    return g_regex_replace_literal(regex, argument, -1, 0, "\\1-", 0, NULL);
+}
+
+static json_object *command_line(const struct backup *b)
+{
+    json_object *list = json_object_new_array();
+
+    for (char **argument = b->guest_argv; *argument; argument++) {
+        g_autofree char *safe = without_secrets(*argument);
+        json_object_array_add(list, text(safe ? safe : "-"));
+    }
+    return list;
+}
+
+/* What listens on the monitor was started like this, if it is on this machine and is a QEMU. */
+void describe_find_command_line(struct backup *b)
+{
+    int pid = qmp_peer_pid(b->qmp);
+    g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", pid), *bytes = NULL, *program = NULL;
+    g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
+    gsize len = 0;
+
+    g_clear_pointer(&b->guest_argv, g_strfreev);
+    if (!pid || !g_file_get_contents(path, &bytes, &len, NULL) || !len || len > MAX_COMMAND_LINE)
+        return;
+    program = g_path_get_basename(bytes);
+    if (!strstr(program, "qemu") && !strstr(program, "kvm"))
+        return;
+    for (const char *at = bytes; at < bytes + len; at += strlen(at) + 1) {
+        if (!g_utf8_validate(at, -1, NULL))
+            return;
+        g_ptr_array_add(argv, g_strdup(at));
+    }
+    g_ptr_array_add(argv, NULL);
+    b->guest_argv = (char **)g_ptr_array_free(g_steal_pointer(&argv), FALSE);
 }
 
 static json_object *left_out(const struct backup *b)
@@ -91,6 +136,8 @@ char *describe_run(const struct backup *b)
     json_object_object_add(root, "guest", text(b->model.guest));
     json_object_object_add(root, "qemu", text(b->model.qemu));
     json_object_object_add(root, "machine", text(b->guest_machine));
+    if (b->guest_argv)
+        json_object_object_add(root, "command_line", command_line(b));
     json_object_object_add(root, "recipe", text(b->model.recipe));
     json_object_object_add(root, "instant", instant(b->instant_us));
     json_object_object_add(root, "ram", json_object_new_boolean(b->ram != RAM_NONE && !b->is_ram_lost));

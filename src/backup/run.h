@@ -165,6 +165,7 @@ struct backup {
     struct vma_header *header;
     size_t description_reserve;
     char *guest_machine;
+    char **guest_argv; /* QEMU's command line, NULL: not known */
     struct vmstate *vmstate;
     struct writer_lane *vmstate_lane;
     int vmstate_dev_id;

@@ -34,12 +34,23 @@ static bool add_configs(struct backup *b, GError **error)
     return true;
 }
 
+/* Room for what is known only at the end. */
+static size_t description_room(const struct backup *b, size_t now)
+{
+    size_t more = (4u << 10) + 512 * (size_t)b->model.n_drives;
+
+    return MAX(now, MIN(60u << 10, now + more));
+}
+
 static bool set_description(struct backup *b, GError **error)
 {
-    g_autofree char *text = describe_run(b);
+    g_autofree char *text = NULL;
 
     if (!b->description_reserve)
-        b->description_reserve = MAX(strlen(text), MIN(60u << 10, (4u << 10) + 512 * (size_t)b->model.n_drives));
+        describe_find_command_line(b);
+    text = describe_run(b);
+    if (!b->description_reserve)
+        b->description_reserve = description_room(b, strlen(text));
     if (strlen(text) > b->description_reserve) /* the header's length is fixed by now: the first text stays */
         return true;
     return vma_header_set_config(b->header, VMA_DESCRIPTION_NAME, text, strlen(text), b->description_reserve, error);
