@@ -15,6 +15,7 @@
 #include <glib.h>
 
 int cli_backup(int argc, char **argv);
+int cli_boot(int argc, char **argv);
 int cli_cancel(int argc, char **argv);
 int cli_cleanup(int argc, char **argv);
 int cli_config(int argc, char **argv);

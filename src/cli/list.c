@@ -8,6 +8,8 @@
 #include "base/units.h"
 #include "cli/archive.h"
 #include "cli/cli.h"
+#include "cli/description.h"
+#include "cli/guest_command.h"
 
 static char *uuid_text(const uint8_t uuid[16])
 {
@@ -22,19 +24,6 @@ static char *time_text(int64_t ctime)
     g_autoptr(GDateTime) utc = g_date_time_new_from_unix_utc(ctime); /* NULL: beyond the year 9999 */
     g_autoptr(GDateTime) local = utc ? g_date_time_to_local(utc) : NULL;
     return local ? g_date_time_format(local, "%Y-%m-%d %H:%M:%S %z") : g_strdup("unknown");
-}
-
-/* Our description of the run, if the archive has one and it is JSON; else NULL. */
-static struct json_object *description(const struct vma_header *h)
-{
-    for (unsigned i = 0; i < VMA_MAX_CONFIGS; i++) {
-        const struct vma_config *c = &h->configs[i];
-        if (!c->name || strcmp(c->name, VMA_DESCRIPTION_NAME))
-            continue;
-        g_autofree char *text = g_strndup((const char *)c->data, c->len);
-        return g_utf8_validate(text, -1, NULL) ? json_tokener_parse(text) : NULL;
-    }
-    return NULL;
 }
 
 /* ---- text ---- */
@@ -68,19 +57,41 @@ static void print_configs(const struct vma_header *h)
     }
 }
 
+static void print_described(const char *label, struct json_object *about, const char *key)
+{
+    g_autofree char *text = text_make_safe(description_text(about, key));
+    if (text)
+        printf("%s%s\n", label, text);
+}
+
+/* How QEMU was started. */
+static void print_command(struct json_object *about)
+{
+    struct json_object *list = NULL;
+    g_autoptr(GPtrArray) argv = g_ptr_array_new();
+    if (!about || !json_object_object_get_ex(about, "command_line", &list) ||
+        !json_object_is_type(list, json_type_array))
+        return;
+    for (size_t i = 0; i < json_object_array_length(list); i++)
+        g_ptr_array_add(argv, (char *)json_object_get_string(json_object_array_get_idx(list, i)));
+    g_ptr_array_add(argv, NULL);
+    g_autofree char *line = guest_command_quote((char **)argv->pdata), *safe = text_make_safe(line);
+    printf("command  %s\n", safe);
+}
+
 static void print_text(const struct cli_archive *a)
 {
     const struct vma_header *h = vma_walk_header(a->walk);
     g_autofree char *uuid = uuid_text(h->uuid), *created = time_text(h->ctime);
     g_autofree char *path = text_make_safe(a->path);
-    struct json_object *about = description(h), *guest;
+    struct json_object *about = description_of(h);
     printf("archive  %s\ncreated  %s\nuuid     %s\npacking  %s\n", path, created, uuid,
            source_form_name(source_form(a->source)));
-    if (about && json_object_object_get_ex(about, "guest", &guest) &&
-        json_object_is_type(guest, json_type_string)) {
-        g_autofree char *name = text_make_safe(json_object_get_string(guest));
-        printf("guest    %s\n", name);
-    }
+    print_described("guest    ", about, "guest");
+    print_described("QEMU     ", about, "qemu");
+    print_described("machine  ", about, "machine");
+    print_described("instant  ", about, "instant");
+    print_command(about);
     if (!h->has_extension)
         puts("written  by another program: its data carries no digests");
     print_devices(h);
@@ -138,7 +149,7 @@ static void print_json(const struct cli_archive *a)
     json_object_object_add(o, "is_ours", json_object_new_boolean(h->has_extension));
     json_object_object_add(o, "devices", devices_json(h));
     json_object_object_add(o, "configs", configs_json(h));
-    json_object_object_add(o, "description", description(h));
+    json_object_object_add(o, "description", description_of(h));
     puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(o);
 }

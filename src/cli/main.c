@@ -31,6 +31,7 @@ static const struct command commands[] = {
     {"extract", cli_extract, "unpack drives, RAM state and configurations"},
     {"restore", cli_restore, "write drives back to files, block devices or NBD exports"},
     {"serve", cli_serve, "export drives by NBD without unpacking them"},
+    {"boot", cli_boot, "start a guest straight from an archive"},
 };
 
 static void print_help(void)

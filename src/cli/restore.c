@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/guest_command.h"
 #include "cli/pour.h"
 #include "cli/signals.h"
 
@@ -78,6 +79,25 @@ static bool open_outputs(struct pour *p, const struct vma_header *h, GError **er
 
 /* ---- the end ---- */
 
+/* How to start the guest on what was restored; a shell's line. */
+static char *start_line(const struct restore *r, const struct pour *p)
+{
+    g_autoptr(guest_command_t) c = guest_command_new(vma_walk_header(p->archive->walk));
+    for (unsigned i = 0; i < r->wanted->len; i++) {
+        const struct wanted *w = wanted_at(r, i);
+        g_autofree char *quoted = g_shell_quote(w->target),
+                        *incoming = g_strconcat("exec:cat ", quoted, NULL);
+        if (!p->outputs[w->dev_id])
+            continue;
+        if (!strcmp(w->name, VMA_VMSTATE_NAME))
+            guest_command_incoming(c, incoming);
+        else
+            guest_command_drive(c, w->name, w->target, "raw");
+    }
+    g_auto(GStrv) argv = guest_command_build(c, NULL);
+    return guest_command_quote(argv);
+}
+
 static void print_text(const struct restore *r, const struct pour *p)
 {
     char size[UNITS_LEN];
@@ -87,6 +107,10 @@ static void print_text(const struct restore *r, const struct pour *p)
         if (p->outputs[w->dev_id])
             printf("%s: %s restored to %s\n", name, units_format_size(pour_size(p, w->dev_id), size), target);
     }
+    g_autofree char *line = start_line(r, p), *safe = text_make_safe(line);
+    printf(
+        "To start the guest on it (complete, and cut off from networks, monitors and other files):\n  %s\n",
+        safe);
 }
 
 static void print_json(const struct restore *r, const struct pour *p)
@@ -103,7 +127,9 @@ static void print_json(const struct restore *r, const struct pour *p)
         json_object_array_add(devices, device);
     }
     json_object_object_add(o, "archive", json_object_new_string(p->archive->shown));
+    g_autofree char *line = start_line(r, p), *safe = text_make_safe(line);
     json_object_object_add(o, "devices", devices);
+    json_object_object_add(o, "start", json_object_new_string(safe));
     puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(o);
 }

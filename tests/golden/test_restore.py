@@ -5,6 +5,7 @@ import contextlib
 import json
 import pathlib
 import random
+import shlex
 import shutil
 import subprocess
 import sys
@@ -123,6 +124,50 @@ def test_nbd_refused(folder):
         assert b"No space left" in run("restore", archive, f"a={uri}", status=6)[1]
 
 
+OWN = ["/no/such/place/qemu-system-x86_64", "-machine", "pc", "-m", "512", "-nodefaults", "-daemonize",
+       "-chardev", "socket,id=mon,path=/run/web.qmp,server=on", "-mon", "chardev=mon,mode=control",
+       "-qmp", "unix:/run/second.qmp,server=on", "-serial", "file:/var/log/web", "-pidfile", "/run/web.pid",
+       "-netdev", "tap,id=n0,ifname=tap0", "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:01",
+       "-drive", "file=/images/a,,b.qcow2,format=qcow2,if=none,id=d0,cache=none", "-device", "virtio-blk-pci,drive=d0",
+       "-blockdev", "driver=file,node-name=zfile,filename=/images/zeros",
+       "-blockdev", '{"driver":"qcow2","node-name":"znode","file":"zfile"}', "-device", "scsi-hd,drive=znode",
+       "-drive", "file=/images/other,if=none,id=other", "-drive", "file=/iso/cd.iso,media=cdrom,if=none,id=cd",
+       "-blockdev", '{"driver":"raw","node-name":"more","file":{"driver":"file","filename":"/images/more"}}',
+       "--incoming", "tcp:0:4444", "-S"]
+
+
+def test_how_to_start(folder):
+    """The guest's own command line, with its drives exchanged and cut off from what the original uses."""
+    _, image = make_archive(folder)
+    (folder / "about").write_text(json.dumps({"machine": "pc", "command_line": OWN, "drives": [
+        {"name": "a", "id": "d0", "node": "#block001"}, {"name": "zeros", "id": "", "node": "znode"}]}))
+    make_vma(folder / "own.vma", f"a={folder}/a", f"zeros={folder}/zeros", "--vmstate", folder / "ram", "--config",
+             f"vmabackup.json={folder}/about")
+    said = json.loads(run("restore", "--json", folder / "own.vma", f"a={folder}/a,1", f"zeros={folder}/z",
+                          f"vmstate={folder}/ram.bin")[0])
+    words = shlex.split(said["start"])
+    assert words[:6] == ["qemu-system-x86_64", "-machine", "pc", "-m", "512", "-nodefaults"], words
+    assert f"file={folder}/a,,1,format=raw,if=none,id=d0" in words
+    assert f"driver=raw,node-name=znode,file.driver=file,file.filename={folder}/z" in words
+    assert "file=/images/other,if=none,id=other,snapshot=on" in words
+    assert "file=/iso/cd.iso,media=cdrom,if=none,id=cd" in words
+    assert any('"more"' in word and '"read-only":true' in word for word in words)
+    assert words[words.index("-netdev") + 1] == "hubport,hubid=0,id=n0"
+    assert words[words.index("-chardev") + 1] == "null,id=mon" and words[words.index("-serial") + 1] == "null"
+    assert words[-2:] == ["-incoming", f"exec:cat '{folder}/ram.bin'"]
+    for gone in ("-S", "-daemonize", "-mon", "-qmp", "-pidfile", "--incoming"):
+        assert gone not in words, gone
+    assert not any("/images/a" in word or "zfile" in word or "/run/" in word or "/var/log" in word for word in words)
+    assert b"command  " in run("list", folder / "own.vma")[0]
+
+
+def test_how_to_start_unknown(folder):
+    archive, _ = make_archive(folder)
+    said = run("restore", archive, f"a={folder}/new")[0].decode()
+    assert said.splitlines()[-1].split() == ["qemu-system-x86_64", "-drive",
+                                             f"file={folder}/new,format=raw,if=virtio,id=a"], said
+
+
 def test_damaged(folder):
     """Said at once; nothing new is left behind."""
     archive, _ = make_archive(folder)
@@ -140,5 +185,6 @@ if __name__ == "__main__":
     if not all(shutil.which(program) for program in ("nbdkit", "qemu-nbd", "qemu-img")):
         print("skipped: nbdkit, qemu-nbd and qemu-img are needed")
         sys.exit(SKIP)
-    main([test_new_file, test_over_a_file, test_refused, test_in_use, test_nbd, test_nbd_refused, test_damaged],
+    main([test_new_file, test_over_a_file, test_refused, test_in_use, test_nbd, test_nbd_refused, test_how_to_start,
+          test_how_to_start_unknown, test_damaged],
          "vmb-restore-")

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * `vmabackup boot [--ram] ARCHIVE [-- QEMU ARGUMENTS…]`: serves the drives, lays qcow2 overlays over them and
+ * starts QEMU at once; with --ram it goes on where it was saved. What the guest writes is gone when it ends.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <glib/gstdio.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cli/archive.h"
+#include "cli/cli.h"
+#include "cli/exports.h"
+#include "cli/guest_command.h"
+#include "cli/ramfeed.h"
+#include "cli/resumer.h"
+
+/* What QEMU inherits. */
+#define RAM_FD     3
+#define MONITOR_FD 4
+
+struct boot {
+    uv_loop_t loop;
+    uv_process_t qemu;
+    uv_signal_t signals[2];
+    struct exports *exports;
+    struct cli_indexed *archive;
+    struct guest_command *command;
+    struct ramfeed *ram;     /* NULL: it boots anew */
+    struct resumer *resumer; /* likewise */
+    char *folder;            /* of the socket and the overlays */
+    bool is_running;
+    int status;
+};
+
+/* ---- overlays ---- */
+
+static char *overlay_path(const struct boot *b, unsigned i)
+{
+    g_autofree char *name = g_strdup_printf("%u.qcow2", i);
+    return g_build_filename(b->folder, name, NULL);
+}
+
+/* -u: the export need not be opened for it. */
+static bool make_overlay(const struct boot *b, unsigned i, uint64_t size, GError **error)
+{
+    g_autofree char *path = overlay_path(b, i), *bytes = g_strdup_printf("%" G_GUINT64_FORMAT, size),
+                    *said = NULL;
+    const char *argv[] = {"qemu-img", "create", "-q",  "-u", "-f",
+                          "qcow2",    "-F",     "raw", "-b", exports_uri(b->exports, i),
+                          path,       bytes,    NULL};
+    int status = 0;
+    if (g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, &said, &status,
+                     error) &&
+        g_spawn_check_wait_status(status, error))
+        return true;
+    g_prefix_error(error, "overlay %s: qemu-img: ", path);
+    return false;
+}
+
+static bool make_overlays(struct boot *b, GError **error)
+{
+    for (unsigned i = 0; i < exports_count(b->exports); i++) {
+        const struct vma_device *d = &b->archive->header->devices[exports_dev_id(b->exports, i)];
+        g_autofree char *path = overlay_path(b, i);
+        if (!make_overlay(b, i, d->size, error))
+            return false;
+        guest_command_drive(b->command, d->name, path, "qcow2");
+    }
+    return true;
+}
+
+static void remove_folder(const struct boot *b)
+{
+    for (unsigned i = 0; b->exports && i < exports_count(b->exports); i++) {
+        g_autofree char *path = overlay_path(b, i);
+        g_unlink(path);
+    }
+    if (b->folder)
+        g_rmdir(b->folder);
+}
+
+/* On a disk, not in RAM: overlays grow with all that the guest writes. */
+static bool make_folder(struct boot *b, GError **error)
+{
+    const char *parent = g_getenv("TMPDIR") ? g_getenv("TMPDIR") : "/var/tmp";
+    b->folder = g_build_filename(parent, "vmabackup-boot-XXXXXX", NULL);
+    if (g_mkdtemp(b->folder))
+        return true;
+    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "directory %s: cannot be made: %s", b->folder,
+                g_strerror(errno));
+    g_clear_pointer(&b->folder, g_free);
+    return false;
+}
+
+/* ---- QEMU ---- */
+
+static void close_all(struct boot *b)
+{
+    exports_close(b->exports);
+    if (b->ram)
+        ramfeed_stop(b->ram);
+    if (b->resumer)
+        resumer_stop(b->resumer);
+    for (unsigned i = 0; i < G_N_ELEMENTS(b->signals); i++)
+        if (!uv_is_closing((uv_handle_t *)&b->signals[i]))
+            uv_close((uv_handle_t *)&b->signals[i], NULL);
+}
+
+static void on_exit_of_qemu(uv_process_t *process, int64_t status, int signal_number)
+{
+    struct boot *b = process->data;
+    b->status = signal_number ? 128 + signal_number : (int)status;
+    b->is_running = false;
+    uv_close((uv_handle_t *)process, NULL);
+    close_all(b);
+}
+
+/* QEMU ends itself on these, and we with it. */
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct boot *b = handle->data;
+    if (b->is_running)
+        uv_process_kill(&b->qemu, number);
+}
+
+static void catch_signals(struct boot *b)
+{
+    static const int numbers[G_N_ELEMENTS(b->signals)] = {SIGINT, SIGTERM};
+    signal(SIGPIPE, SIG_IGN);
+    for (unsigned i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        uv_signal_init(&b->loop, &b->signals[i]);
+        b->signals[i].data = b;
+        uv_signal_start(&b->signals[i], on_signal, numbers[i]);
+    }
+}
+
+static bool start_qemu(struct boot *b, char *const *more, GError **error)
+{
+    g_auto(GStrv) argv = guest_command_build(b->command, more);
+    g_autofree char *line = guest_command_quote(argv), *safe = text_make_safe(line);
+    uv_stdio_container_t stdio[5] = {{.flags = UV_INHERIT_FD, .data.fd = 0},
+                                     {.flags = UV_INHERIT_FD, .data.fd = 1},
+                                     {.flags = UV_INHERIT_FD, .data.fd = 2}};
+    uv_process_options_t options = {.exit_cb = on_exit_of_qemu,
+                                    .file = argv[0],
+                                    .args = argv,
+                                    .stdio_count = b->ram ? 5 : 3,
+                                    .stdio = stdio};
+    if (b->ram) {
+        stdio[RAM_FD] = ramfeed_stdio(b->ram);
+        stdio[MONITOR_FD] = resumer_stdio(b->resumer);
+    }
+    fprintf(stderr, "vmabackup: starting %s\n", safe);
+    b->qemu.data = b;
+    int status = uv_spawn(&b->loop, &b->qemu, &options);
+    if (status == 0) {
+        b->is_running = true;
+        return true;
+    }
+    uv_close((uv_handle_t *)&b->qemu, NULL);
+    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "%s: cannot be started: %s", argv[0],
+                uv_strerror(status));
+    return false;
+}
+
+/* ---- all of it ---- */
+
+static bool find_ram(struct boot *b, GError **error)
+{
+    const struct vma_check *check = vma_index_check(b->archive->index);
+    int id = vma_check_vmstate_id(check);
+    if (!id || !vma_check_is_whole(check, id)) {
+        g_set_error_literal(error, VMB_ERROR, VMB_ERROR_FAILED, "holds no RAM state; boot it without --ram");
+        cli_archive_prefix(b->archive->path, error);
+        return false;
+    }
+    b->ram = ramfeed_new(&b->loop, b->archive, id);
+    b->resumer = resumer_new(&b->loop);
+    guest_command_incoming(b->command, "fd:" G_STRINGIFY(RAM_FD));
+    guest_command_add(b->command, "-chardev", "socket,id=vmb-boot,fd=" G_STRINGIFY(MONITOR_FD));
+    guest_command_add(b->command, "-mon", "chardev=vmb-boot,mode=control");
+    return true;
+}
+
+static bool prepare(struct boot *b, GError **error)
+{
+    if (!make_folder(b, error))
+        return false;
+    g_autofree char *socket_path = g_build_filename(b->folder, "nbd", NULL);
+    b->exports = exports_open(&b->loop, b->archive, NULL, socket_path, error);
+    if (!b->exports)
+        cli_archive_prefix(b->archive->path, error);
+    return b->exports && make_overlays(b, error);
+}
+
+static bool boot(const char *path, bool has_ram, char *const *more, int *status, GError **error)
+{
+    struct boot b = {.archive = cli_indexed_open(path, error)};
+    if (!b.archive)
+        return false;
+    uv_loop_init(&b.loop);
+    b.command = guest_command_new(b.archive->header);
+    bool is_good = prepare(&b, error) && (!has_ram || find_ram(&b, error));
+    if (is_good) {
+        catch_signals(&b);
+        is_good = start_qemu(&b, more, error);
+        if (is_good && b.ram) {
+            ramfeed_start(b.ram);
+            resumer_start(b.resumer);
+        }
+        if (!is_good)
+            close_all(&b);
+    } else if (b.exports) {
+        exports_close(b.exports);
+    }
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    remove_folder(&b);
+    g_clear_pointer(&b.exports, exports_free);
+    g_clear_pointer(&b.ram, ramfeed_free);
+    g_clear_pointer(&b.resumer, resumer_free);
+    guest_command_free(b.command);
+    cli_indexed_free(b.archive);
+    uv_loop_close(&b.loop);
+    g_free(b.folder);
+    *status = b.status;
+    return is_good;
+}
+
+int cli_boot(int argc, char **argv)
+{
+    gboolean has_ram = FALSE;
+    int status = 0;
+    g_autoptr(GError) error = NULL;
+    const GOptionEntry entries[] = {
+        {"ram", 0, 0, G_OPTION_ARG_NONE, &has_ram, "Go on at the instant that was saved, with the RAM state",
+         NULL},
+        G_OPTION_ENTRY_NULL,
+    };
+    if (!cli_parse_counted(
+            &argc, &argv, entries, "ARCHIVE [-- QEMU ARGUMENTS…]",
+            "Starts a guest straight from an archive. Its drives are read as they are needed; what it "
+            "writes\n"
+            "goes to overlays that are removed at the end. The guest's own command line is used where the\n"
+            "archive has it, cut off from networks, monitors and files; QEMU ARGUMENTS replace or add.",
+            1, G_MAXINT, &error))
+        return cli_fail(error);
+    char *const *more = argv + 2;
+    if (*more && !strcmp(*more, "--"))
+        more++;
+    return boot(argv[1], has_ram, more, &status, &error) ? status : cli_fail(error);
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/* What vmabackup wrote about an archive into it: the configuration vmabackup.json. */
+#include "vma/header.h"
+
+struct json_object;
+/* NULL: there is none, or it is no JSON object. json_object_put() it. */
+struct json_object *description_of(const struct vma_header *h);
+/* A text of it, or NULL; borrowed. */
+const char *description_text(struct json_object *description, const char *key);

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest straight from its archive, beside the one that was saved and goes on: with its RAM it goes on at the instant."""
+import os
+import pathlib
+import subprocess
+import sys
+
+sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "golden")]
+import packing
+from vmtest import LAP, Scenario, main, product, wait_for
+from vmtest.pattern import check_images
+
+
+class Booted:
+    """vmabackup boot, and what the guest in it says."""
+
+    def __init__(self, s, name, *arguments):
+        self.serial = s.folder / f"{name}.serial"
+        self.process = subprocess.Popen(
+            [product(), "boot", *arguments, "--", "-serial", f"file:{self.serial}"], stdin=subprocess.DEVNULL,
+            stderr=open(s.path(f"{name}.said"), "wb"), env=dict(os.environ, TMPDIR=str(s.folder)))
+        self.said = pathlib.Path(s.path(f"{name}.said"))
+        s.at_end(self.process.kill)
+
+    def rounds(self):
+        text = self.serial.read_text(errors="replace") if self.serial.exists() else ""
+        assert "BAD" not in text, text[-300:]
+        assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self.said.read_text()}"
+        return [int(line[2:], 16) for line in text[:text.rfind("\n") + 1].split("\n") if line.startswith("C ")]
+
+    def wait_rounds(self, count):
+        return wait_for(lambda: len(self.rounds()) >= count and self.rounds(), 60, f"{count} rounds of the booted guest")
+
+    def end(self):
+        self.process.terminate()
+        assert self.process.wait(20) == 0, self.said.read_text()
+
+
+def goes_on(version):
+    with Scenario(version) as s:
+        run = s.backup()
+        images, _ = s.must_be_saved(run, restore=False)
+        instant = check_images(s.drives, images)
+        packed = pathlib.Path(s.path("a.vma.zst"))
+        packed.write_bytes(packing.pack(pathlib.Path(s.archive).read_bytes())[0])
+        for name, archive in (("plain", s.archive), ("packed", packed)):
+            booted = Booted(s, name, "--ram", archive)
+            first = booted.wait_rounds(2)[0]
+            assert instant <= first <= instant + 16, f"it goes on at {first}, saved at {instant}"
+            booted.wait_rounds(24)
+            booted.end()
+            assert not list(s.folder.glob("vmabackup-boot-*")), "overlays are left"
+        s.must_be_untouched(rounds=LAP)
+
+
+def starts_anew(version):
+    with Scenario(version) as s:
+        run = s.backup("--no-vmstate")
+        s.must_be_saved(run)
+        booted = Booted(s, "anew", s.archive)
+        booted.wait_rounds(4)
+        booted.end()
+        s.must_be_untouched(rounds=LAP)
+
+
+if __name__ == "__main__":
+    main(goes_on, starts_anew, both=[goes_on])
