@@ -90,7 +90,7 @@ static void fill_totals(struct model *m)
     m->total = m->done = m->zero = 0;
     for (unsigned i = 0; i < m->n_drives; i++) {
         const struct model_drive *row = &m->drives[i];
-        if (!row->is_included)
+        if (!row->is_included || row->state == MODEL_CANCELLED) /* nothing of it is wanted any more */
             continue;
         m->total += row->size;
         m->done += row->done;

@@ -105,7 +105,9 @@ static void say_ratio(const struct scene *s, struct pen *pen)
     const struct model *m = s->m;
     char text[FIGURE_LEN];
     uint64_t data = m->packed ? m->packed : m->done - MIN(m->zero, m->done);
-    if (is_wide(s) && *m->compression)
+    if (!*m->compression)
+        return;
+    if (is_wide(s))
         pen_try(pen, ROLE_TEXT, "%s ", m->compression);
     fact(pen, "ratio", figure_ratio(data, m->written, s->glyphs->none, text));
 }

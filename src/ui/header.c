@@ -98,11 +98,11 @@ static void chip_drives(const struct scene *s, struct pen *pen)
     unsigned n = 0, done = 0, failed = 0, moving = 0;
     for (unsigned i = 0; i < s->m->n_drives; i++) {
         const struct model_drive *row = &s->m->drives[i];
-        if (row->is_vmstate || !row->is_included)
+        if (row->is_vmstate || !row->is_included || row->state == MODEL_CANCELLED)
             continue;
         n++;
         done += row->state == MODEL_OK || row->state == MODEL_WARN;
-        failed += row->state == MODEL_FAIL || row->state == MODEL_CANCELLED;
+        failed += row->state == MODEL_FAIL;
         moving += row->state == MODEL_RUN || row->state == MODEL_PAUSE || row->state == MODEL_RETRY;
     }
     enum model_state state = done == n            ? MODEL_OK

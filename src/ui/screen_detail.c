@@ -3,6 +3,7 @@
 #include "ui/bar.h"
 #include "ui/graph.h"
 #include "ui/pane.h"
+#include "ui/ui_inside.h"
 
 #define WIDTH       76
 #define MAX_WIDTH   100
@@ -41,7 +42,7 @@ static void say_rate(struct pane *p, const struct scene *s, const struct model_d
 {
     char rate[FIGURE_LEN], usual[FIGURE_LEN], peak[FIGURE_LEN];
     const char *none = s->glyphs->none;
-    pane_fact(p, "rate", "%s  (average %s, peak %s)", figure_rate(d->rate, none, rate),
+    pane_fact(p, "rate", "%s  (average %s, peak %s)", d->state == MODEL_OK ? none : figure_rate(d->rate, none, rate),
               d->average ? figure_rate(d->average, none, usual) : none,
               d->peak ? figure_rate(d->peak, none, peak) : none);
 }
@@ -51,7 +52,7 @@ static void say_limit(struct pane *p, const struct scene *s, unsigned row)
     const struct model_drive *d = &s->m->drives[row];
     char limit[FIGURE_LEN];
     unsigned share = history_limited_percent(&s->ui->history, row);
-    bool is_wide = p->width >= 60, says_keys = is_wide && !s->ui->is_readonly;
+    bool is_wide = p->width >= 60, says_keys = is_wide && !s->ui->is_readonly && ui_row_takes(d, COMMAND_LIMIT);
     char set[KEY_NAME_LEN], lift[KEY_NAME_LEN];
     g_autofree char *keys = g_strdup_printf(d->limit ? "   %s changes, %s lifts" : "   %s sets one", keymap_of(COMMAND_LIMIT, set),
                                             keymap_of(COMMAND_UNLIMIT, lift));
@@ -69,8 +70,7 @@ static void say_time(struct pane *p, const struct scene *s, const struct model_d
 {
     char elapsed[FIGURE_LEN], left[FIGURE_LEN], end[FIGURE_LEN];
     if (d->state == MODEL_OK || d->eta_ms == MODEL_UNKNOWN)
-        pane_fact(p, "time", "took %s so far%s", figure_elapsed(d->elapsed_ms, elapsed),
-                  d->state == MODEL_OK ? ": done" : "");
+        pane_fact(p, "time", "%s %s", d->state == MODEL_OK ? "took" : "elapsed", figure_elapsed(d->elapsed_ms, elapsed));
     else
         pane_fact(p, "time", "elapsed %s  left %s  ends %s", figure_elapsed(d->elapsed_ms, elapsed),
                   figure_estimate(d->eta_ms, s->glyphs->none, left),

@@ -32,8 +32,8 @@ static void draw_verdict(const struct scene *s, int y, int below, int *end)
     enum model_state state = verdict(s->m->exit_status);
     struct pen pen = pen_at(s->canvas, s->canvas->width >= 60 ? 3 : 0, y, s->canvas->width);
     pen_text(&pen, state_role(state), "%s ", s->glyphs->states[state]);
-    pen_text(&pen, ROLE_TEXT_STRONG, "%s", s->m->outcome);
-    *end = y + 1;
+    int lines = CLAMP(below - y, 1, 3);
+    *end = y + MAX(1, canvas_put_wrapped(s->canvas, pen.x, y, pen_room(&pen), lines, ROLE_TEXT_STRONG, s->m->outcome));
     if (!*s->m->next || *end >= below)
         return;
     pen = pen_at(s->canvas, s->canvas->width >= 60 ? 5 : 0, *end, s->canvas->width);
@@ -110,9 +110,10 @@ static void draw_facts(const struct scene *s, int *y)
     uint64_t per_s =
         m->elapsed_ms ? (uint64_t)((double)m->done * 1000 / (double)m->elapsed_ms) : MODEL_UNKNOWN;
     g_autofree char *sizes = g_strdup_printf(
-        "%s from %s read   zero %s   ratio %s   %s", figure_size(m->archive_bytes, none, size),
+        "%s from %s read   zero %s%s%s   %s", figure_size(m->archive_bytes, none, size),
         figure_size(m->done, none, done), figure_percent_short(m->zero, m->done, none, zero),
-        figure_ratio(m->done - MIN(m->zero, m->done), m->archive_bytes, none, ratio),
+        *m->compression ? "   ratio " : "",
+        *m->compression ? figure_ratio(m->packed ? m->packed : m->done - MIN(m->zero, m->done), m->archive_bytes, none, ratio) : "",
         m->is_verified ? "verified" : "not verified");
     g_autofree char *times =
         g_strdup_printf("%s   %s > %s   average %s", figure_elapsed(m->elapsed_ms, took),

@@ -223,7 +223,7 @@ static void cell_limit(const struct scene *s, const struct columns *c, int y, un
         g_strlcpy(text, "guest", sizeof text);
     else if (is_held(s, row) && (is_moving(state) || state == MODEL_PAUSE) && !drive->is_paused_by_operator)
         g_strlcpy(text, "target", sizeof text);
-    else if (!drive->limit)
+    else if (!drive->limit || state == MODEL_OK || state == MODEL_CANCELLED)
         g_strlcpy(text, s->glyphs->none, sizeof text);
     else
         g_snprintf(text, sizeof text, "%s%s", drive->is_limit_binding && is_moving(state) ? "=" : "",
@@ -235,7 +235,8 @@ static void cell_percent(const struct scene *s, const struct columns *c, int y,
                          const struct model_drive *drive, enum model_state state)
 {
     char text[FIGURE_LEN];
-    uint64_t whole = (state == MODEL_WAIT && !drive->done) || state == MODEL_SKIPPED ? 0 : drive->size;
+    bool is_none = state == MODEL_SKIPPED || ((state == MODEL_WAIT || state == MODEL_CANCELLED) && !drive->done);
+    uint64_t whole = is_none ? 0 : drive->size;
     if (c->is_full)
         figure_percent(drive->done, whole, s->glyphs->none, text);
     else

@@ -65,6 +65,29 @@ def steered(version):
         s.must_be_untouched()
 
 
+def dropped(version):
+    """A drive is cancelled, which asks first and opens on "keep"; the archive is whole without it, and says so."""
+    with Scenario(version, drives=standard_drives(count=2, size=64 * MIB)) as s:
+        with console(s, "--start", "--limit", "2M", "-o", s.archive) as t:
+            t.wait(r"▶ run +drive0")
+            t.wait(r"▶ run +disk1")
+            t.type("G", "k", "c")
+            t.wait(r"cancel disk1\?")
+            t.wait_and_type("Enter", r"▸▶ run +disk1")
+            t.type("c")
+            t.wait(r"cancel disk1\?")
+            t.wait_and_type("c", r"⊘ canc\. disk1")
+            t.type("g", "j", "S")
+            t.fill("0")
+            t.type("Enter")
+            text = t.wait("Exit status will be 3", seconds=60)
+            assert re.search(r"not saved disk1", text), text
+            t.type("q")
+            t.wait("status=3")
+        assert s.run("verify", s.archive).wait(60) == 0
+        s.must_be_untouched()
+
+
 def another_monitor(version):
     """Where nobody listens, the sockets nearby that answer are offered, and nothing but those."""
     with Scenario(version) as s:
@@ -79,4 +102,4 @@ def another_monitor(version):
 
 
 if __name__ == "__main__":
-    main(steered, another_monitor)
+    main(steered, dropped, another_monitor)

@@ -164,6 +164,42 @@ static void test_marks(void)
     model_clear(&d.m);
 }
 
+/* Opens on "keep"; only the letter cancels. */
+static void test_drop(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    d.ui.selected = 2;
+    type(&d, "c");
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_DROP);
+    g_assert_cmpint(press(&d, UI_KEY_ENTER).does, ==, UI_NOTHING);
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
+    struct ui_action a = type(&d, "cc");
+    g_assert_cmpint(a.command.verb, ==, COMMAND_CANCEL);
+    g_assert_true(a.command.is_confirmed);
+    g_assert_cmpstr(a.command.target, ==, "scsi1");
+    d.ui.selected = 1; /* what is saved is not thrown away */
+    type(&d, "c");
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
+    g_assert_nonnull(strstr(d.ui.message, "saved already"));
+    type(&d, "gjj jj"); /* scsi1 is marked */
+    press(&d, ' ');
+    assert_all(&d, type(&d, "cc"), "scsi1 cancel, virtio3 cancel");
+    model_clear(&d.m);
+}
+
+static void test_retry(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    d.ui.selected = 2;
+    g_assert_cmpint(type(&d, "r").does, ==, UI_NOTHING); /* has not failed */
+    d.ui.selected = 5;
+    assert_all(&d, type(&d, "r"), "virtio4 retry");
+    assert_all(&d, type(&d, "R"), "all retry");
+    model_clear(&d.m);
+}
+
 static void test_log(void)
 {
     struct desk d;
@@ -482,6 +518,8 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/keys/limit-relative", test_limit_relative);
     g_test_add_func("/ui/keys/nudge", test_nudge);
     g_test_add_func("/ui/keys/marks", test_marks);
+    g_test_add_func("/ui/keys/drop", test_drop);
+    g_test_add_func("/ui/keys/retry", test_retry);
     g_test_add_func("/ui/keys/log", test_log);
     g_test_add_func("/ui/keys/plan", test_plan_keys);
     g_test_add_func("/ui/keys/nearby", test_nearby);

@@ -45,6 +45,7 @@ static inline void scene_guest(struct model *m)
     model_set(m->qemu, "8.2.2");
     model_set(m->target, "/mnt/bk/web-01-20261122T1129.vma.zst");
     model_set(m->recipe, "guard filters, background snapshot");
+    model_set(m->compression, "zstd:3");
     m->data_age_ms = 400;
 }
 

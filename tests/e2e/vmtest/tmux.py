@@ -56,6 +56,16 @@ class Terminal:
                 return None
         wait_for(is_filled, 10, f"'{text}' in the field")
 
+    def wait_and_type(self, key, pattern, seconds=10):
+        """Types until it has its effect: a dialog is deaf at first."""
+        def has_effect():
+            self.type(key)
+            try:
+                return self.wait(pattern, 1)
+            except AssertionError:
+                return None
+        wait_for(has_effect, seconds, f"{key} to give /{pattern}/")
+
     def resize(self, width, height):
         self._tmux("resize-window", "-x", str(width), "-y", str(height))
 
