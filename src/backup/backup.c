@@ -390,6 +390,7 @@ struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
     b->listener = *listener;
     b->user = user;
     backup_options_copy(&b->options, options);
+    b->is_target_chosen = options->target != NULL;
     model_init(&b->model);
     model_set(b->model.monitor, "%s", options->monitor);
     b->model.pause_ms = MODEL_UNKNOWN;

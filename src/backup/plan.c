@@ -278,9 +278,10 @@ bool plan_lay_out(struct backup *b, GError **error)
     for (unsigned i = 0; i < b->found->len; i++)
         add_row(b, g_ptr_array_index(b->found, i));
     forecast(b);
-    b->is_target_chosen |= b->options.target != NULL;
-    if (!b->is_target_chosen)
+    if (!b->is_target_chosen) {
+        g_free(b->options.target);
         b->options.target = default_target(b);
+    }
     bool is_good = plan_check(b, error);
     show_options(b);
     return is_good;

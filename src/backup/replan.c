@@ -144,6 +144,24 @@ static bool change_limit(struct backup *b, struct backup_options *o, const struc
     return true;
 }
 
+/* --- compression -------------------------------------------------------------------------------- */
+
+/* A file's name says whether it is compressed; it follows. */
+static bool change_level(struct backup_options *o, const struct command *c)
+{
+    g_autofree char *old = g_steal_pointer(&o->target);
+    bool is_packed = old && g_str_has_suffix(old, ".zst");
+
+    o->level = (int)c->number;
+    if (!old || *old == '|' || is_packed == (c->number > 0))
+        o->target = g_steal_pointer(&old);
+    else if (is_packed)
+        o->target = g_strndup(old, strlen(old) - strlen(".zst"));
+    else
+        o->target = g_str_has_suffix(old, ".vma") ? g_strconcat(old, ".zst", NULL) : g_strdup(old);
+    return true;
+}
+
 /* --- all of it ---------------------------------------------------------------------------------- */
 
 bool replan_takes(enum command_verb verb)
@@ -167,8 +185,7 @@ static bool change(struct backup *b, struct backup_options *o, const struct comm
         o->no_vmstate = !c->is_on;
         return true;
     case COMMAND_LEVEL:
-        o->level = (int)c->number;
-        return true;
+        return change_level(o, c);
     case COMMAND_RETRIES:
         o->retries = c->number;
         return true;

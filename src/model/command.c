@@ -36,6 +36,8 @@ const struct command_entry command_table[] = {
     {COMMAND_LIMIT_ALL, NULL, NULL, "S", "All", "limit of the whole run", LIMITABLE, true, "WHOLE BACKUP"},
     {COMMAND_ASK_OUTPUT, NULL, NULL, "o", "Output", "where the archive goes", PLANNING, true, "PLAN"},
     {COMMAND_OUTPUT, "output", "TARGET", NULL, NULL, "where the archive goes", PLANNING, true, NULL},
+    {COMMAND_ASK_LEVEL, NULL, NULL, "z", "Compress", "compression", PLANNING, true, "PLAN"},
+    {COMMAND_LEVEL, "level", "N", NULL, NULL, "compression: 0 (none) to 19", PLANNING, true, NULL},
     {COMMAND_TOGGLE_VMSTATE, NULL, NULL, "v", "RAM", "save the RAM, or not", PLANNING, true, "PLAN"},
     {COMMAND_VMSTATE, "vmstate", "yes|no", NULL, NULL, "save the RAM, or not", PLANNING, true, NULL},
     {COMMAND_ASK_ON_ERROR, NULL, NULL, "x", "On error", "what happens on an error", PLANNING, true, "PLAN"},

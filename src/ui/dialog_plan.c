@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the plan is changed by: where the archive goes, what happens on an error; and which monitor is asked. */
+/* What the plan is changed by: where the archive goes, how it is compressed, what happens on an error; and which monitor is asked. */
 #include "ui/dialog.h"
 
 static int input_width(const struct scene *s)
@@ -25,6 +25,17 @@ void dialog_monitor(const struct scene *s)
     dialog_gap(&d);
     dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "A QMP UNIX socket, or host:port on this machine.");
     dialog_end(&d, s, s->canvas->width >= 40 ? "Enter connect   Esc stay with this one" : "Enter  Esc");
+}
+
+void dialog_level(const struct scene *s)
+{
+    struct dialog d = dialog_begin("compression");
+    g_autofree char *level = s->m->level ? g_strdup_printf("zstd, level %u", s->m->level) : g_strdup("none");
+    dialog_line(&d, DIALOG_NEEDED, ROLE_TEXT_STRONG, "%-20s Up Down", level);
+    dialog_gap(&d);
+    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "0 is none, 3 is quick, 19 is small and slow. A file's");
+    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "name follows: FILE.vma or FILE.vma.zst.");
+    dialog_end(&d, s, "Enter, Esc close");
 }
 
 void dialog_on_error(const struct scene *s)

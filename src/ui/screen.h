@@ -32,6 +32,7 @@ void dialog_pause_all(const struct scene *s);
 void dialog_quit(const struct scene *s);
 void dialog_output(const struct scene *s);
 void dialog_monitor(const struct scene *s);
+void dialog_level(const struct scene *s);
 void dialog_on_error(const struct scene *s);
 void dialog_theme(const struct scene *s);
 

@@ -65,7 +65,7 @@ static enum command_verb verb_of(enum ui_dialog dialog)
         [UI_DIALOG_PAUSE_ALL] = COMMAND_PAUSE,     [UI_DIALOG_QUIT] = COMMAND_CANCEL_ALL,
         [UI_DIALOG_OUTPUT] = COMMAND_OUTPUT,       [UI_DIALOG_ON_ERROR] = COMMAND_RETRIES,
         [UI_DIALOG_MONITOR] = COMMAND_ASK_MONITOR, [UI_DIALOG_FILTER] = COMMAND_FILTER,
-        [UI_DIALOG_THEME] = COMMAND_THEME,
+        [UI_DIALOG_THEME] = COMMAND_THEME,         [UI_DIALOG_LEVEL] = COMMAND_LEVEL,
     };
     return verbs[dialog];
 }
@@ -136,7 +136,7 @@ void ui_draw(const struct ui *ui, const struct model *m, int64_t wall_s, struct 
         [UI_DIALOG_CANCEL] = dialog_cancel,       [UI_DIALOG_PAUSE_ALL] = dialog_pause_all,
         [UI_DIALOG_QUIT] = dialog_quit,           [UI_DIALOG_OUTPUT] = dialog_output,
         [UI_DIALOG_ON_ERROR] = dialog_on_error,   [UI_DIALOG_MONITOR] = dialog_monitor,
-        [UI_DIALOG_THEME] = dialog_theme,
+        [UI_DIALOG_THEME] = dialog_theme,         [UI_DIALOG_LEVEL] = dialog_level,
         [UI_DIALOG_FILTER] = NULL, /* in the message line */
     };
     struct scene scene = {.ui = ui, .m = m, .glyphs = ui->glyphs, .canvas = c, .wall_s = wall_s};

@@ -217,21 +217,29 @@ static struct ui_action key_quit(struct ui *ui, uint32_t key)
 
 /* ---- the plan ---- */
 
-/* What is chosen is planned at once: nothing runs yet. */
-static struct ui_action key_on_error(struct ui *ui, uint32_t key, const struct model *m)
+/* One up or down from where it stands, within its bounds. */
+static unsigned stepped(uint32_t key, unsigned value, unsigned max)
 {
-    struct ui_action action = ui_command(COMMAND_RETRIES, "");
+    if (key == UI_KEY_UP || key == '+' || key == 'k')
+        return MIN(value + 1, max);
+    return (key == UI_KEY_DOWN || key == '-' || key == 'j') && value ? value - 1 : value;
+}
+
+/* What is chosen is planned at once: nothing runs yet. */
+static struct ui_action key_number(struct ui *ui, uint32_t key, enum command_verb verb, unsigned value, unsigned max)
+{
+    struct ui_action action = ui_command(verb, "");
     if (key == UI_KEY_ENTER)
         ui->dialog = UI_DIALOG_NONE;
-    if (key == UI_KEY_SPACE) {
-        action = ui_command(COMMAND_STRICT, "");
-        action.command.is_on = !m->is_strict;
-        return action;
-    }
-    action.command.number = key == UI_KEY_UP || key == 'k'              ? MIN(m->retries + 1, COMMAND_MAX_RETRIES)
-                            : (key == UI_KEY_DOWN || key == 'j') && m->retries ? m->retries - 1
-                                                                        : m->retries;
-    return action.command.number != m->retries ? action : nothing;
+    action.command.number = stepped(key, value, max);
+    return action.command.number != value ? action : nothing;
+}
+
+static struct ui_action key_on_error(struct ui *ui, uint32_t key, const struct model *m)
+{
+    struct ui_action action = ui_command(COMMAND_STRICT, "");
+    action.command.is_on = !m->is_strict;
+    return key == UI_KEY_SPACE ? action : key_number(ui, key, COMMAND_RETRIES, m->retries, COMMAND_MAX_RETRIES);
 }
 
 /* ---- themes ---- */
@@ -298,6 +306,8 @@ struct ui_action ui_key_dialog(struct ui *ui, uint32_t key, const struct model *
         return key_text(ui, key, COMMAND_OUTPUT);
     case UI_DIALOG_MONITOR:
         return key_text(ui, key, COMMAND_CONNECT);
+    case UI_DIALOG_LEVEL:
+        return key_number(ui, key, COMMAND_LEVEL, m->level, COMMAND_MAX_LEVEL);
     case UI_DIALOG_ON_ERROR:
         return key_on_error(ui, key, m);
     case UI_DIALOG_THEME:

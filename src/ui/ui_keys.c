@@ -186,6 +186,9 @@ static bool run_here(struct ui *ui, enum command_verb verb, const struct model *
     case COMMAND_ASK_OUTPUT:
         ui_open_text(ui, UI_DIALOG_OUTPUT, m->target);
         return true;
+    case COMMAND_ASK_LEVEL:
+        ui_open(ui, UI_DIALOG_LEVEL);
+        return true;
     case COMMAND_ASK_ON_ERROR:
         ui_open(ui, UI_DIALOG_ON_ERROR);
         return true;

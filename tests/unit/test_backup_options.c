@@ -59,6 +59,8 @@ static void assert_same(const struct backup_options *a, const struct backup_opti
     g_assert_cmpint(a->on_full_fails, ==, b->on_full_fails);
     g_assert_cmpuint(a->on_full_minutes, ==, b->on_full_minutes);
     g_assert_cmpuint(a->retries, ==, b->retries);
+    g_assert_cmpint(a->level, ==, b->level);
+    g_assert_cmpuint(a->threads, ==, b->threads);
     g_assert_cmpint(a->strict, ==, b->strict);
     g_assert_cmpuint(a->max_pause_s, ==, b->max_pause_s);
     g_assert_cmpuint(a->timeout_s, ==, b->timeout_s);
@@ -86,11 +88,11 @@ static void test_round_trip(void)
     static const char *const lines[] = {
         "vmabackup backup /run/qemu/web-01.qmp",
         "vmabackup backup -o /mnt/bk/web.vma --exclude virtio3 --limit scsi1=120M --limit 450M /run/q.qmp",
-        "vmabackup backup -o '|zstd -T0 -o \"my file.vma.zst\"' --no-vmstate --retries 0 --strict /run/q.qmp",
+        "vmabackup backup -o '|zstd -T0 -o \"my file.vma.zst\"' --no-vmstate --level 0 --threads 2 --retries 0 --strict /run/q.qmp",
         "vmabackup backup -o - --drive \"it's\" --drive='$(reboot)' --drive '' --limit 'a=b=1.5M' '/tmp/a b'",
         "vmabackup backup --config qemu.conf=/etc/a=b.conf --guard direct --spool 5G --spool-dir '/x y' m",
         "vmabackup backup --on-full fail --max-pause 9 --timeout 1 --verify --force --keep-partial --record ./r --log -l m",
-        "vmabackup backup --on-full wait:7 --guard filter --agent '/run/a b' --limit 65537 --drive=--strict tcp:127.0.0.1:4444",
+        "vmabackup backup --level 19 --on-full wait:7 --guard filter --agent '/run/a b' --limit 65537 --drive=--strict tcp:127.0.0.1:4444",
         "vmabackup backup -o 'new\nline' --exclude '*' --exclude '~' --exclude 'ü' m",
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(lines); i++)

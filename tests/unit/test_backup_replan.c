@@ -84,6 +84,13 @@ static void change_rest(struct trial *t)
     say(t, elsewhere);
     g_assert_true(g_str_has_suffix(model_of(t)->target, ".elsewhere"));
     say(t, back);
+    say(t, "level 5"); /* the name follows, and back */
+    g_assert_true(g_str_has_suffix(model_of(t)->target, ".vma.zst"));
+    g_assert_cmpstr(model_of(t)->compression, ==, "zstd:5");
+    must_say_same(t, " --level=5 ");
+    say(t, "level 0");
+    g_assert_cmpstr(model_of(t)->target, ==, t->path);
+    g_assert_cmpstr(model_of(t)->compression, ==, "");
     say(t, "retries 7");
     say(t, "strict yes");
     must_say_same(t, " --retries=7 --strict ");

@@ -64,6 +64,8 @@ static void test_plan_lines(void)
     g_assert_cmpuint(parsed("{\"cmd\":\"retries\",\"n\":0}").number, ==, 0);
     assert_refused("output", "usage: output TARGET");
     assert_refused("vmstate maybe", "yes or no");
+    g_assert_cmpuint(parsed("level 19").number, ==, 19);
+    assert_refused("level 20", "from 0 to 19");
     assert_refused("retries -1", "from 0 to 1000");
     assert_refused("retries 1001", "from 0 to 1000");
     assert_refused("include", "usage: include DRIVE");
@@ -77,7 +79,7 @@ static void test_to_json(void)
 {
     static const char *const lines[] = {
         "limit scsi1 50M", "limit all -10%", "limit all 0", "pause all", "resume virtio3", "cancel-all web-01 keep-partial", "include scsi1", "exclude scsi1", "output |zstd -o 'a b'", "connect /run/q.qmp",
-        "vmstate no", "vmstate yes", "retries 7", "strict yes", "begin", "status", "detach",
+        "vmstate no", "vmstate yes", "retries 7", "level 0", "strict yes", "begin", "status", "detach",
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(lines); i++) {
         struct command said = parsed(lines[i]);

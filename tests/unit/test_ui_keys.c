@@ -242,6 +242,11 @@ static void test_plan_keys(void)
     a = press(&d, UI_KEY_ENTER);
     g_assert_cmpint(a.command.verb, ==, COMMAND_OUTPUT);
     g_assert_cmpstr(a.command.text, ==, "/mnt/b k.vma");
+    type(&d, "z");
+    a = press(&d, UI_KEY_DOWN);
+    g_assert_cmpint(a.command.verb, ==, COMMAND_LEVEL);
+    g_assert_cmpuint(a.command.number, ==, 2);
+    press(&d, UI_KEY_ENTER);
     type(&d, "x");
     g_assert_cmpuint(press(&d, UI_KEY_UP).command.number, ==, 4);
     g_assert_true(type(&d, " ").command.is_on);

@@ -134,6 +134,7 @@ static void test_phases(void)
     assert_keys(scene_plan, "plan", 2, "", 40, 12);
     assert_keys(scene_plan, "plan", 2, "", 120, 36);
     assert_at_80(scene_plan, "plan-output", 2, "o");
+    assert_at_80(scene_plan, "plan-level", 2, "z");
     assert_at_80(scene_plan, "plan-on-error", 2, "x");
     assert_at_80(incomplete, "finished-incomplete", 5, "");
     assert_at_80(cancelled, "finished-cancelled", 0, "");
@@ -218,7 +219,7 @@ static void draw_all_sizes(const struct ui *ui, const struct model *m, unsigned 
 static void test_all_sizes(void)
 {
     static void (*const scenes[])(struct model *) = {scene_copy, scene_plan, refused, incomplete, crowd, suffering};
-    static const char *const keys[] = {"X", "?", "l", "/x", "e", "\r", "s1.5x", "S+10%", "c", "P", "Cweb-01", "q", "o", "x", "t", "v"};
+    static const char *const keys[] = {"X", "?", "l", "/x", "e", "\r", "s1.5x", "S+10%", "c", "P", "Cweb-01", "q", "o", "x", "z", "t", "v"};
     struct ui *ui = g_new(struct ui, 1);
     GArray *themes = theme_list();
     unsigned turn = 0;
@@ -232,7 +233,7 @@ static void test_all_sizes(void)
                 scene_watch(ui, &m);
             ui->selected = m.n_drives / 2;
             type(ui, &m, keys[k]);
-            if (k == 0 || turn % 4 == 0 || k == 5 || k == 15)
+            if (k == 0 || turn % 4 == 0 || k == 5 || k == 16)
                 draw_all_sizes(ui, &m, turn, k == 0);
             else
                 for (int size = 1; size < 45; size++) {

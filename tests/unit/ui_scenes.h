@@ -162,7 +162,7 @@ static inline void scene_plan(struct model *m)
     m->phase = MODEL_PLAN;
     m->free_bytes = 1239 * G;
     m->need_bytes = 167 * G;
-    m->retries = 3;
+    m->retries = m->level = 3;
     m->wants_vmstate = true;
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
         struct model_drive *d = scene_drive(m, rows[i].name, rows[i].size, 0, MODEL_WAIT, 0);
