@@ -225,7 +225,7 @@ static void give_up_waiting(struct backup *b)
 
     b->agent.has_failed = true;
     b->agent.wait_until_ms = UINT64_MAX;
-    model_set(b->model.agent, "perhaps still frozen");
+    model_set(b->model.agent, is_last ? "may be frozen still" : "may have been frozen too long");
     backup_log(b, is_last ? MODEL_ERROR : MODEL_WARNING,
                is_last ? "when its agent answers again: vmabackup cleanup; or fsfreeze -u in the guest" : NULL,
                "guest's agent does not answer the thaw: its file systems may be frozen%s", is_last ? "" : "; trying on");

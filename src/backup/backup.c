@@ -142,11 +142,12 @@ static void set_outcome(struct backup *b)
     m->exit_status = is_incomplete(b) ? VMB_ERROR_INCOMPLETE : 0;
     missing = rows_that(m, is_missing);
     retaken = rows_that(m, is_of_another_instant);
-    model_set(m->outcome, "%s%s: %s in %s%s%s%s%s%s", m->exit_status ? "saved INCOMPLETE to " : "saved to ", m->target,
+    model_set(m->outcome, "%s%s: %s in %s%s%s%s%s%s%s%s", m->exit_status ? "saved INCOMPLETE to " : "saved to ", m->target,
               units_format_size(m->archive_bytes, size), units_format_ms(m->elapsed_ms, time),
               m->is_verified ? ", verified" : "", *missing ? "; missing: " : "", missing,
-              *retaken ? "; of a later instant: " : "", retaken);
-    if (*missing)
+              *retaken ? "; of a later instant: " : "", retaken, b->agent.has_failed ? "; file systems " : "",
+              b->agent.has_failed ? m->agent : "");
+    if (*missing && !*m->next) /* what is left in QEMU comes first */
         model_set(m->next, "back up again to have %s", missing);
 }
 

@@ -86,6 +86,18 @@ def unanswered_freeze(version):
         s.must_be_untouched(rounds=0)
 
 
+def unanswered_thaw(version):
+    """It is asked for again while the copy goes on; that the guest may have stood frozen for long is said: 3."""
+    product()
+    with Frozen(version, when_asked={THAW: Agent.SILENCE}) as s:
+        run = s.backup("--no-vmstate", "--limit", "1M")
+        run.wait_event(level="info", text="guest's file systems are thawed")
+        assert "does not answer the thaw" in s.said(run) and s.agent.asked.count(THAW) == 2, run.report()
+        run.say("limit all 0")
+        s.must_be_saved(run, 3)
+        assert "file systems may have been frozen too long" in s.said(run), run.report()
+
+
 def instant_held_up(version):
     """Whatever holds the instant up, the guest is thawed after ten seconds; then the freeze counts as failed."""
     product()
@@ -154,5 +166,5 @@ def with_ram(version):
 
 
 if __name__ == "__main__":
-    main(frozen_at_the_instant, failed_freeze, unanswered_freeze, instant_held_up, ended_while_frozen, not_while_paused,
+    main(frozen_at_the_instant, failed_freeze, unanswered_freeze, unanswered_thaw, instant_held_up, ended_while_frozen, not_while_paused,
          with_ram, both=(frozen_at_the_instant,))
