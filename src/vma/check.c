@@ -177,7 +177,8 @@ void vma_check_block(struct vma_check *c, const struct vma_read_block *b)
 void vma_check_payload(struct vma_check *c, const struct vma_read_extent *e)
 {
     if (e->has_digest && !e->is_digest_good) {
-        report(c, e->offset, "the data of this extent does not match its digest");
+        const char *name = c->devices[e->entries[0].dev_id].name;
+        report(c, e->offset, "device %s: the data of this extent does not match its digest", name ? name : "unknown");
         give_up_open(c);
     }
     c->n_open = 0;

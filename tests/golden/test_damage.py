@@ -66,7 +66,8 @@ def test_flipped(folder):
     for at in (HEADER_SIZE + i for i in (0, 4, 7, 10, 30, 41, 42, 43, 47, 200, 511)):
         judge(folder, flipped(data, at), text=b"offset 12800")
     for at in (payload, payload + 4096, payload + 3 * 4096 - 1):
-        judge(folder, flipped(data, at), text=b"does not match its digest")
+        judge(folder, flipped(data, at), text=b"device a: the data of this extent does not match its digest")
+    judge(folder, flipped(data, end - 1), text=b"device vmstate: the data of this extent does not match its digest")
     for at in (end, end + 9, end + 25, end + 42, end + 74, end + 511):
         judge(folder, flipped(data, at))
 
