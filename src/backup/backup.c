@@ -369,6 +369,7 @@ static void on_tick(uv_timer_t *timer)
     agent_on_tick(b);
     recipe_on_tick(b);
     calm_on_tick(b);
+    watch_on_tick(b);
     jobs_on_tick(b);
     check_full(b, now);
     warn_of_space(b);
@@ -395,6 +396,7 @@ struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
     model_init(&b->model);
     model_set(b->model.monitor, "%s", options->monitor);
     b->model.pause_ms = MODEL_UNKNOWN;
+    b->model.impact.write_us = b->model.impact.base_us = b->model.impact.p99_us = MODEL_UNKNOWN;
     b->vmstate_row = -1;
     b->capabilities = g_ptr_array_new_with_free_func(g_free);
     b->unsavable = g_ptr_array_new_with_free_func(g_free);

@@ -301,6 +301,7 @@ void plan_make(struct backup *b)
     }
     log_unsavable(b);
     agent_on_plan(b);
+    watch_look(b); /* before anything is done to the guest */
     backup_set_phase(b, MODEL_PLAN);
     backup_emit(b, &(struct model_event){.type = MODEL_EV_PLAN, .drive = -1});
     room_ask(b);

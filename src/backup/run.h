@@ -11,6 +11,7 @@
  *     vmstate.c   receives the RAM stream                      port.c      NBD exports -> clusters
  *     tap.c       pausing and limiting jobs by QMP             jobs.c      watches jobs, starts them again
  *     fate.c      how each drive ends                          retake.c    a drive taken again at a new instant
+ *     watch.c     how the guest's writes fare (stall.c decides)
  *     writer.c    clusters -> archive                          finish.c    the end of the archive
  *     journal.c   what undoes us if we die                     snapshot.c  fills the model
  *     cleanup.c   ends what a dead run left (cleanup_find.c)    logfile.c   the run in plain lines (textout.c writes)
@@ -29,6 +30,7 @@
 #include <uv.h>
 #include "backup/backup.h"
 #include "backup/pool.h"
+#include "backup/stall.h"
 #include "backup/steps.h"
 #include "backup/writer.h"
 #include "base/error.h"
@@ -208,6 +210,13 @@ struct backup {
     uint64_t full_since_ms;
     uint64_t last_loop_us; /* end of the last wait for events: how long filters may have waited on us */
 
+    struct {
+        bool is_busy;
+        uint64_t next_ms, looked_ms; /* uv_now() */
+        uint64_t writes, ns;         /* of the guest, in all, when last looked at */
+    } watch;
+    struct stall stall;
+
     /* the course */
     struct steps *steps;
     unsigned begun; /* as drive.begun, for rows of the whole run */
@@ -344,6 +353,10 @@ bool fate_cancel_ram(struct backup *b, GError **error);
 /* retake.c */
 void retake_later(struct drive *d); /* once its nodes are gone and the RAM is saved */
 void retake_on_tick(struct backup *b);
+
+/* watch.c */
+void watch_look(struct backup *b);
+void watch_on_tick(struct backup *b);
 
 /* finish.c */
 void finish_archive(struct backup *b);

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Watches how the guest's writes fare, by QEMU's own counters, and has the copy give way when they suffer (stall.h).
+ *
+ * The counters belong to the guest's device, whatever node stands behind it, and count since QEMU's start: their average up to
+ * the beginning of the backup is what the guest was used to; while a plan is looked at, what is seen meanwhile counts.
+ */
+#include <string.h>
+#include "backup/run.h"
+#include "base/units.h"
+
+#define LOOK_MS   1000
+#define WEIGHT_OF 4 /* of a new figure before the start: a quarter */
+
+static bool is_watched(const struct backup *b, const char *qdev)
+{
+    for (unsigned i = 0; qdev && i < b->drives->len; i++)
+        if (g_strcmp0(((struct drive *)g_ptr_array_index(b->drives, i))->qdev, qdev) == 0)
+            return true;
+    return false;
+}
+
+static void say_us(uint64_t us, char text[UNITS_LEN])
+{
+    if (us == MODEL_UNKNOWN)
+        g_strlcpy(text, "unknown", UNITS_LEN);
+    else if (us < 10000)
+        g_snprintf(text, UNITS_LEN, "%.1fms", (double)us / 1000);
+    else
+        units_format_ms(us / 1000, text);
+}
+
+static void tell_impact(struct backup *b, enum stall_change change)
+{
+    struct model_impact *impact = &b->model.impact;
+    char now[UNITS_LEN], before[UNITS_LEN], rate[UNITS_LEN];
+
+    say_us(impact->write_us, now);
+    say_us(impact->base_us, before);
+    units_format_size(b->stall.ceiling, rate);
+    if (change == STALL_BEGINS) {
+        impact->stalls++;
+        backup_log(b, MODEL_WARNING, NULL, "guest's writes wait %s (before: %s): copy slowed to %s/s", now, before, rate);
+    } else if (change == STALL_OVER) {
+        backup_log(b, MODEL_INFO, NULL, "guest's writes are well again: copy at full speed");
+    } else if (change == STALL_IN_VAIN) {
+        backup_log(b, MODEL_WARNING, "look at the guest's own disks",
+                   "guest's writes wait %s, slow or not: it is not the copy; it goes on at full speed", now);
+    }
+}
+
+static void take_action(struct backup *b, uint64_t passed_ms)
+{
+    struct model_impact *impact = &b->model.impact;
+    enum stall_change change = stall_look(&b->stall, impact->write_us, impact->base_us, b->model.in_rate);
+
+    impact->ceiling = b->stall.ceiling;
+    impact->is_slowing = b->stall.ceiling != 0;
+    impact->held_back_ms += impact->is_slowing ? passed_ms : 0;
+    tell_impact(b, change);
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        backup_row(d)->is_slowed = impact->is_slowing && d->job == JOB_RUNNING;
+    }
+    backup_emit(b, &(struct model_event){.type = MODEL_EV_IMPACT, .drive = -1});
+}
+
+static void note_base(struct backup *b, uint64_t us)
+{
+    uint64_t *base = &b->model.impact.base_us;
+
+    *base = *base == MODEL_UNKNOWN ? us : *base - *base / WEIGHT_OF + us / WEIGHT_OF;
+}
+
+static void on_stats(void *user, const struct qmp_blockstat *stats, unsigned n, const GError *error)
+{
+    struct backup *b = user;
+    uint64_t now = uv_now(b->loop), ns = 0, writes = 0;
+    uint64_t passed_ms = now - b->watch.looked_ms;
+    bool is_first = !b->watch.looked_ms;
+
+    b->watch.is_busy = false;
+    if (error || b->is_failing)
+        return;
+    for (unsigned i = 0; i < n; i++) {
+        if (!is_watched(b, stats[i].qdev))
+            continue;
+        ns += stats[i].wr_total_time_ns;
+        writes += stats[i].wr_operations;
+    }
+    bool has_grown = writes > b->watch.writes && ns >= b->watch.ns; /* not after an unplug */
+    uint64_t us = has_grown ? (ns - b->watch.ns) / (writes - b->watch.writes) / 1000 : MODEL_UNKNOWN;
+    b->watch.writes = writes;
+    b->watch.ns = ns;
+    b->watch.looked_ms = now;
+    if (us != MODEL_UNKNOWN && (is_first || !b->has_begun))
+        note_base(b, us);
+    b->model.impact.write_us = us;
+    if (b->model.phase == MODEL_COPY)
+        take_action(b, passed_ms);
+}
+
+void watch_look(struct backup *b)
+{
+    if (b->watch.is_busy || !monitor_is_up(b))
+        return;
+    b->watch.is_busy = true;
+    b->watch.next_ms = uv_now(b->loop) + LOOK_MS;
+    qmp_query_blockstats(b->qmp, on_stats, b);
+}
+
+void watch_on_tick(struct backup *b)
+{
+    bool is_wanted = b->model.phase == MODEL_PLAN || b->model.phase == MODEL_COPY;
+
+    if (is_wanted && !b->is_failing && uv_now(b->loop) >= b->watch.next_ms)
+        watch_look(b);
+}
