@@ -112,13 +112,13 @@ static uint64_t spool_size(struct backup *b, const char *dir)
 static void open_spool(struct backup *b)
 {
     g_autoptr(GError) error = NULL;
-    const char *dir = b->options.spool_dir ? b->options.spool_dir : g_getenv("TMPDIR");
-    uint64_t size = spool_size(b, dir ? dir : "/var/tmp");
+    const char *dir = b->options.spool_dir ? b->options.spool_dir : spool_default_dir();
+    uint64_t size = spool_size(b, dir);
 
     if (b->spool)
         return;
     if (size == 0)
-        g_set_error(&error, VMB_ERROR, VMB_ERROR_FAILED, "no room in %s", dir ? dir : "/var/tmp");
+        g_set_error(&error, VMB_ERROR, VMB_ERROR_FAILED, "no room in %s", dir);
     else
         b->spool = spool_open(b->loop, b->options.spool_dir, MIN(size, (uint64_t)INT64_MAX), &error);
     if (!b->spool)
@@ -163,7 +163,14 @@ static void on_error(void *user, const GError *error)
     backup_fail(user, error);
 }
 
-static const struct writer_events writer_events = {.on_room = on_room, .on_full = on_full, .on_error = on_error};
+static void on_spool_error(void *user, const GError *error)
+{
+    backup_log(user, MODEL_WARNING, "free some room there, or name another folder by --spool-dir",
+               "%s: what the target does not take waits in memory", error->message);
+}
+
+static const struct writer_events writer_events = {
+    .on_room = on_room, .on_full = on_full, .on_error = on_error, .on_spool_error = on_spool_error};
 
 static void open_lanes(struct backup *b)
 {

@@ -103,12 +103,17 @@ static void on_retry(uv_timer_t *timer)
     writer_pump(w);
 }
 
+void writer_retry_later(struct writer *w)
+{
+    uv_timer_start(&w->retry, on_retry, FULL_RETRY_MS, 0);
+}
+
 bool writer_check_full(struct writer *w, const GError *error)
 {
     if (w->is_discarding)
         return false;
     if (g_error_matches(error, SINK_ERROR, SINK_ERROR_FULL)) {
-        uv_timer_start(&w->retry, on_retry, FULL_RETRY_MS, 0);
+        writer_retry_later(w);
         set_full(w, true);
         return true;
     }
@@ -190,7 +195,7 @@ void writer_discard(struct writer *w)
 
 bool writer_is_quiet(const struct writer *w)
 {
-    return !w->n_sealing && !w->n_pushing && !w->is_popping && !w->is_writing && !w->is_ending;
+    return !w->n_sealing && !w->pushing && !w->is_popping && !w->is_writing && !w->is_ending;
 }
 
 static void on_retry_closed(uv_handle_t *handle)

@@ -32,6 +32,8 @@ struct writer_events {
     void (*on_room)(void *user);                       /* buffers came back, or the spool moved */
     void (*on_full)(void *user, bool is_full);         /* the target has no room: tried again every second */
     void (*on_error)(void *user, const GError *error); /* nothing more is written; once */
+    /* The spool's disk takes nothing: for now it counts as full, and is tried again every second. Once; may be NULL. */
+    void (*on_spool_error)(void *user, const GError *error);
 };
 
 struct writer *writer_new(uv_loop_t *loop, struct sink *sink, struct pool *pool, const uint8_t uuid[16],

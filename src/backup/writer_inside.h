@@ -69,7 +69,9 @@ struct writer {
     GQueue behind;     /* sealed, but the spool stands before them: drives … */
     GQueue behind_ram; /* … and RAM, which may not use the last of the spool */
     GQueue in_spool;   /* whose each record is: writer_spool.c */
-    unsigned n_pushing;
+    struct item *pushing;     /* one at a time: if that fails, nothing has gone past it */
+    uint64_t spool_retry_ms;  /* uv_now(): its disk has failed, and counts as full until then */
+    bool has_spool_failed, is_push_lost, is_rams_turn;
     GQueue batch;      /* being written, or waiting for room */
     uint64_t batch_at; /* its place; APPEND: the end of the archive */
     bool is_writing, is_popping, is_full, is_discarding, has_failed;
@@ -99,6 +101,7 @@ void writer_pump(struct writer *w); /* passes on whatever can be passed on */
 void writer_fail(struct writer *w, const GError *error);
 /* The target has no room (or has some again): the operation is tried again every second. True: error said so. */
 bool writer_check_full(struct writer *w, const GError *error);
+void writer_retry_later(struct writer *w);
 void writer_maybe_free(struct writer *w);
 
 /* writer_seal.c */

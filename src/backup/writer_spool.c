@@ -5,6 +5,7 @@
 /* Below this many free buffers sealed extents go to the spool: what a paused job still has in flight
  * (256 buffers over all drives) must not meet an empty pool. */
 #define SPOOL_BELOW_FREE 192
+#define SPOOL_RETRY_MS   1000
 
 /* Whose a record is and how long it was before it was packed, in what a queue holds. */
 static gpointer tag_of(const struct item *item)
@@ -25,7 +26,26 @@ static void untag(struct item *item, gpointer tag)
 
 bool writer_spool_is_empty(const struct writer *w)
 {
-    return !w->spool || (!w->n_pushing && !w->is_popping && spool_records(w->spool) == 0);
+    return !w->spool || (!w->pushing && !w->is_popping && spool_records(w->spool) == 0);
+}
+
+/* Its record is not in the spool; if it was asked for already, that pop fails, too. */
+static void forget_record(struct writer *w)
+{
+    w->is_push_lost = w->is_popping && w->in_spool.length == 1;
+    if (!w->is_push_lost)
+        g_queue_pop_tail(&w->in_spool);
+}
+
+/* It goes back to the head of its queue: what came after it is still behind it there. */
+static void take_back(struct writer *w, struct item *item, const GError *error)
+{
+    g_queue_push_head(item->lane->is_vmstate ? &w->behind_ram : &w->behind, item);
+    w->spool_retry_ms = uv_now(w->loop) + SPOOL_RETRY_MS;
+    writer_retry_later(w);
+    if (!w->has_spool_failed && w->events.on_spool_error)
+        w->events.on_spool_error(w->user, error);
+    w->has_spool_failed = true;
 }
 
 static void on_pushed(void *user, const GError *error)
@@ -33,10 +53,13 @@ static void on_pushed(void *user, const GError *error)
     struct item *item = user;
     struct writer *w = item->writer;
 
-    w->n_pushing--;
-    writer_item_free(item);
-    if (error && !w->is_discarding)
-        writer_fail(w, error);
+    w->pushing = NULL;
+    if (error)
+        forget_record(w);
+    if (error && !w->is_discarding && !writer_item_is_stale(item))
+        take_back(w, item, error);
+    else
+        writer_item_free(item);
     writer_pump(w);
 }
 
@@ -45,17 +68,18 @@ static bool push(struct writer *w, struct item *item, uint64_t keep_free)
     struct iovec iov[VMA_EXTENT_MAX_IOV];
     unsigned n;
 
-    if (!w->spool || !spool_has_room(w->spool, writer_item_length(item) + keep_free))
+    if (!w->spool || w->pushing || uv_now(w->loop) < w->spool_retry_ms ||
+        !spool_has_room(w->spool, writer_item_length(item) + keep_free))
         return false;
     n = writer_item_iov(item, iov, G_N_ELEMENTS(iov));
-    w->n_pushing++;
+    w->pushing = item;
     g_queue_push_tail(&w->in_spool, tag_of(item));
     spool_push(w->spool, iov, n, on_pushed, item);
     return true;
 }
 
 /* Straight to the target while buffers are plenty and the spool is empty, else behind what is in the spool. Stops
- * where the spool is full: then they wait in their buffers. */
+ * where the spool is busy or full: then they wait in their buffers. */
 static void pass_on(struct writer *w, GQueue *queue, uint64_t keep_free)
 {
     while (!g_queue_is_empty(queue)) {
@@ -73,8 +97,12 @@ static void pass_on(struct writer *w, GQueue *queue, uint64_t keep_free)
     }
 }
 
+/* In turn, since the spool takes one at a time. */
 void writer_spool_pass_on(struct writer *w)
 {
+    w->is_rams_turn = !w->is_rams_turn;
+    if (w->is_rams_turn)
+        pass_on(w, &w->behind_ram, w->guest_reserve);
     pass_on(w, &w->behind, 0);
     pass_on(w, &w->behind_ram, w->guest_reserve);
 }
@@ -90,8 +118,9 @@ static void on_popped(void *user, uint8_t *bytes, size_t len, const GError *erro
         g_queue_push_tail(&w->ready, item);
     else
         writer_item_free(item);
-    if (error && !w->is_discarding)
+    if (error && !w->is_discarding && !w->is_push_lost) /* else it is back in its queue */
         writer_fail(w, error);
+    w->is_push_lost = false;
     writer_pump(w);
 }
 

@@ -110,6 +110,8 @@ static int write_back(struct file *f, uint64_t end)
             failed = sync_file_range(f->fd, at - (off_t)LAG, WINDOW, wait);
         if (failed && (errno == EIO || is_full(errno)))
             return errno;
+        if (f->written_back >= LAG) /* on the disk: the guests' own pages are worth more than these */
+            posix_fadvise(f->fd, at - (off_t)LAG, WINDOW, POSIX_FADV_DONTNEED);
     }
     return 0;
 }
@@ -176,6 +178,8 @@ static void finish_in_pool(uv_work_t *request)
         partial_publish(&f->partial, f->force, &f->op.error);
     else if (fsync(f->fd) < 0 && errno != EINVAL && errno != ENOTSUP)
         f->op.error = sink_error_new(&f->sink, "cannot be made durable (fsync)", errno);
+    if (f->is_seekable && !f->op.error)
+        posix_fadvise(f->fd, (off_t)f->start, 0, POSIX_FADV_DONTNEED);
 }
 
 static void remove_in_pool(uv_work_t *request)

@@ -321,7 +321,7 @@ static bool is_in_ram(const char *dir)
     return statfs(dir, &st) == 0 && (st.f_type == TMPFS_MAGIC || st.f_type == RAMFS_MAGIC);
 }
 
-static const char *default_dir(void)
+const char *spool_default_dir(void)
 {
     const char *dir = g_getenv("TMPDIR");
     return dir && *dir && !is_in_ram(dir) ? dir : "/var/tmp";
@@ -342,14 +342,14 @@ static int open_nameless(const char *dir)
 
 struct spool *spool_open(uv_loop_t *loop, const char *dir, uint64_t max_bytes, GError **error)
 {
-    g_autofree char *safe = text_make_safe(dir ? dir : default_dir());
+    g_autofree char *safe = text_make_safe(dir ? dir : spool_default_dir());
     g_assert(max_bytes > 0 && max_bytes <= INT64_MAX);
-    if (is_in_ram(dir ? dir : default_dir())) {
+    if (is_in_ram(dir ? dir : spool_default_dir())) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
                     "spool in %s: this directory lies in RAM; name one on a disk by --spool-dir", safe);
         return NULL;
     }
-    int fd = open_nameless(dir ? dir : default_dir());
+    int fd = open_nameless(dir ? dir : spool_default_dir());
     if (fd < 0) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
                     "spool in %s: cannot create a file: %s; "

@@ -27,6 +27,8 @@ typedef void (*spool_popped)(void *user, uint8_t *bytes, size_t len, const GErro
 /* dir: where; NULL = TMPDIR, or /var/tmp when that is not set or lies in RAM. A dir that was asked for and lies
  * in RAM (tmpfs) is refused: it would eat what the guests need. Errors: VMB_ERROR_FAILED. */
 struct spool *spool_open(uv_loop_t *loop, const char *dir, uint64_t max_bytes, GError **error);
+/* Where it goes when none is asked for. */
+const char *spool_default_dir(void);
 /* Would a record of so many bytes be taken now? */
 bool spool_has_room(const struct spool *q, uint64_t bytes);
 /* Appends one record (there must be room). Several may be queued. An error of the disk comes through done:

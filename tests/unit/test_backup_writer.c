@@ -75,6 +75,31 @@ static void test_stalled_reader(struct fixture *f, gconstpointer data)
     job_down(&j);
 }
 
+/* The spool's own disk takes no more than 4 MiB: it counts as full, and nothing is lost or out of order. */
+static void test_full_spool(struct fixture *f, gconstpointer data)
+{
+    struct reader r;
+    g_autofree char *fifo = make_fifo(f, &r);
+    struct job j;
+
+    job_up(&j, f, fifo, 64 << 20);
+    limit_files(4 << 20);
+    feed(&j);
+    while (!j.n_spool_errors)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    limit_files(RLIM_INFINITY);
+    r.thread = g_thread_new("reader", read_fifo, &r);
+    g_atomic_int_set(&r.may_read, 1);
+    run_to_the_end(&j);
+    g_assert_cmpuint(j.n_spool_errors, ==, 1);
+    g_thread_join(r.thread);
+    close(r.in);
+    close(r.out);
+    must_be_good(&j);
+    must_be_latest(&j);
+    job_down(&j);
+}
+
 /* A spool that holds less than one extent is none: the buffers are the only room. */
 static void test_tiny_spool(struct fixture *f, gconstpointer data)
 {
@@ -162,6 +187,7 @@ int main(int argc, char **argv)
     ADD("file-and-spool", GUINT_TO_POINTER(32 << 20), test_file);
     ADD("stalled-reader", NULL, test_stalled_reader);
     ADD("tiny-spool", NULL, test_tiny_spool);
+    ADD("full-spool", NULL, test_full_spool);
     ADD("full-target", NULL, test_full_target);
     ADD("full-target-given-up", NULL, test_full_target_given_up);
     ADD("error-is-told-once", NULL, test_error_is_told_once);
@@ -171,6 +197,7 @@ int main(int argc, char **argv)
     ADD_PACKED("file", GUINT_TO_POINTER(0), test_file);
     ADD_PACKED("file-and-spool", GUINT_TO_POINTER(32 << 20), test_file);
     ADD_PACKED("stalled-reader", NULL, test_stalled_reader);
+    ADD_PACKED("full-spool", NULL, test_full_spool);
     ADD_PACKED("full-target", NULL, test_full_target);
     ADD_PACKED("discard-at-any-time", NULL, test_discard_at_any_time);
     return g_test_run();

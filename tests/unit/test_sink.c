@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Targets that are files: names, force, races, a full disk, a disk that is stuck. */
 #include <errno.h>
+#include <linux/magic.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 
 #include "sink/backend.h"
 #include "sink/file.h"
@@ -239,6 +242,45 @@ static void test_devices(struct fixture *f, gconstpointer data)
     sink_free(s);
 }
 
+static size_t resident_pages(const char *path, size_t len)
+{
+    size_t n = len / (size_t)getpagesize(), resident = 0;
+    g_autofree unsigned char *pages = g_malloc(n);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    void *map = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+    g_assert_true(map != MAP_FAILED && mincore(map, len, pages) == 0);
+    for (size_t i = 0; i < n; i++)
+        resident += pages[i] & 1;
+    munmap(map, len);
+    close(fd);
+    return resident;
+}
+
+static bool is_in_ram(const char *path)
+{
+    struct statfs st;
+    return statfs(path, &st) == 0 && (st.f_type == TMPFS_MAGIC || st.f_type == RAMFS_MAGIC);
+}
+
+/* What is on the disk does not stay in the page cache, where it would push the guests' pages out. */
+static void test_page_cache(struct fixture *f, gconstpointer data)
+{
+    enum { PART = 8 << 20, PARTS = 12 };
+    if (is_in_ram(f->dir)) {
+        g_test_skip("a file system in RAM is nothing but page cache");
+        return;
+    }
+    g_autofree char *bytes = g_malloc(PART);
+    memset(bytes, 'x', PART);
+    struct sink *s = must_open(f, f->path, false);
+    for (unsigned i = 0; i < PARTS; i++)
+        no_error(write_bytes(f, s, bytes, PART));
+    g_assert_cmpuint(resident_pages(f->partial, PART), ==, 0);
+    no_error(finish(f, s));
+    sink_free(s);
+    g_assert_cmpuint(resident_pages(f->path, PART * PARTS), <, 64);
+}
+
 /* An error that is not "full" is for good: after it there would be a hole. */
 static void test_broken(struct fixture *f, gconstpointer data)
 {
@@ -332,6 +374,7 @@ int main(int argc, char **argv)
 #define ADD(name, function)                                                                                  \
     g_test_add("/sink/" name, struct fixture, NULL, fixture_up, function, fixture_down)
     ADD("write", test_write);
+    ADD("page-cache", test_page_cache);
     ADD("force", test_force);
     ADD("name-taken", test_name_taken);
     ADD("partial-replaced", test_partial_replaced);

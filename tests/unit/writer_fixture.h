@@ -76,7 +76,7 @@ struct job {
     unsigned next[DRIVES], next_ram; /* cluster to be given */
     unsigned generation[DRIVES];     /* drops, so far */
     bool is_left_out[DRIVES];        /* dropped for ever */
-    unsigned n_errors, n_full, n_room_again;
+    unsigned n_errors, n_full, n_room_again, n_spool_errors;
     uint64_t most_spooled;
     bool is_written, is_closed, is_finish_asked;
     GError *error;
@@ -210,11 +210,16 @@ static void on_error(void *user, const GError *error)
     uv_stop(&j->f->loop);
 }
 
+static void on_spool_error(void *user, const GError *error)
+{
+    ((struct job *)user)->n_spool_errors++;
+}
+
 /* --- up and down -------------------------------------------------------------------------------- */
 
 static void job_up(struct job *j, struct fixture *f, const char *target, uint64_t spool_bytes)
 {
-    static const struct writer_events events = {on_room, on_full, on_error};
+    static const struct writer_events events = {on_room, on_full, on_error, on_spool_error};
     static const uint8_t uuid[16] = "0123456789abcdef";
     g_autoptr(GBytes) header = NULL;
     g_autoptr(GError) error = NULL;
