@@ -209,15 +209,17 @@ static bool check_effect(struct backup *b, const struct command *c, GError **err
 static bool try_options(struct backup *b, struct backup_options *fresh, const struct command *c, GError **error)
 {
     struct backup_options old = b->options;
-    bool is_good = backup_options_check(fresh, error);
+    bool is_good = backup_options_check(fresh, error), was_chosen = b->is_target_chosen;
 
     b->options = *fresh;
+    b->is_target_chosen |= c->verb == COMMAND_OUTPUT;
     if (is_good && plan_lay_out(b, error) && check_effect(b, c, error)) {
         backup_options_clear(&old);
         return true;
     }
     *fresh = b->options; /* the plan may have named a target */
     b->options = old;
+    b->is_target_chosen = was_chosen;
     plan_lay_out(b, NULL);
     return false;
 }
@@ -231,7 +233,6 @@ bool replan(struct backup *b, const struct command *c, GError **error)
         backup_options_clear(&fresh);
         return false;
     }
-    b->is_target_chosen |= c->verb == COMMAND_OUTPUT;
     backup_emit(b, &(struct model_event){.type = MODEL_EV_PLAN, .drive = -1});
     room_ask(b);
     return true;

@@ -58,7 +58,8 @@ static void say_failed(const struct scene *s, struct pen *pen)
 /* The failed rows and what each wants, then what holds others back. */
 static void say_rows(const struct scene *s, struct pen *pen)
 {
-    char limit[FIGURE_LEN];
+    char limit[FIGURE_LEN], note[MODEL_TEXT_LEN];
+    int begin = pen->x;
     say_failed(s, pen);
     for (unsigned i = 0; i < s->m->n_drives; i++) {
         const struct model_drive *row = &s->m->drives[i];
@@ -67,6 +68,11 @@ static void say_rows(const struct scene *s, struct pen *pen)
                     units_format_rate(row->limit, limit));
         else if (row->state == MODEL_PAUSE && row->is_paused_by_operator)
             pen_try(pen, ROLE_MESSAGE, "%s paused: guest writes still copy   ", row->name);
+    }
+    if (pen->x == begin && s->ui->selected < s->m->n_drives) { /* no room for a sentence, or nothing to be said */
+        table_note(s, s->ui->selected, note, sizeof note);
+        if (*note)
+            pen_text(pen, ROLE_MESSAGE, "%s: %s", s->m->drives[s->ui->selected].name, note);
     }
 }
 

@@ -123,9 +123,41 @@ static void test_changed(void)
     world_down(&w);
 }
 
+/* A target that nobody chose has the guest's name; a chosen one stays, whatever else is changed. */
+static void choose_target(struct trial *t)
+{
+    g_autofree char *output = g_strconcat("output ", t->path, NULL);
+    g_assert_true(g_str_has_prefix(model_of(t)->target, "./"));
+    say(t, "level 0");
+    g_assert_true(g_str_has_suffix(model_of(t)->target, ".vma"));
+    must_refuse(t, "output /nowhere/x.vma.gz", "only .zst");
+    say(t, output);
+    g_assert_cmpstr(model_of(t)->target, ==, t->path);
+    say(t, "retries 1");
+    g_assert_cmpstr(model_of(t)->target, ==, t->path);
+    say(t, "begin");
+}
+
+static void test_target(void)
+{
+    const struct fake_kind kind = {.major = 10, .n_drives = 1};
+    struct world w = {0};
+    world_up(&w);
+    struct trial *t = trial_new(&w, &kind, (struct fake_fault){0}, true);
+    g_clear_pointer(&t->options.target, g_free);
+    t->options.wait_for_begin = true;
+    t->cancel_at = MODEL_PLAN;
+    t->act = choose_target;
+    run_trials(&w);
+    g_assert_cmpint(t->status, ==, 0);
+    g_assert_true(g_file_test(t->path, G_FILE_TEST_EXISTS));
+    world_down(&w);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/backup/replan/changed", test_changed);
+    g_test_add_func("/backup/replan/target", test_target);
     return g_test_run();
 }
