@@ -125,6 +125,12 @@ static void say_buffers(const struct scene *s, struct pen *pen)
     }
 }
 
+static void say_spool(const struct scene *s, struct pen *pen)
+{
+    char text[FIGURE_LEN];
+    fact(pen, "spool", figure_percent_short(s->m->spool_used, s->m->spool_size, s->glyphs->none, text));
+}
+
 void facts_data(const struct scene *s, int y)
 {
     const struct model *m = s->m;
@@ -136,9 +142,11 @@ void facts_data(const struct scene *s, int y)
     fact(&pen, "in", figure_rate(m->in_rate, s->glyphs->none, text));
     fact(&pen, "out", figure_rate(m->out_rate, s->glyphs->none, text));
     say_zero(s, &pen);
-    if (m->spool_size)
-        fact(&pen, "spool", figure_percent_short(m->spool_used, m->spool_size, s->glyphs->none, text));
+    if (m->spool_used) /* then the target is behind */
+        say_spool(s, &pen);
     say_ratio(s, &pen);
+    if (!m->spool_used && m->spool_size)
+        say_spool(s, &pen);
     if (!m->no_buffers_ms)
         say_buffers(s, &pen);
     if (m->global_limit)
