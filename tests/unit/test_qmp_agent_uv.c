@@ -133,6 +133,19 @@ static void test_replaced(struct asked *a, gconstpointer data)
     close(listener);
 }
 
+/* The path alone is there a moment before. */
+static bool is_listening(const char *path)
+{
+    g_autofree char *sockets = NULL;
+    char *line, *next;
+
+    g_assert_true(g_file_get_contents("/proc/net/unix", &sockets, NULL, NULL));
+    for (line = strtok_r(sockets, "\n", &next); line; line = strtok_r(NULL, "\n", &next))
+        if (g_str_has_suffix(line, path) && strstr(line, " 00010000 ")) /* __SO_ACCEPTCON */
+            return true;
+    return false;
+}
+
 /* As a user who could freeze nothing, with that command switched off besides: it must never happen to the machine this
  * runs on. */
 static GPid start_qemu_ga(const char *dir, const char *path)
@@ -148,7 +161,7 @@ static GPid start_qemu_ga(const char *dir, const char *path)
                   G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL,
                   NULL, NULL, &pid, &error);
     g_assert_no_error(error);
-    for (unsigned i = 0; !g_file_test(path, G_FILE_TEST_EXISTS) && i < 500; i++)
+    for (unsigned i = 0; !is_listening(path) && i < 500; i++)
         g_usleep(10000);
     return pid;
 }
