@@ -8,7 +8,7 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Drive, Scenario, main, product
+from vmtest import Drive, Noise, Scenario, main, product
 from vmtest.relay import CLUSTER
 from vmtest.run import peak_kib
 
@@ -61,10 +61,11 @@ def answers_at_full_push(version):
         since = s.vm.round_now()
         proxy = s.add_proxy()
         proxy.relay(r"-fl-\d+$")
-        run = s.backup("--no-vmstate", output="|cat > /dev/null")
-        run.wait_event(ev="phase", phase="copy")
-        write_all_over(s, run, size)
-        run.wait_event(seconds=60, ev="phase", phase="finish")
+        with Noise() as noise:
+            run = s.backup("--no-vmstate", output="|cat > /dev/null")
+            run.wait_event(ev="phase", phase="copy")
+            write_all_over(s, run, size)
+            run.wait_event(seconds=60, ev="phase", phase="finish")
         used = peak_kib(run.process.pid)
         run.must_succeed()
         s.must_be_untouched()
@@ -73,7 +74,7 @@ def answers_at_full_push(version):
               f"p99 {percentile(times, 99) * 1000:.1f} ms, worst {max(times) * 1000:.1f} ms; "
               f"worst guest write {s.vm.worst_write(since) * 1000:.0f} ms; {used >> 10} MiB")
         assert len(times) > 200, len(times)
-        assert percentile(times, 99) < 0.020
+        noise.must_be_within(0.020, percentile(times, 99), "99 % of the answers", percent=99)
         assert used < 200 << 10, f"{used} KiB"
 
 

@@ -12,6 +12,7 @@ from .agent import Agent
 from .drives import Drive, standard_drives
 from .guest import Guest
 from .lab import Lab
+from .noise import Noise
 from .pattern import LAP, check_images
 from .proxy import Proxy
 from .qmp import Qmp, QmpError
@@ -19,5 +20,5 @@ from .run import Run
 from .scenario import Scenario
 from .state import QemuState
 
-__all__ = ["Agent", "LAP", "Drive", "Guest", "Lab", "Proxy", "QemuState", "Qmp", "QmpError", "Run", "Scenario", "Skip",
+__all__ = ["Agent", "LAP", "Drive", "Guest", "Lab", "Noise", "Proxy", "QemuState", "Qmp", "QmpError", "Run", "Scenario", "Skip",
            "check_images", "main", "product", "qemu_versions", "repo", "standard_drives", "wait_for"]
