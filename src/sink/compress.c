@@ -44,7 +44,8 @@ static size_t gather(struct compress *c, const struct iovec *iov, unsigned n)
 
     for (unsigned i = 0; i < n; at += iov[i++].iov_len) {
         g_assert(iov[i].iov_len <= c->max_bytes - at);
-        memcpy(c->in + at, iov[i].iov_base, iov[i].iov_len);
+        if (iov[i].iov_len)
+            memcpy(c->in + at, iov[i].iov_base, iov[i].iov_len);
     }
     return at;
 }
