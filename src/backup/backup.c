@@ -371,6 +371,7 @@ static void on_tick(uv_timer_t *timer)
     calm_on_tick(b);
     watch_on_tick(b);
     jobs_on_tick(b);
+    budget_on_tick(b);
     check_full(b, now);
     warn_of_space(b);
     if (b->is_credit_low && b->writer)

@@ -23,7 +23,7 @@
 
 enum backup_guard { BACKUP_GUARD_AUTO, BACKUP_GUARD_FILTER, BACKUP_GUARD_DIRECT };
 
-struct backup_limit { char *drive; /* NULL = every drive */ uint64_t rate; };
+struct backup_limit { char *drive; /* NULL = all together */ uint64_t rate; }; /* bytes of data a second */
 struct backup_file { char *name; char *path; };
 
 /* Zero-filled is a valid start: backup_options_init() sets the documented defaults. Strings are owned. */

@@ -80,7 +80,7 @@ static void see_job(struct drive *d, const struct qmp_job *job)
         job_ended(d, "its job is gone from QEMU");
         return;
     }
-    d->limit_confirmed = MAX(job->speed, 0);
+    budget_see_speed(d, (uint64_t)MAX(job->speed, 0));
     d->is_job_at_rest = g_strcmp0(job->status, "paused") == 0;
     if (job->current != d->job_at) {
         d->job_at = job->current;

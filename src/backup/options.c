@@ -253,7 +253,7 @@ GOptionGroup *backup_options_group(struct backup_options *o)
         CALL("drive", on_drive, "Save this drive (repeatable; default: all that are writable)", "NAME"),
         CALL("exclude", on_drive, "Leave this drive out (repeatable)", "NAME"),
         FLAG("no-vmstate", "Leave the RAM out"),
-        CALL("limit", on_limit, "Speed limit of each drive, or of one (repeatable)", "[NAME=]RATE"),
+        CALL("limit", on_limit, "Speed limit of the whole backup, or of one drive (repeatable)", "[NAME=]RATE"),
         CALL("config", on_config, "Store a file in the archive (repeatable)", "[NAME=]FILE"),
         CALL("guard", on_guard, "How guest writes are kept safe: auto, filter or direct", "MODE"),
         {"agent", 0, 0, G_OPTION_ARG_FILENAME, &o->agent, "Freeze the guest's file systems by its agent's socket", "SOCKET"},

@@ -194,27 +194,6 @@ void plan_name_recipe(struct backup *b)
                                          : "plain migration");
 }
 
-bool plan_apply_limits(struct backup *b, GError **error)
-{
-    for (unsigned i = 0; i < b->options.limits->len; i++) {
-        const struct backup_limit *limit = &g_array_index(b->options.limits, struct backup_limit, i);
-        bool is_used = !limit->drive || model_find_drive(&b->model, limit->drive);
-        for (unsigned j = 0; j < b->drives->len; j++) {
-            struct drive *d = g_ptr_array_index(b->drives, j);
-            if (limit->drive && strcmp(limit->drive, d->name) != 0)
-                continue;
-            d->limit_wanted = limit->rate;
-        }
-        if (!limit->drive)
-            b->model.global_limit = limit->rate;
-        if (!is_used) {
-            g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "limit: guest has no drive %s", limit->drive);
-            return false;
-        }
-    }
-    return true;
-}
-
 static void forecast(struct backup *b)
 {
     b->model.need_bytes = b->model.total = 0;
@@ -266,7 +245,7 @@ static void show_options(struct backup *b)
     model_set(m->same_as, "%s", strlen(line) < sizeof m->same_as ? line : ""); /* half a command is none */
     for (unsigned i = 0; i < b->drives->len; i++) {
         const struct drive *d = g_ptr_array_index(b->drives, i);
-        m->drives[d->row].limit = m->drives[d->row].limit_wanted = d->limit_wanted;
+        m->drives[d->row].limit = m->drives[d->row].limit_wanted = d->pace.own;
     }
 }
 

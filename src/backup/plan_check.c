@@ -57,7 +57,7 @@ static bool check_shared(struct backup *b, GError **error)
 bool plan_check(struct backup *b, GError **error)
 {
     if (!check_names(b, b->options.include, error) || !check_names(b, b->options.exclude, error) ||
-        !check_included(b, error) || !check_shared(b, error) || !plan_apply_limits(b, error))
+        !check_included(b, error) || !check_shared(b, error) || !limit_apply_options(b, error))
         return false;
     if (b->ram == RAM_PLAIN && !b->has_set_active && !qmp_can_pass_fds(b->qmp) && !b->options.only_ask) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,

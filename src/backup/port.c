@@ -93,6 +93,7 @@ static int take_piece(struct port *p, uint64_t offset, uint32_t len, uint8_t **d
     if (is_nobodys(d))
         return 0;
     put = vma_assemble_put(d->clusters, offset, len, data);
+    budget_count(p, len, brought && (put == VMA_PUT_HELD || put == VMA_PUT_WAITING));
     if (put == VMA_PUT_HELD) {
         writer_add(d->lane, offset / VMA_CLUSTER_SIZE, *data);
         *data = *data == brought ? NULL : brought; /* joined with what had come before: ours is free again */

@@ -56,10 +56,17 @@ static void set_capabilities(struct steps_op *op, bool on, qmp_done done)
     qmp_set_capabilities(b->qmp, wanted, b->ram == RAM_BACKGROUND ? 2 : 1, done, op);
 }
 
+static int64_t bandwidth(const struct backup *b)
+{
+    return b->ram_state.limit ? (int64_t)b->ram_state.limit : FAST_BANDWIDTH;
+}
+
 static void on_events_set(void *user, const GError *error)
 {
     struct steps_op *op = user;
-    struct qmp_migration_params params = {FAST_BANDWIDTH, FIRST_DOWNTIME_MS};
+    struct qmp_migration_params params = {bandwidth(op->b), FIRST_DOWNTIME_MS};
+
+    op->b->ram_state.limit_sent = op->b->ram_state.limit;
 
     if (error || !op->b->have_old_params) /* what could not be put back is not changed */
         steps_end(op, error);
@@ -89,6 +96,45 @@ void ram_undo_params(struct steps_op *op)
         qmp_set_migration_params(op->b->qmp, &op->b->old_params, on_params_restored, op);
     else
         on_params_restored(op, NULL);
+}
+
+static void on_limit_set(void *user, const GError *error)
+{
+    struct backup *b = user;
+
+    b->ram_state.is_limit_busy = false;
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
+        b->ram_state.limit_sent = MODEL_UNKNOWN; /* once more, when the monitor is back */
+    else if (error)
+        backup_log(b, MODEL_WARNING, NULL, "RAM: QEMU refuses the limit: %s", error->message);
+}
+
+static void send_limit(struct backup *b)
+{
+    struct qmp_migration_params params = {bandwidth(b), -1};
+
+    if (b->ram_state.limit == b->ram_state.limit_sent || b->ram_state.is_limit_busy || b->is_failing ||
+        !monitor_is_up(b))
+        return;
+    b->ram_state.is_limit_busy = true;
+    b->ram_state.limit_sent = b->ram_state.limit;
+    qmp_set_migration_params(b->qmp, &params, on_limit_set, b);
+}
+
+bool ram_limit(struct backup *b, uint64_t rate, GError **error)
+{
+    const char *why = b->ram == RAM_BACKGROUND
+                          ? "a background snapshot cannot be slowed: QEMU ignores its bandwidth, and who reads it slowly stops the guest"
+                      : b->ram == RAM_NONE    ? "it is left out"
+                      : b->ram_state.is_done  ? "it is saved already"
+                      : !b->have_old_params   ? "QEMU does not tell its present bandwidth, so that it could not be put back"
+                                              : NULL;
+
+    if (why)
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "limit of the RAM: %s", why);
+    else
+        b->ram_state.limit = rate; /* ram_on_tick() sends it */
+    return !why;
 }
 
 /* Whether QEMU may use userfaultfd shows only when it is asked to: where not, the rows of the plain migration apply. */
@@ -172,7 +218,7 @@ static void cancel_moving(struct backup *b)
 /* A guest that writes its RAM faster than it moves: first the pause grows to --max-pause, then it is given up. */
 static void press_on(struct backup *b, const struct qmp_migration *m)
 {
-    struct qmp_migration_params params = {FAST_BANDWIDTH, (int64_t)b->options.max_pause_s * 1000};
+    struct qmp_migration_params params = {bandwidth(b), (int64_t)b->options.max_pause_s * 1000};
 
     if (b->ram != RAM_PLAIN || b->ram_state.is_cancelled)
         return;
@@ -263,6 +309,8 @@ void ram_on_tick(struct backup *b)
 
     if (!b->ram_state.is_moving || !b->vmstate)
         return;
+    if (b->ram == RAM_PLAIN)
+        send_limit(b);
     vmstate_pump(b->vmstate);
     if (blocked && uv_now(b->loop) - blocked > BLOCKED_LIMIT_MS && !b->is_failing)
         backup_fail_new(b, VMB_ERROR_TARGET,

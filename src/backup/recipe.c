@@ -219,14 +219,13 @@ static void begin_job(struct steps_op *op)
         .id = d->job_id,
         .device = d->is_guarded ? d->snap_node : d->node,
         .target = d->target_node,
-        .speed = (int64_t)d->limit_wanted,
         .workers = tap_workers(op->b),
     };
 
     if (!d->is_guarded)
         recipe_take_instant(d);
-    d->limit_sent = d->limit_wanted;
     d->job = JOB_RUNNING; /* its events come before the reply */
+    job.speed = budget_first_speed(d);
     d->is_job_new = true;
     qmp_backup(op->b->qmp, &job, on_job_started, op);
 }

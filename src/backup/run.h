@@ -9,7 +9,8 @@
  *     recipe.c    THE table (recipe_lists.c: lists of it)         filter.c    the rows that freeze a drive
  *     ram.c       the rows that take the RAM                   activate.c  wakes drives after a plain migration
  *     vmstate.c   receives the RAM stream                      port.c      NBD exports -> clusters
- *     tap.c       pausing and limiting jobs by QMP             jobs.c      watches jobs, starts them again
+ *     tap.c       pausing jobs by QMP                          jobs.c      watches jobs, starts them again
+ *     budget.c    limits, by what pace.c and share.c say       limit.c     what an operator says about limits
  *     fate.c      how each drive ends                          retake.c    a drive taken again at a new instant
  *     watch.c     how the guest's writes fare (stall.c decides)
  *     writer.c    clusters -> archive                          finish.c    the end of the archive
@@ -29,6 +30,7 @@
 #include <glib.h>
 #include <uv.h>
 #include "backup/backup.h"
+#include "backup/pace.h"
 #include "backup/pool.h"
 #include "backup/stall.h"
 #include "backup/steps.h"
@@ -57,6 +59,7 @@ enum tap_reason {
     TAP_OPERATOR = 1u << 0,
     TAP_CREDIT = 1u << 1, /* buffers run low: the target is slower than the guest's drives */
     TAP_FULL = 1u << 2,   /* the target has no room */
+    TAP_LIMIT = 1u << 3,  /* it has had its data of this second: for moments only */
 };
 
 /* One NBD connection of QEMU's into us. */
@@ -116,8 +119,10 @@ struct drive {
 
     unsigned tap_reasons;
     bool is_tap_closed, is_tap_busy;
-    uint64_t limit_wanted, limit_sent, limit_confirmed;
-    bool is_limit_busy;
+    struct pace pace;
+    uint64_t speed_sent, share_sent; /* to QEMU, and the limit that was meant by it */
+    uint64_t limit_confirmed;        /* the limit in force, in bytes of data a second */
+    bool is_speed_busy, is_speed_unknown, is_speed_refused;
     struct rate rate;
     uint64_t started_ms, ended_ms, last_moved_ms, last_done;
 };
@@ -176,6 +181,9 @@ struct backup {
         bool is_moving, is_done, is_query_busy, is_cancelled, is_relaxed, is_too_slow, is_unwanted;
         uint64_t total, remaining; /* bytes, as QEMU counts them */
         uint64_t bytes;            /* of the stream, received */
+        uint64_t counted;          /* of them, against the budget */
+        uint64_t limit, limit_sent; /* bytes/s, 0 = none */
+        bool is_limit_busy;
         uint64_t started_ms, ended_ms;
         struct steps_op *waiting; /* the step that waits for the migration to get on */
     } ram_state;
@@ -207,6 +215,8 @@ struct backup {
     struct control *control; /* the socket others steer us by */
     struct readback *readback; /* while the archive is read back */
     bool is_credit_low;
+    struct pace_pot pot; /* the budget, and what was taken of it */
+    uint64_t next_share_ms;
     uint64_t full_since_ms;
     uint64_t last_loop_us; /* end of the last wait for events: how long filters may have waited on us */
 
@@ -291,7 +301,6 @@ void plan_name_recipe(struct backup *b);
 void plan_begin(struct backup *b);
 struct found_drive;
 bool plan_is_named(const GPtrArray *names, const char *name, const struct found_drive *f);
-bool plan_apply_limits(struct backup *b, GError **error);
 /* plan_check.c */
 bool plan_check(struct backup *b, GError **error);
 
@@ -324,9 +333,19 @@ void tap_set(struct drive *d, enum tap_reason reason, bool on);
 void tap_job_started(struct drive *d);
 void tap_update(struct drive *d);
 void tap_check_credit(struct backup *b);
-void tap_limit(struct drive *d, uint64_t rate);
 void tap_monitor_back(struct backup *b);
 unsigned tap_workers(const struct backup *b);
+
+/* budget.c */
+void budget_count(struct port *p, uint32_t bytes, bool is_news);
+int64_t budget_first_speed(struct drive *d);
+void budget_share(struct backup *b); /* something has changed that cannot wait for the next second */
+void budget_see_speed(struct drive *d, uint64_t speed);
+void budget_on_tick(struct backup *b);
+
+/* limit.c */
+bool limit_command(struct backup *b, const struct command *c, GError **error);
+bool limit_apply_options(struct backup *b, GError **error);
 
 /* jobs.c */
 void jobs_on_event(struct backup *b, const struct qmp_event *event);
@@ -415,6 +434,8 @@ void ram_undo_capability(struct steps_op *op);
 void ram_begin_background(struct steps_op *op);
 void ram_undo_moving(struct steps_op *op); /* plain and background: whatever still moves is cancelled */
 void ram_on_tick(struct backup *b);
+/* Bytes/s, 0 = none. False with the reason where it cannot be slowed. */
+bool ram_limit(struct backup *b, uint64_t rate, GError **error);
 void ram_stream_moved(struct backup *b); /* the receiver has read more, or the end */
 void ram_interrupt(struct backup *b);
 void ram_leave_out(struct backup *b); /* by the operator's wish, while it moves */

@@ -29,6 +29,16 @@ static enum model_state state_of(const struct drive *d, enum model_state now)
     return d->tap_reasons & TAP_OPERATOR ? MODEL_PAUSE : MODEL_RUN;
 }
 
+/* In the plan too. */
+static void fill_limit(struct drive *d)
+{
+    struct model_drive *row = backup_row(d);
+
+    row->limit = d->job == JOB_RUNNING ? d->limit_confirmed : d->pace.own;
+    row->limit_wanted = d->pace.own;
+    row->is_limit_shared = d->job == JOB_RUNNING && d->pace.is_shared;
+}
+
 static void fill_drive(struct drive *d, uint64_t now)
 {
     struct model_drive *row = backup_row(d);
@@ -46,8 +56,9 @@ static void fill_drive(struct drive *d, uint64_t now)
     row->retry_in_ms = d->restart_at_ms > now ? d->restart_at_ms - now : 0;
     row->rate = row->state == MODEL_RUN ? rate_per_s(&d->rate, now) : 0;
     row->peak = rate_peak(&d->rate);
-    row->limit = d->job == JOB_RUNNING ? d->limit_confirmed : d->limit_wanted;
-    row->is_limit_binding = row->limit && row->rate > row->limit / 10 * 8;
+    row->is_limit_binding = row->limit && row->state == MODEL_RUN && pace_is_bound(&d->pace);
+    row->filter_bytes = d->pace.filter_data;
+    row->filter_rate = (uint64_t)d->pace.filter_rate;
     row->is_paused_by_operator = d->tap_reasons & TAP_OPERATOR;
     row->is_paused_by_target = d->tap_reasons & (TAP_CREDIT | TAP_FULL);
     row->state = state_of(d, row->state);
@@ -68,6 +79,8 @@ static void fill_ram(struct backup *b, uint64_t now)
 
     if (b->ram == RAM_NONE)
         return;
+    row->limit_wanted = row->limit = b->ram_state.limit;
+    row->is_limit_binding = row->limit && b->ram_state.is_moving && row->rate > row->limit / 10 * 8;
     if (b->vmstate)
         b->ram_state.bytes = vmstate_bytes(b->vmstate);
     bytes = b->ram_state.bytes;
@@ -182,6 +195,8 @@ void snapshot_fill(struct backup *b)
         return;
     if (b->vmstate_row >= 0)
         fill_ram(b, now);
+    for (unsigned i = 0; i < b->drives->len; i++)
+        fill_limit(g_ptr_array_index(b->drives, i));
     for (unsigned i = 0; b->has_begun && i < b->drives->len; i++)
         fill_drive(g_ptr_array_index(b->drives, i), now);
     fill_totals(m);

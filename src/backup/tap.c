@@ -53,57 +53,27 @@ void tap_set(struct drive *d, enum tap_reason reason, bool on)
     unsigned old = d->tap_reasons;
 
     d->tap_reasons = on ? old | reason : old & ~(unsigned)reason;
-    if (d->tap_reasons != old)
-        tap_update(d);
-}
-
-static void on_limit_set(void *user, const GError *error)
-{
-    struct drive *d = user;
-
-    d->is_limit_busy = false;
-    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) {
-        d->limit_sent = d->limit_confirmed; /* tap_monitor_back() sends it again */
+    if (d->tap_reasons == old)
         return;
-    }
-    if (error && d->job == JOB_RUNNING)
-        backup_log(d->b, MODEL_WARNING, NULL, "drive %s: QEMU refuses the limit: %s", d->name, error->message);
-    if (d->limit_sent != d->limit_wanted)
-        tap_limit(d, d->limit_wanted);
-    else
-        jobs_poll(d->b); /* shown only as QEMU confirms it */
-}
-
-void tap_limit(struct drive *d, uint64_t rate)
-{
-    d->limit_wanted = rate;
-    if (d->job != JOB_RUNNING || d->is_job_new || d->is_limit_busy || !monitor_is_up(d->b))
-        return;
-    d->is_limit_busy = true;
-    d->limit_sent = rate;
-    qmp_job_set_speed(d->b->qmp, d->job_id, (int64_t)rate, on_limit_set, d);
+    if (reason == TAP_OPERATOR)
+        budget_share(d->b); /* before it goes on: the others had its part */
+    tap_update(d);
 }
 
 void tap_job_started(struct drive *d)
 {
     d->is_job_new = false;
     d->first_poll = d->b->n_polls + 1; /* an answer that is on its way may not know it yet */
-    d->is_tap_closed = d->is_tap_busy = d->is_limit_busy = false;
+    d->is_tap_closed = d->is_tap_busy = false;
     jobs_poll(d->b); /* a small one may have ended already */
-    if (d->limit_sent != d->limit_wanted)
-        tap_limit(d, d->limit_wanted);
     tap_update(d);
 }
 
 /* What was asked for while nobody listened. */
 void tap_monitor_back(struct backup *b)
 {
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
-        if (d->limit_sent != d->limit_wanted)
-            tap_limit(d, d->limit_wanted);
-        tap_update(d);
-    }
+    for (unsigned i = 0; i < b->drives->len; i++)
+        tap_update(g_ptr_array_index(b->drives, i));
 }
 
 static void set_all(struct backup *b, enum tap_reason reason, bool on)

@@ -1,40 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What an operator can ask of a run: begin, limit, pause, resume, cancel, retry. */
+/* What an operator can ask of a run: begin, pause, resume, cancel, retry (limits: limit.c). */
 #include <string.h>
 #include "backup/run.h"
-#include "base/units.h"
 
 static bool is_target_of(const struct command *c, const struct drive *d)
 {
     return !*c->target || strcmp(c->target, "all") == 0 || strcmp(c->target, d->name) == 0;
 }
 
-static uint64_t wanted_limit(const struct command *c, struct drive *d)
-{
-    uint64_t from = d->limit_confirmed ? d->limit_confirmed : backup_row(d)->rate;
-
-    return !c->is_relative ? c->rate : from ? command_relative_rate(from, c->percent) : 0;
-}
-
-static void set_limit(struct drive *d, const struct command *c)
-{
-    uint64_t old = d->limit_confirmed;
-    uint64_t rate = wanted_limit(c, d);
-    char was[UNITS_LEN], is[UNITS_LEN];
-
-    tap_limit(d, rate);
-    backup_note(d->b, "%s limit %s > %s (operator)", d->name, old ? units_format_size(old, was) : "none",
-                rate ? units_format_size(rate, is) : "none");
-    backup_emit(d->b, &(struct model_event){.type = MODEL_EV_LIMIT, .drive = (int)d->row, .old_value = old,
-                                            .new_value = rate, .text = "operator"});
-}
-
 static void apply(struct drive *d, const struct command *c)
 {
     switch (c->verb) {
-    case COMMAND_LIMIT:
-        set_limit(d, c);
-        break;
     case COMMAND_PAUSE:
     case COMMAND_RESUME:
         tap_set(d, TAP_OPERATOR, c->verb == COMMAND_PAUSE);
@@ -50,8 +26,6 @@ static bool apply_to_drives(struct backup *b, const struct command *c, GError **
 {
     unsigned n = 0;
 
-    if (c->verb == COMMAND_LIMIT && (!*c->target || strcmp(c->target, "all") == 0) && !c->is_relative)
-        b->model.global_limit = c->rate;
     for (unsigned i = 0; i < b->drives->len; i++) {
         struct drive *d = g_ptr_array_index(b->drives, i);
         if (!is_target_of(c, d))
@@ -149,6 +123,7 @@ bool backup_command(struct backup *b, const struct command *c, GError **error)
         plan_begin(b);
         return true;
     case COMMAND_LIMIT:
+        return limit_command(b, c, error);
     case COMMAND_PAUSE:
     case COMMAND_RESUME:
         return apply_to_drives(b, c, error);

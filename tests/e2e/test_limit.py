@@ -1,58 +1,137 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A limit that is set while it runs reaches QEMU, and the measured rate follows within 10 % in 5 s."""
+"""Limits: what is said while it runs reaches QEMU; a budget of the whole backup is kept within 5 % over 10 s."""
 import pathlib
+import signal
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import LAP, Scenario, main, product, standard_drives, wait_for
+from vmtest import LAP, Drive, Scenario, main, product, standard_drives, wait_for
+from vmtest.relay import CLUSTER, WRITE
 
 MIB = 1 << 20
+BUDGET = 8 * MIB
+WINDOW_S = 10
 
 
-def speed(s, drive_row):
-    return sorted(s.jobs(), key=lambda j: j["device"])[drive_row]["speed"]
+def device(run, name):
+    """What the last progress event tells of a drive."""
+    told = [e for e in list(run.events) if e["ev"] == "progress"]
+    return next((d for d in told[-1]["devices"] if d["id"] == name), {}) if told else {}
 
 
-def measured(s, seconds):
-    """Bytes/s of the first job, by QEMU's own count."""
-    def offset():
-        return sorted(s.jobs(), key=lambda j: j["device"])[0]["offset"], time.monotonic()
-    (first, begin) = offset()
-    wait_for(lambda: time.monotonic() - begin >= seconds, seconds + 5, "the interval")
-    (last, end) = offset()
-    return (last - first) / (end - begin)
+def speeds(s):
+    return [j["speed"] for j in sorted(s.jobs(), key=lambda j: j["device"])]
 
 
 def limit_is_live(version):
     product()
-    with Scenario(version, drives=standard_drives(count=2, size=128 << 20)) as s:
-        run = s.backup("--limit", "1M", "--no-vmstate")
+    with Scenario(version, drives=standard_drives(count=2, size=192 << 20)) as s:
+        run = s.backup("--limit", "4M", "--limit", "drive0=1M", "--no-vmstate")
         s.wait_copying(run)
-        assert [j["speed"] for j in s.jobs()] == [MIB, MIB]
-        s.vm.wait_rounds(LAP)  # from here on the guest finds everything it writes to copied
-        run.say("limit drive0 6M")
-        wait_for(lambda: speed(s, 0) == 6 * MIB, 5, "the limit to reach QEMU")
-        assert speed(s, 1) == MIB
-        run.wait_event(ev="limit", new=6 * MIB)
-        measured(s, 1)
-        rate = measured(s, 4)
-        assert 5.4 * MIB <= rate <= 6.6 * MIB, f"{rate / MIB:.1f} MiB/s instead of 6"
-        shown = [d["rate"] for e in run.events if e["ev"] == "progress" for d in e["devices"] if d["id"] == "drive0"]
-        assert shown and 5 * MIB <= shown[-1] <= 7 * MIB, f"shown: {shown[-3:]}"
-        run.say('{"id":7,"cmd":"limit","target":"all","bps":2097152}')
+        assert all(speed > 0 for speed in speeds(s))
+        wait_for(lambda: device(run, "disk1").get("limit_shared"), 10, "disk1 to be told its share")
+        assert device(run, "drive0")["limit"] == MIB and not device(run, "drive0").get("limit_shared")
+        assert device(run, "disk1")["limit"] >= 2.9 * MIB
+        run.say("limit drive0 +100%")
+        new = run.wait_event(ev="limit", id="drive0", old=MIB)["new"]
+        assert 1.9 * MIB <= new <= 2.1 * MIB, new
+        wait_for(lambda: device(run, "drive0").get("limit_wanted") == new, 5, "the new limit to be in force")
+        run.say('{"id":7,"cmd":"limit","target":"all","bps":1048576}')
         run.wait_event(ev="reply", id=7, ok=True)
-        wait_for(lambda: [j["speed"] for j in s.jobs()] == [2 * MIB, 2 * MIB], 5, "the limit of all")
+        wait_for(lambda: device(run, "drive0").get("limit_shared"), 5, "drive0 to have no more than its share")
         run.say("limit nosuch 5M")
         run.wait_event(ev="reply", ok=False)
         run.say("pause drive0")
         wait_for(lambda: sorted(s.jobs(), key=lambda j: j["device"])[0]["paused"], 5, "a paused job")
         run.say("resume drive0")
         run.say("limit all none")
+        run.say("limit drive0 0")
+        wait_for(lambda: not any(speeds(s)), 5, "QEMU to know of no limit")
+        s.must_be_saved(run)
+        s.must_be_untouched()
+
+
+class Intake:
+    """Counts what the product takes in, between it and QEMU: each cluster of data once, whoever brings it."""
+
+    def __init__(self, s):
+        self.proxy = s.add_proxy()
+        self.proxy.relay(r"-(fl|tgt)-\d+$", nth=None)
+        self._held, self._seen = set(), {}
+
+    def bytes(self):
+        for name, relay in list(self.proxy.relays.items()):
+            drive, at = name.rsplit("-", 1)[1], self._seen.get(name, 0)
+            fresh = relay.requests[at:]
+            self._seen[name] = at + len(fresh)
+            for kind, offset, length in fresh:
+                if kind == WRITE:
+                    self._held.update((drive, c) for c in range(offset // CLUSTER, -(-(offset + length) // CLUSTER)))
+        return len(self._held) * CLUSTER
+
+    def must_be_kept(self, what, meanwhile=()):
+        """Over 10 s, in which meanwhile = [(second, function)] happens.
+
+        A second's data comes in its first half: the mean of windows that begin at five points of a second is taken.
+        """
+        todo, samples, begin = list(meanwhile), [], time.monotonic()
+
+        def is_over():
+            passed = time.monotonic() - begin
+            while todo and passed >= todo[0][0]:
+                todo.pop(0)[1]()
+            samples.append((passed, self.bytes()))
+            return passed >= WINDOW_S + 1
+        wait_for(is_over, WINDOW_S + 5, "the window to pass", step=0.05)
+        rates = []
+        for start in (0, 0.2, 0.4, 0.6, 0.8):
+            (first, had), (last, has) = (next(x for x in samples if x[0] >= t) for t in (start, start + WINDOW_S))
+            rates.append((has - had) / (last - first))
+        rate = sum(rates) / len(rates)
+        print(f"      {what}: {rate / BUDGET - 1:+.1%} of the budget")
+        assert abs(rate / BUDGET - 1) <= 0.05, f"{what}: {rate / MIB:.2f} MiB/s instead of {BUDGET / MIB:.0f}"
+
+
+def budget_is_kept(version):
+    """Three drives: the first ends early, the second is paused and resumed, the third is more than half holes."""
+    product()
+    drives = [Drive("drive0", size=32 * MIB, is_dense=True), Drive("disk1", size=96 * MIB, style="blockdev", is_dense=True, is_idle=True),
+              Drive("disk2", size=320 * MIB, style="blockdev", bus="iothread", is_idle=True)]
+    with Scenario(version, drives=drives) as s:
+        intake = Intake(s)
+        run = s.backup("--limit", str(BUDGET), "--no-vmstate")
+        s.wait_copying(run)
+        s.vm.wait_rounds(LAP)  # the guest's first writes to each cluster come at once, whatever the limit …
+        before = intake.bytes()
+        wait_for(lambda: intake.bytes() > before + 2 * BUDGET, 20, "the copy to go on")  # … and then the rest makes up for it
+        intake.must_be_kept("one ends, one is paused", [(4, lambda: run.say("pause disk1"))])
+        assert device(run, "drive0")["state"] == "done"
+        intake.must_be_kept("one is resumed", [(1, lambda: run.say("resume disk1"))])
+        run.signal(signal.SIGINT)
+        run.must_succeed(status=130)
+        s.must_be_untouched()
+
+
+def ram_is_limited(version):
+    """A plain migration by its bandwidth; a background snapshot says why it cannot be."""
+    product()
+    with Scenario(version) as s:
+        if version != "7.2":
+            run = s.backup("--limit", "vmstate=1M")
+            assert run.wait() == 2 and "cannot be slowed" in run.report()
+            s.must_be_untouched()
+            return
+        run = s.backup("--limit", "vmstate=512K")
+        limit = lambda: s.vm.qmp.cmd("query-migrate-parameters")["max-bandwidth"]
+        wait_for(lambda: limit() == 512 << 10, 20, "the limit to reach QEMU")
+        run.say("limit vmstate 8M")
+        wait_for(lambda: limit() == 8 * MIB, 5, "the new limit to reach QEMU")
+        run.say("limit vmstate none")
         s.must_be_saved(run)
         s.must_be_untouched()
 
 
 if __name__ == "__main__":
-    main(limit_is_live)
+    main(limit_is_live, budget_is_kept, ram_is_limited)

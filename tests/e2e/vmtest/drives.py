@@ -27,6 +27,7 @@ class Drive:
     bus: str = "virtio"
     readonly: bool = False
     is_idle: bool = False  # the guest leaves it alone: its BIOS knows 16 drives at most
+    is_dense: bool = False  # full of random data
     base: str = ""  # a flat copy of what the drive held before the guest ran
     faults: tuple = ()  # inject-error rules of blkdebug under it (style "blockdev" only): {"iotype": "read", "sector": 9}
 
@@ -84,15 +85,15 @@ def build_guest(folder, count, pace=0):
     return bytes(code)
 
 
-def fill_base(path, size, seed, boot=b""):
-    """A flat image: random data, zeros, holes, single blocks in between; the guest's code in front."""
+def fill_base(path, size, seed, boot=b"", dense=False):
+    """A flat image: random data and, unless it is dense, zeros, holes, single blocks in between; the guest's code in front."""
     generator = random.Random(seed)
     with open(path, "wb") as image:
         image.truncate(size)
         at = 0
         while at < size:
             length = min(generator.choice((4096, 65536, 3 * 65536, MIB)), size - at)
-            kind = generator.random()
+            kind = 0 if dense else generator.random()
             if kind < 0.5:
                 image.seek(at)
                 image.write(generator.randbytes(length) if kind < 0.4 else bytes(length))
@@ -106,7 +107,7 @@ def make_image(qemu_img, folder, drive, boot=b"", seed=0):
     """Fills in drive.path and drive.base."""
     drive.base = str(pathlib.Path(folder) / f"{drive.name}.base")
     drive.path = str(pathlib.Path(folder) / f"{drive.name}.{drive.format}")
-    fill_base(drive.base, drive.size, f"{drive.name} {seed}", boot)
+    fill_base(drive.base, drive.size, f"{drive.name} {seed}", boot, drive.is_dense)
     subprocess.run([qemu_img, "convert", "-O", drive.format, drive.base, drive.path], check=True)
 
 

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Limits: one budget for the whole backup, and bounds of single drives, kept by the speeds that QEMU's jobs are told.
+ *
+ * Once a second the budget is shared out anew among the drives that can use it (pace.c), and those whose speed has
+ * changed by more than 6 % are told so. Between that only what cannot wait: an operator's word, and a drive that goes on
+ * after a pause. One whose holes have turned into data is paused for the rest of the second.
+ */
+#include "backup/run.h"
+#include "backup/vmstate.h"
+
+#define SHARE_MS 1000
+
+/* --- telling QEMU ------------------------------------------------------------------------------- */
+
+static void send_speed(struct drive *d);
+
+static void on_speed_set(void *user, const GError *error)
+{
+    struct drive *d = user;
+
+    d->is_speed_busy = false;
+    d->is_speed_unknown = error != NULL; /* then it is sent again within a second */
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
+        return;
+    if (error && d->job == JOB_RUNNING && !d->is_speed_refused) {
+        d->is_speed_refused = true;
+        backup_log(d->b, MODEL_WARNING, NULL, "drive %s: QEMU refuses the limit: %s", d->name, error->message);
+    }
+    if (!error)
+        d->limit_confirmed = d->share_sent;
+    if (!error)
+        send_speed(d); /* it may have changed meanwhile */
+}
+
+static void send_speed(struct drive *d)
+{
+    uint64_t speed = pace_speed(&d->pace);
+
+    if (d->job != JOB_RUNNING || d->is_job_new || d->is_speed_busy || d->b->is_failing || !monitor_is_up(d->b))
+        return;
+    if (!d->is_speed_unknown && !pace_matters(d->speed_sent, speed)) {
+        d->limit_confirmed = d->pace.share; /* as near as makes no difference */
+        return;
+    }
+    d->is_speed_busy = true;
+    d->speed_sent = speed;
+    d->share_sent = d->pace.share;
+    qmp_job_set_speed(d->b->qmp, d->job_id, (int64_t)speed, on_speed_set, d);
+}
+
+/* What a poll has found: ours, or what somebody else has set, which stays until ours changes. */
+void budget_see_speed(struct drive *d, uint64_t speed)
+{
+    if (d->is_speed_busy || speed == d->speed_sent)
+        return;
+    d->limit_confirmed = d->pace.holes > 1 ? (uint64_t)((double)speed / d->pace.holes) : speed;
+}
+
+/* --- sharing ------------------------------------------------------------------------------------ */
+
+/* Before the copy begins all are taken for running: each job starts with its share. */
+static bool is_sharing(const struct drive *d)
+{
+    if (d->is_done || d->tap_reasons & TAP_OPERATOR)
+        return false;
+    return d->b->model.phase < MODEL_COPY || d->job == JOB_RUNNING;
+}
+
+static void share(struct backup *b)
+{
+    g_autofree struct pace **paces = g_new(struct pace *, b->drives->len);
+    uint64_t ceiling = b->model.impact.ceiling;
+    unsigned n = 0;
+
+    b->pot.budget = ceiling && (!b->model.global_limit || ceiling < b->model.global_limit) ? ceiling
+                                                                                           : b->model.global_limit;
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        if (is_sharing(d))
+            paces[n++] = &d->pace;
+    }
+    if (n)
+        pace_share(&b->pot, paces, n, uv_now(b->loop));
+}
+
+void budget_share(struct backup *b)
+{
+    share(b);
+    for (unsigned i = 0; i < b->drives->len; i++)
+        send_speed(g_ptr_array_index(b->drives, i));
+}
+
+/* For the command that starts its job. */
+int64_t budget_first_speed(struct drive *d)
+{
+    share(d->b);
+    d->is_speed_busy = d->is_speed_unknown = d->is_speed_refused = false;
+    d->share_sent = d->limit_confirmed = d->pace.share;
+    d->speed_sent = pace_speed(&d->pace);
+    return (int64_t)d->speed_sent;
+}
+
+/* --- counting ----------------------------------------------------------------------------------- */
+
+/* `bytes` came on this port. is_news: data that was not held yet; else zeros, or what the other export has brought. */
+void budget_count(struct port *p, uint32_t bytes, bool is_news)
+{
+    struct drive *d = p->drive;
+
+    if (is_news) {
+        d->b->pot.taken += bytes;
+        *(p->is_filter ? &d->pace.filter_data : &d->pace.job_data) += bytes;
+    } else if (!p->is_filter) {
+        d->pace.job_holes += bytes;
+    }
+    if (pace_is_ahead(&d->b->pot, &d->pace)) {
+        pace_brake(&d->pace, uv_now(d->b->loop));
+        tap_set(d, TAP_LIMIT, true);
+    }
+}
+
+/* RAM that comes beside the drives cannot be slowed: the drives make room for it. */
+static void count_ram(struct backup *b)
+{
+    uint64_t bytes = b->vmstate && b->ram == RAM_BACKGROUND ? vmstate_bytes(b->vmstate) : 0;
+
+    if (bytes > b->ram_state.counted)
+        b->pot.taken += bytes - b->ram_state.counted;
+    b->ram_state.counted = bytes;
+}
+
+void budget_on_tick(struct backup *b)
+{
+    uint64_t now = uv_now(b->loop);
+
+    if (b->model.phase != MODEL_COPY || b->is_failing || now < b->next_share_ms)
+        return;
+    b->next_share_ms = MAX(b->next_share_ms, now - SHARE_MS) + SHARE_MS; /* seconds, as exactly as ticks come */
+    count_ram(b);
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        pace_look(&d->pace, now, d->job == JOB_RUNNING && !(d->tap_reasons & ~(unsigned)TAP_LIMIT));
+    }
+    budget_share(b);
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        if (!d->pace.is_braked)
+            tap_set(d, TAP_LIMIT, false);
+    }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What an operator says about limits, by option or command: of the whole backup, of one drive, of the RAM. */
+#include <string.h>
+#include "backup/run.h"
+#include "base/units.h"
+
+static bool is_for_all(const char *target)
+{
+    return !target || !*target || strcmp(target, "all") == 0;
+}
+
+static struct drive *find_drive(struct backup *b, const char *name)
+{
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        if (strcmp(d->name, name) == 0)
+            return d;
+    }
+    return NULL;
+}
+
+static bool is_ram(const struct backup *b, const char *name)
+{
+    return b->vmstate_row >= 0 && strcmp(name, b->model.drives[b->vmstate_row].name) == 0;
+}
+
+/* --- what is asked for -------------------------------------------------------------------------- */
+
+/* A new limit as it was said, or so much more or less than `from`. */
+static bool resolve(const struct command *c, uint64_t from, uint64_t *rate, GError **error)
+{
+    if (c->is_relative && !from) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "limit: there is none, and nothing moves: %+d%% of what?", c->percent);
+        return false;
+    }
+    *rate = c->is_relative ? command_relative_rate(from, c->percent) : c->rate;
+    return true;
+}
+
+static void tell(struct backup *b, const char *name, int row, uint64_t old, uint64_t rate)
+{
+    char was[UNITS_LEN], is[UNITS_LEN];
+
+    backup_note(b, "%s limit %s > %s (operator)", name, old ? units_format_size(old, was) : "none",
+                rate ? units_format_size(rate, is) : "none");
+    backup_emit(b, &(struct model_event){
+                       .type = MODEL_EV_LIMIT, .drive = row, .old_value = old, .new_value = rate, .text = "operator"});
+}
+
+static bool limit_all(struct backup *b, const struct command *c, GError **error)
+{
+    uint64_t old = b->model.global_limit, rate;
+
+    if (!resolve(c, old ? old : b->model.in_rate, &rate, error))
+        return false;
+    b->model.global_limit = rate;
+    budget_share(b);
+    tell(b, "all", -1, old, rate);
+    return true;
+}
+
+static bool limit_drive(struct drive *d, const struct command *c, GError **error)
+{
+    uint64_t old = d->pace.own, now = d->pace.share ? d->pace.share : (uint64_t)d->pace.data_rate, rate;
+
+    if (!resolve(c, now ? now : old, &rate, error))
+        return false;
+    d->pace.own = rate;
+    budget_share(d->b);
+    tell(d->b, d->name, (int)d->row, old, rate);
+    return true;
+}
+
+static bool limit_ram(struct backup *b, const struct command *c, GError **error)
+{
+    uint64_t old = b->ram_state.limit, rate;
+
+    if (!resolve(c, old ? old : b->model.drives[b->vmstate_row].rate, &rate, error) || !ram_limit(b, rate, error))
+        return false;
+    tell(b, b->model.drives[b->vmstate_row].name, b->vmstate_row, old, rate);
+    return true;
+}
+
+bool limit_command(struct backup *b, const struct command *c, GError **error)
+{
+    struct drive *d;
+
+    if (is_for_all(c->target))
+        return limit_all(b, c, error);
+    if (is_ram(b, c->target))
+        return limit_ram(b, c, error);
+    d = find_drive(b, c->target);
+    if (d)
+        return limit_drive(d, c, error);
+    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "no drive %s is being saved", c->target);
+    return false;
+}
+
+/* --- options ------------------------------------------------------------------------------------ */
+
+static bool apply(struct backup *b, const struct backup_limit *limit, GError **error)
+{
+    struct drive *d = limit->drive ? find_drive(b, limit->drive) : NULL;
+
+    if (is_for_all(limit->drive))
+        b->model.global_limit = limit->rate;
+    else if (is_ram(b, limit->drive) && b->ram != RAM_NONE)
+        return ram_limit(b, limit->rate, error);
+    else if (d)
+        d->pace.own = limit->rate;
+    else if (!model_find_drive(&b->model, limit->drive)) /* one that is left out may have a limit */
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "limit: guest has no drive %s", limit->drive);
+    return is_for_all(limit->drive) || model_find_drive(&b->model, limit->drive);
+}
+
+bool limit_apply_options(struct backup *b, GError **error)
+{
+    for (unsigned i = 0; i < b->options.limits->len; i++)
+        if (!apply(b, &g_array_index(b->options.limits, struct backup_limit, i), error))
+            return false;
+    return true;
+}
