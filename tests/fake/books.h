@@ -33,6 +33,7 @@ enum fault_kind {
     FAULT_PAUSED,        /* done, then somebody else pauses it */
     FAULT_SHUTDOWN,      /* done, then the guest powers itself off; QEMU stays */
     FAULT_KINDS,         /* of a sweep */
+    FAULT_MUTE,          /* nothing is done or answered from here on: a disk hangs */
     FAULT_LATE,          /* done, but refused after a few other commands: a deadline that ends late */
 };
 struct fake_fault {

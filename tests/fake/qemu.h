@@ -262,6 +262,9 @@ static void fake_take(struct fake_qemu *q, json_object *message)
     if (g_strcmp0(q->fault.command, command) == 0 && ++q->n_seen == q->fault.nth)
         kind = q->fault.kind;
     fake_be_late(q, kind, message);
+    q->is_mute |= kind == FAULT_MUTE;
+    if (q->is_mute)
+        return;
     fake_moment(q);
     if (kind == FAULT_TOLD || kind == FAULT_TOLD_AND_LOST)
         q->on_fault(q->user);

@@ -144,7 +144,8 @@ static struct trial *trial_new(struct world *w, const struct fake_kind *kind, st
     t->options.agent = kind->has_agent ? g_strconcat(socket, ".agent", NULL) : NULL;
     t->options.spool_dir = g_strdup("/var/tmp");
     t->options.spool_bytes = 16 << 20;
-    t->options.timeout_s = fault.kind == FAULT_SILENT_BEFORE || fault.kind == FAULT_SILENT_AFTER ? 1 : 30;
+    t->options.timeout_s =
+        fault.kind == FAULT_SILENT_BEFORE || fault.kind == FAULT_SILENT_AFTER || fault.kind == FAULT_MUTE ? 1 : 30;
     g_ptr_array_add(w->trials, t);
     return t;
 }
@@ -230,6 +231,7 @@ static void clean_up(struct trial *t)
     uv_loop_t loop;
 
     t->qemu->fault = (struct fake_fault){0};
+    t->qemu->is_mute = false;
     fake_start(t->qemu);
     uv_loop_init(&loop);
     cleanup_new(&loop, t->qemu->path, false, 30, on_cleanup_line, on_cleaned, t);

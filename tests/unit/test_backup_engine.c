@@ -156,6 +156,27 @@ static void test_hanging_disk(void)
     world_down(&w);
 }
 
+/* QEMU as a whole stands, for good: the run does not wait for each of its answers, and cleanup does the rest. */
+static void test_mute(void)
+{
+    const struct fake_kind kind = {.major = 10, .n_drives = 4, .holds_jobs = true};
+    g_autofree char *left = NULL;
+    struct world w = {0};
+    gint64 begin = g_get_monotonic_time();
+    struct trial *t;
+
+    world_up(&w);
+    t = trial_new(&w, &kind, (struct fake_fault){"job-cancel", 1, FAULT_MUTE}, false);
+    run_trials(&w);
+    g_assert_cmpint(t->status, ==, VMB_ERROR_CANCELLED);
+    g_assert_nonnull(strstr(t->said->str, "QEMU does not answer any more"));
+    g_assert_cmpint(g_get_monotonic_time() - begin, <, 6 * G_USEC_PER_SEC);
+    clean_up(t);
+    left = fake_left(t->qemu);
+    g_assert_cmpstr(left, ==, NULL);
+    world_down(&w);
+}
+
 int main(int argc, char **argv)
 {
     g_setenv("UV_THREADPOOL_SIZE", "16", TRUE);
@@ -168,5 +189,6 @@ int main(int argc, char **argv)
     g_test_add_func("/backup/engine/cancelled-late", test_cancelled_late);
     g_test_add_func("/backup/engine/undone-in-reverse", test_undone_in_reverse);
     g_test_add_func("/backup/engine/hanging-disk", test_hanging_disk);
+    g_test_add_func("/backup/engine/mute", test_mute);
     return g_test_run();
 }
