@@ -266,7 +266,7 @@ static char *fake_left(struct fake_qemu *q)
         g_string_append(s, " migration");
     if (q->has_nbd_server)
         g_string_append(s, " NBD server");
-    if (q->agent && g_atomic_int_get(&q->agent->is_frozen))
+    if (q->agent && q->is_running && g_atomic_int_get(&q->agent->is_frozen)) /* else it cannot be thawed */
         g_string_append(s, " frozen file systems");
     return g_string_free(s, s->len == 0);
 }
