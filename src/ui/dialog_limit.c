@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The speed limit of a drive, of those marked, or of the whole backup. What Enter would set stands there to the byte. */
+/* The speed limit of a drive, of those marked, or of the whole backup. What Enter would set stands there to
+ * the byte. */
 #include "ui/dialog.h"
 #include "ui/ui_inside.h"
 
@@ -48,12 +49,14 @@ static void line_now(struct dialog *d, const struct scene *s, const struct model
     const char *none = s->glyphs->none;
     bool is_narrow = s->canvas->width < 60;
     if (s->ui->scope != UI_THIS || !drive)
-        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, is_narrow ? "now %s  all: %s" : "whole backup: %s   all together %s",
+        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG,
+                    is_narrow ? "now %s  all: %s" : "whole backup: %s   all together %s",
                     s->m->global_limit ? units_format_rate(s->m->global_limit, now) : "no limit",
                     figure_rate(s->m->in_rate, none, rate));
     else if (is_narrow)
         dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "now %s  measured %s",
-                    drive->limit ? units_format_rate(drive->limit, now) : "none", figure_rate(drive->rate, none, rate));
+                    drive->limit ? units_format_rate(drive->limit, now) : "none",
+                    figure_rate(drive->rate, none, rate));
     else
         dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "now %s%s   measured %s   most seen %s",
                     drive->limit ? units_format_rate(drive->limit, now) : "no limit",
@@ -75,15 +78,22 @@ static void say_change(uint64_t ms, uint64_t now_ms, char text[2 * FIGURE_LEN])
     if (gap < 1000)
         g_strlcpy(text, "as now", 2 * FIGURE_LEN);
     else
-        g_snprintf(text, 2 * FIGURE_LEN, "%s %s", units_format_ms(gap / 1000 * 1000, time), ms > now_ms ? "later" : "sooner");
+        g_snprintf(text, 2 * FIGURE_LEN, "%s %s", units_format_ms(gap / 1000 * 1000, time),
+                   ms > now_ms ? "later" : "sooner");
 }
 
 /* What is to be moved, and how fast it goes now. */
-static void scope_figures(const struct scene *s, const struct model_drive *drive, uint64_t *left, uint64_t *rate)
+static void scope_figures(const struct scene *s, const struct model_drive *drive, uint64_t *left,
+                          uint64_t *rate)
 {
     const struct model *m = s->m;
     bool is_all = s->ui->scope == UI_ALL;
-    uint64_t size = is_all ? m->total : drive ? drive->size : 0, done = is_all ? m->done : drive ? drive->done : 0;
+    uint64_t size = is_all  ? m->total
+                    : drive ? drive->size
+                            : 0,
+             done = is_all  ? m->done
+                    : drive ? drive->done
+                            : 0;
     *left = size - MIN(done, size);
     *rate = is_all ? m->in_rate : drive && drive->state == MODEL_RUN ? drive->rate : 0;
 }
@@ -102,8 +112,10 @@ static void line_effect(struct dialog *d, const struct scene *s, const struct mo
     }
     bool is_narrow = s->canvas->width < 60;
     if (!w->rate || (w->rate > rate && !is_binding)) {
-        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, is_narrow ? "no hindrance at %s%s" : "It would not hold it back: it moves at %s%s.",
-                    units_format_rate(rate, text), w->rate || !is_binding || is_narrow ? "" : " and may then go faster");
+        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG,
+                    is_narrow ? "no hindrance at %s%s" : "It would not hold it back: it moves at %s%s.",
+                    units_format_rate(rate, text),
+                    w->rate || !is_binding || is_narrow ? "" : " and may then go faster");
         return;
     }
     uint64_t ms = time_at(left, w->rate);
@@ -112,8 +124,8 @@ static void line_effect(struct dialog *d, const struct scene *s, const struct mo
     if (is_narrow)
         dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "ends ~%.5s, %s", end, change);
     else
-        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "At %s it ends ~%s (%s%s).", units_format_rate(w->rate, text), end, change,
-                w->rate > rate ? " at best" : "");
+        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "At %s it ends ~%s (%s%s).",
+                    units_format_rate(w->rate, text), end, change, w->rate > rate ? " at best" : "");
 }
 
 static void line_scope(struct dialog *d, const struct scene *s)
@@ -124,10 +136,13 @@ static void line_scope(struct dialog *d, const struct scene *s)
         marked ? g_strdup_printf(at == UI_MARKED ? "[%u marked] " : " %u marked  ", marked) : g_strdup("");
     if (s->canvas->width < 60)
         dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "for %s   Left Right",
-                    at == UI_THIS ? "this drive" : at == UI_MARKED ? "all marked" : "all drives");
+                    at == UI_THIS     ? "this drive"
+                    : at == UI_MARKED ? "all marked"
+                                      : "all drives");
     else
-        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "for %s %s%s   Left Right", at == UI_THIS ? "[this drive]" : " this drive ",
-                marks, at == UI_ALL ? "[the whole backup]" : " the whole backup ");
+        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "for %s %s%s   Left Right",
+                    at == UI_THIS ? "[this drive]" : " this drive ", marks,
+                    at == UI_ALL ? "[the whole backup]" : " the whole backup ");
 }
 
 void dialog_limit(const struct scene *s)
@@ -144,7 +159,8 @@ void dialog_limit(const struct scene *s)
     struct dialog d = dialog_begin(title);
     line_now(&d, s, drive);
     dialog_gap(&d);
-    dialog_input(&d, is_wide ? "limit " : "", ui->input, is_wide ? 12 : 7, meaning, w.is_valid || !*ui->input);
+    dialog_input(&d, is_wide ? "limit " : "", ui->input, is_wide ? 12 : 7, meaning,
+                 w.is_valid || !*ui->input);
     line_effect(&d, s, drive, &w);
     dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "%s",
                 s->canvas->width >= 62 ? "50M 1G 800K 1.5G, +10% -10%, 0 = unlimited.  1M = 1 MiB."

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the plan is changed by: where the archive goes, how it is compressed, what happens on an error; and which monitor is asked. */
+/* What the plan is changed by: where the archive goes, how it is compressed, what happens on an error; and
+ * which monitor is asked. */
 #include "ui/dialog.h"
 
 static int input_width(const struct scene *s)

@@ -8,9 +8,10 @@ static void say_theme(struct dialog *d, const struct scene *s, unsigned i)
 {
     const struct theme_entry *entry = &g_array_index(s->ui->themes, struct theme_entry, i);
     bool is_chosen = i == s->ui->choice, is_broken = *entry->problem;
-    dialog_line(d, is_chosen ? DIALOG_NEEDED : DIALOG_EXTRA, is_broken ? ROLE_TEXT_DIM : ROLE_DIALOG, "%s %-13.13s %-30.30s %s",
-                is_chosen ? s->glyphs->cursor : " ", entry->theme.name,
-                is_broken ? entry->problem : entry->theme.description, is_broken ? "! not usable" : entry->origin);
+    dialog_line(d, is_chosen ? DIALOG_NEEDED : DIALOG_EXTRA, is_broken ? ROLE_TEXT_DIM : ROLE_DIALOG,
+                "%s %-13.13s %-30.30s %s", is_chosen ? s->glyphs->cursor : " ", entry->theme.name,
+                is_broken ? entry->problem : entry->theme.description,
+                is_broken ? "! not usable" : entry->origin);
 }
 
 static void say_sample(struct dialog *d, const struct scene *s)
@@ -29,5 +30,6 @@ void dialog_theme(const struct scene *s)
         say_theme(&d, s, i);
     dialog_gap(&d);
     say_sample(&d, s);
-    dialog_end(&d, s, s->canvas->width >= 40 ? "Up Down show   Enter keeps   Esc puts back" : "Enter keeps  Esc");
+    dialog_end(&d, s,
+               s->canvas->width >= 40 ? "Up Down show   Enter keeps   Esc puts back" : "Enter keeps  Esc");
 }

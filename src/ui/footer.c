@@ -50,7 +50,8 @@ static void say_failed(const struct scene *s, struct pen *pen)
                 pen_text(pen, ROLE_TOAST, "%s drop, ", drop);
             pen_text(pen, ROLE_TOAST, "%s why   ", keymap_of(COMMAND_DETAIL, why));
         } else if (row->state == MODEL_RETRY && row->retry_in_ms) {
-            pen_text(pen, ROLE_TOAST, "%s is tried again in %s   ", row->name, units_format_ms(row->retry_in_ms, time));
+            pen_text(pen, ROLE_TOAST, "%s is tried again in %s   ", row->name,
+                     units_format_ms(row->retry_in_ms, time));
         }
     }
 }
@@ -69,7 +70,8 @@ static void say_rows(const struct scene *s, struct pen *pen)
         else if (row->state == MODEL_PAUSE && row->is_paused_by_operator)
             pen_try(pen, ROLE_MESSAGE, "%s paused: guest writes still copy   ", row->name);
     }
-    if (pen->x == begin && s->ui->selected < s->m->n_drives) { /* no room for a sentence, or nothing to be said */
+    if (pen->x == begin &&
+        s->ui->selected < s->m->n_drives) { /* no room for a sentence, or nothing to be said */
         table_note(s, s->ui->selected, note, sizeof note);
         if (*note)
             pen_text(pen, ROLE_MESSAGE, "%s: %s", s->m->drives[s->ui->selected].name, note);
@@ -89,7 +91,8 @@ static bool say_trouble(const struct scene *s, struct pen *pen)
         pen_text(pen, ROLE_TOAST, "target full: free %s there; it goes on by itself  (now %s)",
                  figure_size(m->need_bytes, "space", need), figure_size(m->free_bytes, "?", size));
     else if (facts_impact(&m->impact) == FACTS_IMPACT_HIGH)
-        pen_text(pen, ROLE_TOAST, "the guest's writes suffer: %s limits the backup, %s pauses it, %s cancels it",
+        pen_text(pen, ROLE_TOAST,
+                 "the guest's writes suffer: %s limits the backup, %s pauses it, %s cancels it",
                  keymap_of(COMMAND_LIMIT_ALL, limit), keymap_of(COMMAND_TOGGLE_PAUSE_ALL, pause), cancel);
     else if (m->sink_stuck_ms > 5000)
         pen_text(pen, ROLE_TOAST, "the target has not answered for %s: look at its disk, or %s cancels",
@@ -106,7 +109,8 @@ static void say_done(const struct scene *s, struct pen *pen)
     if (s->canvas->height < 4)
         pen_text(pen, ROLE_MESSAGE, "%s", s->m->outcome);
     else
-        pen_text(pen, ROLE_MESSAGE, "%s quits, with exit status %d", keymap_of(COMMAND_QUIT, key), s->m->exit_status);
+        pen_text(pen, ROLE_MESSAGE, "%s quits, with exit status %d", keymap_of(COMMAND_QUIT, key),
+                 s->m->exit_status);
 }
 
 static void say_situation(const struct scene *s, struct pen *pen)
@@ -163,7 +167,8 @@ static char *item_text(const struct scene *s, const struct command_entry *entry)
 {
     char key[KEY_NAME_LEN];
     keymap_first(entry, key);
-    return g_strdup_printf("%s%s%s", key, strcmp(key, "?") == 0 ? "" : " ", s->canvas->width >= 20 ? entry->label : "");
+    return g_strdup_printf("%s%s%s", key, strcmp(key, "?") == 0 ? "" : " ",
+                           s->canvas->width >= 20 ? entry->label : "");
 }
 
 /* As many as fit, what is worth most first. */

@@ -23,7 +23,8 @@ static void guest_right(const struct scene *s, struct pen *pen)
         pen_right(pen, ROLE_TEXT, "no data yet");
     } else {
         g_snprintf(text, sizeof text, "%.1fs", (double)m->data_age_ms / 1000);
-        (void)((s->canvas->width >= 110 && pen_right(pen, ROLE_TEXT, "vmabackup " VMB_VERSION "   data %s old   %s", text, time)) ||
+        (void)((s->canvas->width >= 110 &&
+                pen_right(pen, ROLE_TEXT, "vmabackup " VMB_VERSION "   data %s old   %s", text, time)) ||
                (is_wide && pen_right(pen, ROLE_TEXT, "vmabackup  data %s old  %s", text, time)) ||
                pen_right(pen, ROLE_TEXT, "%s", text));
     }
@@ -136,7 +137,8 @@ static void say_left(const struct scene *s, struct pen *pen)
         figure_time_of_day(s->wall_s + (int64_t)(m->eta_ms / 1000), end);
         pen_right(pen, ROLE_TEXT, "   ends ~%.5s", end);
         if (history_eta_range(&s->ui->history, m, &least, &most) && most >= 120000)
-            pen_right(pen, ROLE_TEXT, " (%u-%u)", (unsigned)(least / 60000), (unsigned)((most + 59999) / 60000));
+            pen_right(pen, ROLE_TEXT, " (%u-%u)", (unsigned)(least / 60000),
+                      (unsigned)((most + 59999) / 60000));
     }
     pen_right(pen, ROLE_TEXT, " elapsed %s  left %s", elapsed, left);
 }
@@ -165,8 +167,9 @@ void header_total(const struct scene *s, int y)
     struct pen pen = pen_at(s->canvas, 1, y, width);
     if (width >= 76) {
         pen_text(&pen, ROLE_TEXT_STRONG, "TOTAL ");
-        pen_right(&pen, ROLE_NUM, s->canvas->width >= 110 ? " %s  %s of %s  %s" : " %s  %s/%s  %s", share, figure_size(m->done, s->glyphs->none, done),
-                  figure_size(m->total, s->glyphs->none, total), rate);
+        pen_right(&pen, ROLE_NUM, s->canvas->width >= 110 ? " %s  %s of %s  %s" : " %s  %s/%s  %s", share,
+                  figure_size(m->done, s->glyphs->none, done), figure_size(m->total, s->glyphs->none, total),
+                  rate);
     } else if (width >= 46) {
         pen_right(&pen, ROLE_NUM, " %s %s", share, rate);
     } else {

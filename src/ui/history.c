@@ -11,7 +11,7 @@
 #define PUSH(array, value)                                                                                   \
     do {                                                                                                     \
         memmove((array), (array) + 1, sizeof(array) - sizeof *(array));                                      \
-        (array)[sizeof(array) / sizeof *(array) - 1] = (value);                                              \
+        (array)[sizeof(array) / sizeof *(array)-1] = (value);                                                \
     } while (0)
 
 static void add_slow(struct history *h, const struct model *m)

@@ -110,7 +110,8 @@ static int draw_line(const struct scene *s, int y, int lines, const struct model
         pen_text(&pen, ROLE_LOG_TIME, "%s", figure_time_of_day(line->when_s, time));
     canvas_put(s->canvas, x - 2, y, 1, levels[line->level].role, levels[line->level].sign);
     if (lines > 1)
-        return MAX(1, canvas_put_wrapped(s->canvas, x, y, s->canvas->width - x, lines, ROLE_TEXT, line->text));
+        return MAX(1,
+                   canvas_put_wrapped(s->canvas, x, y, s->canvas->width - x, lines, ROLE_TEXT, line->text));
     canvas_put(s->canvas, x, y, s->canvas->width - x, ROLE_TEXT, line->text);
     return 1;
 }
@@ -145,7 +146,8 @@ static int height_of(const struct scene *s, const struct model_log_line *line)
     return MAX(1, canvas_wrapped_height(s->canvas, width, MAX_WRAPPED, line->text));
 }
 
-/* From the line that is `back` up from the end, upwards as far as there is room; whole, so long as they are. */
+/* From the line that is `back` up from the end, upwards as far as there is room; whole, so long as they are.
+ */
 static void draw_history(const struct scene *s, int y, int lines)
 {
     const struct model *m = s->m;

@@ -33,7 +33,8 @@ static void draw_verdict(const struct scene *s, int y, int below, int *end)
     struct pen pen = pen_at(s->canvas, s->canvas->width >= 60 ? 3 : 0, y, s->canvas->width);
     pen_text(&pen, state_role(state), "%s ", s->glyphs->states[state]);
     int lines = CLAMP(below - y, 1, 3);
-    *end = y + MAX(1, canvas_put_wrapped(s->canvas, pen.x, y, pen_room(&pen), lines, ROLE_TEXT_STRONG, s->m->outcome));
+    *end = y + MAX(1, canvas_put_wrapped(s->canvas, pen.x, y, pen_room(&pen), lines, ROLE_TEXT_STRONG,
+                                         s->m->outcome));
     if (!*s->m->next || *end >= below)
         return;
     pen = pen_at(s->canvas, s->canvas->width >= 60 ? 5 : 0, *end, s->canvas->width);
@@ -67,8 +68,8 @@ static char *bottleneck_text(const struct model *m)
         was_said[most] = true;
         unsigned share = (unsigned)(m->bottleneck_ms[most] * 100 / sum);
         if (share)
-            g_string_append_printf(text, "%s%s %u%%%s", text->len ? ", " : "", model_bottleneck_word(most), share,
-                                   text->len ? "" : " of the time");
+            g_string_append_printf(text, "%s%s %u%%%s", text->len ? ", " : "", model_bottleneck_word(most),
+                                   share, text->len ? "" : " of the time");
     }
     return g_string_free(text, FALSE);
 }
@@ -96,8 +97,8 @@ static char *guest_text(const struct model *m)
     else
         g_string_append_printf(text, "stopped %s for the instant", units_format_ms(m->pause_ms, pause));
     if (m->impact.base_us != MODEL_UNKNOWN && m->impact.write_us != MODEL_UNKNOWN)
-        g_string_append_printf(text, "   writes %.1f > %.1fms   stalls %u",
-                               (double)m->impact.base_us / 1000, (double)m->impact.write_us / 1000, m->impact.stalls);
+        g_string_append_printf(text, "   writes %.1f > %.1fms   stalls %u", (double)m->impact.base_us / 1000,
+                               (double)m->impact.write_us / 1000, m->impact.stalls);
     return g_string_free(text, FALSE);
 }
 
@@ -113,7 +114,9 @@ static void draw_facts(const struct scene *s, int *y)
         "%s from %s read   zero %s%s%s   %s", figure_size(m->archive_bytes, none, size),
         figure_size(m->done, none, done), figure_percent_short(m->zero, m->done, none, zero),
         *m->compression ? "   ratio " : "",
-        *m->compression ? figure_ratio(m->packed ? m->packed : m->done - MIN(m->zero, m->done), m->archive_bytes, none, ratio) : "",
+        *m->compression ? figure_ratio(m->packed ? m->packed : m->done - MIN(m->zero, m->done),
+                                       m->archive_bytes, none, ratio)
+                        : "",
         m->is_verified ? "verified" : "not verified");
     g_autofree char *times =
         g_strdup_printf("%s   %s > %s   average %s", figure_elapsed(m->elapsed_ms, took),

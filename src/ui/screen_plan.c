@@ -28,7 +28,8 @@ static void draw_inclusion(const struct scene *s, struct pen *pen, const struct 
 {
     char limit[FIGURE_LEN];
     int end = pen->x + (is_wide(s) ? INCLUDE_COLUMNS : 4);
-    bool may_toggle = row->is_included || g_str_equal(row->note, "excluded") || g_str_equal(row->note, "not asked for");
+    bool may_toggle =
+        row->is_included || g_str_equal(row->note, "excluded") || g_str_equal(row->note, "not asked for");
     pen_text(pen, ROLE_TEXT, "%s ", row->is_included ? "[x]" : may_toggle ? "[ ]" : "[-]");
     if (is_wide(s) && row->is_included && row->limit_wanted)
         pen_text(pen, ROLE_TEXT, "limit %s", units_format_size(row->limit_wanted, limit));
@@ -89,8 +90,10 @@ static int draw_rows(const struct scene *s, int y, int rows)
 
 /* ---- the facts ---- */
 
-/* "output      /mnt/bk/web.vma                   [o] change"; verb: what changes it, COMMAND_NONE = nothing. */
-static void fact(const struct scene *s, int *y, int below, const char *name, const char *value, enum command_verb verb)
+/* "output      /mnt/bk/web.vma                   [o] change"; verb: what changes it, COMMAND_NONE = nothing.
+ */
+static void fact(const struct scene *s, int *y, int below, const char *name, const char *value,
+                 enum command_verb verb)
 {
     char key[KEY_NAME_LEN];
     if (*y >= below || !*value)
@@ -111,7 +114,8 @@ static char *limits_text(const struct model *m)
 {
     GString *text = g_string_new(NULL);
     char rate[UNITS_LEN];
-    g_string_append_printf(text, "%s for all", m->global_limit ? units_format_rate(m->global_limit, rate) : "none");
+    g_string_append_printf(text, "%s for all",
+                           m->global_limit ? units_format_rate(m->global_limit, rate) : "none");
     unsigned n = 0;
     for (unsigned i = 0; i < m->n_drives; i++)
         if (m->drives[i].is_included && m->drives[i].limit_wanted)
@@ -135,12 +139,13 @@ static char *room_text(const struct scene *s)
     const struct model *m = s->m;
     char reads[FIGURE_LEN], used[FIGURE_LEN], there[FIGURE_LEN];
     const char *none = s->glyphs->none;
-    g_autofree char *amount =
-        g_strdup_printf("reads %s (~%s in use)", figure_size(m->total, none, reads), figure_size(used_bytes(m), none, used));
+    g_autofree char *amount = g_strdup_printf("reads %s (~%s in use)", figure_size(m->total, none, reads),
+                                              figure_size(used_bytes(m), none, used));
     if (m->free_bytes == MODEL_UNKNOWN)
         return g_steal_pointer(&amount);
-    return g_strdup_printf("%s   %s free %s%s", amount, s->glyphs->states[m->will_fit ? MODEL_OK : MODEL_WARN],
-                           figure_size(m->free_bytes, none, there), m->will_fit ? ": will fit" : ": may not fit");
+    return g_strdup_printf(
+        "%s   %s free %s%s", amount, s->glyphs->states[m->will_fit ? MODEL_OK : MODEL_WARN],
+        figure_size(m->free_bytes, none, there), m->will_fit ? ": will fit" : ": may not fit");
 }
 
 static void draw_facts(const struct scene *s, int y, int below)

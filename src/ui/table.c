@@ -213,7 +213,8 @@ static void cell_eta(const struct scene *s, const struct columns *c, int y, cons
     cell(s, c, ETA, y, role, text);
 }
 
-/* "=120M": the limit is what holds the drive back; "target": the target is; "guest": its writes come first. */
+/* "=120M": the limit is what holds the drive back; "target": the target is; "guest": its writes come first.
+ */
 static void cell_limit(const struct scene *s, const struct columns *c, int y, unsigned row,
                        enum model_state state)
 {
@@ -235,7 +236,8 @@ static void cell_percent(const struct scene *s, const struct columns *c, int y,
                          const struct model_drive *drive, enum model_state state)
 {
     char text[FIGURE_LEN];
-    bool is_none = state == MODEL_SKIPPED || ((state == MODEL_WAIT || state == MODEL_CANCELLED) && !drive->done);
+    bool is_none =
+        state == MODEL_SKIPPED || ((state == MODEL_WAIT || state == MODEL_CANCELLED) && !drive->done);
     uint64_t whole = is_none ? 0 : drive->size;
     if (c->is_full)
         figure_percent(drive->done, whole, s->glyphs->none, text);
@@ -308,7 +310,8 @@ static void draw_row(const struct scene *s, const struct columns *c, int y, unsi
     cell(s, c, WORD, y, words, look.word);
     cell(s, c, NAME, y, words, drive->name);
     if (c->width[SIZE])
-        cell(s, c, SIZE, y, ROLE_NUM, figure_size(drive->size ? drive->size : MODEL_UNKNOWN, s->glyphs->none, size));
+        cell(s, c, SIZE, y, ROLE_NUM,
+             figure_size(drive->size ? drive->size : MODEL_UNKNOWN, s->glyphs->none, size));
     uint64_t whole = look.state == MODEL_SKIPPED ? 0 : drive->size;
     bar_draw(s->canvas, c->x[BAR], y, c->width[BAR], s->glyphs, drive->done, whole, look.bar);
     if (c->width[PERCENT])

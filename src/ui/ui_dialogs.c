@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Keys while a dialog is open. Each opens on the answer that changes nothing; Esc always gives that answer. */
+/* Keys while a dialog is open. Each opens on the answer that changes nothing; Esc always gives that answer.
+ */
 #include <string.h>
 
 #include "ui/ui_inside.h"
@@ -76,7 +77,8 @@ void ui_open_limit(struct ui *ui, const struct model *m, enum ui_scope scope)
 {
     const struct model_drive *drive = ui_selected(ui, m);
     if (scope == UI_THIS && drive && !ui_marked(ui, m) && !ui_row_takes(drive, COMMAND_LIMIT)) {
-        ui_say(ui, MODEL_WARNING, drive->is_vmstate ? "%s takes no limit" : "%s is not being copied", drive->name);
+        ui_say(ui, MODEL_WARNING, drive->is_vmstate ? "%s takes no limit" : "%s is not being copied",
+               drive->name);
         return;
     }
     ui_open(ui, UI_DIALOG_LIMIT);
@@ -121,7 +123,9 @@ static struct ui_action apply_limit(struct ui *ui, const struct model *m)
     ui->dialog = UI_DIALOG_NONE;
     if (m->phase != MODEL_PLAN)
         ui_say(ui, MODEL_INFO, "%s: asked QEMU for a new limit",
-               ui->scope == UI_ALL ? "all" : ui->scope == UI_MARKED ? "marked drives" : ui->target);
+               ui->scope == UI_ALL      ? "all"
+               : ui->scope == UI_MARKED ? "marked drives"
+                                        : ui->target);
     return ui_limit(ui, m, &c, ui->scope);
 }
 
@@ -157,7 +161,8 @@ void ui_open_drop(struct ui *ui, const struct model *m)
     if (!row)
         return;
     if (!ui_marked(ui, m) && !ui_row_takes(row, COMMAND_CANCEL)) {
-        ui_say(ui, MODEL_INFO, row->state == MODEL_OK ? "%s is saved already" : "%s is not being saved", row->name);
+        ui_say(ui, MODEL_INFO, row->state == MODEL_OK ? "%s is saved already" : "%s is not being saved",
+               row->name);
         return;
     }
     ui_open(ui, UI_DIALOG_DROP);
@@ -226,7 +231,8 @@ static unsigned stepped(uint32_t key, unsigned value, unsigned max)
 }
 
 /* What is chosen is planned at once: nothing runs yet. */
-static struct ui_action key_number(struct ui *ui, uint32_t key, enum command_verb verb, unsigned value, unsigned max)
+static struct ui_action key_number(struct ui *ui, uint32_t key, enum command_verb verb, unsigned value,
+                                   unsigned max)
 {
     struct ui_action action = ui_command(verb, "");
     if (key == UI_KEY_ENTER)
@@ -239,7 +245,8 @@ static struct ui_action key_on_error(struct ui *ui, uint32_t key, const struct m
 {
     struct ui_action action = ui_command(COMMAND_STRICT, "");
     action.command.is_on = !m->is_strict;
-    return key == UI_KEY_SPACE ? action : key_number(ui, key, COMMAND_RETRIES, m->retries, COMMAND_MAX_RETRIES);
+    return key == UI_KEY_SPACE ? action
+                               : key_number(ui, key, COMMAND_RETRIES, m->retries, COMMAND_MAX_RETRIES);
 }
 
 /* ---- themes ---- */

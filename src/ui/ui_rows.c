@@ -34,7 +34,8 @@ bool ui_row_takes(const struct model_drive *row, enum command_verb verb)
     case COMMAND_RETRY:
         return row->state == MODEL_FAIL || row->state == MODEL_RETRY;
     case COMMAND_LIMIT:
-        return row->is_included && !row->is_vmstate && (is_alive || row->state == MODEL_WAIT || row->state == MODEL_FAIL);
+        return row->is_included && !row->is_vmstate &&
+               (is_alive || row->state == MODEL_WAIT || row->state == MODEL_FAIL);
     default:
         return true;
     }
@@ -86,7 +87,8 @@ bool ui_more(struct ui *ui, const struct model *m, struct ui_action *action)
     return false;
 }
 
-static struct ui_action begin_batch(struct ui *ui, const struct model *m, const struct command *c, bool is_undo)
+static struct ui_action begin_batch(struct ui *ui, const struct model *m, const struct command *c,
+                                    bool is_undo)
 {
     struct ui_action first = nothing;
     ui->batch = (struct ui_batch){.is_on = true, .is_undo = is_undo, .command = *c};
@@ -210,7 +212,8 @@ static bool refuse_limit(struct ui *ui, const struct model_drive *row)
     if (row && ui_row_takes(row, COMMAND_LIMIT))
         return false;
     if (row)
-        ui_say(ui, MODEL_WARNING, row->is_vmstate ? "%s takes no limit" : "%s is not being copied", row->name);
+        ui_say(ui, MODEL_WARNING, row->is_vmstate ? "%s takes no limit" : "%s is not being copied",
+               row->name);
     return true;
 }
 
@@ -256,8 +259,10 @@ struct ui_action ui_lift_limit(struct ui *ui, const struct model *m)
     if (ui_marked(ui, m))
         return ui_limit(ui, m, &c, UI_MARKED);
     if (row && !row->limit_wanted) {
-        ui_say(ui, MODEL_INFO, row->limit ? "%s only has its share of the whole backup's limit: S changes that"
-                                          : "%s has no limit", row->name);
+        ui_say(ui, MODEL_INFO,
+               row->limit ? "%s only has its share of the whole backup's limit: S changes that"
+                          : "%s has no limit",
+               row->name);
         return nothing;
     }
     return refuse_limit(ui, row) ? nothing : ui_limit(ui, m, &c, UI_THIS);

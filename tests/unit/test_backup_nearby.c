@@ -22,7 +22,8 @@ static void neighbour(struct peer *peer, uv_loop_t *loop, struct peer *first, co
 }
 
 /* Until all folders and sockets have answered: nothing else runs in this loop but the peers. */
-static void look(struct nearby *n, uv_loop_t *loop, const struct model *m, const char *monitor, unsigned wanted)
+static void look(struct nearby *n, uv_loop_t *loop, const struct model *m, const char *monitor,
+                 unsigned wanted)
 {
     int64_t deadline = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
     nearby_look(n, monitor);
@@ -69,7 +70,8 @@ static void test_found(void)
     model_clear(&m);
 }
 
-/* Closed while the folders are still being read, and while sockets are asked: nothing is touched afterwards. */
+/* Closed while the folders are still being read, and while sockets are asked: nothing is touched afterwards.
+ */
 static void test_closed_early(void)
 {
     for (int turns = 0; turns < 8; turns++) {

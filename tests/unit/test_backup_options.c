@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The command line shown in the plan means what it says: a shell and our own parser make the same options of it. */
+/* The command line shown in the plan means what it says: a shell and our own parser make the same options of
+ * it. */
 #include <locale.h>
 
 #include "backup/options.h"
@@ -88,11 +89,14 @@ static void test_round_trip(void)
     static const char *const lines[] = {
         "vmabackup backup /run/qemu/web-01.qmp",
         "vmabackup backup -o /mnt/bk/web.vma --exclude virtio3 --limit scsi1=120M --limit 450M /run/q.qmp",
-        "vmabackup backup -o '|zstd -T0 -o \"my file.vma.zst\"' --no-vmstate --level 0 --threads 2 --retries 0 --strict /run/q.qmp",
+        "vmabackup backup -o '|zstd -T0 -o \"my file.vma.zst\"' --no-vmstate --level 0 --threads 2 --retries "
+        "0 --strict /run/q.qmp",
         "vmabackup backup -o - --drive \"it's\" --drive='$(reboot)' --drive '' --limit 'a=b=1.5M' '/tmp/a b'",
         "vmabackup backup --config qemu.conf=/etc/a=b.conf --guard direct --spool 5G --spool-dir '/x y' m",
-        "vmabackup backup --on-full fail --max-pause 9 --timeout 1 --verify --force --keep-partial --record ./r --log -l m",
-        "vmabackup backup --level 19 --on-full wait:7 --guard filter --agent '/run/a b' --limit 65537 --drive=--strict tcp:127.0.0.1:4444",
+        "vmabackup backup --on-full fail --max-pause 9 --timeout 1 --verify --force --keep-partial --record "
+        "./r --log -l m",
+        "vmabackup backup --level 19 --on-full wait:7 --guard filter --agent '/run/a b' --limit 65537 "
+        "--drive=--strict tcp:127.0.0.1:4444",
         "vmabackup backup -o 'new\nline' --exclude '*' --exclude '~' --exclude 'ü' m",
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(lines); i++)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The plan is changed by commands before it begins; what cannot be carried out changes nothing; then it is what runs. */
+/* The plan is changed by commands before it begins; what cannot be carried out changes nothing; then it is
+ * what runs. */
 #include <string.h>
 
 #include "fake/trial.h"

@@ -100,7 +100,8 @@ static void test_limit_relative(void)
     model_clear(&d.m);
 }
 
-/* + and - at once, and from what they asked for last, though QEMU has not confirmed it yet; z takes all of it back. */
+/* + and - at once, and from what they asked for last, though QEMU has not confirmed it yet; z takes all of it
+ * back. */
 static void test_nudge(void)
 {
     struct desk d;
@@ -147,7 +148,7 @@ static void test_marks(void)
 {
     struct desk d;
     desk_open(&d, scene_copy);
-    type(&d, "jj jj "); /* scsi1, virtio3 */
+    type(&d, "jj jj ");                           /* scsi1, virtio3 */
     assert_all(&d, type(&d, "p"), "scsi1 pause"); /* the other one is paused already */
     type(&d, "s150M");
     g_assert_cmpint(d.ui.scope, ==, UI_MARKED);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The screens an operator lives in, at five sizes, in Unicode and in ASCII, with colours and without, as a terminal
- * (libvterm) shows them. One file per screen and size holds all four: the text, and below it what its cells look like.
+ * The screens an operator lives in, at five sizes, in Unicode and in ASCII, with colours and without, as a
+ * terminal (libvterm) shows them. One file per screen and size holds all four: the text, and below it what
+ * its cells look like.
  *
- *     c r g y m w  the eight colours; in capitals: bold     + bold     # reverse     _ underlined     @ bold and reverse
+ *     c r g y m w  the eight colours; in capitals: bold     + bold     # reverse     _ underlined     @ bold
+ * and reverse
  */
 #include <locale.h>
 #include <string.h>
@@ -53,7 +55,8 @@ static void append_looks(GString *out, struct rig *r)
     }
 }
 
-static void append_variant(GString *out, const struct shot *shot, int width, int height, const char *glyphs, bool is_mono)
+static void append_variant(GString *out, const struct shot *shot, int width, int height, const char *glyphs,
+                           bool is_mono)
 {
     struct model m;
     shot->scene(&m);
@@ -84,7 +87,8 @@ static void assert_shot(const struct shot *shot)
     for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
         g_autoptr(GString) out = g_string_new(NULL);
         for (int variant = 0; variant < 4; variant++)
-            append_variant(out, shot, sizes[i].width, sizes[i].height, variant < 2 ? "unicode" : "ascii", variant % 2);
+            append_variant(out, shot, sizes[i].width, sizes[i].height, variant < 2 ? "unicode" : "ascii",
+                           variant % 2);
         golden_check(shot->name, sizes[i].width, sizes[i].height, out->str);
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Every screen and dialog as text, and all of them at every size. Those with colours are in test_ui_matrix.c. */
+/* Every screen and dialog as text, and all of them at every size. Those with colours are in test_ui_matrix.c.
+ */
 #include <string.h>
 
 #include "ui_golden.h"
@@ -21,7 +22,8 @@ static void type(struct ui *ui, const struct model *m, const char *keys)
 }
 
 /* In both sets of signs. keys: typed first. */
-static void assert_keys(void (*scene)(struct model *), const char *name, unsigned row, const char *keys, int width, int height)
+static void assert_keys(void (*scene)(struct model *), const char *name, unsigned row, const char *keys,
+                        int width, int height)
 {
     static const char *const sets[] = {"unicode", "ascii"};
     g_autoptr(GString) out = g_string_new(NULL);
@@ -218,8 +220,10 @@ static void draw_all_sizes(const struct ui *ui, const struct model *m, unsigned 
 
 static void test_all_sizes(void)
 {
-    static void (*const scenes[])(struct model *) = {scene_copy, scene_plan, refused, incomplete, crowd, suffering};
-    static const char *const keys[] = {"X", "?", "l", "/x", "e", "\r", "s1.5x", "S+10%", "c", "P", "Cweb-01", "q", "o", "x", "z", "t", "v"};
+    static void (*const scenes[])(struct model *) = {scene_copy, scene_plan, refused,
+                                                     incomplete, crowd,      suffering};
+    static const char *const keys[] = {"X", "?",       "l", "/x", "e", "\r", "s1.5x", "S+10%", "c",
+                                       "P", "Cweb-01", "q", "o",  "x", "z",  "t",     "v"};
     struct ui *ui = g_new(struct ui, 1);
     GArray *themes = theme_list();
     unsigned turn = 0;
