@@ -183,6 +183,22 @@ static void open_lanes(struct backup *b)
     }
 }
 
+static void on_ram_moved(void *user)
+{
+    ram_stream_moved(user);
+}
+
+static void on_ram_blocked(void *user)
+{
+    tap_check_credit(user);
+}
+
+static struct vmstate *open_vmstate(struct backup *b)
+{
+    return vmstate_new(&(struct vmstate_owner){
+        b->loop, b->pool, b->writer, on_ram_moved, on_ram_blocked, b, &b->n_open_handles});
+}
+
 static void open_log(struct backup *b)
 {
     const struct model_event said_before[] = {{.type = MODEL_EV_GUEST, .drive = -1}, {.type = MODEL_EV_PLAN, .drive = -1}};
@@ -220,7 +236,7 @@ bool target_open(struct backup *b, GError **error)
         writer_set_spool(b->writer, b->spool, MIN(spool_max(b->spool) / 4, SPOOL_EXTRA));
     open_lanes(b);
     if (b->ram != RAM_NONE)
-        b->vmstate = vmstate_new(b);
+        b->vmstate = open_vmstate(b);
     writer_put_header(b->writer, header);
     return true;
 }

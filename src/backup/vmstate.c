@@ -4,14 +4,17 @@
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-#include "backup/run.h"
+#include "base/error.h"
+#include "base/listening.h"
+#include "nbd/server_uv.h"
+#include "vma/format.h"
 
 struct vmstate {
-    struct backup *b;
+    struct vmstate_owner owner;
     struct writer_lane *lane;
     uv_pipe_t pipe;
     uv_pipe_t door; /* listens until QEMU has come in, where no descriptor can be passed */
-    bool is_door_open;
+    struct listening *listening; /* while the door is open */
     unsigned n_handles; /* open ones: the last that closes frees */
     bool is_open, is_reading, is_at_end, is_closing;
     uint8_t *buffer; /* the cluster that is filling */
@@ -21,12 +24,18 @@ struct vmstate {
     uint64_t blocked_since_ms;
 };
 
-struct vmstate *vmstate_new(struct backup *b)
+struct vmstate *vmstate_new(const struct vmstate_owner *owner)
 {
     struct vmstate *v = g_new0(struct vmstate, 1);
 
-    v->b = b;
+    v->owner = *owner;
     return v;
+}
+
+static void count_handle(struct vmstate *v)
+{
+    v->n_handles++;
+    ++*v->owner.n_open_handles;
 }
 
 static void give_cluster(struct vmstate *v)
@@ -43,8 +52,8 @@ static void on_room_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     struct vmstate *v = handle->data;
 
     (void)suggested;
-    if (!v->buffer && !writer_is_ram_blocked(v->b->writer))
-        v->buffer = pool_take(v->b->pool, POOL_FOR_RAM);
+    if (!v->buffer && !writer_is_ram_blocked(v->owner.writer))
+        v->buffer = pool_take(v->owner.pool, POOL_FOR_RAM);
     if (v->buffer)
         *buf = uv_buf_init((char *)v->buffer + v->filled, VMA_CLUSTER_SIZE - v->filled);
     else
@@ -56,8 +65,8 @@ static void pause_reading(struct vmstate *v)
     uv_read_stop((uv_stream_t *)&v->pipe);
     v->is_reading = false;
     if (!v->blocked_since_ms)
-        v->blocked_since_ms = uv_now(v->b->loop);
-    tap_check_credit(v->b);
+        v->blocked_since_ms = uv_now(v->owner.loop);
+    v->owner.on_blocked(v->owner.user);
 }
 
 static void take_end(struct vmstate *v)
@@ -67,9 +76,9 @@ static void take_end(struct vmstate *v)
     v->is_at_end = true;
     if (v->filled)
         give_cluster(v);
-    pool_give(v->b->pool, g_steal_pointer(&v->buffer));
+    pool_give(v->owner.pool, g_steal_pointer(&v->buffer));
     writer_flush_lane(v->lane);
-    ram_stream_moved(v->b);
+    v->owner.on_moved(v->owner.user);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -89,7 +98,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         if (v->filled == VMA_CLUSTER_SIZE)
             give_cluster(v);
         if (was_small)
-            ram_stream_moved(v->b);
+            v->owner.on_moved(v->owner.user);
     }
 }
 
@@ -102,11 +111,10 @@ int vmstate_connect(struct vmstate *v, struct writer_lane *lane, GError **error)
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "no socket pair: %s", g_strerror(errno));
         return -1;
     }
-    uv_pipe_init(v->b->loop, &v->pipe, 0);
+    uv_pipe_init(v->owner.loop, &v->pipe, 0);
     v->pipe.data = v;
     v->is_open = true;
-    v->n_handles++;
-    v->b->n_open_handles++;
+    count_handle(v);
     if (uv_pipe_open(&v->pipe, fds[0]) < 0) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "cannot watch a socket");
         close(fds[0]);
@@ -119,7 +127,7 @@ int vmstate_connect(struct vmstate *v, struct writer_lane *lane, GError **error)
 
 void vmstate_pump(struct vmstate *v)
 {
-    if (!v->is_open || v->is_closing || v->is_at_end || v->is_reading || writer_is_ram_blocked(v->b->writer))
+    if (!v->is_open || v->is_closing || v->is_at_end || v->is_reading || writer_is_ram_blocked(v->owner.writer))
         return;
     v->is_reading = true;
     uv_read_start((uv_stream_t *)&v->pipe, on_room_wanted, on_read);
@@ -144,17 +152,17 @@ static void on_closed(uv_handle_t *handle)
 {
     struct vmstate *v = handle->data;
 
-    v->b->n_open_handles--;
+    --*v->owner.n_open_handles;
     if (--v->n_handles == 0 && v->is_closing)
         g_free(v);
 }
 
 static void close_door(struct vmstate *v)
 {
-    if (!v->is_door_open)
+    if (!v->listening)
         return;
-    v->is_door_open = false;
-    uv_close((uv_handle_t *)&v->door, on_closed); /* removes the path, too */
+    listening_close(g_steal_pointer(&v->listening));
+    uv_close((uv_handle_t *)&v->door, on_closed);
 }
 
 static void on_knock(uv_stream_t *door, int status)
@@ -163,11 +171,10 @@ static void on_knock(uv_stream_t *door, int status)
 
     if (status < 0 || v->is_open || v->is_closing)
         return;
-    uv_pipe_init(v->b->loop, &v->pipe, 0);
+    uv_pipe_init(v->owner.loop, &v->pipe, 0);
     v->pipe.data = v;
     v->is_open = true;
-    v->n_handles++;
-    v->b->n_open_handles++;
+    count_handle(v);
     uv_accept(door, (uv_stream_t *)&v->pipe);
     close_door(v);
     vmstate_pump(v);
@@ -178,12 +185,13 @@ bool vmstate_listen(struct vmstate *v, struct writer_lane *lane, const char *pat
     int status;
 
     v->lane = lane;
-    uv_pipe_init(v->b->loop, &v->door, 0);
+    v->listening = listening_open(path, error);
+    if (!v->listening)
+        return false;
+    uv_pipe_init(v->owner.loop, &v->door, 0);
     v->door.data = v;
-    v->is_door_open = true;
-    v->n_handles++;
-    v->b->n_open_handles++;
-    status = uv_pipe_bind(&v->door, path);
+    count_handle(v);
+    status = uv_pipe_open(&v->door, listening_take_fd(v->listening));
     if (status == 0)
         status = uv_listen((uv_stream_t *)&v->door, 1, on_knock);
     if (status < 0)
@@ -196,7 +204,7 @@ void vmstate_close(struct vmstate *v)
     if (!v || v->is_closing)
         return;
     v->is_closing = true;
-    pool_give(v->b->pool, g_steal_pointer(&v->buffer));
+    pool_give(v->owner.pool, g_steal_pointer(&v->buffer));
     close_door(v);
     if (v->is_open)
         uv_close((uv_handle_t *)&v->pipe, on_closed);

@@ -3,8 +3,8 @@
 /*
  * Receives the RAM stream of a migration and cuts it into clusters of the device "vmstate".
  *
- *     struct vmstate *v = vmstate_new(b, lane);
- *     int fd = vmstate_connect(v, &error);        // QEMU's end, for getfd and migrate "fd:…"
+ *     struct vmstate *v = vmstate_new(&owner);
+ *     int fd = vmstate_connect(v, lane, &error);  // QEMU's end, for getfd and migrate "fd:…"
  *     ... vmstate_pump(v) whenever buffers came back ...
  *     vmstate_close(v);
  *
@@ -14,13 +14,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <glib.h>
+#include <uv.h>
+#include "backup/pool.h"
+#include "backup/writer.h"
 
-struct backup;
+/* Whose stream it is, and what it uses; borrowed. */
+struct vmstate_owner {
+    uv_loop_t *loop;
+    struct pool *pool;
+    struct writer *writer;
+    void (*on_moved)(void *user);   /* its first bytes have come, or its end */
+    void (*on_blocked)(void *user); /* no buffer for it: the stream stands still */
+    void *user;
+    unsigned *n_open_handles; /* of the owner, counts what is open on the loop */
+};
+
 struct vmstate;
-struct writer_lane;
-struct vmstate *vmstate_new(struct backup *b);
+struct vmstate *vmstate_new(const struct vmstate_owner *owner);
 int vmstate_connect(struct vmstate *v, struct writer_lane *lane, GError **error);
-/* Where the monitor passes no descriptors: listens at `path` for one connection (migrate "unix:PATH"). */
+/* Where no descriptor can be passed: listens at `path` for one connection (migrate "unix:PATH"), as base/listening.h. */
 bool vmstate_listen(struct vmstate *v, struct writer_lane *lane, const char *path, GError **error);
 void vmstate_pump(struct vmstate *v);
 uint64_t vmstate_bytes(const struct vmstate *v);
