@@ -18,6 +18,11 @@
 #define ESCAPE_MS     25  /* a lone Esc must feel instant, */
 #define ESCAPE_SSH_MS 100 /* but over a network a key's bytes may come apart */
 #define LAST_WORDS_MS 200
+#define MAX_SEQUENCE  64
+#define TITLE_KEEP    "\033[22;2t" /* on the terminal's stack */
+#define TITLE_BACK    "\033[23;2t"
+#define SYNC_ON       "\033[?2026h"
+#define SYNC_OFF      "\033[?2026l"
 
 struct term_screen {
     int fd;
@@ -26,6 +31,7 @@ struct term_screen {
     SCREEN *screen;
     WINDOW *keys; /* a pad: reading keys from it never refreshes anything */
     enum theme_depth depth;
+    bool is_direct, has_sync, has_mouse, has_title;
     attr_t attributes[UI_ROLES_END];
     short pairs[UI_ROLES_END];
     GByteArray *pending;
@@ -59,12 +65,16 @@ static void append_capability(GString *to, const char *name)
     }
 }
 
-static void make_farewell(struct term_screen *t)
+static void make_farewell(struct term_screen *t, bool has_title)
 {
     static const char *const names[] = {"sgr0", "rmkx", "cnorm", "rmcup"};
-    g_autoptr(GString) all = g_string_new(NULL);
+    g_autoptr(GString) all = g_string_new(t->has_sync ? SYNC_OFF : NULL);
+    if (tigetstr("kmous") > (char *)0 && tigetstr("kmous") != (char *)-1)
+        g_string_append(all, "\033[?1006;1002;1000l");
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
         append_capability(all, names[i]);
+    if (has_title)
+        g_string_append(all, TITLE_BACK);
     g_strlcpy(t->farewell, all->str, sizeof t->farewell);
 }
 
@@ -95,13 +105,30 @@ static bool open_files(struct term_screen *t, GError **error)
     return false;
 }
 
+/* The entry that takes any colour, of the same kind of terminal; often not installed. */
+static const char *direct_type(const char *type)
+{
+    if (g_str_has_prefix(type, "tmux") || g_str_has_prefix(type, "screen"))
+        return "tmux-direct";
+    return g_str_has_prefix(type, "xterm") ? "xterm-direct" : NULL;
+}
+
 /* newterm(), not initscr(): that one ends the program when it does not know the terminal. */
+static SCREEN *new_screen(struct term_screen *t, const struct term_options *o, const char *type)
+{
+    const char *direct = o->has_rgb && !o->is_mono ? direct_type(type) : NULL;
+    SCREEN *screen = direct ? newterm(direct, t->out, t->in) : NULL;
+    t->is_direct = screen != NULL;
+    return screen || !*type ? screen : newterm(type, t->out, t->in);
+}
+
 static bool open_screen(struct term_screen *t, const struct term_options *o, GError **error)
 {
     use_tioctl(TRUE); /* else an exported COLUMNS wins over the terminal */
     set_escdelay(g_getenv("SSH_CONNECTION") ? ESCAPE_SSH_MS : ESCAPE_MS);
-    g_autofree char *type = g_strdup(o->type ? o->type : "");
-    t->screen = *type ? newterm(type, t->out, t->in) : NULL;
+    const char *type = o->type ? o->type : "";
+    t->has_sync = o->has_sync;
+    t->screen = new_screen(t, o, type);
     if (t->screen && can_place())
         return true;
     g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
@@ -125,7 +152,7 @@ struct term_screen *term_new(const struct term_options *options, GError **error)
     keypad(t->keys, TRUE);
     nodelay(t->keys, TRUE);
     begin_colours(t, options->is_mono);
-    make_farewell(t);
+    make_farewell(t, options->has_title);
     return t;
 }
 
@@ -137,11 +164,19 @@ static attr_t curses_attributes(unsigned attributes)
            (attributes & THEME_UNDERLINE ? A_UNDERLINE : 0);
 }
 
+/* Eight colours, or all but no bright ones: bold says "bright". */
+static bool lacks_bright(const struct term_screen *t)
+{
+    return t->is_direct || (t->depth == THEME_16 && COLORS < 16);
+}
+
 static int curses_colour(const struct term_screen *t, int32_t colour)
 {
+    if (t->is_direct && colour >= 16) /* below 8 even there the terminal's own are meant */
+        return MAX((int)theme_rgb(colour), 8);
     if (colour >= THEME_RGB) /* never init_color(): it would rewrite the user's palette */
         return theme_nearest_256((uint32_t)colour & 0xffffff);
-    return t->depth == THEME_16 && COLORS < 16 && colour >= 8 ? colour - 8 : colour;
+    return lacks_bright(t) && colour >= 8 ? colour - 8 : colour;
 }
 
 void term_theme(struct term_screen *t, const struct theme *theme)
@@ -150,8 +185,8 @@ void term_theme(struct term_screen *t, const struct theme *theme)
         const struct theme_style *style = theme_style(theme, t->depth, role);
         int pair = 0;
         t->attributes[role] = curses_attributes(style->attributes);
-        if (t->depth == THEME_16 && COLORS < 16 && style->fg >= 8)
-            t->attributes[role] |= A_BOLD; /* how eight colours say "bright" */
+        if (lacks_bright(t) && style->fg >= 8 && style->fg < 16)
+            t->attributes[role] |= A_BOLD;
         if (t->depth != THEME_MONO && (style->fg != THEME_DEFAULT || style->bg != THEME_DEFAULT))
             pair = alloc_pair(curses_colour(t, style->fg), curses_colour(t, style->bg));
         t->pairs[role] = (short)MAX(pair, 0);
@@ -171,6 +206,10 @@ static void collect(struct term_screen *t)
     g_byte_array_set_size(t->pending, at + (guint)len);
     ssize_t got = pread(t->frame_fd, t->pending->data + at, (size_t)len, 0);
     g_byte_array_set_size(t->pending, at + (guint)MAX(got, 0));
+    if (t->has_sync) {
+        g_byte_array_prepend(t->pending, (const guint8 *)SYNC_ON, strlen(SYNC_ON));
+        g_byte_array_append(t->pending, (const guint8 *)SYNC_OFF, strlen(SYNC_OFF));
+    }
     t->rendered += (uint64_t)MAX(got, 0);
     if (ftruncate(t->frame_fd, 0) < 0 || lseek(t->frame_fd, 0, SEEK_SET) < 0)
         g_warning("terminal: its frame file: %s", g_strerror(errno));
@@ -285,22 +324,84 @@ static uint32_t function_key(wint_t code)
     }
 }
 
+/* A sequence that curses does not know, as a late answer to a question: its letters are no keys. */
+static bool swallow_sequence(struct term_screen *t)
+{
+    wint_t code;
+    int kind = wget_wch(t->keys, &code);
+    if (kind != OK || code != '[') {
+        if (kind == OK)
+            unget_wch((wchar_t)code);
+        else if (kind == KEY_CODE_YES)
+            ungetch((int)code);
+        return false;
+    }
+    for (unsigned i = 0; i < MAX_SEQUENCE; i++)
+        if (wget_wch(t->keys, &code) != OK || (code >= 0x40 && code < 0x7f))
+            break;
+    return true;
+}
+
+static uint32_t mouse_key(void)
+{
+    MEVENT event;
+    if (getmouse(&event) != OK)
+        return UI_KEY_UNKNOWN;
+    if (event.bstate & BUTTON4_PRESSED)
+        return UI_KEY_WHEEL_UP;
+    return event.bstate & BUTTON5_PRESSED ? UI_KEY_WHEEL_DOWN : UI_KEY_UNKNOWN;
+}
+
 bool term_key(struct term_screen *t, uint32_t *key)
 {
     wint_t code;
     int kind;
     do /* resizeterm() puts a KEY_RESIZE into the queue */
         kind = wget_wch(t->keys, &code);
-    while (kind == KEY_CODE_YES && code == KEY_RESIZE);
+    while ((kind == KEY_CODE_YES && code == KEY_RESIZE) || (kind == OK && code == UI_KEY_ESC && swallow_sequence(t)));
     if (kind == ERR)
         return false;
     if (kind == KEY_CODE_YES)
-        *key = function_key(code);
+        *key = code == KEY_MOUSE ? mouse_key() : function_key(code);
     else if (code == '\n')
         *key = UI_KEY_ENTER;
     else
         *key = code == '\b' ? UI_KEY_BACKSPACE : (uint32_t)code;
     return true;
+}
+
+/* ---- beside the frames ---- */
+
+void term_mouse(struct term_screen *t, bool is_on)
+{
+    mouseinterval(0); /* else each press waits for a second one */
+    mousemask(is_on ? BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0, NULL);
+    t->has_mouse = is_on;
+}
+
+static void send_aside(struct term_screen *t, const char *bytes)
+{
+    if (!t->pending->len)
+        g_byte_array_append(t->pending, (const guint8 *)bytes, (guint)strlen(bytes));
+}
+
+void term_title(struct term_screen *t, const char *title)
+{
+    g_autofree char *bytes = g_strdup_printf("%s\033]2;%s\033\\", t->has_title ? "" : TITLE_KEEP, title);
+    if (t->pending->len)
+        return;
+    t->has_title = true;
+    send_aside(t, bytes);
+}
+
+void term_bell(struct term_screen *t)
+{
+    send_aside(t, "\a");
+}
+
+int term_colours(const struct term_screen *t)
+{
+    return t->depth == THEME_MONO ? 0 : COLORS;
 }
 
 /* ---- leaving ---- */
@@ -311,6 +412,9 @@ void term_leave(struct term_screen *t)
         return;
     endwin();
     collect(t);
+    if (t->has_title)
+        g_byte_array_append(t->pending, (const guint8 *)TITLE_BACK, strlen(TITLE_BACK));
+    t->has_title = false;
     tty_write_all(t->fd, (const char *)t->pending->data, t->pending->len, LAST_WORDS_MS);
     g_byte_array_set_size(t->pending, 0);
     term_redraw(t);

@@ -25,6 +25,9 @@ struct term_options {
     const char *type;  /* as TERM names it */
     int width, height; /* 0 = ask the terminal */
     bool is_mono;      /* attributes, but no colours */
+    bool has_rgb;      /* the terminal shows any colour (COLORTERM); used where terminfo has a "-direct" of it */
+    bool has_title;    /* term_title() will be used: a crash gives the old one back, too */
+    bool has_sync;     /* it can hold a frame back until it is whole (ui/probe.h) */
 };
 
 struct term_screen;
@@ -48,5 +51,12 @@ void term_redraw(struct term_screen *t);
 void term_resize(struct term_screen *t, int width, int height);
 /* Leaves the screen, as for a stop; term_draw() takes it again. */
 void term_leave(struct term_screen *t);
+/* Presses and the wheel as keys UI_KEY_WHEEL_UP and _DOWN; off at first, since it takes selecting from the terminal. */
+void term_mouse(struct term_screen *t, bool is_on);
+/* Shows a title ("26% web-01") until the screen is left; the one before comes back then. Dropped like a frame. */
+void term_title(struct term_screen *t, const char *title);
+void term_bell(struct term_screen *t);
+/* Colours to choose from: 0, 8, 16, 88, 256, 16777216. */
+int term_colours(const struct term_screen *t);
 /* What gives the terminal back in one go: for a crash. */
 const char *term_farewell(const struct term_screen *t);

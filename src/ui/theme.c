@@ -88,20 +88,22 @@ int theme_nearest_16(uint32_t rgb)
     return high > 200 ? hue + 8 : hue;
 }
 
-static int at_depth(int32_t colour, enum theme_depth depth)
+uint32_t theme_rgb(int32_t colour)
 {
     static const uint8_t levels[] = {0, 95, 135, 175, 215, 255};
-    if (depth == THEME_256)
-        return colour; /* the terminal layer takes the nearest where it has no true colour */
     if (colour >= THEME_RGB)
-        return theme_nearest_16((uint32_t)colour & 0xffffff);
-    if (colour < 16)
-        return colour;
+        return (uint32_t)colour & 0xffffff;
     unsigned cube = (unsigned)colour - 16, grey = 8 + 10 * ((unsigned)colour - 232);
     if (colour >= 232)
-        return theme_nearest_16(grey << 16 | grey << 8 | grey);
-    return theme_nearest_16((uint32_t)levels[cube / 36] << 16 | (uint32_t)levels[cube / 6 % 6] << 8 |
-                            levels[cube % 6]);
+        return grey << 16 | grey << 8 | grey;
+    return (uint32_t)levels[cube / 36] << 16 | (uint32_t)levels[cube / 6 % 6] << 8 | levels[cube % 6];
+}
+
+static int at_depth(int32_t colour, enum theme_depth depth)
+{
+    if (depth == THEME_256 || colour < 16)
+        return colour; /* the terminal layer takes the nearest where it has no true colour */
+    return theme_nearest_16(theme_rgb(colour));
 }
 
 static bool parse_ansi(const char *name, int32_t *colour)

@@ -53,6 +53,8 @@ const struct theme_style *theme_style(const struct theme *theme, enum theme_dept
 /* The nearest of 16 … 255 of the usual cube (0 … 15 belong to the user), and of the 16. */
 int theme_nearest_256(uint32_t rgb);
 int theme_nearest_16(uint32_t rgb);
+/* 0xrrggbb of a colour of 16 … 255 or THEME_RGB. */
+uint32_t theme_rgb(int32_t colour);
 
 /* source names it in errors. */
 bool theme_parse(const char *text, const char *source, struct theme *theme, GError **error);

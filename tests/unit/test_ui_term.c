@@ -153,6 +153,92 @@ static void test_colours(void)
     model_clear(&m);
 }
 
+/* The bytes of a first frame. */
+static GString *first_frame(struct rig *r)
+{
+    GString *all = g_string_new(NULL);
+    struct model m;
+    char bytes[4096];
+    ssize_t n;
+    scene_copy(&m);
+    ui_draw(&r->ui, &m, SCENE_NOW_S, r->canvas);
+    g_assert_true(term_draw(r->term, r->canvas));
+    bool is_done;
+    do {
+        is_done = term_pump(r->term);
+        while ((n = read(r->theirs, bytes, sizeof bytes)) > 0)
+            g_string_append_len(all, bytes, n);
+    } while (!is_done);
+    model_clear(&m);
+    return all;
+}
+
+/* Any colour where the terminal takes it, and never its palette. */
+static void test_rgb(void)
+{
+    struct term_options options = {.type = "xterm-256color", .width = 80, .height = 24, .has_rgb = true};
+    struct rig r = rig_open_with(options, "unicode");
+    struct theme dark;
+    bool has_direct = term_colours(r.term) > 256; /* its entry may not be installed */
+    g_assert_true(theme_parse(theme_builtin("dark"), "dark", &dark, NULL));
+    term_theme(r.term, &dark);
+    g_autoptr(GString) bytes = first_frame(&r);
+    g_assert_nonnull(strstr(bytes->str, has_direct ? "48:2::18:22:28m" : "48;5;233m"));
+    g_assert_null(strstr(bytes->str, "\033]4;"));
+    rig_close(&r);
+}
+
+/* A frame is held back until it is whole where the terminal can do that; an empty one still costs nothing. */
+static void test_sync(void)
+{
+    struct term_options options = {.type = "xterm-256color", .width = 80, .height = 24, .has_sync = true};
+    struct rig r = rig_open_with(options, "unicode");
+    g_autoptr(GString) bytes = first_frame(&r);
+    g_assert_true(g_str_has_prefix(bytes->str, "\033[?2026h"));
+    g_assert_true(g_str_has_suffix(bytes->str, "\033[?2026l"));
+    g_assert_true(term_draw(r.term, r.canvas));
+    g_assert_cmpuint(term_pending(r.term), ==, 0);
+    g_assert_nonnull(strstr(term_farewell(r.term), "\033[?2026l"));
+    rig_close(&r);
+}
+
+/* Off until it is asked for; then the wheel is a key, and the farewell ends it. */
+static void test_mouse(void)
+{
+    struct rig r = rig_open(80, 24, "unicode", "xterm-256color", false);
+    uint32_t key = 0;
+    g_autoptr(GString) before = first_frame(&r);
+    g_assert_null(strstr(before->str, "\033[?1000h"));
+    term_mouse(r.term, true);
+    g_assert_true(term_draw(r.term, r.canvas));
+    char bytes[512] = "";
+    term_pump(r.term);
+    g_assert_cmpint(read(r.theirs, bytes, sizeof bytes - 1), >, 0);
+    g_assert_nonnull(strstr(bytes, "1000h"));
+    g_assert_cmpint(write(r.theirs, "\033[<65;10;10M", 13), ==, 13);
+    g_assert_true(term_key(r.term, &key));
+    g_assert_cmphex(key, ==, UI_KEY_WHEEL_DOWN);
+    g_assert_nonnull(strstr(term_farewell(r.term), "1000l"));
+    rig_close(&r);
+}
+
+/* A title is the operator's wish; what was there before comes back. */
+static void test_title(void)
+{
+    struct rig r = rig_open(80, 24, "unicode", "xterm-256color", false);
+    char bytes[4096] = "";
+    term_title(r.term, "26% web-01");
+    term_pump(r.term);
+    g_assert_cmpint(read(r.theirs, bytes, sizeof bytes - 1), >, 0);
+    g_assert_cmpstr(bytes, ==, "\033[22;2t\033]2;26% web-01\033\\");
+    g_autoptr(GString) frame_bytes = first_frame(&r);
+    term_leave(r.term);
+    memset(bytes, 0, sizeof bytes);
+    g_assert_cmpint(read(r.theirs, bytes, sizeof bytes - 1), >, 0);
+    g_assert_true(g_str_has_suffix(bytes, "\033[23;2t"));
+    rig_close(&r);
+}
+
 static void test_keys(void)
 {
     static const struct {
@@ -167,6 +253,7 @@ static void test_keys(void)
         {"\177", UI_KEY_BACKSPACE},
         {"\014", UI_KEY_CTRL_L},
         {"ö", 0xf6},
+        {"\033[?2026;2$y\033[?64;1;2cq", 'q'}, /* late answers are no keys */
     };
     struct rig r = rig_open(80, 24, "unicode", "xterm-256color", false);
     for (unsigned i = 0; i < G_N_ELEMENTS(keys); i++) {
@@ -232,6 +319,10 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/term/budgets", test_budgets);
     g_test_add_func("/ui/term/stalled", test_stalled);
     g_test_add_func("/ui/term/colours", test_colours);
+    g_test_add_func("/ui/term/rgb", test_rgb);
+    g_test_add_func("/ui/term/sync", test_sync);
+    g_test_add_func("/ui/term/mouse", test_mouse);
+    g_test_add_func("/ui/term/title", test_title);
     g_test_add_func("/ui/term/keys", test_keys);
     g_test_add_func("/ui/term/resize", test_resize);
     g_test_add_func("/ui/term/unusable", test_unusable);

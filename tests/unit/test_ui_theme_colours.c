@@ -31,14 +31,8 @@ static struct linear light_of(uint32_t rgb)
 /* As the terminal shows it: the colour itself, or the nearest of 256. */
 static uint32_t shown(int32_t colour, bool is_256)
 {
-    static const uint32_t levels[] = {0, 95, 135, 175, 215, 255};
     g_assert_cmpint(colour, >=, THEME_RGB);
-    uint32_t rgb = (uint32_t)colour & 0xffffff;
-    if (!is_256)
-        return rgb;
-    unsigned index = (unsigned)theme_nearest_256(rgb) - 16, grey = 8 + 10 * (index - 216);
-    return index >= 216 ? grey << 16 | grey << 8 | grey
-                        : levels[index / 36] << 16 | levels[index / 6 % 6] << 8 | levels[index % 6];
+    return is_256 ? theme_rgb(theme_nearest_256((uint32_t)colour & 0xffffff)) : (uint32_t)colour & 0xffffff;
 }
 
 static double luminance(uint32_t rgb)

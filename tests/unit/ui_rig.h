@@ -17,16 +17,16 @@ struct rig {
     VTerm *vterm;
 };
 
-static inline struct rig rig_open(int width, int height, const char *glyphs, const char *type, bool is_mono)
+static inline struct rig rig_open_with(struct term_options options, const char *glyphs)
 {
     struct rig r = {0};
+    int width = options.width, height = options.height;
     int pair[2];
     g_autoptr(GError) error = NULL;
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), ==, 0);
     r.ours = pair[0];
     r.theirs = pair[1];
-    struct term_options options = {
-        .fd = r.ours, .type = type, .width = width, .height = height, .is_mono = is_mono};
+    options.fd = r.ours;
     r.term = term_new(&options, &error);
     g_assert_no_error(error);
     struct theme theme;
@@ -39,6 +39,12 @@ static inline struct rig rig_open(int width, int height, const char *glyphs, con
     vterm_screen_enable_altscreen(vterm_obtain_screen(r.vterm), 1);
     vterm_screen_reset(vterm_obtain_screen(r.vterm), 1);
     return r;
+}
+
+static inline struct rig rig_open(int width, int height, const char *glyphs, const char *type, bool is_mono)
+{
+    return rig_open_with(
+        (struct term_options){.type = type, .width = width, .height = height, .is_mono = is_mono}, glyphs);
 }
 
 static inline void rig_close(struct rig *r)
