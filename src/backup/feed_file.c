@@ -41,14 +41,6 @@ static void end(struct recording *r, GError *error)
     feed_done(&r->feed, error);
 }
 
-/* The last line of a run that died may be cut: that is its end, not a fault. */
-static void end_of_file(struct recording *r)
-{
-    bool is_whole = replay_model(r->replay)->phase == MODEL_DONE;
-    end(r,
-        is_whole ? NULL : g_error_new(VMB_ERROR, VMB_ERROR_DAMAGED, "%s ends before the run did", r->path));
-}
-
 static void tell(struct recording *r)
 {
     g_autoptr(GError) error = NULL;
@@ -73,15 +65,6 @@ static uint64_t due_in(struct recording *r, int64_t when_us)
     return ms > (double)passed ? (uint64_t)ms - passed : 0;
 }
 
-/* Its time, before the rest of it is read. */
-static int64_t time_of_line(struct recording *r)
-{
-    const char *ts = memmem(r->line, r->line_len, "\"ts\":\"", 6);
-    g_autofree char *text = ts ? g_strndup(ts + 6, strcspn(ts + 6, "\"")) : NULL;
-    g_autoptr(GDateTime) when = text ? g_date_time_new_from_iso8601(text, NULL) : NULL;
-    return when ? g_date_time_to_unix(when) * G_USEC_PER_SEC + g_date_time_get_microsecond(when) : 0;
-}
-
 static bool read_line(struct recording *r)
 {
     bool is_there = fgets(r->line, REPLAY_MAX_LINE, r->file) != NULL;
@@ -100,10 +83,10 @@ static void on_clock(uv_timer_t *clock)
         if (r->is_closed)
             return;
         if (!read_line(r)) {
-            end_of_file(r);
+            end(r, NULL); /* of a run that died it may come early */
             return;
         }
-        uint64_t wait_ms = due_in(r, time_of_line(r));
+        uint64_t wait_ms = due_in(r, r->speed > 0 ? replay_time_of(r->line, r->line_len) : 0);
         if (wait_ms || n >= 1000) { /* the screen wants its turn, too */
             uv_timer_start(&r->clock, on_clock, wait_ms, 0);
             return;

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,8 +67,10 @@ void supervise(void)
     pid_t parent = getpid(), child = fork();
     if (child > 0)
         wait_for(child, &all);
-    if (child == 0)
+    if (child == 0) {
         stand_in = parent;
+        prctl(PR_SET_PDEATHSIG, SIGHUP); /* killed alone: then the shell has the terminal again */
+    }
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -75,6 +78,7 @@ void supervise_release(void)
 {
     if (!stand_in)
         return;
+    prctl(PR_SET_PDEATHSIG, 0);
     setsid(); /* first: the terminal's end must not reach us any more */
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; null >= 0 && fd <= 2; fd++)

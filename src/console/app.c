@@ -22,6 +22,7 @@
 #define SLOW_FRAME_MS 1000 /* when the terminal had not taken the last one yet */
 #define KEY_FRAME_MS  30
 #define FIRST_MS      300 /* a connect that is quicker is not shown */
+#define WHEEL_ROWS    3
 #define STOP_SURE_MS  5000
 
 static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT, SIGWINCH};
@@ -38,6 +39,8 @@ struct app {
     bool was_drawn;
     bool is_background;    /* the shell has the terminal */
     int64_t stop_asked_ms; /* Ctrl-Z, once */
+    bool wants_title, wants_bell;
+    char title[MODEL_TEXT_LEN];
     char outcome[MODEL_TEXT_LEN * 2];
     int exit_status;
 };
@@ -87,6 +90,8 @@ static void leave(struct app *a)
     a->exit_status = error ? vmb_error_exit_status(error) : is_over ? m->exit_status : a->exit_status;
     if (!*a->outcome && error)
         model_set(a->outcome, "%s", error->message);
+    else if (!*a->outcome && feed_is_recorded(a->feed))
+        note_outcome(a, "end of the replay", "");
     else if (!*a->outcome)
         note_outcome(a, *m->outcome ? m->outcome : "nothing was saved", m->next);
     close_screen(a);
@@ -168,6 +173,21 @@ static bool has_terminal(struct app *a)
     return is_ours;
 }
 
+/* "26% web-01": for who looks at the window's title, or a list of windows. */
+static void show_title(struct app *a, const struct model *m)
+{
+    char title[MODEL_TEXT_LEN];
+    unsigned percent = m->total ? (unsigned)((double)MIN(m->done, m->total) * 100 / (double)m->total) : 0;
+    if (m->phase == MODEL_DONE)
+        model_set(title, "%s %s", m->exit_status ? "FAILED" : "saved", m->guest);
+    else
+        model_set(title, "%u%% %s", percent, m->guest);
+    if (!a->wants_title || !*m->guest || g_str_equal(title, a->title))
+        return;
+    term_title(a->screen->term, title);
+    g_strlcpy(a->title, title, sizeof a->title);
+}
+
 static void on_clock(uv_timer_t *timer)
 {
     struct app *a = timer->data;
@@ -176,7 +196,10 @@ static void on_clock(uv_timer_t *timer)
         return;
     bool is_shown = screen_draw(a->screen, m);
     a->was_drawn = true;
-    term_pump(a->screen->term);
+    if (term_pump(a->screen->term)) {
+        show_title(a, m);
+        term_pump(a->screen->term);
+    }
     watch_tty(a);
     /* Nothing moves any more: no clock. A message still has to go. */
     if (ui_is_moving(m) || a->screen->ui.message_until_ms > a->screen->ui.now_ms || !is_shown)
@@ -203,6 +226,9 @@ static void act(struct app *a, const struct ui_action *action)
     case UI_REDRAW:
         term_redraw(a->screen->term);
         break;
+    case UI_MOUSE:
+        screen_toggle_mouse(a->screen);
+        break;
     case UI_SHOW_THEME:
         screen_show_theme(a->screen, action->theme);
         break;
@@ -211,8 +237,14 @@ static void act(struct app *a, const struct ui_action *action)
     }
 }
 
+/* A notch of the wheel is three rows. */
 static void take_key(struct app *a, uint32_t key)
 {
+    unsigned notches = key == UI_KEY_WHEEL_UP || key == UI_KEY_WHEEL_DOWN ? WHEEL_ROWS : 0;
+    for (unsigned i = 0; i < notches; i++)
+        take_key(a, key == UI_KEY_WHEEL_UP ? UI_KEY_UP : UI_KEY_DOWN);
+    if (notches)
+        return;
     struct ui_action action = ui_key(&a->screen->ui, key, feed_model(a->feed), g_get_monotonic_time() / 1000);
     act(a, &action);
     while (a->screen && ui_more(&a->screen->ui, feed_model(a->feed), &action))
@@ -300,12 +332,20 @@ static void catch_signal(struct app *a, unsigned i)
 
 /* ---- the run ---- */
 
+static bool is_worth_a_bell(const struct model *m, const struct model_event *e)
+{
+    return e->type == MODEL_EV_RESULT ||
+           (e->type == MODEL_EV_DRIVE && e->drive >= 0 && m->drives[e->drive].state == MODEL_FAIL);
+}
+
 static void on_event(void *user, const struct model_event *e)
 {
     struct app *a = user;
     if (!a->screen)
         return;
     ui_event(&a->screen->ui, feed_model(a->feed), e);
+    if (a->wants_bell && is_worth_a_bell(feed_model(a->feed), e))
+        term_bell(a->screen->term);
     draw_in(a, e->type == MODEL_EV_PHASE ? 0 : FRAME_MS);
 }
 
@@ -320,6 +360,8 @@ static void on_done(void *user)
     }
     if (error) /* what was last known stays on the screen */
         ui_say(&a->screen->ui, MODEL_WARNING, "%s", error->message);
+    else if (feed_model(a->feed)->phase != MODEL_DONE)
+        ui_say(&a->screen->ui, MODEL_INFO, "the recording ends here");
     draw_in(a, 0);
 }
 
@@ -342,6 +384,7 @@ static void start(struct app *a)
         a->signals[i].data = a;
         catch_signal(a, i);
     }
+    screen_is_guarded(a->screen);
     feed_start(a->feed);
 }
 
@@ -369,7 +412,7 @@ static void adapt_screen(struct app *a)
 
 int app_run(const struct console_options *o, struct screen *screen, GError **error)
 {
-    struct app a = {.screen = screen};
+    struct app a = {.screen = screen, .wants_title = o->wants_title, .wants_bell = o->wants_bell};
     uv_loop_init(&a.loop);
     a.feed = open_feed(&a, o, error);
     if (!a.feed) {

@@ -5,16 +5,21 @@
 
 #include "backup/options.h"
 #include "base/error.h"
+#include "console/config.h"
 #include "ui/glyphs.h"
 
 static void add_entries(GOptionGroup *group, struct console_options *o)
 {
     const GOptionEntry entries[] = {
-        {"theme", 0, 0, G_OPTION_ARG_FILENAME, &o->theme, "default, mono, one of yours, or a file", "NAME"},
+        {"theme", 0, 0, G_OPTION_ARG_FILENAME, &o->theme,
+         "default, dark, light, contrast, solar, mono, one of yours, or a file", "NAME"},
         {"glyphs", 0, 0, G_OPTION_ARG_STRING, &o->glyphs,
          "unicode, blocks or ascii (default: what the terminal has)", "SET"},
         {"color", 0, 0, G_OPTION_ARG_STRING, &o->color, "auto, always or never (auto heeds NO_COLOR)",
          "WHEN"},
+        {"mouse", 0, 0, G_OPTION_ARG_NONE, &o->wants_mouse, "Take the wheel (Shift selects text)", NULL},
+        {"title", 0, 0, G_OPTION_ARG_NONE, &o->wants_title, "Show progress in the window's title", NULL},
+        {"bell", 0, 0, G_OPTION_ARG_NONE, &o->wants_bell, "Ring when a drive fails and at the end", NULL},
         {"readonly", 0, 0, G_OPTION_ARG_NONE, &o->is_readonly, "Refuse every key that changes something",
          NULL},
         {"start", 0, 0, G_OPTION_ARG_NONE, &o->begins_at_once, "Begin at once, without showing the plan",
@@ -79,7 +84,7 @@ bool console_options_parse(struct console_options *o, int *argc, char ***argv, G
         return usage(error, unparsed->message, NULL, "see vmabackup-tui --help");
     if (o->wants_version)
         return true;
-    if (!check(o, *argc, error))
+    if (!config_load(o, error) || !check(o, *argc, error))
         return false;
     if (o->attach || o->replay)
         return true;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ui/probe.h"
 #include "ui/tty.h"
 
 static const struct glyphs *choose_glyphs(const struct console_options *o)
@@ -44,14 +45,60 @@ static bool load_theme(struct screen *s, const struct console_options *o, GError
     return true;
 }
 
+/* In the background the terminal is somebody else's, and he would see the question. The Linux console's older
+ * versions stumble over the one on frames. */
+static void ask_terminal(struct screen *s, const struct console_options *o, bool *has_sync)
+{
+    bool is_linux = g_strcmp0(g_getenv("TERM"), "linux") == 0;
+    bool asks_signs = !o->glyphs && !s->set->is_ascii;
+    struct probe p;
+    if (!tty_is_ours(s->fd) || (is_linux && !asks_signs))
+        return;
+    probe_run(s->fd, (asks_signs ? PROBE_SIGNS : 0) | (is_linux ? 0 : PROBE_SYNC), &p);
+    *has_sync = p.has_sync;
+    if (asks_signs)
+        s->set = glyphs_find(probe_glyphs(&p, s->set->name));
+}
+
+static bool has_rgb(void)
+{
+    const char *says = g_getenv("COLORTERM");
+    return g_strcmp0(says, "truecolor") == 0 || g_strcmp0(says, "24bit") == 0;
+}
+
+static void block_signals(struct screen *s)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP};
+    sigset_t these;
+    sigemptyset(&these);
+    for (unsigned i = 0; i < G_N_ELEMENTS(numbers); i++)
+        sigaddset(&these, numbers[i]);
+    sigprocmask(SIG_BLOCK, &these, NULL);
+}
+
+void screen_is_guarded(struct screen *s)
+{
+    sigprocmask(SIG_SETMASK, &s->signals_before, NULL);
+}
+
 static bool open_terminal(struct screen *s, const struct console_options *o, GError **error)
 {
-    struct term_options options = {.type = g_getenv("TERM"), .is_mono = console_options_is_mono(o)};
+    struct term_options options = {.type = g_getenv("TERM"),
+                                   .is_mono = console_options_is_mono(o),
+                                   .has_rgb = has_rgb(),
+                                   .has_title = o->wants_title};
     s->fd = tty_open(error);
     if (s->fd < 0)
         return false;
+    block_signals(s);
+    s->before = g_new0(struct termios, 1);
+    tty_raw(s->fd, s->before);
+    ask_terminal(s, o, &options.has_sync);
     options.fd = s->fd;
     s->term = term_new(&options, error);
+    s->has_mouse = o->wants_mouse;
+    if (s->term)
+        term_mouse(s->term, s->has_mouse);
     return s->term != NULL;
 }
 
@@ -59,6 +106,7 @@ bool screen_open(struct screen *s, const struct console_options *o, GError **err
 {
     int width = 80, height = 24;
     *s = (struct screen){.fd = -1};
+    sigprocmask(SIG_SETMASK, NULL, &s->signals_before);
     s->set = choose_glyphs(o);
     ui_init(&s->ui, &s->glyphs);
     s->ui.themes = s->themes = theme_list();
@@ -68,8 +116,6 @@ bool screen_open(struct screen *s, const struct console_options *o, GError **err
         screen_close(s);
         return false;
     }
-    s->before = g_new0(struct termios, 1);
-    tty_raw(s->fd, s->before);
     tty_guard(s->fd, s->before, term_farewell(s->term));
     tty_size(s->fd, &width, &height);
     use_theme(s, &s->theme);
@@ -87,6 +133,7 @@ void screen_close(struct screen *s)
         tty_unguard();
     }
     g_clear_pointer(&s->before, g_free);
+    screen_is_guarded(s);
     if (s->fd >= 0)
         close(s->fd);
     s->fd = -1;
@@ -133,4 +180,12 @@ void screen_show_theme(struct screen *s, unsigned index)
     use_theme(s, &entry->theme);
     ui_say(&s->ui, *warning ? MODEL_WARNING : MODEL_INFO, "theme %s%s%s", name, *warning ? "   " : "",
            warning);
+}
+
+void screen_toggle_mouse(struct screen *s)
+{
+    s->has_mouse = !s->has_mouse;
+    term_mouse(s->term, s->has_mouse);
+    ui_say(&s->ui, MODEL_INFO, "%s",
+           s->has_mouse ? "the mouse is ours: Shift selects text" : "the mouse is the terminal's");
 }

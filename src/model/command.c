@@ -74,6 +74,7 @@ const struct command_entry command_table[] = {
     {COMMAND_PREVIOUS_ERROR, NULL, NULL, "E", NULL, "error before that", ANYWHERE, false, "SCREEN"},
     {COMMAND_VIEW, NULL, NULL, "v", "Graph", "graph, or more log", RUNNING, false, "SCREEN"},
     {COMMAND_THEME, NULL, NULL, "t", "Theme", "theme", ANYWHERE, false, "SCREEN"},
+    {COMMAND_MOUSE, NULL, NULL, "m", NULL, "mouse on, or off", ANYWHERE, false, "SCREEN"},
     {COMMAND_REDRAW, NULL, NULL, "Ctrl-L", NULL, "draw again", ANYWHERE, false, "SCREEN"},
     {COMMAND_QUIT, NULL, NULL, "q Ctrl-C", "Quit", "leave; asks in a run", ANYWHERE, false, "SCREEN"},
 };

@@ -146,7 +146,7 @@ static void take(const struct json_field *f, json_object *value, char *at)
         break;
     case JSON_BOTTLENECK:
         *(enum model_bottleneck *)at =
-            word_of(value, bottleneck_word, MODEL_BY_OPERATOR + 1, *(enum model_bottleneck *)at);
+            word_of(value, bottleneck_word, MODEL_BOTTLENECKS, *(enum model_bottleneck *)at);
         break;
     case JSON_MAP:
         take_map(value, (uint8_t *)at, f->len);
@@ -364,6 +364,12 @@ static int64_t time_of(json_object *o)
     const char *text = text_in(o, "ts");
     g_autoptr(GDateTime) when = text ? g_date_time_new_from_iso8601(text, NULL) : NULL;
     return when ? g_date_time_to_unix(when) * G_USEC_PER_SEC + g_date_time_get_microsecond(when) : 0;
+}
+
+int64_t replay_time_of(const char *line, size_t len)
+{
+    g_autoptr(json_object) o = len <= REPLAY_MAX_LINE ? parse(line, len) : NULL;
+    return o ? time_of(o) : 0;
 }
 
 enum replay_result replay_line(struct replay *r, const char *line, size_t len, struct model_event *e,

@@ -28,5 +28,7 @@ enum replay_result replay_line(struct replay *r, const char *line, size_t len, s
 const struct model *replay_model(const struct replay *r);
 /* Of the last line: wall clock, microseconds since the epoch. 0 = it did not say. */
 int64_t replay_when_us(const struct replay *r);
+/* The same of a line that is not to be read yet. */
+int64_t replay_time_of(const char *line, size_t len);
 /* As the last hello said, "" before. */
 const char *replay_job(const struct replay *r);

@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
+#include "base/text.h"
+#include "ui/keyfile.h"
+
 static const struct {
     uint32_t key;
     const char *name;
@@ -50,21 +54,35 @@ static bool has_word(const char *words, const char *word)
     return false;
 }
 
-const struct command_entry *keymap_command(uint32_t key, enum model_phase phase)
+/* ---- as the operator wants them ---- */
+
+static char *bound[COMMAND_VERBS]; /* NULL: as the table has it */
+
+static const char *keys_of(const struct command_entry *entry, char *const *own)
 {
-    char name[KEY_NAME_LEN];
-    keymap_name(key, name);
+    return own[entry->verb] ? own[entry->verb] : entry->keys;
+}
+
+static const struct command_entry *entry_at(const char *key, unsigned phases, char *const *own)
+{
     for (unsigned i = 0; i < command_table_len; i++) {
         const struct command_entry *entry = &command_table[i];
-        if (entry->keys && (entry->phases & COMMAND_IN(phase)) && has_word(entry->keys, name))
+        const char *keys = keys_of(entry, own);
+        if (keys && (entry->phases & phases) && has_word(keys, key))
             return entry;
     }
     return NULL;
 }
 
+const struct command_entry *keymap_command(uint32_t key, enum model_phase phase)
+{
+    char name[KEY_NAME_LEN];
+    return entry_at(keymap_name(key, name), COMMAND_IN(phase), bound);
+}
+
 const char *keymap_first(const struct command_entry *entry, char name[KEY_NAME_LEN])
 {
-    const char *keys = entry->keys ? entry->keys : "";
+    const char *keys = keys_of(entry, bound) ? keys_of(entry, bound) : "";
     g_strlcpy(name, keys, MIN(strcspn(keys, " ") + 1, KEY_NAME_LEN));
     return name;
 }
@@ -74,4 +92,170 @@ const char *keymap_of(enum command_verb verb, char name[KEY_NAME_LEN])
     const struct command_entry *entry = command_entry_of(verb);
     name[0] = '\0';
     return entry ? keymap_first(entry, name) : name;
+}
+
+void keymap_reset(void)
+{
+    for (unsigned i = 0; i < COMMAND_VERBS; i++)
+        g_clear_pointer(&bound[i], g_free);
+}
+
+/* ---- the configuration ---- */
+
+/* Commands that are typed go by their word, the others by these. */
+static const struct {
+    enum command_verb verb;
+    const char *word;
+} words[] = {
+    {COMMAND_UP, "up"},
+    {COMMAND_DOWN, "down"},
+    {COMMAND_PAGE_UP, "page-up"},
+    {COMMAND_PAGE_DOWN, "page-down"},
+    {COMMAND_FIRST, "first"},
+    {COMMAND_LAST, "last"},
+    {COMMAND_BACK, "back"},
+    {COMMAND_USE, "use"},
+    {COMMAND_ASK_MONITOR, "ask-monitor"},
+    {COMMAND_TOGGLE_DRIVE, "toggle-drive"},
+    {COMMAND_DETAIL, "detail"},
+    {COMMAND_ASK_OUTPUT, "ask-output"},
+    {COMMAND_ASK_LEVEL, "ask-level"},
+    {COMMAND_TOGGLE_VMSTATE, "toggle-vmstate"},
+    {COMMAND_ASK_ON_ERROR, "ask-on-error"},
+    {COMMAND_FASTER, "faster"},
+    {COMMAND_SLOWER, "slower"},
+    {COMMAND_UNDO, "undo"},
+    {COMMAND_MARK, "mark"},
+    {COMMAND_MARK_ALL, "mark-all"},
+    {COMMAND_RETRY_ALL, "retry-all"},
+    {COMMAND_FILTER, "filter"},
+    {COMMAND_NEXT_ERROR, "next-error"},
+    {COMMAND_PREVIOUS_ERROR, "previous-error"},
+    {COMMAND_VIEW, "view"},
+    {COMMAND_MOUSE, "mouse"},
+    {COMMAND_LIMIT_ALL, "limit-all"},
+    {COMMAND_UNLIMIT, "unlimit"},
+    {COMMAND_TOGGLE_PAUSE, "toggle-pause"},
+    {COMMAND_TOGGLE_PAUSE_ALL, "toggle-pause-all"},
+    {COMMAND_LOG, "log"},
+    {COMMAND_THEME, "theme"},
+    {COMMAND_REDRAW, "redraw"},
+    {COMMAND_QUIT, "quit"},
+};
+
+const char *keymap_word(enum command_verb verb)
+{
+    const struct command_entry *entry = command_entry_of(verb);
+    for (unsigned i = 0; i < G_N_ELEMENTS(words); i++)
+        if (words[i].verb == verb)
+            return words[i].word;
+    return entry ? entry->word : NULL;
+}
+
+static bool refuse(const char *text, const char *source, const char *key, GError **error, const char *format,
+                   ...) G_GNUC_PRINTF(5, 6);
+static bool refuse(const char *text, const char *source, const char *key, GError **error, const char *format,
+                   ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *why = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_autofree char *line =
+        g_strdup_printf("%s:%u: %s: %s", source, keyfile_line(text, "keys", key), key, why);
+    g_autofree char *safe = text_make_safe(line);
+    g_set_error_literal(error, VMB_ERROR, VMB_ERROR_USAGE, safe);
+    return false;
+}
+
+static bool is_key(const char *name)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
+        if (names[i].key != UI_KEY_UNKNOWN && g_str_equal(names[i].name, name))
+            return true;
+    if (g_str_has_prefix(name, "Ctrl-"))
+        return name[5] >= 'A' && name[5] <= 'Z' && !name[6];
+    return g_utf8_validate(name, -1, NULL) && g_utf8_strlen(name, -1) == 1 &&
+           g_unichar_isgraph(g_utf8_get_char(name));
+}
+
+static const struct command_entry *entry_of_word(const char *word)
+{
+    for (unsigned i = 0; i < command_table_len; i++)
+        if (g_strcmp0(keymap_word(command_table[i].verb), word) == 0)
+            return &command_table[i];
+    return NULL;
+}
+
+/* A key may mean two things only where the two are never valid on one screen. */
+static bool check_clash(const char *word, const struct command_entry *entry, const char *key,
+                        char *const *own, const char *text, const char *source, GError **error)
+{
+    for (unsigned i = 0; i < command_table_len; i++) {
+        const struct command_entry *other = &command_table[i];
+        const char *keys = keys_of(other, own);
+        if (other != entry && keys && (other->phases & entry->phases) && has_word(keys, key))
+            return refuse(text, source, word, error, "%s is taken by %s", key, keymap_word(other->verb));
+    }
+    return true;
+}
+
+static bool check(GStrv commands, char *const *own, const char *text, const char *source, GError **error)
+{
+    for (unsigned i = 0; commands[i]; i++) {
+        const struct command_entry *entry = entry_of_word(commands[i]);
+        g_auto(GStrv) keys = g_strsplit(own[entry->verb], " ", -1);
+        for (unsigned k = 0; keys[k]; k++) {
+            if (!is_key(keys[k]))
+                return refuse(text, source, commands[i], error, "no key is called '%s'", keys[k]);
+            if (!check_clash(commands[i], entry, keys[k], own, text, source, error))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* One blank between the keys, none around them. */
+static char *tidy(const char *keys)
+{
+    g_auto(GStrv) parts = g_strsplit_set(keys, " \t", -1);
+    GString *all = g_string_new(NULL);
+    for (unsigned i = 0; parts[i]; i++)
+        if (*parts[i])
+            g_string_append_printf(all, "%s%s", all->len ? " " : "", parts[i]);
+    return g_string_free(all, FALSE);
+}
+
+/* Ctrl-C always asks to leave, whatever else does. */
+static char *keys_from(GKeyFile *file, const struct command_entry *entry, const char *command)
+{
+    g_autofree char *value = g_key_file_get_string(file, "keys", command, NULL),
+                    *keys = tidy(value ? value : "");
+    if (entry->verb == COMMAND_QUIT && !has_word(keys, "Ctrl-C"))
+        return g_strjoin(*keys ? " " : "", keys, "Ctrl-C", NULL);
+    return g_steal_pointer(&keys);
+}
+
+bool keymap_load(GKeyFile *file, const char *text, const char *source, GError **error)
+{
+    char *own[COMMAND_VERBS] = {NULL};
+    g_auto(GStrv) commands = g_key_file_get_keys(file, "keys", NULL, NULL);
+    bool is_good = true;
+    for (unsigned i = 0; is_good && commands && commands[i]; i++) {
+        const struct command_entry *entry = entry_of_word(commands[i]);
+        if (!entry || !entry->keys)
+            is_good = refuse(text, source, commands[i], error,
+                             "no key has such a command; see the help in the console");
+        else
+            own[entry->verb] = keys_from(file, entry, commands[i]);
+    }
+    is_good = is_good && (!commands || check(commands, own, text, source, error));
+    if (is_good)
+        keymap_reset();
+    for (unsigned i = 0; i < COMMAND_VERBS; i++)
+        if (is_good)
+            bound[i] = own[i];
+        else
+            g_free(own[i]);
+    return is_good;
 }

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * Keys as the screen knows them: a Unicode character, or one of these. The command table names them ("Up k", "Ctrl-L").
+ * Keys as the screen knows them: a Unicode character, or one of these. The command table names them ("Up k", "Ctrl-L");
+ * an operator may bind them otherwise ([keys] of the configuration: "limit=L", "pause=p Space").
+ *
+ *     if (!keymap_load(file, text, "config", &error)) …      // "config:7: pause: p is taken by retry"
+ *     const struct command_entry *entry = keymap_command(key, model->phase);
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,3 +34,12 @@ const struct command_entry *keymap_command(uint32_t key, enum model_phase phase)
 const char *keymap_first(const struct command_entry *entry, char name[KEY_NAME_LEN]);
 /* The same by its verb: for sentences that say what to press. */
 const char *keymap_of(enum command_verb verb, char name[KEY_NAME_LEN]);
+
+/* How the configuration calls a command: "limit", "page-up". NULL when there is none. */
+const char *keymap_word(enum command_verb verb);
+/* Takes [keys] of a configuration: "command=keys", blanks between the keys. text and source are for errors only.
+ * VMB_ERROR_USAGE names line and key: no such command, no such key, or a key that would do two things on one screen;
+ * then nothing has changed. */
+bool keymap_load(GKeyFile *file, const char *text, const char *source, GError **error);
+/* As it was built. */
+void keymap_reset(void);

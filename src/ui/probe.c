@@ -19,8 +19,8 @@ const struct probe_sample probe_samples[PROBE_TEXTS] = {
     [PROBE_BLOCKS] = {"█░", 2},
 };
 
-/* Each text at column 1, then "where is the cursor?"; afterwards the line is wiped. CSI c is answered by every
- * terminal: behind it nothing more comes. */
+/* Each text at column 1, then "where is the cursor?"; afterwards the line is wiped. CSI c is answered by
+ * every terminal: behind it nothing more comes. */
 size_t probe_ask(unsigned what, char *out, size_t size)
 {
     g_autoptr(GString) s = g_string_new(NULL);

@@ -358,7 +358,8 @@ bool term_key(struct term_screen *t, uint32_t *key)
     int kind;
     do /* resizeterm() puts a KEY_RESIZE into the queue */
         kind = wget_wch(t->keys, &code);
-    while ((kind == KEY_CODE_YES && code == KEY_RESIZE) || (kind == OK && code == UI_KEY_ESC && swallow_sequence(t)));
+    while ((kind == KEY_CODE_YES && code == KEY_RESIZE) ||
+           (kind == OK && code == UI_KEY_ESC && swallow_sequence(t)));
     if (kind == ERR)
         return false;
     if (kind == KEY_CODE_YES)

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "ui/keyfile.h"
 
 #define FORMAT 1
 
@@ -28,31 +29,12 @@ static const char *const ansi_names[] = {"black", "red",     "green", "yellow",
 
 /* ---- errors with a line ---- */
 
-/* The line of "key=" in [group], or of the first line that is nothing a key file knows (key NULL); 0 = not
- * found. */
-static unsigned line_of(const char *text, const char *group, const char *key)
-{
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    bool is_inside = false;
-    for (unsigned i = 0; lines[i]; i++) {
-        const char *line = g_strstrip(lines[i]);
-        size_t len = strlen(line);
-        if (*line == '[' && line[len - 1] == ']')
-            is_inside = group && strlen(group) == len - 2 && strncmp(line + 1, group, len - 2) == 0;
-        else if (!key && *line && *line != '#' && !strchr(line, '='))
-            return i + 1;
-        else if (key && is_inside && g_str_has_prefix(line, key) && strchr("= \t", line[strlen(key)]))
-            return i + 1;
-    }
-    return 0;
-}
-
 static bool refuse(const struct reading *r, const char *group, const char *key, const char *why,
                    const char *what)
 {
     g_autofree char *safe = text_make_safe(what ? what : "");
     g_set_error(r->error, VMB_ERROR, VMB_ERROR_USAGE, "%s:%u: %s%s%s%s%s%s", r->source,
-                MAX(line_of(r->text, group, key), 1), key ? key : "", key ? ": " : "", why, what ? " '" : "",
+                keyfile_line(r->text, group, key), key ? key : "", key ? ": " : "", why, what ? " '" : "",
                 safe, what ? "'" : "");
     return false;
 }
@@ -243,7 +225,7 @@ static void note_unknown_roles(const struct reading *r)
     for (unsigned i = 0; keys && keys[i]; i++)
         if (!is_role(keys[i]))
             g_snprintf(r->theme->warning, sizeof r->theme->warning, "%s:%u: unknown role '%s' ignored",
-                       r->source, line_of(r->text, "roles", keys[i]), keys[i]);
+                       r->source, keyfile_line(r->text, "roles", keys[i]), keys[i]);
 }
 
 /* ---- signs ---- */
@@ -260,8 +242,8 @@ static bool take_sign(const struct reading *r, const char *key, const char *sign
     if (g_utf8_validate(sign, -1, NULL) && g_utf8_strlen(sign, -1) == 1 && is_one_column(sign))
         return text_copy(out, THEME_SIGN_LEN, sign);
     g_snprintf(r->theme->warning, sizeof r->theme->warning,
-               "%s:%u: sign '%s' is not one column wide, ignored", r->source, line_of(r->text, "glyphs", key),
-               key);
+               "%s:%u: sign '%s' is not one column wide, ignored", r->source,
+               keyfile_line(r->text, "glyphs", key), key);
     return false;
 }
 

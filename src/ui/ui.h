@@ -109,7 +109,7 @@ struct ui {
     struct history history;
 };
 
-enum ui_does { UI_NOTHING, UI_COMMAND, UI_LEAVE, UI_DETACH, UI_REDRAW, UI_SHOW_THEME };
+enum ui_does { UI_NOTHING, UI_COMMAND, UI_LEAVE, UI_DETACH, UI_REDRAW, UI_MOUSE, UI_SHOW_THEME };
 struct ui_action {
     enum ui_does does;
     struct command command; /* of UI_COMMAND */

@@ -232,6 +232,8 @@ static struct ui_action run_verb(struct ui *ui, enum command_verb verb, const st
         return ui_command(verb, "");
     case COMMAND_REDRAW:
         return ui_act(UI_REDRAW);
+    case COMMAND_MOUSE:
+        return ui_act(UI_MOUSE);
     case COMMAND_QUIT:
         return quit(ui, m);
     default:

@@ -33,6 +33,7 @@ static void fill_row(struct model_drive *d, unsigned salt)
     d->elapsed_ms = 399000 + salt;
     d->stalled_ms = 14000 + salt;
     d->retries = 2 + salt;
+    d->retry_in_ms = 24000 + salt;
     d->instant_us = NOW_S * G_USEC_PER_SEC + salt;
     d->is_instant_own = d->keeps_instant = d->may_retry = true;
     d->filter_bytes = 7 * MIB + salt;
@@ -67,6 +68,11 @@ static void fill_figures(struct model *m)
     m->data_age_ms = 400;
     m->retry_in_ms = 3000;
     m->bottleneck = MODEL_BY_CPU;
+    for (unsigned i = 0; i < MODEL_BOTTLENECKS; i++)
+        m->bottleneck_ms[i] = 1000 + i;
+    m->level = 7;
+    m->retries = 4;
+    m->is_strict = m->wants_vmstate = true;
     m->impact = (struct model_impact){.write_us = 1800,
                                       .base_us = 900,
                                       .p99_us = 7250,
@@ -180,6 +186,55 @@ static void test_state(void)
     replay_free(r);
     json_stream_free(s);
     model_clear(&m);
+}
+
+#define SPAN(type, member)                                                                                   \
+    {                                                                                                        \
+        offsetof(struct type, member), sizeof(((struct type *)0)->member)                                    \
+    }
+struct span {
+    size_t offset, len;
+};
+
+static void cover(bool *is_told, const struct json_field *fields)
+{
+    for (const struct json_field *f = fields; f->name; f++)
+        memset(is_told + f->offset, true, f->len);
+}
+
+/* Eight bytes in a row that no line tells are no padding. */
+static void assert_covered(const char *type, const bool *is_told, size_t len)
+{
+    size_t run = 0;
+    for (size_t i = 0; i < len; i++) {
+        run = is_told[i] ? 0 : run + 1;
+        if (run == 8)
+            g_error("struct %s: what stands at offset %zu is in no line: add it to json_fields.c", type,
+                    i - 7);
+    }
+}
+
+/* Whoever adds a member to the model is told to add it to the lines. */
+static void test_coverage(void)
+{
+    static const struct json_field *const of_model[] = {
+        json_guest_fields,    json_plan_fields,   json_phase_fields, json_failure_fields,
+        json_progress_fields, json_impact_fields, json_result_fields};
+    static const struct span by_hand[] = {
+        SPAN(model, checks), SPAN(model, n_checks), SPAN(model, drives),   SPAN(model, n_drives),
+        SPAN(model, log),    SPAN(model, n_log),    SPAN(model, n_errors), SPAN(model, n_warnings),
+        SPAN(model, nearby), SPAN(model, n_nearby), /* only who can connect elsewhere wants to know */
+    };
+    bool model[sizeof(struct model)] = {false}, row[sizeof(struct model_drive)] = {false};
+    for (unsigned i = 0; i < G_N_ELEMENTS(of_model); i++)
+        cover(model, of_model[i]);
+    for (unsigned i = 0; i < G_N_ELEMENTS(by_hand); i++)
+        memset(model + by_hand[i].offset, true, by_hand[i].len);
+    assert_covered("model", model, sizeof model);
+    memset(row, true, MODEL_NAME_LEN);
+    cover(row, json_planned_fields);
+    cover(row, json_row_fields);
+    assert_covered("model_drive", row, sizeof row);
 }
 
 /* A drive that ends well between two events: what it had to say of its trouble is gone again. */
@@ -303,6 +358,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/replay/state", test_state);
+    g_test_add_func("/replay/coverage", test_coverage);
     g_test_add_func("/replay/course", test_course);
     g_test_add_func("/replay/events", test_events);
     g_test_add_func("/replay/hostile", test_hostile);
