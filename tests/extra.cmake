@@ -20,3 +20,6 @@ foreach(short ui_term ui_matrix)
     set_tests_properties(unit/${short} PROPERTIES DISABLED TRUE)
   endif()
 endforeach()
+
+# It measures how quick the console is: nothing beside it.
+set_tests_properties(golden/terminal PROPERTIES RUN_SERIAL TRUE)
