@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Copy and guest share a slow disk: when the guest's writes suffer, the copy gives way, and they are well again."""
+"""Copy and guest share a slow disk: when the guest's writes suffer, the copy gives way, and they are well again.
+
+Only with VMABACKUP_FULL=1: how much they suffer depends on the machine, and on one that is fast enough they do not.
+"""
 import json
+import os
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Drive, Scenario, main, product, wait_for
+from vmtest import Drive, Scenario, Skip, main, product, wait_for
 
 MIB = 1 << 20
 
@@ -29,6 +33,8 @@ def impacts(run):
 
 def copy_gives_way(version):
     product()
+    if not os.environ.get("VMABACKUP_FULL"):
+        raise Skip("only with VMABACKUP_FULL=1")
     with Scenario(version, drives=[SlowDrive("disk0", size=64 * MIB, style="blockdev", faults=("slow",))]) as s:
         run = s.backup("--no-vmstate")
         s.wait_copying(run)
