@@ -219,7 +219,12 @@ static void test_list(void)
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+    /* A home of its own; GLib's G_TEST_OPTION_ISOLATE_DIRS leaks. */
+    g_autofree char *home = g_dir_make_tmp("themes-XXXXXX", NULL);
+    g_autofree char *remove_home = g_strdup_printf("rm -r '%s'", home);
+
+    g_setenv("XDG_CONFIG_HOME", home, TRUE);
+    g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ui/theme/values", test_values);
     g_test_add_func("/ui/theme/inheritance", test_inheritance);
     g_test_add_func("/ui/theme/bad", test_bad);
@@ -231,5 +236,6 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/theme/list", test_list);
     g_test_add_func("/ui/theme/words-are-uncoloured", test_words_are_uncoloured);
     g_test_add_func("/ui/theme/find", test_find);
-    return g_test_run();
+    int status = g_test_run();
+    return system(remove_home) == 0 ? status : 1;
 }
