@@ -68,4 +68,4 @@ def source_hangs(version):
 
 
 if __name__ == "__main__":
-    main(source_hangs, both=(source_hangs,))
+    main(source_hangs)

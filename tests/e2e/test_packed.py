@@ -48,4 +48,4 @@ def into_pipes(version):
 
 
 if __name__ == "__main__":
-    main(whole, into_pipes, both=[whole])
+    main(whole, into_pipes)
