@@ -163,6 +163,7 @@ static void fill_target(struct backup *b, uint64_t now)
         return;
     m->is_pipe = !sink_can_rewrite(b->sink);
     m->written = sink_written(b->sink);
+    m->sink_stuck_ms = sink_stuck_ms(b->sink);
     m->free_bytes = sink_free_bytes(b->sink);
     m->packed = b->writer ? writer_plain_bytes(b->writer) : m->packed;
     m->need_bytes = still_needed(b);

@@ -198,9 +198,11 @@ uint64_t sink_written(const struct sink *s)
     return s->written;
 }
 
-bool sink_is_stuck(const struct sink *s)
+uint64_t sink_stuck_ms(const struct sink *s)
 {
-    return s->done && uv_now(s->loop) - s->began_ms > SINK_STUCK_MS;
+    uint64_t passed_ms = s->done ? uv_now(s->loop) - s->began_ms : 0;
+
+    return passed_ms > SINK_STUCK_MS ? passed_ms : 0;
 }
 
 static void ask_in_pool(uv_work_t *request)

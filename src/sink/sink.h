@@ -54,9 +54,10 @@ uint64_t sink_written(const struct sink *s);
 /* Free bytes at the target: asked of the file system by the thread pool, at most every second; the latest
  * answer known (the first is there at once), UINT64_MAX on pipes and where the file system does not say. */
 uint64_t sink_free_bytes(struct sink *s);
-/* An operation has been under way for more than SINK_STUCK_MS: a frozen disk, a reader that does not read. */
+/* For how long an operation has been under way, where that is more than SINK_STUCK_MS (a frozen disk, a reader that does
+ * not read), else 0. */
 #define SINK_STUCK_MS 3000
-bool sink_is_stuck(const struct sink *s);
+uint64_t sink_stuck_ms(const struct sink *s);
 
 /* Appends. At most one operation (write, rewrite, read, punch, cut, finish) is under way at a time. The vector is
  * copied, the bytes are not. */
