@@ -16,7 +16,7 @@ from vmtest.pattern import first_difference, written_clusters
 from vmtest.relay import CLUSTER
 from vmtest.restore import unpack
 
-LIMIT = "8M"
+LIMIT = "4M"
 
 
 def cluster_left_alone(drive):
@@ -33,6 +33,10 @@ def drives_with_a_fault():
     cancelled, untouched, faulty = standard_drives(count=3, size=32 << 20, with_odd_ones=False)
     faulty.faults = ({"iotype": "read", "sector": cluster_left_alone(faulty) * 128 + 5, "once": True},)
     return cancelled, untouched, faulty
+
+
+def limits(*drives):
+    return [word for drive in drives for word in ("--limit", f"{drive.name}={LIMIT}")]
 
 
 def cancel_at_half(s, run, drive):
@@ -53,7 +57,9 @@ def three_fates(version, archive="a.vma"):
     with Scenario(version, drives=[cancelled, untouched, faulty]) as s:
         s.archive = s.path(archive)
         hold = s.add_proxy().hold("cont")
-        run = s.backup("--limit", LIMIT, *options)
+        # The faulty drive has no limit: of a job that is paused for its limit at the moment of the error, QEMU forgets the
+        # error and copies the cluster anew (backup_loop), and this one fails only once.
+        run = s.backup(*limits(cancelled, untouched), *options)
         hold.wait(30)
         copies = s.copy_images()
         hold.release()
