@@ -335,26 +335,6 @@ void backup_cancel(struct backup *b, int exit_status, const char *by_whom)
 
 /* --- the clock ---------------------------------------------------------------------------------- */
 
-static void check_full(struct backup *b, uint64_t now)
-{
-    if (b->full_since_ms && now - b->full_since_ms > (uint64_t)b->options.on_full_minutes * 60000)
-        backup_fail_new(b, VMB_ERROR_TARGET, "target %s stayed full for %u min; free some room and back up again",
-                        b->model.target, b->options.on_full_minutes);
-}
-
-/* Once, when the target's file system has answered: better now than at 3 a.m. */
-static void warn_of_space(struct backup *b)
-{
-    char needed[UNITS_LEN], there[UNITS_LEN];
-
-    if (b->is_space_known || !b->sink || b->model.phase != MODEL_COPY || b->model.free_bytes == MODEL_UNKNOWN)
-        return;
-    b->is_space_known = true;
-    if (!b->model.will_fit)
-        backup_log(b, MODEL_WARNING, "free some room there", "target may not hold it: about %s more to write, %s free",
-                   units_format_size(b->model.need_bytes, needed), units_format_size(b->model.free_bytes, there));
-}
-
 static void on_tick(uv_timer_t *timer)
 {
     struct backup *b = timer->data;
@@ -372,8 +352,7 @@ static void on_tick(uv_timer_t *timer)
     watch_on_tick(b);
     jobs_on_tick(b);
     budget_on_tick(b);
-    check_full(b, now);
-    warn_of_space(b);
+    lull_on_tick(b);
     if (b->is_credit_low && b->writer)
         writer_flush(b->writer);
     if (now >= b->next_progress_ms && b->has_begun) {

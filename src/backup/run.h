@@ -12,7 +12,7 @@
  *     tap.c       pausing jobs by QMP                          jobs.c      watches jobs, starts them again
  *     budget.c    limits, by what pace.c and share.c say       limit.c     what an operator says about limits
  *     fate.c      how each drive ends                          retake.c    a drive taken again at a new instant
- *     watch.c     how the guest's writes fare (stall.c decides)
+ *     watch.c     how the guest's writes fare (stall.c decides, latency.c reads histograms)
  *     writer.c    clusters -> archive                          finish.c    the end of the archive
  *     journal.c   what undoes us if we die                     snapshot.c  fills the model
  *     cleanup.c   ends what a dead run left (cleanup_find.c)    logfile.c   the run in plain lines (textout.c writes)
@@ -24,6 +24,7 @@
  *     nearby.c    monitors that answer where ours does not
  *     map.c       how far each part of a drive is
  *     replan.c    the plan, changed before it begins           room.c      whether there is room for it
+ *     lull.c      a target that is full, or stands still
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -125,6 +126,7 @@ struct drive {
     bool is_speed_busy, is_speed_unknown, is_speed_refused;
     struct rate rate;
     uint64_t started_ms, ended_ms, last_moved_ms, last_done;
+    struct qmp_histogram writes_before; /* of the guest's, when the copy began */
 };
 
 enum ram_method { RAM_NONE, RAM_BACKGROUND, RAM_PLAIN };
@@ -238,6 +240,7 @@ struct backup {
     char *held; /* who holds this guest by another monitor of it, NULL = nobody */
     struct cleanup *look; /* at what dead runs have left, while it is under way */
     bool is_space_known;
+    uint64_t told_stuck_ms; /* for how long the target stands still, as far as that was told; 0 = it does not */
     char *room_of; /* what room.c is asking about, NULL = nothing */
     bool is_qemu_gone;
     bool has_undo_failed;
@@ -372,6 +375,9 @@ bool fate_cancel_ram(struct backup *b, GError **error);
 /* retake.c */
 void retake_later(struct drive *d); /* once its nodes are gone and the RAM is saved */
 void retake_on_tick(struct backup *b);
+
+/* lull.c */
+void lull_on_tick(struct backup *b);
 
 /* watch.c */
 void watch_look(struct backup *b);

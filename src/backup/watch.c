@@ -6,18 +6,19 @@
  * the beginning of the backup is what the guest was used to; while a plan is looked at, what is seen meanwhile counts.
  */
 #include <string.h>
+#include "backup/latency.h"
 #include "backup/run.h"
 #include "base/units.h"
 
 #define LOOK_MS   1000
 #define WEIGHT_OF 4 /* of a new figure before the start: a quarter */
 
-static bool is_watched(const struct backup *b, const char *qdev)
+static struct drive *drive_of(const struct backup *b, const char *qdev)
 {
     for (unsigned i = 0; qdev && i < b->drives->len; i++)
         if (g_strcmp0(((struct drive *)g_ptr_array_index(b->drives, i))->qdev, qdev) == 0)
-            return true;
-    return false;
+            return g_ptr_array_index(b->drives, i);
+    return NULL;
 }
 
 static void say_us(uint64_t us, char text[UNITS_LEN])
@@ -72,6 +73,18 @@ static void note_base(struct backup *b, uint64_t us)
     *base = *base == MODEL_UNKNOWN ? us : *base - *base / WEIGHT_OF + us / WEIGHT_OF;
 }
 
+/* The worst drive's. */
+static void look_at_histogram(struct drive *d, const struct qmp_histogram *now)
+{
+    struct model_impact *impact = &d->b->model.impact;
+
+    if (d->b->model.phase != MODEL_COPY || d->writes_before.n_bins != now->n_bins)
+        d->writes_before = *now;
+    uint64_t us = latency_p99_us(&d->writes_before, now);
+    if (us != UINT64_MAX && (impact->p99_us == MODEL_UNKNOWN || us > impact->p99_us))
+        impact->p99_us = us;
+}
+
 static void on_stats(void *user, const struct qmp_blockstat *stats, unsigned n, const GError *error)
 {
     struct backup *b = user;
@@ -82,9 +95,12 @@ static void on_stats(void *user, const struct qmp_blockstat *stats, unsigned n, 
     b->watch.is_busy = false;
     if (error || b->is_failing)
         return;
+    b->model.impact.p99_us = MODEL_UNKNOWN;
     for (unsigned i = 0; i < n; i++) {
-        if (!is_watched(b, stats[i].qdev))
+        struct drive *d = drive_of(b, stats[i].qdev);
+        if (!d)
             continue;
+        look_at_histogram(d, &stats[i].wr_latency);
         ns += stats[i].wr_total_time_ns;
         writes += stats[i].wr_operations;
     }

@@ -106,7 +106,7 @@ const char *model_bottleneck_word(enum model_bottleneck b);
 struct model_impact {
     uint64_t write_us;  /* average of the last seconds */
     uint64_t base_us;   /* the same before the start */
-    uint64_t p99_us;    /* only where nobody else uses QEMU's histograms */
+    uint64_t p99_us;    /* since the copy began, where somebody has QEMU keep a histogram of it */
     unsigned stalls;    /* times it was past the threshold */
     bool is_slowing;    /* the stall guard holds the copy back */
     uint64_t ceiling;   /* bytes/s it allows over all, 0 = no bound */

@@ -75,10 +75,19 @@ struct qmp_export {
 typedef void (*qmp_on_exports)(void *user, const struct qmp_export *exports, unsigned n, const GError *error);
 void qmp_query_exports(struct qmp *q, qmp_on_exports done, void *user);
 
+/* How long writes took, where somebody has asked QEMU to count that (block-latency-histogram-set); bin i holds those of at
+ * least boundary_ns[i - 1] and less than boundary_ns[i], the last one those above. */
+#define QMP_MAX_BINS 64
+struct qmp_histogram {
+    unsigned n_bins; /* 0 = none is kept, or not one that we understand */
+    uint64_t boundary_ns[QMP_MAX_BINS - 1], bin[QMP_MAX_BINS];
+};
+
 /* query-blockstats per device with a qdev/node: totals since QEMU's start */
 struct qmp_blockstat {
     const char *device, *qdev, *node_name;
     uint64_t wr_bytes, wr_operations, wr_total_time_ns;
+    struct qmp_histogram wr_latency;
 };
 typedef void (*qmp_on_blockstats)(void *user, const struct qmp_blockstat *stats, unsigned n,
                                   const GError *error);

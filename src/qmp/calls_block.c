@@ -43,6 +43,24 @@ void qmp_query_block(struct qmp *q, qmp_on_drives done, void *user)
     call_ask(q, "query-block", NULL, json_type_array, on_block, CALL_ANY(done), user);
 }
 
+static struct qmp_histogram read_histogram(struct json_object *of)
+{
+    struct json_object *boundaries = field_at(of, "boundaries"), *bins = field_at(of, "bins");
+    struct qmp_histogram h = {0};
+
+    if (!json_object_is_type(boundaries, json_type_array) || !json_object_is_type(bins, json_type_array))
+        return h;
+    size_t n = json_object_array_length(bins);
+    if (n < 2 || n > QMP_MAX_BINS || json_object_array_length(boundaries) != n - 1)
+        return h;
+    h.n_bins = n;
+    for (size_t i = 0; i < n; i++)
+        h.bin[i] = json_object_get_uint64(json_object_array_get_idx(bins, i));
+    for (size_t i = 0; i < n - 1; i++)
+        h.boundary_ns[i] = json_object_get_uint64(json_object_array_get_idx(boundaries, i));
+    return h;
+}
+
 static struct qmp_blockstat read_blockstat(struct json_object *entry)
 {
     struct json_object *stats = field_at(entry, "stats");
@@ -54,6 +72,7 @@ static struct qmp_blockstat read_blockstat(struct json_object *entry)
         .wr_bytes = field_size(stats, "wr_bytes", 0),
         .wr_operations = field_size(stats, "wr_operations", 0),
         .wr_total_time_ns = field_size(stats, "wr_total_time_ns", 0),
+        .wr_latency = read_histogram(field_at(stats, "wr_latency_histogram")),
     };
 }
 

@@ -53,6 +53,9 @@ def pipe_that_nobody_reads(version):
         reader = threading.Thread(target=drain, args=(fifo, s.archive), daemon=True)
         reader.start()
         run.must_succeed(60)
+        told = [e.get("text") or "" for e in run.events]
+        assert any("has not answered for" in text and "buffers free" in text for text in told), told
+        assert any("target answers again, after" in text for text in told), told
         reader.join(20)
         s.must_be_exact(s.archive)
         s.must_be_untouched(rounds=40)

@@ -88,10 +88,15 @@ static void on_blockstats(void *user, const struct qmp_blockstat *stats, unsigne
     struct world *w = user;
 
     finish(w, error);
-    for (const struct qmp_blockstat *s = stats; s < stats + n; s++)
-        g_string_append_printf(w->seen, "%s %s %s %d %d %d\n", TEXT(s->device), TEXT(s->qdev),
+    for (const struct qmp_blockstat *s = stats; s < stats + n; s++) {
+        g_string_append_printf(w->seen, "%s %s %s %d %d %d", TEXT(s->device), TEXT(s->qdev),
                                TEXT(s->node_name), (int)s->wr_bytes, (int)s->wr_operations,
                                (int)s->wr_total_time_ns);
+        for (unsigned i = 0; i < s->wr_latency.n_bins; i++)
+            g_string_append_printf(w->seen, " %d<%d", (int)s->wr_latency.bin[i],
+                                   i + 1 < s->wr_latency.n_bins ? (int)s->wr_latency.boundary_ns[i] : -1);
+        g_string_append_c(w->seen, '\n');
+    }
 }
 
 static void on_bytes(void *user, uint64_t bytes, const GError *error)
@@ -247,6 +252,11 @@ static void test_drives(void)
         "\"return\":[{\"device\":\"drive0\",\"qdev\":\"q\",\"node-name\":\"n\",\"stats\":{\"wr_bytes\":3,"
         "\"wr_operations\":2,\"wr_total_time_ns\":9}},{}]",
         "drive0 q n 3 2 9\n- - - 0 0 0\n");
+    expect_one( /* the second one has a boundary too few */
+        query_blockstats,
+        "\"return\":[{\"stats\":{\"wr_latency_histogram\":{\"boundaries\":[10,20],\"bins\":[7,0,2]}}},"
+        "{\"stats\":{\"wr_latency_histogram\":{\"boundaries\":[10],\"bins\":[7,0,2]}}}]",
+        "- - - 0 0 0 7<10 0<20 2<-1\n- - - 0 0 0\n");
 }
 
 static void test_nodes(void)
