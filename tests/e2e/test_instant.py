@@ -38,4 +38,4 @@ def late_replies_do_no_harm(version):
 
 
 if __name__ == "__main__":
-    main(archive_equals_the_stopped_images, late_replies_do_no_harm, both=[archive_equals_the_stopped_images])
+    main(archive_equals_the_stopped_images, late_replies_do_no_harm)

@@ -95,7 +95,8 @@ def interrupted(version):
 
 def cut_off(version):
     """The monitor's connection breaks when the command comes by; the next connection works."""
-    every_command(version, ["--no-vmstate"], lambda proxy, command, nth: proxy.hang_up_at(command, nth))
+    stride = 1 if os.environ.get("VMABACKUP_FULL") else 2
+    every_command(version, ["--no-vmstate"], lambda proxy, command, nth: proxy.hang_up_at(command, nth), stride=stride)
 
 
 def unanswered(version):
