@@ -23,7 +23,8 @@ struct headless {
     struct json_stream *json;
     struct textout *out; /* NULL: detached, nobody listens */
     struct input *input;
-    bool is_leaving; /* only this program ends, not the run */
+    bool is_leaving; /* only this program ends, not the run: */
+    int left_with;   /* with this status */
 };
 
 /* --- telling ------------------------------------------------------------------------------------ */
@@ -77,7 +78,8 @@ static void on_signal(uv_signal_t *handle, int number)
     struct headless *h = handle->data;
     if (number == SIGINT || number == SIGTERM) {
         h->is_leaving = !feed_is_own(h->feed);
-        feed_cancel(h->feed, 128 + number, number == SIGINT ? "SIGINT" : "SIGTERM");
+        h->left_with = 128 + number;
+        feed_cancel(h->feed, h->left_with, number == SIGINT ? "SIGINT" : "SIGTERM");
     } else if (number == SIGTSTP && feed_is_own(h->feed)) {
         fprintf(stderr, "%s: not stopping: a stopped backup would stall the guest's writes\n",
                 h->options->program);
@@ -122,9 +124,10 @@ static int exit_status(struct headless *h)
     const GError *error = feed_error(h->feed);
     if (error)
         fprintf(stderr, "%s: %s\n", h->options->program, error->message);
-    return error                                    ? vmb_error_exit_status(error)
-           : h->is_leaving || h->options->recording ? 0
-                                                    : feed_model(h->feed)->exit_status;
+    return error                   ? vmb_error_exit_status(error)
+           : h->is_leaving         ? h->left_with
+           : h->options->recording ? 0
+                                   : feed_model(h->feed)->exit_status;
 }
 
 void headless_close_loop(uv_loop_t *loop, int status)

@@ -115,6 +115,7 @@ static void end_and_leave(struct app *a, int exit_status, const char *by_whom)
     const struct model *m = feed_model(a->feed);
     bool is_own = feed_is_own(a->feed);
     a->is_leaving = true;
+    a->exit_status = exit_status; /* of a run that is not ours, or not over */
     if (!a->is_done && is_own && !is_begun(a))
         note_outcome(a, "nothing was saved", m->phase == MODEL_CONNECT_FAILED ? m->failure : "");
     else if (!a->is_done && !is_own)

@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 import subprocess
+import sys
 
 from vmtest import Scenario, main, product, wait_for
 
@@ -20,6 +21,23 @@ def vmabackup(s, *arguments, status=0):
     return done.stdout if not status else done.stderr
 
 
+def answer_to_stranger(s, path):
+    """What another user hears from a control socket, were its folder open to all; None where we are not root."""
+    if os.geteuid():
+        return None
+    places = [str(s.folder), s.path("run"), s.path("run/vmabackup"), path]
+    before = [os.stat(place).st_mode for place in places]
+    code = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.settimeout(5); s.connect(sys.argv[1]); " \
+           "print(len(s.recv(9)))"
+    for place in places:
+        os.chmod(place, 0o777)
+    done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-c", code,
+                           path], capture_output=True, text=True, check=True)
+    for place, mode in zip(places, before):
+        os.chmod(place, stat.S_IMODE(mode))
+    return int(done.stdout)
+
+
 def steered_from_elsewhere(version):
     with Scenario(version) as s:
         run = s.backup("--limit", "2M", "--no-vmstate", "--record", s.path("run.ndjson"))
@@ -27,6 +45,7 @@ def steered_from_elsewhere(version):
         run_id = run.wait_event(ev="hello")["job"]
         path = s.path(f"run/vmabackup/{run_id}.sock")
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600, "others may open the control socket"
+        assert not answer_to_stranger(s, path), "another user may watch, and steer"
         assert run_id in vmabackup(s, "runs") and "copy" in vmabackup(s, "runs")
         assert "drive0" in vmabackup(s, "status", s.vm.monitor), "the monitor does not find it"
         link = s.path("link")
@@ -74,7 +93,10 @@ def slow_reader_is_dropped(version):
         except (BrokenPipeError, ConnectionResetError):
             pass
         assert run_id in vmabackup(s, "runs")
+        looks_on = s.run("--attach", run_id, "--plain", program="vmabackup-tui")
+        wait_for(lambda: looks_on.lines, 10, "the first line")
         run.kill()
+        assert looks_on.wait() == 5 and "out of sight" in looks_on.errors, looks_on.report()
         assert os.path.exists(path), "this shows nothing: it took its socket away"
         vmabackup(s, "runs")
         assert not os.path.exists(path), "a dead run's socket is still there"

@@ -118,17 +118,20 @@ def recording(folder, speed_s=0.0, is_whole=False):
 
 
 def test_given_back(folder):
-    """By a signal, in a replay and in a run of its own (there the child draws)."""
+    """By a signal, in a replay and in a run of its own (there the child draws). SIGINT is Ctrl-C, a key."""
     replay = ["--replay", recording(folder)]
-    monitor = os.path.join(folder, "nobody-listens")
-    for arguments, shows in ((replay, "web-01"), (["-o", os.path.join(folder, "x.vma"), monitor], "nobody-listens")):
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGSEGV, signal.SIGABRT):
+    own = ["-o", os.path.join(folder, "x.vma"), os.path.join(folder, "nobody-listens")]
+    for arguments, shows, after_int in ((replay, "web-01", 0), (own, "nobody-listens", 5)):
+        for name, status in (("TERM", 143), ("HUP", 129), ("INT", after_int), ("QUIT", None), ("SEGV", None),
+                             ("ABRT", None)):
+            number = getattr(signal, f"SIG{name}")
             with Terminal(*arguments) as t:
                 t.wait_for(shows)
                 assert termios.tcgetattr(t.slave) != t.before, "not raw: this proves nothing"
                 os.kill(t.worker(), number)
-                t.wait()
-                t.must_be_as_before(f"{signal.Signals(number).name} {shows}")
+                got = t.wait()
+                t.must_be_as_before(f"SIG{name} {shows}")
+                assert got != 0 if status is None else got == status, f"SIG{name} {shows}: status {got}"
     with Terminal(*arguments) as t:  # the stand-in alone dies
         t.wait_for(shows)
         t.process.kill()

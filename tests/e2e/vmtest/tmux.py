@@ -8,6 +8,7 @@
 """
 import os
 import re
+import shlex
 import shutil
 import subprocess
 
@@ -22,14 +23,18 @@ class Terminal:
         full = {k: v for k, v in os.environ.items() if k != "TMUX"}
         self.env = dict(full, LC_ALL="C.UTF-8", TERM="xterm-256color", **(env or {}))
         # The shell stays when the command has ended: what it leaves on the screen can be read.
-        words = " ".join("'" + str(w).replace("'", "'\\''") + "'" for w in command)
         self._tmux("-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", str(height),
-                   f"{words}; echo \"status=$?\"; exec cat")
+                   f"before=$(stty -g); {shlex.join(map(str, command))}; echo status=$?; "
+                   "test \"$(stty -g)\" = $before && echo as it was; exec cat")
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        self.lose()
+
+    def lose(self):
+        """As when the network goes: nobody is at the other end any more."""
         subprocess.run(["tmux", "-L", self.server, "kill-server"], env=self.env, capture_output=True, check=False)
 
     def _tmux(self, *arguments):
@@ -82,3 +87,7 @@ class Terminal:
         except AssertionError as reason:
             raise AssertionError(f"{reason} on the screen:\n{seen}") from None
         return seen
+
+    def must_end(self, status, seconds=20):
+        """With this exit status, and the terminal's settings are those from before; returns the screen."""
+        return self.wait(rf"status={status}\nas it was", seconds)
