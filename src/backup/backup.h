@@ -75,6 +75,8 @@ void backup_free(struct backup *b);
 void backup_connect(struct backup *b);
 /* Eight hexadecimal digits: in the names of its nodes, of its journal and its control socket. */
 const char *backup_run_id(const struct backup *b);
+/* For another run like this one, from its plan on: as it was planned last, but to another file. Clear them. */
+void backup_next_options(struct backup *b, struct backup_options *o);
 /* Brought up to date by the call: rates, ages, ETAs. */
 const struct model *backup_model(struct backup *b);
 /* False with a sentence when it is not valid now or names something unknown. */

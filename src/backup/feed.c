@@ -55,6 +55,13 @@ void feed_cancel(struct feed *f, int exit_status, const char *by_whom)
         f->kind->cancel(f, exit_status, by_whom);
 }
 
+bool feed_next(struct feed *f, struct backup_options *o)
+{
+    if (f->kind->next)
+        f->kind->next(f, o);
+    return f->kind->next != NULL;
+}
+
 bool feed_is_own(const struct feed *f)
 {
     return f->kind->is_own;
@@ -131,6 +138,11 @@ static const char *own_run_id(struct feed *f)
     return backup_run_id(run_of(f));
 }
 
+static void own_next(struct feed *f, struct backup_options *o)
+{
+    backup_next_options(run_of(f), o);
+}
+
 static void own_free(struct feed *f)
 {
     backup_free(run_of(f));
@@ -158,6 +170,7 @@ struct feed *feed_of_run(uv_loop_t *loop, const struct backup_options *options,
         .line = own_line,
         .cancel = own_cancel,
         .run_id = own_run_id,
+        .next = own_next,
         .free = own_free,
         .is_own = true,
     };

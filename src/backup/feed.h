@@ -36,6 +36,8 @@ bool feed_command(struct feed *f, const struct command *c, GError **error);
 void feed_line(struct feed *f, const char *line);
 /* Ends a run of ours; only lets go of any other. on_done follows. */
 void feed_cancel(struct feed *f, int exit_status, const char *by_whom);
+/* What another run after this one begins from (clear it); false where the run is another process's. */
+bool feed_next(struct feed *f, struct backup_options *o);
 /* The run lives in this process. */
 bool feed_is_own(const struct feed *f);
 bool feed_is_recorded(const struct feed *f);

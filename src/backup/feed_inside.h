@@ -10,6 +10,7 @@ struct feed_kind {
     void (*line)(struct feed *f, const char *line);
     void (*cancel)(struct feed *f, int exit_status, const char *by_whom);
     const char *(*run_id)(struct feed *f);
+    void (*next)(struct feed *f, struct backup_options *o); /* NULL: there can be none */
     void (*free)(struct feed *f);
     bool is_own, is_recorded;
 };

@@ -1,90 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The end of a good run: QEMU is free; the archive gets its end mark, becomes durable, is read back if asked. */
+#include "backup/readback.h"
 #include "backup/run.h"
 #include "backup/vmstate.h"
-#include "sink/source.h"
 #include "vma/extent.h"
-#include "vma/verify.h"
 
 /* --- reading it back ---------------------------------------------------------------------------- */
 
-struct readback {
-    struct backup *b;
-    uv_work_t work;
-    char *path;
-    struct vma_verify_result result;
-    char *first_fault;
-    GError *error;
-    struct source *source;
-    gint is_unwanted; /* read by the worker too: atomic */
-};
-
-static ssize_t read_source(void *user, void *buffer, size_t len, GError **error)
+static void on_verified(void *user, const char *said, const GError *error)
 {
-    struct readback *r = user;
+    struct backup *b = user;
 
-    if (g_atomic_int_get(&r->is_unwanted)) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_CANCELLED, "cancelled");
-        return -1;
-    }
-    return source_read(r->source, buffer, len, error);
-}
-
-static void take_fault(void *user, uint64_t offset, const char *text)
-{
-    struct readback *r = user;
-
-    if (!r->first_fault)
-        r->first_fault = g_strdup_printf("at byte %" G_GUINT64_FORMAT ": %s", offset, text);
-}
-
-static void verify_in_worker(uv_work_t *work)
-{
-    struct readback *r = work->data;
-
-    r->source = source_open(r->path, &r->error);
-    if (r->source)
-        vma_verify(read_source, r, take_fault, r, &r->result, &r->error);
-    source_free(r->source);
-}
-
-static void on_verified(uv_work_t *work, int status)
-{
-    struct readback *r = work->data;
-    struct backup *b = r->b;
-
-    (void)status;
     b->n_open_handles--;
     b->readback = NULL;
-    if (r->error || r->result.faults)
+    if (error)
         backup_fail_new(b, VMB_ERROR_DAMAGED, "archive %s is damaged (%s); the target's disk may be failing",
-                        b->model.target, r->error ? r->error->message : r->first_fault);
-    else
-        b->model.is_verified = true;
+                        b->model.target, error->message);
+    b->model.is_verified = !error;
+    if (!error)
+        backup_note(b, "archive verified: %s", said);
     backup_end(b);
-    g_free(r->path);
-    g_free(r->first_fault);
-    g_clear_error(&r->error);
-    g_free(r);
 }
 
 static void verify(struct backup *b)
 {
-    struct readback *r = g_new0(struct readback, 1);
-
     backup_set_phase(b, MODEL_VERIFY);
-    b->readback = r;
-    r->b = b;
-    r->path = g_strdup(sink_path(b->sink));
-    r->work.data = r;
     b->n_open_handles++;
-    uv_queue_work(b->loop, &r->work, verify_in_worker, on_verified);
+    b->readback = readback_new(b->loop, b->archive_path, READBACK_VERIFY, on_verified, b);
 }
 
 void finish_interrupt(struct backup *b)
 {
     if (b->readback)
-        g_atomic_int_set(&b->readback->is_unwanted, 1);
+        readback_stop(b->readback);
 }
 
 /* --- making it durable -------------------------------------------------------------------------- */
@@ -102,7 +50,8 @@ static void on_durable(void *user, const GError *error)
     }
     b->is_saved = true;
     b->model.archive_bytes = sink_written(b->sink);
-    if (b->options.verify && sink_path(b->sink))
+    b->archive_path = g_strdup(sink_path(b->sink));
+    if (b->options.verify && b->archive_path)
         verify(b);
     else
         backup_end(b);

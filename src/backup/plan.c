@@ -207,13 +207,21 @@ static void forecast(struct backup *b)
     b->forecast_bytes = b->model.need_bytes;
 }
 
-static char *default_target(struct backup *b)
+static char *target_at(const struct backup *b, const char *folder, GDateTime *now, const char *format)
+{
+    g_autofree char *when = g_date_time_format(now, format);
+    g_autofree char *guest = vma_name_make_safe(b->model.guest);
+    bool is_packed = !b->options.target ? b->options.level != 0 : backup_options_level(&b->options) > 0;
+
+    return g_strdup_printf("%s/%s-%s.vma%s", folder, guest, when, is_packed ? ".zst" : "");
+}
+
+char *plan_default_target(const struct backup *b, const char *folder, const char *taken)
 {
     g_autoptr(GDateTime) now = g_date_time_new_now_local();
-    g_autofree char *when = g_date_time_format(now, "%Y%m%dT%H%M");
-    g_autofree char *guest = vma_name_make_safe(b->model.guest);
+    g_autofree char *path = target_at(b, folder, now, "%Y%m%dT%H%M");
 
-    return g_strdup_printf("./%s-%s.vma%s", guest, when, b->options.level ? ".zst" : "");
+    return g_strcmp0(path, taken) != 0 ? g_steal_pointer(&path) : target_at(b, folder, now, "%Y%m%dT%H%M%S");
 }
 
 static void log_unsavable(struct backup *b)
@@ -258,8 +266,8 @@ bool plan_lay_out(struct backup *b, GError **error)
         add_row(b, g_ptr_array_index(b->found, i));
     forecast(b);
     if (!b->is_target_chosen) {
-        g_free(b->options.target);
-        b->options.target = default_target(b);
+        g_clear_pointer(&b->options.target, g_free);
+        b->options.target = plan_default_target(b, ".", NULL);
     }
     bool is_good = plan_check(b, error);
     show_options(b);

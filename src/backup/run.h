@@ -22,7 +22,8 @@
  *     control.c   the socket for other terminals               record.c    the event stream in a file
  *     backup.c    phases, the end, the public face
  *     nearby.c    monitors that answer where ours does not
- *     map.c       how far each part of a drive is
+ *     map.c       how far each part of a drive is              outcome.c   how it has ended
+ *     readback.c  the archive, read once more                  after.c     what can be asked for then
  *     replan.c    the plan, changed before it begins           room.c      whether there is room for it
  *     lull.c      a target that is full, or stands still
  */
@@ -249,6 +250,7 @@ struct backup {
     unsigned n_left; /* jobs and nodes of ours that could not be taken away */
     bool is_given_up; /* the monitor will not come back */
     bool is_saved; /* the archive is durable under its name */
+    char *archive_path; /* then; NULL: it went into a pipe */
     uint64_t started_ms;
     bool is_freed_from_qemu; /* nothing of ours is left in it */
     GError *outcome;         /* why it failed, NULL while it has not */
@@ -302,6 +304,8 @@ void plan_make(struct backup *b);
 bool plan_lay_out(struct backup *b, GError **error);
 void plan_name_recipe(struct backup *b);
 void plan_begin(struct backup *b);
+/* FOLDER/GUEST-YYYYmmddTHHMM.vma, .zst where it is packed; to the second where that is `taken`. g_free() it. */
+char *plan_default_target(const struct backup *b, const char *folder, const char *taken);
 struct found_drive;
 bool plan_is_named(const GPtrArray *names, const char *name, const struct found_drive *f);
 /* plan_check.c */
@@ -382,6 +386,14 @@ void lull_on_tick(struct backup *b);
 /* watch.c */
 void watch_look(struct backup *b);
 void watch_on_tick(struct backup *b);
+
+/* outcome.c */
+void outcome_set(struct backup *b); /* of b->outcome, and of what is missing, into the model */
+
+/* after.c */
+bool after_takes(enum command_verb verb);
+bool after_command(struct backup *b, const struct command *c, GError **error);
+void after_fill(struct backup *b); /* how far the reading is */
 
 /* finish.c */
 void finish_archive(struct backup *b);

@@ -192,6 +192,7 @@ void snapshot_fill(struct backup *b)
     struct model *m = &b->model;
     uint64_t now = uv_now(b->loop);
 
+    after_fill(b);
     if (b->is_done_reported)
         return;
     if (b->vmstate_row >= 0)
@@ -204,7 +205,8 @@ void snapshot_fill(struct backup *b)
     rate_add(&b->in_rate, m->done, now);
     m->in_rate = rate_per_s(&b->in_rate, now);
     m->elapsed_ms = b->started_ms ? now - b->started_ms : 0;
-    m->eta_ms = m->phase == MODEL_COPY || m->phase == MODEL_RAM ? longest_eta(m) : MODEL_UNKNOWN;
+    if (!b->readback)
+        m->eta_ms = m->phase == MODEL_COPY || m->phase == MODEL_RAM ? longest_eta(m) : MODEL_UNKNOWN;
     m->bottleneck = bottleneck_of(b);
     count_bottleneck(b, now);
     m->data_age_ms = b->qmp ? now - qmp_last_heard_ms(b->qmp) : b->lost_at_ms ? now - b->lost_at_ms : 0;

@@ -116,6 +116,8 @@ bool backup_command(struct backup *b, const struct command *c, GError **error)
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "backup has ended (%s); QEMU is being set as it was", b->outcome->message);
         return false;
     }
+    if (after_takes(c->verb))
+        return after_command(b, c, error);
     if (b->model.phase == MODEL_PLAN && replan_takes(c->verb))
         return replan(b, c, error);
     switch (c->verb) {

@@ -4,18 +4,16 @@
  * once; nothing here ever waits for the terminal. When the terminal is lost, or given back, a run of ours
  * goes on without it; one that is only watched does so anyway.
  */
-#include "console/app.h"
+#include "console/app_inside.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <uv.h>
 
-#include "backup/feed.h"
 #include "backup/headless.h"
-#include "backup/supervise.h"
-#include "base/error.h"
+#include "console/report.h"
+#include "model/json.h"
 #include "ui/tty.h"
 
 #define FRAME_MS      500
@@ -25,25 +23,12 @@
 #define WHEEL_ROWS    3
 #define STOP_SURE_MS  5000
 
-static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT, SIGWINCH};
+static const int caught[APP_SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT, SIGWINCH};
 
-struct app {
-    uv_loop_t loop;
-    uv_poll_t tty;
-    uv_timer_t clock;
-    uv_signal_t signals[G_N_ELEMENTS(caught)];
-    struct feed *feed;
-    struct screen *screen; /* NULL: the terminal is lost, or given back */
-    bool is_done;          /* the run is */
-    bool is_leaving;       /* as soon as it is */
-    bool was_drawn;
-    bool is_background;    /* the shell has the terminal */
-    int64_t stop_asked_ms; /* Ctrl-Z, once */
-    bool wants_title, wants_bell;
-    char title[MODEL_TEXT_LEN];
-    char outcome[MODEL_TEXT_LEN * 2];
-    int exit_status;
-};
+static void on_event(void *user, const struct model_event *e);
+static void on_done(void *user);
+static void on_detach(void *user);
+static const struct feed_listener listener = {on_event, on_done, on_detach};
 
 static void on_clock(uv_timer_t *timer);
 static void on_tty(uv_poll_t *poll, int status, int events);
@@ -63,96 +48,6 @@ static void watch_tty(struct app *a)
     uv_poll_start(&a->tty, events, on_tty);
 }
 
-/* ---- leaving ---- */
-
-static void close_screen(struct app *a)
-{
-    if (!a->screen)
-        return;
-    uv_close((uv_handle_t *)&a->tty, NULL);
-    uv_close((uv_handle_t *)&a->clock, NULL);
-    screen_close(a->screen);
-    a->screen = NULL;
-}
-
-/* The one line that stays on the normal screen. */
-static void note_outcome(struct app *a, const char *outcome, const char *next)
-{
-    const struct model *m = feed_model(a->feed);
-    model_set(a->outcome, "%s: %s%s%s", *m->guest ? m->guest : m->monitor, outcome, *next ? "; " : "", next);
-}
-
-static void leave(struct app *a)
-{
-    const struct model *m = feed_model(a->feed);
-    const GError *error = feed_error(a->feed);
-    bool is_over = m->phase == MODEL_DONE && !feed_is_recorded(a->feed);
-    a->exit_status = error ? vmb_error_exit_status(error) : is_over ? m->exit_status : a->exit_status;
-    if (!*a->outcome && error)
-        model_set(a->outcome, "%s", error->message);
-    else if (!*a->outcome && feed_is_recorded(a->feed))
-        note_outcome(a, "end of the replay", "");
-    else if (!*a->outcome)
-        note_outcome(a, *m->outcome ? m->outcome : "nothing was saved", m->next);
-    close_screen(a);
-    for (unsigned i = 0; i < G_N_ELEMENTS(a->signals); i++)
-        uv_close((uv_handle_t *)&a->signals[i], NULL);
-    uv_stop(&a->loop);
-}
-
-/* A run of ours that leaving would end. */
-static bool is_begun(struct app *a)
-{
-    if (!feed_is_own(a->feed))
-        return false;
-    enum model_phase phase = feed_model(a->feed)->phase;
-    return phase >= MODEL_PREPARE && phase != MODEL_DONE;
-}
-
-/* Only asked where nothing runs, or after the run was cancelled. */
-static void end_and_leave(struct app *a, int exit_status, const char *by_whom)
-{
-    const struct model *m = feed_model(a->feed);
-    bool is_own = feed_is_own(a->feed);
-    a->is_leaving = true;
-    a->exit_status = exit_status; /* of a run that is not ours, or not over */
-    if (!a->is_done && is_own && !is_begun(a))
-        note_outcome(a, "nothing was saved", m->phase == MODEL_CONNECT_FAILED ? m->failure : "");
-    else if (!a->is_done && !is_own)
-        note_outcome(a, feed_is_recorded(a->feed) ? "end of the replay" : "the backup goes on", "");
-    if (a->is_done)
-        leave(a);
-    else
-        feed_cancel(a->feed, exit_status, by_whom);
-}
-
-/* The terminal is lost. A backup under way goes on, its log tells the rest; without one there is nothing to
- * do. */
-static void go_headless(struct app *a)
-{
-    close_screen(a);
-    a->is_leaving = true;
-    if (is_begun(a))
-        supervise_release();
-    else
-        end_and_leave(a, 128 + SIGHUP, "a lost terminal");
-}
-
-/* The operator gives it back; how to come again stays on the screen. */
-static void detach(struct app *a)
-{
-    if (!is_begun(a)) {
-        end_and_leave(a, 0, "operator");
-        return;
-    }
-    const char *guest = feed_model(a->feed)->guest;
-    close_screen(a);
-    printf("%s: the backup goes on; vmabackup-tui --attach %s shows it again\n", guest, feed_run_id(a->feed));
-    fflush(stdout);
-    a->is_leaving = true;
-    supervise_release();
-}
-
 /* ---- the clock ---- */
 
 /* In the background the terminal is left alone, and looked at again by and by: touching it would stop us, and
@@ -160,7 +55,7 @@ static void detach(struct app *a)
 static bool has_terminal(struct app *a)
 {
     if (tty_is_gone(a->screen->fd)) {
-        go_headless(a);
+        app_go_headless(a);
         return false;
     }
     bool is_ours = tty_is_ours(a->screen->fd);
@@ -209,6 +104,42 @@ static void on_clock(uv_timer_t *timer)
 
 /* ---- keys ---- */
 
+static void on_written(void *user, const char *said, const GError *error)
+{
+    struct app *a = user;
+    if (!a->screen)
+        return;
+    ui_say(&a->screen->ui, error ? MODEL_ERROR : MODEL_INFO, "%s", error ? error->message : said);
+    draw_in(a, 0);
+}
+
+static void report(struct app *a)
+{
+    const struct model *m = feed_model(a->feed);
+    int64_t now_us = g_get_real_time();
+    struct json_stream *json = json_stream_new("vmabackup-tui", feed_run_id(a->feed));
+    g_autofree char *base = report_base(m);
+    report_write(&a->loop, ui_report(&a->screen->ui, m, now_us / G_USEC_PER_SEC),
+                 json_stream_state(json, m, now_us), base, on_written, a);
+    json_stream_free(json);
+}
+
+/* Another run in the place of the one that is over. */
+static void begin_anew(struct app *a)
+{
+    struct backup_options options;
+    if (!a->is_done || !feed_next(a->feed, &options))
+        return;
+    app_judge(a);
+    a->outcome[0] = '\0';
+    feed_free(a->feed); /* nothing of it is in the loop any more: its end was an event before this key */
+    a->feed = feed_of_run(&a->loop, &options, &listener, a);
+    backup_options_clear(&options);
+    a->is_done = false;
+    ui_begin_anew(&a->screen->ui);
+    feed_start(a->feed);
+}
+
 static void act(struct app *a, const struct ui_action *action)
 {
     g_autoptr(GError) error = NULL;
@@ -219,10 +150,10 @@ static void act(struct app *a, const struct ui_action *action)
             ui_say(&a->screen->ui, MODEL_ERROR, "%s", error->message);
         break;
     case UI_LEAVE:
-        end_and_leave(a, !feed_is_own(a->feed) ? 0 : phase <= MODEL_CONNECT_FAILED ? 5 : 4, "operator");
+        app_end(a, !feed_is_own(a->feed) ? 0 : phase <= MODEL_CONNECT_FAILED ? 5 : 4, "operator");
         break;
     case UI_DETACH:
-        detach(a);
+        app_detach(a);
         break;
     case UI_REDRAW:
         term_redraw(a->screen->term);
@@ -232,6 +163,12 @@ static void act(struct app *a, const struct ui_action *action)
         break;
     case UI_SHOW_THEME:
         screen_show_theme(a->screen, action->theme);
+        break;
+    case UI_REPORT:
+        report(a);
+        break;
+    case UI_NEW:
+        begin_anew(a);
         break;
     case UI_NOTHING:
         break;
@@ -275,7 +212,7 @@ static void catch_signal(struct app *a, unsigned i);
 static bool is_sure_to_stop(struct app *a)
 {
     int64_t now_ms = g_get_monotonic_time() / 1000;
-    if (!is_begun(a) || (a->stop_asked_ms && now_ms - a->stop_asked_ms < STOP_SURE_MS))
+    if (!app_is_begun(a) || (a->stop_asked_ms && now_ms - a->stop_asked_ms < STOP_SURE_MS))
         return true;
     a->stop_asked_ms = now_ms;
     ui_say(&a->screen->ui, MODEL_WARNING,
@@ -306,12 +243,12 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct app *a = handle->data;
     if (number == SIGTERM) {
-        end_and_leave(a, 128 + SIGTERM, "SIGTERM");
+        app_end(a, 128 + SIGTERM, "SIGTERM");
     } else if (!a->screen) {
         if (number == SIGINT)
-            end_and_leave(a, 128 + SIGINT, "SIGINT");
+            app_end(a, 128 + SIGINT, "SIGINT");
     } else if (number == SIGHUP) {
-        go_headless(a);
+        app_go_headless(a);
     } else if (number == SIGINT) {
         take_key(a, UI_KEY_CTRL_C);
     } else if (number == SIGTSTP) {
@@ -356,7 +293,7 @@ static void on_done(void *user)
     const GError *error = feed_error(a->feed);
     a->is_done = true;
     if (a->is_leaving || !a->screen || a->screen->ui.wants_to_leave) {
-        leave(a);
+        app_leave(a);
         return;
     }
     if (error) /* what was last known stays on the screen */
@@ -368,7 +305,7 @@ static void on_done(void *user)
 
 static void on_detach(void *user)
 {
-    detach(user);
+    app_detach(user);
 }
 
 static void start(struct app *a)
@@ -391,7 +328,6 @@ static void start(struct app *a)
 
 static struct feed *open_feed(struct app *a, const struct console_options *o, GError **error)
 {
-    static const struct feed_listener listener = {on_event, on_done, on_detach};
     struct backup_options options = o->backup;
     if (o->attach)
         return feed_of_remote(&a->loop, o->attach, &listener, a, error);
@@ -414,18 +350,21 @@ static void adapt_screen(struct app *a)
 int app_run(const struct console_options *o, struct screen *screen, GError **error)
 {
     struct app a = {.screen = screen, .wants_title = o->wants_title, .wants_bell = o->wants_bell};
+    a.said = g_string_new(NULL);
     uv_loop_init(&a.loop);
     a.feed = open_feed(&a, o, error);
     if (!a.feed) {
         uv_loop_close(&a.loop);
         screen_close(screen);
+        g_string_free(a.said, TRUE);
         return -1;
     }
     adapt_screen(&a);
     start(&a);
     uv_run(&a.loop, UV_RUN_DEFAULT);
+    fputs(a.said->str, stdout);
+    g_string_free(a.said, TRUE);
     headless_close_loop(&a.loop, a.exit_status);
     feed_free(a.feed);
-    printf("%s\n", a.outcome);
     return a.exit_status;
 }

@@ -7,6 +7,7 @@
 #define RUNNING   (COPYING | COMMAND_IN(MODEL_FINISH) | COMMAND_IN(MODEL_VERIFY))
 #define PLANNING  COMMAND_IN(MODEL_PLAN)
 #define UNREACHED COMMAND_IN(MODEL_CONNECT_FAILED)
+#define ENDED     COMMAND_IN(MODEL_DONE)
 #define LIMITABLE (PLANNING | COPYING)
 #define ROWS      (PLANNING | RUNNING | COMMAND_IN(MODEL_DONE)) /* there is a table to stand in */
 
@@ -18,7 +19,7 @@ const struct command_entry command_table[] = {
     {COMMAND_PAGE_DOWN, NULL, NULL, "PgDn", NULL, "one page down", ANYWHERE, false, "MOVE"},
     {COMMAND_FIRST, NULL, NULL, "Home g", NULL, "first row", ANYWHERE, false, "MOVE"},
     {COMMAND_LAST, NULL, NULL, "End G", NULL, "last row", ANYWHERE, false, "MOVE"},
-    {COMMAND_BACK, NULL, NULL, "Esc h Left Backspace", NULL, "back, close", ANYWHERE, false, "MOVE"},
+    {COMMAND_BACK, NULL, NULL, "Esc Left Backspace", NULL, "back, close", ANYWHERE, false, "MOVE"},
 
     {COMMAND_HELP, "help", NULL, "? F1", "Help", "this page", ANYWHERE, false, "SCREEN"},
     {COMMAND_BEGIN, "begin", NULL, "B", "Begin", "begin the backup", COMMAND_IN(MODEL_PLAN), true,
@@ -63,6 +64,10 @@ const struct command_entry command_table[] = {
      "WHOLE BACKUP"},
     {COMMAND_STATUS, "status", NULL, NULL, NULL, "say how it stands", ANYWHERE, false, NULL},
     {COMMAND_DETACH, "detach", NULL, NULL, NULL, "leave it to itself: the run goes on", ANYWHERE, false, NULL},
+    {COMMAND_VERIFY, NULL, NULL, "V", "Verify", "read the archive back, check it", ENDED, false, "AFTERWARDS"},
+    {COMMAND_REPORT, NULL, NULL, "w", "Report", "write a report file", ENDED, false, "AFTERWARDS"},
+    {COMMAND_NEW, NULL, NULL, "n", "New backup", "another backup: its plan", ENDED, true, "AFTERWARDS"},
+    {COMMAND_CHECKSUM, NULL, NULL, "h", "SHA-256", "checksum of the archive", ENDED, false, "AFTERWARDS"},
     {COMMAND_LOG, NULL, NULL, "l", "Log", "log on the whole screen", ANYWHERE, false, "SCREEN"},
     {COMMAND_MARK, NULL, NULL, "Space", "Mark", "mark it, for s p c r", RUNNING, false,
      "DRIVES"},

@@ -85,6 +85,9 @@ const struct json_field json_progress_fields[] = {
     M_QUIET(COUNT, "drives_lost", n_lost),
     M_QUIET(COUNT, "leftovers", n_leftovers),
     M_QUIET(TEXT, "left", leftovers),
+    M_QUIET(SIZE, "read_done", read_done),
+    M_QUIET(SIZE, "read_total", read_total),
+    M_QUIET(SIZE, "read_rate", read_rate),
     END,
 };
 const struct json_field json_impact_fields[] = {
@@ -104,6 +107,7 @@ const struct json_field json_result_fields[] = {
     M(TEXT, "sink", target),
     M(SIZE, "bytes", archive_bytes),
     M(FLAG, "verified", is_verified),
+    M_QUIET(TEXT, "sha256", sha256),
     END,
 };
 

@@ -102,6 +102,9 @@ enum model_bottleneck {
 };
 const char *model_bottleneck_word(enum model_bottleneck b);
 
+/* What the finished archive is read once more for. */
+enum model_reading { MODEL_READING_NOTHING, MODEL_READING_TO_VERIFY, MODEL_READING_TO_HASH };
+
 /* How the guest fares: its writes' latency over all drives, MODEL_UNKNOWN where QEMU does not tell. */
 struct model_impact {
     uint64_t write_us;  /* average of the last seconds */
@@ -171,6 +174,9 @@ struct model {
     char next[MODEL_TEXT_LEN];       /* what to do next, "" if nothing */
     uint64_t archive_bytes;
     bool is_verified;
+    char sha256[72];                 /* of the archive, "" = not made */
+    enum model_reading reading;      /* right now; eta_ms is of it then */
+    uint64_t read_done, read_total, read_rate;
     /* rows and log: owned by the model */
     struct model_drive *drives;
     unsigned n_drives;

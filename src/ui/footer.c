@@ -102,15 +102,37 @@ static bool say_trouble(const struct scene *s, struct pen *pen)
     return true;
 }
 
+static void say_reading(const struct scene *s, struct pen *pen)
+{
+    const struct model *m = s->m;
+    bool is_check = m->reading == MODEL_READING_TO_VERIFY;
+    char share[FIGURE_LEN], rate[FIGURE_LEN], left[FIGURE_LEN], key[KEY_NAME_LEN];
+    pen_text(pen, ROLE_MESSAGE, "%s %s", is_check ? "verifying" : "sha256",
+             figure_percent(m->read_done, m->read_total, s->glyphs->none, share));
+    pen_try(pen, ROLE_MESSAGE, ", %s", figure_rate(m->read_rate, s->glyphs->none, rate));
+    if (m->eta_ms != MODEL_UNKNOWN)
+        pen_try(pen, ROLE_MESSAGE, ", left %s", figure_estimate(m->eta_ms, "", left));
+    pen_try(pen, ROLE_MESSAGE, "   %s stops it", keymap_of(is_check ? COMMAND_VERIFY : COMMAND_CHECKSUM, key));
+}
+
 /* The screen above tells the outcome, unless it is too small for it. */
 static void say_done(const struct scene *s, struct pen *pen)
 {
+    static const char *const meanings[] = {
+        "all saved", "failed, nothing usable", "usage", "finished, incomplete", "cancelled", "monitor or guest gone",
+        "target cannot be written", "another backup holds this guest", "damage found",
+    };
+    int status = s->m->exit_status;
+    const char *meaning = status >= 0 && status < (int)G_N_ELEMENTS(meanings) ? meanings[status] : "ended by a signal";
     char key[KEY_NAME_LEN];
-    if (s->canvas->height < 4)
+    keymap_of(COMMAND_QUIT, key);
+    if (s->m->reading)
+        say_reading(s, pen);
+    else if (s->canvas->height < 4)
         pen_text(pen, ROLE_MESSAGE, "%s", s->m->outcome);
     else
-        pen_text(pen, ROLE_MESSAGE, "%s quits, with exit status %d", keymap_of(COMMAND_QUIT, key),
-                 s->m->exit_status);
+        pen_text(pen, ROLE_MESSAGE, s->canvas->width >= 60 ? "Exit status will be %d (%s): %s quits" : "exit %d: %s  %s quits",
+                 status, meaning, key);
 }
 
 static void say_situation(const struct scene *s, struct pen *pen)
@@ -150,6 +172,10 @@ static bool has_use(const struct scene *s, enum command_verb verb)
 {
     if (verb == COMMAND_USE)
         return s->m->n_nearby > 0;
+    if (verb == COMMAND_VERIFY || verb == COMMAND_CHECKSUM)
+        return s->m->archive_bytes && !s->m->is_pipe && !s->ui->is_visitor;
+    if (verb == COMMAND_NEW)
+        return !s->ui->is_visitor;
     for (unsigned i = 0; verb == COMMAND_RETRY && i < s->m->n_drives; i++)
         if (ui_row_takes(&s->m->drives[i], COMMAND_RETRY))
             return true;

@@ -116,8 +116,11 @@ static void chip_drives(const struct scene *s, struct pen *pen)
 static void chip_finish(const struct scene *s, struct pen *pen)
 {
     enum model_phase phase = s->m->phase;
-    bool is_on = phase == MODEL_FINISH || phase == MODEL_VERIFY;
-    chip(s, pen, is_on ? MODEL_RUN : MODEL_WAIT, phase == MODEL_VERIFY ? "verify" : "finish");
+    char share[FIGURE_LEN];
+    if (phase == MODEL_VERIFY)
+        chip(s, pen, MODEL_RUN, "verify %s", figure_percent_short(s->m->read_done, s->m->read_total, "", share));
+    else
+        chip(s, pen, phase == MODEL_FINISH ? MODEL_RUN : MODEL_WAIT, "finish");
 }
 
 /* "  left ~18 min (15-24)  ends ~12:00" */

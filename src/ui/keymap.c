@@ -141,6 +141,10 @@ static const struct {
     {COMMAND_THEME, "theme"},
     {COMMAND_REDRAW, "redraw"},
     {COMMAND_QUIT, "quit"},
+    {COMMAND_REPORT, "report"},
+    {COMMAND_VERIFY, "verify"},
+    {COMMAND_CHECKSUM, "checksum"},
+    {COMMAND_NEW, "new"},
 };
 
 const char *keymap_word(enum command_verb verb)

@@ -18,6 +18,8 @@ void screen_main(const struct scene *s);
 void screen_connect(const struct scene *s);
 void screen_plan(const struct scene *s);
 void screen_finished(const struct scene *s);
+/* The same as text, without message and keys: for a file. */
+char *screen_finished_text(const struct scene *s);
 void screen_help(const struct scene *s);
 void screen_log(const struct scene *s);
 void screen_detail(const struct scene *s);

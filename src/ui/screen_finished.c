@@ -18,9 +18,10 @@ static void draw_header(const struct scene *s, int y)
         [MODEL_CANCELLED] = "backup CANCELLED",
     };
     enum model_state state = verdict(s->m->exit_status);
+    const char *word = s->m->exit_status == 8 ? "archive DAMAGED" : words[state];
     struct pen pen = pen_at(s->canvas, 1, y, s->canvas->width - 2);
     enum ui_role role = state == MODEL_OK ? ROLE_HEADER : ROLE_HEADER_ALERT;
-    (void)(pen_right(&pen, role, " %s ", words[state]) ||
+    (void)(pen_right(&pen, role, " %s ", word) ||
            pen_right(&pen, role, "%s", model_state_word(state)));
     pen_text(&pen, ROLE_HEADER, "%s", s->m->guest);
     pen_try(&pen, ROLE_TEXT, "  %s", s->m->guest_state);
@@ -102,6 +103,25 @@ static char *guest_text(const struct model *m)
     return g_string_free(text, FALSE);
 }
 
+/* What was made sure of, and by which key it can be. */
+static void draw_checks(const struct scene *s, int *y)
+{
+    const struct model *m = s->m;
+    bool may_ask = !s->ui->is_visitor && !m->reading;
+    char verify[KEY_NAME_LEN], hash[KEY_NAME_LEN];
+    g_autofree char *offer = g_strdup_printf("   %s reads it back", keymap_of(COMMAND_VERIFY, verify));
+    g_autofree char *other = g_strdup_printf("   sha256 not made: %s", keymap_of(COMMAND_CHECKSUM, hash));
+    g_autofree char *text = g_strdup_printf("%s%s%s",
+                                            m->is_verified         ? "verified: it was read back, and is good"
+                                            : m->exit_status == 8 ? "DAMAGED: see the log"
+                                                                  : "not verified",
+                                            may_ask && !m->is_verified ? offer : "",
+                                            may_ask && !*m->sha256 ? other : "");
+    fact(s, y, "checks", text);
+    if (*m->sha256)
+        fact(s, y, "sha256", m->sha256);
+}
+
 static void draw_facts(const struct scene *s, int *y)
 {
     const struct model *m = s->m;
@@ -111,13 +131,12 @@ static void draw_facts(const struct scene *s, int *y)
     uint64_t per_s =
         m->elapsed_ms ? (uint64_t)((double)m->done * 1000 / (double)m->elapsed_ms) : MODEL_UNKNOWN;
     g_autofree char *sizes = g_strdup_printf(
-        "%s from %s read   zero %s%s%s   %s", figure_size(m->archive_bytes, none, size),
+        "%s from %s read   zero %s%s%s", figure_size(m->archive_bytes, none, size),
         figure_size(m->done, none, done), figure_percent_short(m->zero, m->done, none, zero),
         *m->compression ? "   ratio " : "",
         *m->compression ? figure_ratio(m->packed ? m->packed : m->done - MIN(m->zero, m->done),
                                        m->archive_bytes, none, ratio)
-                        : "",
-        m->is_verified ? "verified" : "not verified");
+                        : "");
     g_autofree char *times =
         g_strdup_printf("%s   %s > %s   average %s", figure_elapsed(m->elapsed_ms, took),
                         figure_time_of_day(m->started_s, from),
@@ -131,6 +150,8 @@ static void draw_facts(const struct scene *s, int *y)
     if (m->started_s)
         fact(s, y, "time", times);
     fact(s, y, "guest", guest);
+    if (m->archive_bytes && !m->is_pipe)
+        draw_checks(s, y);
     g_autofree char *shares = bottleneck_text(m);
     if (*shares)
         fact(s, y, "slowest", shares);
@@ -220,28 +241,10 @@ static int draw_rows(const struct scene *s, int y, int rows)
     return y + MIN(rows, (int)s->m->n_drives);
 }
 
-static void draw_status(const struct scene *s, int y)
+/* From line 0 on, all above `below`; returns the first free one. */
+static int draw_body(const struct scene *s, int below)
 {
-    static const char *const meanings[] = {
-        "all saved",
-        "failed, nothing usable",
-        "usage",
-        "finished, incomplete",
-        "cancelled",
-        "monitor or guest gone",
-        "target cannot be written",
-        "another backup holds this guest",
-        "damage found",
-    };
-    int status = s->m->exit_status;
-    struct pen pen = pen_at(s->canvas, 1, y, s->canvas->width - 2);
-    pen_text(&pen, ROLE_TEXT, "Exit status will be %d (%s).", status,
-             status >= 0 && status < (int)G_N_ELEMENTS(meanings) ? meanings[status] : "ended by a signal");
-}
-
-void screen_finished(const struct scene *s)
-{
-    int below = footer(s), y = 0, n = MAX((int)s->m->n_drives, 1);
+    int y = 0, n = MAX((int)s->m->n_drives, 1);
     bool is_full = below >= 14;
     if (below >= 3)
         draw_header(s, y++);
@@ -254,11 +257,20 @@ void screen_finished(const struct scene *s)
         y += below >= 18;
         draw_heading(s, y++);
     }
-    y = draw_rows(s, y, CLAMP(below - y - (is_full ? 1 : 0), 1, n));
-    if (is_full && y + 1 < below)
-        draw_status(s, y + 1);
-    if (s->m->n_log && y + 5 < below) {
-        log_title(s, y + 3);
-        log_lines(s, y + 4, below - y - 4);
-    }
+    return draw_rows(s, y, CLAMP(below - y, 1, n));
+}
+
+void screen_finished(const struct scene *s)
+{
+    int below = footer(s), y = draw_body(s, below);
+    if (!s->m->n_log || y + 3 > below)
+        return;
+    log_title(s, y + 1);
+    log_lines(s, y + 2, below - y - 2);
+}
+
+char *screen_finished_text(const struct scene *s)
+{
+    draw_body(s, s->canvas->height);
+    return canvas_dump(s->canvas);
 }

@@ -6,9 +6,9 @@
 
 #define KEYS_COLUMNS 14
 
-static const char *const groups[] = {"DRIVES", "WHOLE BACKUP", "PLAN", "SCREEN", "MOVE"};
+static const char *const groups[] = {"DRIVES", "WHOLE BACKUP", "AFTERWARDS", "PLAN", "SCREEN", "MOVE"};
 /* On a wide screen: which groups stand in the left and which in the right column. */
-static const unsigned left_groups = 1u << 0 | 1u << 1;
+static const unsigned left_groups = 1u << 0 | 1u << 1 | 1u << 2;
 
 struct column {
     const struct scene *s;           /* NULL = only count */

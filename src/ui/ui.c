@@ -9,6 +9,19 @@ void ui_init(struct ui *ui, const struct glyphs *glyphs)
     *ui = (struct ui){.glyphs = glyphs};
 }
 
+void ui_begin_anew(struct ui *ui)
+{
+    struct ui before = *ui;
+    ui_init(ui, before.glyphs);
+    ui->themes = before.themes;
+    ui->theme = before.theme;
+    ui->graph = before.graph;
+    ui->is_readonly = before.is_readonly;
+    ui->may_detach = before.may_detach;
+    ui->is_visitor = before.is_visitor;
+    ui->now_ms = before.now_ms;
+}
+
 static void say(struct ui *ui, enum model_level level, const char *format, va_list args) G_GNUC_PRINTF(3, 0);
 static void say(struct ui *ui, enum model_level level, const char *format, va_list args)
 {
@@ -92,6 +105,8 @@ void ui_event(struct ui *ui, const struct model *m, const struct model_event *e)
 {
     if (e->type == MODEL_EV_REPLY && !e->ok && e->text)
         ui_say(ui, MODEL_ERROR, "%s", e->text);
+    else if (e->type == MODEL_EV_LOG && m->phase == MODEL_DONE) /* of what was asked for afterwards */
+        ui_say(ui, e->level, "%s", e->text);
     else if (e->type == MODEL_EV_PHASE && m->phase == MODEL_DONE)
         ui->view = UI_VIEW_MAIN;
     if (e->type == MODEL_EV_DRIVE && m->drives[e->drive].state != MODEL_RUN &&
@@ -104,7 +119,7 @@ void ui_event(struct ui *ui, const struct model *m, const struct model_event *e)
 
 bool ui_is_moving(const struct model *m)
 {
-    return m->phase != MODEL_DONE;
+    return m->phase != MODEL_DONE || m->reading;
 }
 
 /* What the phase shows by itself. */

@@ -109,7 +109,11 @@ struct ui {
     struct history history;
 };
 
-enum ui_does { UI_NOTHING, UI_COMMAND, UI_LEAVE, UI_DETACH, UI_REDRAW, UI_MOUSE, UI_SHOW_THEME };
+enum ui_does {
+    UI_NOTHING, UI_COMMAND, UI_LEAVE, UI_DETACH, UI_REDRAW, UI_MOUSE, UI_SHOW_THEME,
+    UI_REPORT, /* write ui_report() to a file */
+    UI_NEW,    /* another run, from its plan on; ui_begin_anew() then */
+};
 struct ui_action {
     enum ui_does does;
     struct command command; /* of UI_COMMAND */
@@ -126,5 +130,9 @@ void ui_tick(struct ui *ui, const struct model *m, int64_t now_ms);
 void ui_event(struct ui *ui, const struct model *m, const struct model_event *e);
 void ui_say(struct ui *ui, enum model_level level, const char *format, ...) G_GNUC_PRINTF(3, 4);
 void ui_draw(const struct ui *ui, const struct model *m, int64_t wall_s, struct canvas *c);
+/* Of another run from now on; how things are shown stays as it is. */
+void ui_begin_anew(struct ui *ui);
+/* The summary and the whole log as text, for a file; g_free() it. */
+char *ui_report(const struct ui *ui, const struct model *m, int64_t wall_s);
 /* True while something on the screen changes by itself. */
 bool ui_is_moving(const struct model *m);

@@ -138,6 +138,20 @@ static struct ui_action quit(struct ui *ui, const struct model *m)
     return nothing;
 }
 
+/* What can be done when all is over, by the process that did it. */
+static struct ui_action afterwards(struct ui *ui, enum command_verb verb, const struct model *m)
+{
+    if (verb == COMMAND_REPORT)
+        return ui_act(UI_REPORT);
+    if (ui->is_visitor)
+        ui_say(ui, MODEL_INFO, "not from here: this backup was another process's");
+    else if (verb == COMMAND_NEW && m->reading)
+        ui_say(ui, MODEL_INFO, "the archive is still being read");
+    else
+        return verb == COMMAND_NEW ? ui_act(UI_NEW) : ui_command(verb, "");
+    return nothing;
+}
+
 /* What only changes what is seen, or opens a dialog. */
 static bool run_here(struct ui *ui, enum command_verb verb, const struct model *m)
 {
@@ -236,6 +250,11 @@ static struct ui_action run_verb(struct ui *ui, enum command_verb verb, const st
         return ui_act(UI_MOUSE);
     case COMMAND_QUIT:
         return quit(ui, m);
+    case COMMAND_VERIFY:
+    case COMMAND_CHECKSUM:
+    case COMMAND_REPORT:
+    case COMMAND_NEW:
+        return afterwards(ui, verb, m);
     default:
         move(ui, m, steps_of(verb));
         return nothing;

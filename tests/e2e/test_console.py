@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The console, driven by keys in a real terminal (tmux) against a real QEMU, from the plan to the summary."""
+import hashlib
 import pathlib
 import re
 import sys
@@ -15,6 +16,24 @@ MIB = 1 << 20
 def console(s, *arguments, monitor=None, **size):
     program = product("vmabackup-tui")
     return Terminal([program, *arguments, monitor or s.vm.monitor], env=s.env, **size)
+
+
+def afterwards(s, t):
+    """The summary's keys: read back, hashed, reported (and the report replayed), another plan; two lines stay behind."""
+    digest = hashlib.sha256(pathlib.Path(s.archive).read_bytes()).hexdigest()
+    t.type("V")
+    t.wait("checks +verified")
+    t.type("h")
+    t.wait(f"sha256 +{digest}")
+    t.type("w")
+    t.wait("written: ")
+    assert digest in pathlib.Path(s.archive + ".report.txt").read_text()
+    with Terminal([product("vmabackup-tui"), "--replay", s.archive + ".report.json", "--speed", "1000"], env=s.env) as again:
+        again.wait(f"sha256 +{digest}")
+    t.type("n")
+    t.wait(r"new backup of guest(?s:.*)--limit=drive0=1M(?s:.*)B begins")
+    t.type("q")
+    t.wait(rf"saved to {s.archive}.*, verified\n{digest}.*\n(?s:.*)status=0")
 
 
 def steered(version):
@@ -54,8 +73,7 @@ def steered(version):
             t.type("Enter")
             text = t.wait("Exit status will be 0", seconds=60)
             assert re.search(r"✓ ok +drive0", text), text
-            t.type("q")
-            t.wait("status=0")
+            afterwards(s, t)
         s.must_be_exact(s.archive)
         s.must_be_untouched()
 

@@ -495,6 +495,61 @@ static void test_events(void)
     model_clear(&d.m);
 }
 
+static void finished(struct model *m)
+{
+    scene_finished(m, true);
+}
+
+/* What can be done with the archive, by who made it; h means that, and nothing else there. */
+static void test_afterwards(void)
+{
+    struct desk d;
+    desk_open(&d, finished);
+    g_assert_cmpint(type(&d, "V").command.verb, ==, COMMAND_VERIFY);
+    g_assert_cmpint(type(&d, "h").command.verb, ==, COMMAND_CHECKSUM);
+    g_assert_cmpint(type(&d, "w").does, ==, UI_REPORT);
+    g_assert_cmpint(type(&d, "n").does, ==, UI_NEW);
+    d.m.reading = MODEL_READING_TO_VERIFY;
+    g_assert_true(ui_is_moving(&d.m));
+    g_assert_cmpint(type(&d, "n").does, ==, UI_NOTHING); /* it would take the archive away from under it */
+    d.ui.is_visitor = true;
+    g_assert_cmpint(type(&d, "V").does, ==, UI_NOTHING);
+    g_assert_nonnull(strstr(d.ui.message, "another process's"));
+    g_assert_cmpint(type(&d, "w").does, ==, UI_REPORT);
+    model_clear(&d.m);
+}
+
+/* The file has the summary, nobody's cursor or keys, and every line of the log. */
+static void test_report(void)
+{
+    struct desk d;
+    desk_open(&d, finished);
+    g_autofree char *text = ui_report(&d.ui, &d.m, SCENE_NOW_S);
+    g_assert_nonnull(strstr(text, "all 7 devices saved"));
+    g_assert_nonnull(strstr(text, "exit status 0"));
+    for (unsigned i = 0; i < d.m.n_log; i++)
+        g_assert_nonnull(strstr(text, d.m.log[i].text));
+    g_assert_null(strstr(text, "\n>"));
+    g_assert_null(strstr(text, "Quit"));
+    model_clear(&d.m);
+}
+
+static void test_anew(void)
+{
+    struct desk d;
+    desk_open(&d, finished);
+    d.ui.is_readonly = d.ui.may_detach = true;
+    d.ui.graph = UI_GRAPH_HIDDEN;
+    type(&d, "jj?");
+    ui_begin_anew(&d.ui);
+    g_assert_cmpint(d.ui.view, ==, UI_VIEW_MAIN);
+    g_assert_cmpuint(d.ui.selected, ==, 0);
+    g_assert_cmpuint(d.ui.history.n, ==, 0);
+    g_assert_true(d.ui.is_readonly && d.ui.may_detach);
+    g_assert_cmpint(d.ui.graph, ==, UI_GRAPH_HIDDEN);
+    model_clear(&d.m);
+}
+
 static void test_names_of_keys(void)
 {
     char name[KEY_NAME_LEN];
@@ -542,5 +597,8 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/keys/held-without-flicker", test_held_without_flicker);
     g_test_add_func("/ui/keys/events", test_events);
     g_test_add_func("/ui/keys/names", test_names_of_keys);
+    g_test_add_func("/ui/keys/afterwards", test_afterwards);
+    g_test_add_func("/ui/keys/report", test_report);
+    g_test_add_func("/ui/keys/anew", test_anew);
     return g_test_run();
 }

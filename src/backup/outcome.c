@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* How a run has ended, in one line and as an exit status. */
+#include "backup/run.h"
+#include "base/units.h"
+
+/* Something that was asked for is missing, or was had only at a risk. */
+static bool is_incomplete(const struct backup *b)
+{
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        const struct drive *d = g_ptr_array_index(b->drives, i);
+        if (d->is_out || d->is_instant_own || (!d->is_guarded && !d->is_read_only))
+            return true;
+    }
+    return b->is_ram_lost || b->agent.has_failed || (!b->is_freed_from_qemu && !b->is_qemu_gone);
+}
+
+static bool is_missing(const struct model_drive *row)
+{
+    return row->is_included && (row->state == MODEL_FAIL || row->state == MODEL_CANCELLED);
+}
+
+static bool is_of_another_instant(const struct model_drive *row)
+{
+    return row->is_instant_own && row->state == MODEL_OK;
+}
+
+/* "scsi1, scsi4" */
+static char *rows_that(const struct model *m, bool (*is)(const struct model_drive *row))
+{
+    GString *names = g_string_new(NULL);
+
+    for (unsigned i = 0; i < m->n_drives; i++)
+        if (is(&m->drives[i]))
+            g_string_append_printf(names, "%s%s", names->len ? ", " : "", m->drives[i].name);
+    return g_string_free(names, FALSE);
+}
+
+void outcome_set(struct backup *b)
+{
+    struct model *m = &b->model;
+    g_autofree char *missing = NULL, *retaken = NULL;
+    char size[UNITS_LEN], time[UNITS_LEN];
+
+    if (b->outcome) {
+        m->exit_status = b->cancel_status ? b->cancel_status : vmb_error_exit_status(b->outcome);
+        model_set(m->outcome, "%s", b->outcome->message);
+        return;
+    }
+    if (!b->has_begun) {
+        m->exit_status = 0;
+        return;
+    }
+    m->exit_status = is_incomplete(b) ? VMB_ERROR_INCOMPLETE : 0;
+    missing = rows_that(m, is_missing);
+    retaken = rows_that(m, is_of_another_instant);
+    model_set(m->outcome, "%s%s: %s in %s%s%s%s%s%s%s%s", m->exit_status ? "saved INCOMPLETE to " : "saved to ", m->target,
+              units_format_size(m->archive_bytes, size), units_format_ms(m->elapsed_ms, time),
+              m->is_verified ? ", verified" : "", *missing ? "; missing: " : "", missing,
+              *retaken ? "; of a later instant: " : "", retaken, b->agent.has_failed ? "; file systems " : "",
+              b->agent.has_failed ? m->agent : "");
+    if (*missing && !*m->next) /* what is left in QEMU comes first */
+        model_set(m->next, "back up again to have %s", missing);
+}
