@@ -113,8 +113,12 @@ static bool apply(struct backup *b, const struct backup_limit *limit, GError **e
     return is_for_all(limit->drive) || model_find_drive(&b->model, limit->drive);
 }
 
+/* Those that were there before are taken away: a plan that is made anew may have fewer. */
 bool limit_apply_options(struct backup *b, GError **error)
 {
+    b->model.global_limit = b->ram_state.limit = 0;
+    for (unsigned i = 0; i < b->drives->len; i++)
+        ((struct drive *)g_ptr_array_index(b->drives, i))->pace.own = 0;
     for (unsigned i = 0; i < b->options.limits->len; i++)
         if (!apply(b, &g_array_index(b->options.limits, struct backup_limit, i), error))
             return false;

@@ -136,8 +136,6 @@ static bool change_limit(struct backup *b, struct backup_options *o, const struc
 
     if (drive && (!row || !row->is_included))
         return refuse(error, "no drive %s is being saved", drive);
-    if (row && row->is_vmstate)
-        return refuse(error, "the RAM takes no limit");
     if (c->is_relative && !old)
         return refuse(error, "%s has no limit yet; give it one, like 50M", drive ? drive : "the backup");
     put_limit(o, drive, c->is_relative ? command_relative_rate(old, c->percent) : c->rate);

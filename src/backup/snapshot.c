@@ -79,6 +79,7 @@ static void fill_ram(struct backup *b, uint64_t now)
 
     if (b->ram == RAM_NONE)
         return;
+    row->takes_no_limit = b->ram == RAM_BACKGROUND;
     row->limit_wanted = row->limit = b->ram_state.limit;
     row->is_limit_binding = row->limit && b->ram_state.is_moving && row->rate > row->limit / 10 * 8;
     if (b->vmstate)

@@ -120,6 +120,7 @@ const struct json_field json_planned_fields[] = {
     D(FLAG, "guarded", is_guarded),
     D(SIZE, "limit", limit),
     D_QUIET(SIZE, "limit_wanted", limit_wanted),
+    D_QUIET(FLAG, "takes_no_limit", takes_no_limit),
     D(TEXT, "note", note),
     END,
 };
@@ -134,6 +135,7 @@ const struct json_field json_row_fields[] = {
     D(SIZE, "limit", limit),
     D_QUIET(SIZE, "limit_wanted", limit_wanted),
     D_QUIET(FLAG, "limit_shared", is_limit_shared),
+    D_QUIET(FLAG, "takes_no_limit", takes_no_limit),
     D(FLAG, "binding", is_limit_binding),
     D_QUIET(FLAG, "slowed", is_slowed),
     D_QUIET(FLAG, "paused_by_operator", is_paused_by_operator),

@@ -63,6 +63,7 @@ struct model_drive {
     uint64_t limit_wanted;       /* this drive's own, as the operator set it, 0 = none */
     bool is_limit_shared;        /* `limit` is its share of the whole backup's */
     bool is_limit_binding;
+    bool takes_no_limit;         /* cannot be slowed: the RAM, by a background snapshot */
     bool is_slowed;              /* by the stall guard: the guest's writes come first */
     bool is_paused_by_operator;
     bool is_paused_by_target;

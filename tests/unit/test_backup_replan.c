@@ -76,6 +76,12 @@ static void change_limits(struct trial *t)
     g_assert_null(strstr(model_of(t)->same_as, "--limit"));
     say(t, "limit all 900M");
     must_say_same(t, " --limit=900M ");
+    g_assert_cmpuint(model_of(t)->global_limit, ==, 900u << 20);
+    say(t, "limit all 0"); /* lifted is lifted */
+    g_assert_cmpuint(model_of(t)->global_limit, ==, 0);
+    must_refuse(t, "limit vmstate 50M", "background snapshot cannot be slowed");
+    g_assert_true(row(t, "vmstate")->takes_no_limit);
+    say(t, "limit all 900M");
 }
 
 static void change_rest(struct trial *t)
@@ -124,6 +130,35 @@ static void test_changed(void)
     world_down(&w);
 }
 
+/* A plain migration can be slowed, and so it can be planned. */
+static void limit_ram(struct trial *t)
+{
+    g_assert_false(row(t, "vmstate")->takes_no_limit);
+    say(t, "limit vmstate 50M");
+    g_assert_cmpuint(row(t, "vmstate")->limit_wanted, ==, 50u << 20);
+    must_say_same(t, " --limit=vmstate=50M ");
+    say(t, "exclude vmstate"); /* it stays with the RAM */
+    say(t, "include vmstate");
+    g_assert_cmpuint(row(t, "vmstate")->limit_wanted, ==, 50u << 20);
+    say(t, "limit vmstate 0");
+    g_assert_cmpuint(row(t, "vmstate")->limit_wanted, ==, 0);
+    say(t, "begin");
+}
+
+static void test_ram(void)
+{
+    const struct fake_kind kind = {.major = 7, .n_drives = 1};
+    struct world w = {0};
+    world_up(&w);
+    struct trial *t = trial_new(&w, &kind, (struct fake_fault){0}, true);
+    t->options.wait_for_begin = true;
+    t->cancel_at = MODEL_PLAN;
+    t->act = limit_ram;
+    run_trials(&w);
+    g_assert_cmpint(t->status, ==, 0);
+    world_down(&w);
+}
+
 /* A target that nobody chose has the guest's name; a chosen one stays, whatever else is changed. */
 static void choose_target(struct trial *t)
 {
@@ -160,5 +195,6 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/backup/replan/changed", test_changed);
     g_test_add_func("/backup/replan/target", test_target);
+    g_test_add_func("/backup/replan/ram", test_ram);
     return g_test_run();
 }
