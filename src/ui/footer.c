@@ -44,9 +44,9 @@ static void say_failed(const struct scene *s, struct pen *pen)
         const struct model_drive *row = &s->m->drives[i];
         if (row->state == MODEL_FAIL) {
             pen_text(pen, ROLE_TOAST, "%s failed: ", row->name);
-            if (!s->ui->is_readonly && row->may_retry && *retry)
+            if (!s->ui->is_readonly && ui_row_takes(s->m, row, COMMAND_RETRY) && *retry)
                 pen_text(pen, ROLE_TOAST, "%s retry, ", retry);
-            if (!s->ui->is_readonly && *drop)
+            if (!s->ui->is_readonly && ui_row_takes(s->m, row, COMMAND_CANCEL) && *drop)
                 pen_text(pen, ROLE_TOAST, "%s drop, ", drop);
             pen_text(pen, ROLE_TOAST, "%s why   ", keymap_of(COMMAND_DETAIL, why));
         } else if (row->state == MODEL_RETRY && row->retry_in_ms) {
@@ -167,7 +167,7 @@ void footer_message(const struct scene *s, int y)
 
 /* ---- keys ---- */
 
-/* r only where there is something to retry: a key that does nothing is not offered. */
+/* A key that would do nothing is not offered; pressed all the same, it says why. */
 static bool has_use(const struct scene *s, enum command_verb verb)
 {
     if (verb == COMMAND_USE)
@@ -176,10 +176,11 @@ static bool has_use(const struct scene *s, enum command_verb verb)
         return s->m->archive_bytes && !s->m->is_pipe && !s->ui->is_visitor;
     if (verb == COMMAND_NEW)
         return !s->ui->is_visitor;
-    for (unsigned i = 0; verb == COMMAND_RETRY && i < s->m->n_drives; i++)
-        if (ui_row_takes(&s->m->drives[i], COMMAND_RETRY))
-            return true;
-    return verb != COMMAND_RETRY && verb != COMMAND_QUIT;
+    if (verb == COMMAND_LIMIT || verb == COMMAND_CANCEL || verb == COMMAND_RETRY)
+        return ui_any_row_takes(s->m, verb);
+    if (verb == COMMAND_TOGGLE_PAUSE)
+        return ui_any_row_takes(s->m, COMMAND_PAUSE) || ui_any_row_takes(s->m, COMMAND_RESUME);
+    return verb != COMMAND_QUIT;
 }
 
 static bool is_in_bar(const struct scene *s, const struct command_entry *entry)

@@ -55,11 +55,11 @@ static void say_limit(struct pane *p, const struct scene *s, unsigned row)
     char limit[FIGURE_LEN];
     unsigned share = history_limited_percent(&s->ui->history, row);
     bool is_wide = p->width >= 60,
-         says_keys = is_wide && !s->ui->is_readonly && ui_row_takes(d, COMMAND_LIMIT);
+         says_keys = is_wide && !s->ui->is_readonly && ui_row_takes(s->m, d, COMMAND_LIMIT);
     char set[KEY_NAME_LEN], lift[KEY_NAME_LEN];
     g_autofree char *keys = g_strdup_printf(d->limit ? "   %s changes, %s lifts" : "   %s sets one",
                                             keymap_of(COMMAND_LIMIT, set), keymap_of(COMMAND_UNLIMIT, lift));
-    if (d->is_vmstate)
+    if (d->takes_no_limit)
         return;
     if (!d->limit)
         pane_fact(p, "limit", "none%s", says_keys ? keys : "");
@@ -226,10 +226,10 @@ static void say_choice(struct pane *p, const struct scene *s, const struct model
     if (s->ui->is_readonly || !pane_line(p, "", &pen))
         return;
     pen.x = p->x;
-    if (d->may_retry || d->state == MODEL_RETRY)
+    if (ui_row_takes(s->m, d, COMMAND_RETRY))
         pen_text(&pen, ROLE_BUTTON, "[ %s Retry now ]", keymap_of(COMMAND_RETRY, key));
     pen_gap(&pen, 2);
-    if (*keymap_of(COMMAND_CANCEL, key))
+    if (*keymap_of(COMMAND_CANCEL, key) && ui_row_takes(s->m, d, COMMAND_CANCEL))
         pen_text(&pen, ROLE_BUTTON, "[ %s Drop it from the archive ]", key);
 }
 

@@ -112,7 +112,7 @@ void ui_event(struct ui *ui, const struct model *m, const struct model_event *e)
     if (e->type == MODEL_EV_DRIVE && m->drives[e->drive].state != MODEL_RUN &&
         (unsigned)e->drive < UI_MAX_ROWS)
         ui->marked[e->drive] &=
-            ui_row_takes(&m->drives[e->drive], COMMAND_CANCEL); /* nothing to do there any more */
+            ui_row_is_open(&m->drives[e->drive]); /* nothing to do there any more */
     if (e->type == MODEL_EV_PHASE)                              /* it was about the phase before */
         ui->message[0] = '\0';
 }

@@ -76,11 +76,8 @@ static void key_filter(struct ui *ui, uint32_t key)
 void ui_open_limit(struct ui *ui, const struct model *m, enum ui_scope scope)
 {
     const struct model_drive *drive = ui_selected(ui, m);
-    if (scope == UI_THIS && drive && !ui_marked(ui, m) && !ui_row_takes(drive, COMMAND_LIMIT)) {
-        ui_say(ui, MODEL_WARNING, drive->is_vmstate ? "%s takes no limit" : "%s is not being copied",
-               drive->name);
+    if (scope == UI_THIS && drive && !ui_marked(ui, m) && ui_row_refuses(ui, m, drive, COMMAND_LIMIT))
         return;
-    }
     ui_open(ui, UI_DIALOG_LIMIT);
     ui->scope = scope == UI_ALL || !drive ? UI_ALL : ui_marked(ui, m) ? UI_MARKED : UI_THIS;
     g_strlcpy(ui->target, drive ? drive->name : "", sizeof ui->target);
@@ -135,7 +132,7 @@ static void next_scope(struct ui *ui, const struct model *m)
     do
         ui->scope = (ui->scope + 1) % 3;
     while ((ui->scope == UI_MARKED && !ui_marked(ui, m)) ||
-           (ui->scope == UI_THIS && !(drive && ui_row_takes(drive, COMMAND_LIMIT))));
+           (ui->scope == UI_THIS && !(drive && ui_row_takes(m, drive, COMMAND_LIMIT))));
 }
 
 static struct ui_action key_limit(struct ui *ui, uint32_t key, const struct model *m)
@@ -160,11 +157,8 @@ void ui_open_drop(struct ui *ui, const struct model *m)
     const struct model_drive *row = ui_selected(ui, m);
     if (!row)
         return;
-    if (!ui_marked(ui, m) && !ui_row_takes(row, COMMAND_CANCEL)) {
-        ui_say(ui, MODEL_INFO, row->state == MODEL_OK ? "%s is saved already" : "%s is not being saved",
-               row->name);
+    if (!ui_marked(ui, m) && ui_row_refuses(ui, m, row, COMMAND_CANCEL))
         return;
-    }
     ui_open(ui, UI_DIALOG_DROP);
     ui->scope = ui_marked(ui, m) ? UI_MARKED : UI_THIS;
     g_strlcpy(ui->target, row->name, sizeof ui->target);

@@ -13,8 +13,15 @@ struct ui_action ui_command(enum command_verb verb, const char *target);
 const struct model_drive *ui_selected(const struct ui *ui, const struct model *m);
 
 /* ---- ui_rows.c ---- */
-/* Whether the verb (PAUSE, RESUME, CANCEL, RETRY, LIMIT) does something for the row now. */
-bool ui_row_takes(const struct model_drive *row, enum command_verb verb);
+/* Something is still to be had of it. */
+bool ui_row_is_open(const struct model_drive *row);
+/* Why the verb (PAUSE, RESUME, CANCEL, RETRY, LIMIT) does nothing for the row now: what follows its name in a sentence;
+ * NULL: it does. */
+const char *ui_row_refusal(const struct model *m, const struct model_drive *row, enum command_verb verb);
+bool ui_row_takes(const struct model *m, const struct model_drive *row, enum command_verb verb);
+bool ui_any_row_takes(const struct model *m, enum command_verb verb);
+/* The same, said in the message line; true: it is refused. */
+bool ui_row_refuses(struct ui *ui, const struct model *m, const struct model_drive *row, enum command_verb verb);
 unsigned ui_marked(const struct ui *ui, const struct model *m);
 /* The command, for every marked row that takes it; without marks for the selected one. */
 struct ui_action ui_on_rows(struct ui *ui, const struct model *m, const struct command *c);

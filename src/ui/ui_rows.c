@@ -21,24 +21,91 @@ const struct model_drive *ui_selected(const struct ui *ui, const struct model *m
 
 /* ---- which rows ---- */
 
-bool ui_row_takes(const struct model_drive *row, enum command_verb verb)
+bool ui_row_is_open(const struct model_drive *row)
 {
-    bool is_alive = row->state == MODEL_RUN || row->state == MODEL_PAUSE || row->state == MODEL_RETRY;
+    return row->is_included && (row->state == MODEL_RUN || row->state == MODEL_PAUSE || row->state == MODEL_RETRY ||
+                                row->state == MODEL_WAIT || row->state == MODEL_FAIL);
+}
+
+static bool is_alive(const struct model_drive *row)
+{
+    return row->state == MODEL_RUN || row->state == MODEL_PAUSE || row->state == MODEL_RETRY;
+}
+
+static const char *why_no_pause(const struct model_drive *row, bool is_on)
+{
+    if (row->is_vmstate)
+        return "cannot be paused";
+    if (!is_alive(row))
+        return "is not being copied";
+    return row->is_paused_by_operator == is_on ? (is_on ? "is paused already" : "is not paused") : NULL;
+}
+
+static const char *why_no_cancel(const struct model *m, const struct model_drive *row)
+{
+    if (row->state == MODEL_OK || row->state == MODEL_WARN)
+        return "is saved already";
+    if (!ui_row_is_open(row) || (row->is_vmstate && !is_alive(row)))
+        return "is not being saved";
+    if (m->is_pipe)
+        return "went down a pipe, which gives nothing back: only the whole backup can be cancelled";
+    return m->phase != MODEL_COPY && !row->is_vmstate ? "does not move yet: only the whole backup can be cancelled"
+                                                      : NULL;
+}
+
+/* One that was cancelled can be had again, too. */
+static const char *why_no_retry(const struct model *m, const struct model_drive *row)
+{
+    if (row->state == MODEL_RETRY || ((row->state == MODEL_FAIL || row->state == MODEL_CANCELLED) && row->may_retry))
+        return NULL;
+    if (row->state != MODEL_FAIL && row->state != MODEL_CANCELLED)
+        return "has not failed";
+    return m->is_pipe ? "cannot begin again: the target is a pipe" : "cannot be taken again";
+}
+
+static const char *why_no_limit(const struct model_drive *row)
+{
+    if (row->takes_no_limit && row->is_included)
+        return "cannot be slowed: a background snapshot that waits stops the guest";
+    return ui_row_is_open(row) ? NULL : "is not being copied";
+}
+
+const char *ui_row_refusal(const struct model *m, const struct model_drive *row, enum command_verb verb)
+{
     switch (verb) {
     case COMMAND_PAUSE:
-        return is_alive && !row->is_vmstate && !row->is_paused_by_operator;
     case COMMAND_RESUME:
-        return is_alive && !row->is_vmstate && row->is_paused_by_operator;
+        return why_no_pause(row, verb == COMMAND_PAUSE);
     case COMMAND_CANCEL:
-        return is_alive || row->state == MODEL_FAIL || (row->state == MODEL_WAIT && row->is_included);
+        return why_no_cancel(m, row);
     case COMMAND_RETRY:
-        return row->state == MODEL_FAIL || row->state == MODEL_RETRY;
+        return why_no_retry(m, row);
     case COMMAND_LIMIT:
-        return row->is_included && !row->is_vmstate &&
-               (is_alive || row->state == MODEL_WAIT || row->state == MODEL_FAIL);
+        return why_no_limit(row);
     default:
-        return true;
+        return NULL;
     }
+}
+
+bool ui_row_takes(const struct model *m, const struct model_drive *row, enum command_verb verb)
+{
+    return !ui_row_refusal(m, row, verb);
+}
+
+bool ui_any_row_takes(const struct model *m, enum command_verb verb)
+{
+    for (unsigned i = 0; i < m->n_drives; i++)
+        if (ui_row_takes(m, &m->drives[i], verb))
+            return true;
+    return false;
+}
+
+bool ui_row_refuses(struct ui *ui, const struct model *m, const struct model_drive *row, enum command_verb verb)
+{
+    const char *why = ui_row_refusal(m, row, verb);
+    if (why)
+        ui_say(ui, MODEL_WARNING, "%s %s", row->name, why);
+    return why != NULL;
 }
 
 unsigned ui_marked(const struct ui *ui, const struct model *m)
@@ -68,7 +135,7 @@ static bool is_next(const struct ui *ui, const struct model *m, unsigned row)
 {
     if (ui->batch.is_undo)
         return ui->undo.has[row];
-    return ui->marked[row] && ui_row_takes(&m->drives[row], ui->batch.command.verb);
+    return ui->marked[row] && ui_row_takes(m, &m->drives[row], ui->batch.command.verb);
 }
 
 bool ui_more(struct ui *ui, const struct model *m, struct ui_action *action)
@@ -117,7 +184,7 @@ struct ui_action ui_on_rows(struct ui *ui, const struct model *m, const struct c
 static bool is_any_marked_to(const struct ui *ui, const struct model *m, enum command_verb verb)
 {
     for (unsigned i = 0; i < MIN(m->n_drives, UI_MAX_ROWS); i++)
-        if (ui->marked[i] && ui_row_takes(&m->drives[i], verb))
+        if (ui->marked[i] && ui_row_takes(m, &m->drives[i], verb))
             return true;
     return false;
 }
@@ -134,22 +201,16 @@ struct ui_action ui_toggle_pause(struct ui *ui, const struct model *m)
     }
     if (!row)
         return nothing;
-    if (ui_row_takes(row, COMMAND_RESUME))
+    if (ui_row_takes(m, row, COMMAND_RESUME))
         c.verb = COMMAND_RESUME;
-    if (ui_row_takes(row, c.verb))
-        return ui_on_rows(ui, m, &c);
-    if (row->is_vmstate)
-        ui_say(ui, MODEL_WARNING, "%s cannot be paused", row->name);
-    else
-        ui_say(ui, MODEL_WARNING, "%s is not being copied", row->name);
-    return nothing;
+    return ui_row_refuses(ui, m, row, c.verb) ? nothing : ui_on_rows(ui, m, &c);
 }
 
 bool ui_is_any_moving(const struct model *m, unsigned *n)
 {
     *n = 0;
     for (unsigned i = 0; i < m->n_drives; i++)
-        *n += ui_row_takes(&m->drives[i], COMMAND_PAUSE);
+        *n += ui_row_takes(m, &m->drives[i], COMMAND_PAUSE);
     return *n > 0;
 }
 
@@ -158,10 +219,8 @@ struct ui_action ui_retry(struct ui *ui, const struct model *m)
     const struct model_drive *row = ui_selected(ui, m);
     struct command c;
     command_init(&c, COMMAND_RETRY);
-    if (!ui_marked(ui, m) && row && !ui_row_takes(row, COMMAND_RETRY)) {
-        ui_say(ui, MODEL_INFO, "%s has not failed", row->name);
+    if (!ui_marked(ui, m) && row && ui_row_refuses(ui, m, row, COMMAND_RETRY))
         return nothing;
-    }
     return ui_on_rows(ui, m, &c);
 }
 
@@ -169,7 +228,7 @@ struct ui_action ui_retry(struct ui *ui, const struct model *m)
 
 static void note_old(struct ui *ui, const struct model *m, unsigned row)
 {
-    if (row >= MIN(m->n_drives, UI_MAX_ROWS) || !ui_row_takes(&m->drives[row], COMMAND_LIMIT))
+    if (row >= MIN(m->n_drives, UI_MAX_ROWS) || !ui_row_takes(m, &m->drives[row], COMMAND_LIMIT))
         return;
     ui->undo.has[row] = true;
     ui->undo.limits[row] = m->drives[row].limit_wanted;
@@ -207,16 +266,6 @@ struct ui_action ui_limit(struct ui *ui, const struct model *m, const struct com
     return action;
 }
 
-static bool refuse_limit(struct ui *ui, const struct model_drive *row)
-{
-    if (row && ui_row_takes(row, COMMAND_LIMIT))
-        return false;
-    if (row)
-        ui_say(ui, MODEL_WARNING, row->is_vmstate ? "%s takes no limit" : "%s is not being copied",
-               row->name);
-    return true;
-}
-
 /* Ten percent up or down; pressed again before QEMU has answered it goes on from there. */
 struct ui_action ui_nudge(struct ui *ui, const struct model *m, int percent)
 {
@@ -229,7 +278,7 @@ struct ui_action ui_nudge(struct ui *ui, const struct model *m, int percent)
         c.percent = percent;
         return ui_limit(ui, m, &c, UI_MARKED);
     }
-    if (refuse_limit(ui, row))
+    if (!row || ui_row_refuses(ui, m, row, COMMAND_LIMIT))
         return nothing;
     bool goes_on = ui->nudged_until_ms > ui->now_ms && ui->nudged_row == ui->selected;
     uint64_t base = goes_on ? ui->nudged : row->limit_wanted ? row->limit_wanted : row->rate;
@@ -258,14 +307,16 @@ struct ui_action ui_lift_limit(struct ui *ui, const struct model *m)
     command_init(&c, COMMAND_LIMIT);
     if (ui_marked(ui, m))
         return ui_limit(ui, m, &c, UI_MARKED);
-    if (row && !row->limit_wanted) {
+    if (!row || ui_row_refuses(ui, m, row, COMMAND_LIMIT))
+        return nothing;
+    if (!row->limit_wanted) {
         ui_say(ui, MODEL_INFO,
                row->limit ? "%s only has its share of the whole backup's limit: S changes that"
                           : "%s has no limit",
                row->name);
         return nothing;
     }
-    return refuse_limit(ui, row) ? nothing : ui_limit(ui, m, &c, UI_THIS);
+    return ui_limit(ui, m, &c, UI_THIS);
 }
 
 struct ui_action ui_take_back(struct ui *ui, const struct model *m)

@@ -198,6 +198,43 @@ static void test_retry(void)
     d.ui.selected = 5;
     assert_all(&d, type(&d, "r"), "virtio4 retry");
     assert_all(&d, type(&d, "R"), "all retry");
+    d.ui.selected = 4; /* what was cancelled can be had again */
+    d.m.drives[4].state = MODEL_CANCELLED;
+    d.m.drives[4].may_retry = true;
+    assert_all(&d, type(&d, "r"), "virtio3 retry");
+    model_clear(&d.m);
+}
+
+static bool is_offered(struct desk *d, const char *item)
+{
+    struct canvas *c = canvas_new(110, 24, true);
+    ui_draw(&d->ui, &d->m, SCENE_NOW_S, c);
+    g_autofree char *text = canvas_dump(c);
+    canvas_free(c);
+    return strstr(strrchr(g_strchomp(text), '\n'), item) != NULL;
+}
+
+/* What a row does not take is not offered where no row does; pressed all the same, the key says why. */
+static void test_refusals(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    g_assert_true(is_offered(&d, "c Cancel"));
+    type(&d, "s"); /* the RAM, by a background snapshot */
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
+    g_assert_nonnull(strstr(d.ui.message, "vmstate cannot be slowed"));
+    d.m.is_pipe = true;
+    d.ui.selected = 2;
+    g_assert_false(is_offered(&d, "c Cancel"));
+    type(&d, "c");
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
+    g_assert_nonnull(strstr(d.ui.message, "pipe"));
+    d.m.drives[5].may_retry = false;
+    g_assert_false(is_offered(&d, "r Retry"));
+    g_assert_true(is_offered(&d, "p Pause"));
+    for (unsigned i = 0; i < d.m.n_drives; i++)
+        d.m.drives[i].state = MODEL_OK;
+    g_assert_false(is_offered(&d, "p Pause") || is_offered(&d, "s Limit"));
     model_clear(&d.m);
 }
 
@@ -581,6 +618,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/keys/marks", test_marks);
     g_test_add_func("/ui/keys/drop", test_drop);
     g_test_add_func("/ui/keys/retry", test_retry);
+    g_test_add_func("/ui/keys/refusals", test_refusals);
     g_test_add_func("/ui/keys/log", test_log);
     g_test_add_func("/ui/keys/plan", test_plan_keys);
     g_test_add_func("/ui/keys/nearby", test_nearby);

@@ -109,7 +109,7 @@ static inline void scene_copy(struct model *m)
     m->buffers_used = 630;
     m->impact = (struct model_impact){.write_us = 1800, .base_us = 900, .p99_us = 7000};
     struct model_drive *d = scene_drive(m, "vmstate", 4 * G, 4 * G, MODEL_OK, 0);
-    d->is_vmstate = true;
+    d->is_vmstate = d->takes_no_limit = true;
     d->elapsed_ms = 72000;
     d = scene_drive(m, "scsi0", 32 * G, 32 * G, MODEL_OK, 0);
     d->elapsed_ms = 290000;
@@ -167,7 +167,7 @@ static inline void scene_plan(struct model *m)
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
         struct model_drive *d = scene_drive(m, rows[i].name, rows[i].size, 0, MODEL_WAIT, 0);
         d->used = rows[i].used;
-        d->is_vmstate = i == 0;
+        d->is_vmstate = d->takes_no_limit = i == 0;
         d->is_included = i != 4 && i != 5;
         d->state = i == 5 ? MODEL_SKIPPED : MODEL_WAIT;
         d->limit = d->limit_wanted = i == 2 ? 120 * M : 0;
