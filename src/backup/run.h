@@ -38,6 +38,7 @@
 #include "backup/steps.h"
 #include "backup/writer.h"
 #include "base/error.h"
+#include "base/eta.h"
 #include "base/rate.h"
 #include "nbd/server_uv.h"
 #include "qmp/calls.h"
@@ -126,6 +127,7 @@ struct drive {
     uint64_t limit_confirmed;        /* the limit in force, in bytes of data a second */
     bool is_speed_busy, is_speed_unknown, is_speed_refused;
     struct rate rate;
+    struct eta eta;
     uint64_t started_ms, ended_ms, last_moved_ms, last_done;
     struct qmp_histogram writes_before; /* of the guest's, when the copy began */
 };

@@ -39,6 +39,16 @@ static void fill_limit(struct drive *d)
     row->is_limit_shared = d->job == JOB_RUNNING && d->pace.is_shared;
 }
 
+/* Holes pass much faster than data: what is left is forecast by how much of each there is. */
+static uint64_t eta_of(struct drive *d, uint64_t now)
+{
+    const struct model_drive *row = backup_row(d);
+    uint64_t data_left, holes_left;
+
+    eta_split(row->size, row->used, row->done - row->zero, row->zero, &data_left, &holes_left);
+    return row->state == MODEL_RUN ? eta_left_ms(&d->eta, data_left, holes_left, now) : MODEL_UNKNOWN;
+}
+
 static void fill_drive(struct drive *d, uint64_t now)
 {
     struct model_drive *row = backup_row(d);
@@ -68,7 +78,8 @@ static void fill_drive(struct drive *d, uint64_t now)
     row->may_retry = d->is_standing || (d->is_out && !d->is_retake_wanted && fate_may_drop(d->b));
     row->elapsed_ms = d->started_ms ? (d->ended_ms ? d->ended_ms : now) - d->started_ms : 0;
     row->average = row->elapsed_ms >= MIN_AVERAGE_MS ? done * 1000 / row->elapsed_ms : 0;
-    row->eta_ms = row->state == MODEL_RUN ? rate_eta_ms(&d->rate, d->size, now) : MODEL_UNKNOWN;
+    eta_add(&d->eta, row->done - row->zero, row->zero, now);
+    row->eta_ms = eta_of(d, now);
     row->stalled_ms = row->state == MODEL_RUN && now - d->last_moved_ms > STALLED_MS ? now - d->last_moved_ms : 0;
 }
 

@@ -13,6 +13,7 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/eta.h"
 
 #define RATE_WINDOW_MS 5000
 #define RATE_GAP_MS    3000
@@ -28,9 +29,8 @@ struct rate {
     unsigned first, n;
     struct rate_point start; /* of the average: where it stood when the first byte came */
     struct rate_point last;
-    double weighed_bytes, weighed_ms; /* for the ETA: what is older counts less and less */
+    struct eta eta; /* as if all of it were data */
     uint64_t peak;
-    uint64_t end_ms; /* last told as its end, 0 = nothing yet */
     bool has_moved;
 };
 
@@ -42,7 +42,6 @@ uint64_t rate_per_s(const struct rate *r, uint64_t now_ms);
 uint64_t rate_average(const struct rate *r, uint64_t now_ms);
 /* The highest rate_per_s() seen, from a full second of movement on. */
 uint64_t rate_peak(const struct rate *r);
-/* Time until `total` is there. RATE_UNKNOWN for the first 5 s of movement, while nothing moves, and for an
- * unknown total (UINT64_MAX). It counts down steadily: a new forecast replaces the last only when it differs
- * by more than 5 %. Above 2 min in steps of 10 s, above 20 min of 1 min. */
+/* Time until `total` is there, for what has no holes: else see base/eta.h. RATE_UNKNOWN as there, and for an unknown
+ * total (UINT64_MAX). */
 uint64_t rate_eta_ms(struct rate *r, uint64_t total, uint64_t now_ms);

@@ -120,9 +120,9 @@ static void test_eta_is_honest(void)
     now = run(&r, now, 200, 100, 100 * M);
     uint64_t done = r.last.bytes;
     g_assert_cmpuint(rate_eta_ms(&r, done + 360100 * M, now), ==, 3600000); /* whole minutes */
-    r.end_ms = 0;
+    r.eta.end_ms = 0;
     g_assert_cmpuint(rate_eta_ms(&r, done + 60330 * M, now), ==, 600000); /* tens of seconds */
-    r.end_ms = 0;
+    r.eta.end_ms = 0;
     g_assert_cmpuint(rate_eta_ms(&r, done + 6030 * M, now), ==, 60000);
     g_assert_cmpuint(rate_eta_ms(&r, RATE_UNKNOWN, now), ==, RATE_UNKNOWN);
     g_assert_cmpuint(rate_eta_ms(&r, done, now), ==, 0);
