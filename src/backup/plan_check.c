@@ -73,11 +73,8 @@ bool plan_check(struct backup *b, GError **error)
         g_set_error(error, VMB_ERROR, VMB_ERROR_HELD, "%s", b->held);
         return false;
     }
-    if (b->model.n_leftovers && !b->options.only_ask) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "a backup that died has left in QEMU: %s; run: vmabackup cleanup %s",
-                    b->model.leftovers, b->options.monitor);
+    if (!b->options.only_ask && !b->options.wait_for_begin && tidy_is_needed(b, error))
         return false;
-    }
     if (!b->drives->len && !b->options.only_ask) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "guest has no drive to save; vmabackup info says why");
         return false;

@@ -25,6 +25,7 @@
  *     map.c       how far each part of a drive is              outcome.c   how it has ended
  *     readback.c  the archive, read once more                  after.c     what can be asked for then
  *     replan.c    the plan, changed before it begins           room.c      whether there is room for it
+ *     tidy.c      takes away what a dead run left, before that
  *     lull.c      a target that is full, or stands still
  */
 #include <stdbool.h>
@@ -316,6 +317,10 @@ bool plan_check(struct backup *b, GError **error);
 /* replan.c: another plan by a command of the operator's; where it cannot be, the old one stays */
 bool replan_takes(enum command_verb verb);
 bool replan(struct backup *b, const struct command *c, GError **error);
+
+/* tidy.c: what a dead backup has left in QEMU */
+bool tidy_begin(struct backup *b, GError **error); /* takes it away, then plans anew */
+bool tidy_is_needed(const struct backup *b, GError **error); /* true, with the error: no backup can begin */
 
 /* room.c: how much is free where the archive will go; the answer goes into the model */
 void room_ask(struct backup *b);

@@ -122,8 +122,12 @@ bool backup_command(struct backup *b, const struct command *c, GError **error)
         return replan(b, c, error);
     switch (c->verb) {
     case COMMAND_BEGIN:
+        if (tidy_is_needed(b, error))
+            return false;
         plan_begin(b);
         return true;
+    case COMMAND_CLEANUP:
+        return tidy_begin(b, error);
     case COMMAND_LIMIT:
         return limit_command(b, c, error);
     case COMMAND_PAUSE:

@@ -22,6 +22,7 @@ const struct command_entry command_table[] = {
     {COMMAND_BACK, NULL, NULL, "Esc Left Backspace", NULL, "back, close", ANYWHERE, false, "MOVE"},
 
     {COMMAND_HELP, "help", NULL, "? F1", "Help", "this page", ANYWHERE, false, "SCREEN"},
+    {COMMAND_CLEANUP, "cleanup", NULL, "c", "Clean up", "undo what a dead backup left", PLANNING, true, "PLAN"},
     {COMMAND_BEGIN, "begin", NULL, "B", "Begin", "begin the backup", COMMAND_IN(MODEL_PLAN), true,
      "WHOLE BACKUP"},
     {COMMAND_USE, NULL, NULL, "Enter", "Use", "use the monitor that answers", UNREACHED, false, "PLAN"},

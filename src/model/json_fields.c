@@ -33,6 +33,8 @@ const struct json_field json_plan_fields[] = {
     M_QUIET(COUNT, "retries", retries),
     M_QUIET(FLAG, "strict", is_strict),
     M_QUIET(FLAG, "vmstate", wants_vmstate),
+    M_QUIET(COUNT, "leftovers", n_leftovers),
+    M_QUIET(TEXT, "left", leftovers),
     END,
 };
 const struct json_field json_phase_fields[] = {

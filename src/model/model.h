@@ -168,6 +168,7 @@ struct model {
     unsigned n_lost;                 /* drives that fell out of the archive */
     unsigned n_leftovers;            /* things in QEMU of a run that died, for a cleanup to do */
     char leftovers[MODEL_TEXT_LEN];  /* "2 jobs, 5 nodes, the guest stopped" */
+    bool is_cleaning;                /* they are being taken away */
     unsigned n_errors, n_warnings;
     /* outcome, valid in MODEL_DONE */
     int exit_status;

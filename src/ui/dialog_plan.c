@@ -28,6 +28,41 @@ void dialog_monitor(const struct scene *s)
     dialog_end(&d, s, s->canvas->width >= 40 ? "Enter connect   Esc stay with this one" : "Enter  Esc");
 }
 
+/* "2 jobs, 5 nodes, the guest stopped": as many things to a line as there is room for. */
+static void say_leftovers(struct dialog *d, const struct scene *s)
+{
+    g_auto(GStrv) things = g_strsplit(s->m->leftovers, ", ", -1);
+    g_autoptr(GString) line = g_string_new(NULL);
+    int width = MIN(s->canvas->width, DIALOG_WIDTH) - 5;
+    for (unsigned i = 0; things[i] && d->n < 4; i++) {
+        if (line->len && canvas_text_width(line->str) + canvas_text_width(things[i]) > width) {
+            dialog_line(d, DIALOG_EXTRA, ROLE_TEXT_STRONG, "%s", line->str);
+            g_string_truncate(line, 0);
+        }
+        g_string_append_printf(line, "%s%s", things[i], things[i + 1] ? ", " : "");
+    }
+    dialog_line(d, DIALOG_EXTRA, ROLE_TEXT_STRONG, "%s", line->str);
+}
+
+void dialog_leftovers(const struct scene *s)
+{
+    bool is_wide = s->canvas->width >= 60;
+    struct dialog d =
+        dialog_begin(is_wide ? "a backup that died has left things in QEMU" : "left by a dead backup");
+    say_leftovers(&d, s);
+    dialog_gap(&d);
+    if (is_wide) {
+        dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "While they are there no backup can begin. Cleaning up makes");
+        dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "QEMU as it was before that backup; the guest goes on.");
+    } else {
+        dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "No backup can begin before it is gone.");
+    }
+    dialog_gap(&d);
+    dialog_line(&d, DIALOG_NEEDED, ROLE_BUTTON_FOCUS, "[ Leave them ]  Enter, Esc");
+    dialog_line(&d, DIALOG_NEEDED, ROLE_BUTTON, "[ Clean up   ]  c");
+    dialog_end(&d, s, s->canvas->width >= 40 ? "Enter, Esc leave them   c cleans up" : "Esc  c cleans up");
+}
+
 void dialog_level(const struct scene *s)
 {
     struct dialog d = dialog_begin("compression");

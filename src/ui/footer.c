@@ -17,6 +17,11 @@ static enum ui_role level_role(enum model_level level)
 static void say_plan(const struct scene *s, struct pen *pen)
 {
     char key[KEY_NAME_LEN];
+    if (s->m->n_leftovers) {
+        pen_text(pen, ROLE_TOAST, "no backup can begin before %s has cleaned up", keymap_of(COMMAND_CLEANUP, key));
+        pen_try(pen, ROLE_TOAST, " what a dead one left: %s", s->m->leftovers);
+        return;
+    }
     if (s->ui->is_readonly)
         pen_text(pen, ROLE_TOAST, "read-only: begin is for another console");
     else
@@ -31,7 +36,7 @@ static void say_connect(const struct scene *s, struct pen *pen)
         pen_text(pen, ROLE_MESSAGE, "next try in %u s (attempt %u)",
                  (unsigned)((s->m->retry_in_ms + 999) / 1000), s->m->attempt);
     else
-        pen_text(pen, ROLE_MESSAGE, "connecting");
+        pen_text(pen, ROLE_MESSAGE, s->m->is_cleaning ? "cleaning up what a dead backup left" : "connecting");
 }
 
 /* What to press about a row that has failed, or is about to be tried again. */
@@ -172,6 +177,8 @@ static bool has_use(const struct scene *s, enum command_verb verb)
 {
     if (verb == COMMAND_USE)
         return s->m->n_nearby > 0;
+    if (verb == COMMAND_CLEANUP || verb == COMMAND_BEGIN)
+        return !s->m->n_leftovers == (verb == COMMAND_BEGIN);
     if (verb == COMMAND_VERIFY || verb == COMMAND_CHECKSUM)
         return s->m->archive_bytes && !s->m->is_pipe && !s->ui->is_visitor;
     if (verb == COMMAND_NEW)

@@ -37,6 +37,7 @@ void dialog_monitor(const struct scene *s);
 void dialog_level(const struct scene *s);
 void dialog_on_error(const struct scene *s);
 void dialog_theme(const struct scene *s);
+void dialog_leftovers(const struct scene *s);
 
 /* header.c: one line each */
 void header_guest(const struct scene *s, int y);

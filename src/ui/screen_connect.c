@@ -68,10 +68,18 @@ void screen_connect(const struct scene *s)
         draw_head(s, y++, has_failed);
     y += is_airy ? 2 : 0;
     g_autofree char *what =
-        g_strdup_printf("%s %s", has_failed ? "cannot reach QEMU at" : "connecting to", m->monitor);
+        g_strdup_printf("%s %s",
+                        has_failed       ? "cannot reach QEMU at"
+                        : m->is_cleaning ? "cleaning up by"
+                                         : "connecting to",
+                        m->monitor);
     y += canvas_put_wrapped(s->canvas, x, y, width, MIN(2, below - y), ROLE_TEXT_STRONG, what) + is_airy;
     for (unsigned i = 0; i < m->n_checks && y < below - (has_failed ? 1 : 0); i++)
         draw_check(s, y++, x, &m->checks[i]);
+    if (m->is_cleaning && below - y > 2) {
+        log_title(s, y);
+        log_lines(s, y + 1, below - y - 1);
+    }
     if (has_failed)
         draw_failure(s, x, y + is_airy, below);
 }

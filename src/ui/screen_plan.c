@@ -156,6 +156,7 @@ static void draw_facts(const struct scene *s, int y, int below)
     g_autofree char *on_error =
         g_strdup_printf(m->retries ? "retry %u times, then %s" : "%.0u%s", m->retries,
                         m->is_strict ? "fail the whole backup" : "go on without the drive");
+    fact(s, &y, below, "left over", m->n_leftovers ? m->leftovers : "", COMMAND_CLEANUP);
     fact(s, &y, below, "output", m->target, COMMAND_ASK_OUTPUT);
     fact(s, &y, below, "compression", *m->compression ? m->compression : "none", COMMAND_ASK_LEVEL);
     fact(s, &y, below, "RAM state", ram, COMMAND_TOGGLE_VMSTATE);

@@ -81,6 +81,7 @@ static enum command_verb verb_of(enum ui_dialog dialog)
         [UI_DIALOG_OUTPUT] = COMMAND_OUTPUT,       [UI_DIALOG_ON_ERROR] = COMMAND_RETRIES,
         [UI_DIALOG_MONITOR] = COMMAND_ASK_MONITOR, [UI_DIALOG_FILTER] = COMMAND_FILTER,
         [UI_DIALOG_THEME] = COMMAND_THEME,         [UI_DIALOG_LEVEL] = COMMAND_LEVEL,
+        [UI_DIALOG_LEFTOVERS] = COMMAND_CLEANUP,
     };
     return verbs[dialog];
 }
@@ -115,6 +116,8 @@ void ui_event(struct ui *ui, const struct model *m, const struct model_event *e)
             ui_row_is_open(&m->drives[e->drive]); /* nothing to do there any more */
     if (e->type == MODEL_EV_PHASE)                              /* it was about the phase before */
         ui->message[0] = '\0';
+    if (e->type == MODEL_EV_PHASE && m->phase == MODEL_PLAN && m->n_leftovers && !ui->is_readonly)
+        ui_open(ui, UI_DIALOG_LEFTOVERS);
 }
 
 bool ui_is_moving(const struct model *m)
@@ -161,6 +164,7 @@ void ui_draw(const struct ui *ui, const struct model *m, int64_t wall_s, struct 
         [UI_DIALOG_MONITOR] = dialog_monitor,
         [UI_DIALOG_THEME] = dialog_theme,
         [UI_DIALOG_LEVEL] = dialog_level,
+        [UI_DIALOG_LEFTOVERS] = dialog_leftovers,
         [UI_DIALOG_FILTER] = NULL, /* in the message line */
     };
     struct scene scene = {.ui = ui, .m = m, .glyphs = ui->glyphs, .canvas = c, .wall_s = wall_s};

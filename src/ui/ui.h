@@ -47,6 +47,7 @@ enum ui_dialog {
     UI_DIALOG_ON_ERROR,
     UI_DIALOG_MONITOR,
     UI_DIALOG_THEME,
+    UI_DIALOG_LEFTOVERS,
     UI_DIALOG_FILTER,    /* in the message line */
 };
 /* What a limit applies to. */

@@ -224,6 +224,13 @@ static unsigned stepped(uint32_t key, unsigned value, unsigned max)
     return (key == UI_KEY_DOWN || key == '-' || key == 'j') && value ? value - 1 : value;
 }
 
+static struct ui_action key_leftovers(struct ui *ui, uint32_t key)
+{
+    if (key == UI_KEY_ENTER || key == 'c')
+        ui->dialog = UI_DIALOG_NONE;
+    return key == 'c' ? ui_command(COMMAND_CLEANUP, "") : nothing;
+}
+
 /* What is chosen is planned at once: nothing runs yet. */
 static struct ui_action key_number(struct ui *ui, uint32_t key, enum command_verb verb, unsigned value,
                                    unsigned max)
@@ -313,6 +320,8 @@ struct ui_action ui_key_dialog(struct ui *ui, uint32_t key, const struct model *
         return key_on_error(ui, key, m);
     case UI_DIALOG_THEME:
         return key_theme(ui, key);
+    case UI_DIALOG_LEFTOVERS:
+        return key_leftovers(ui, key);
     case UI_DIALOG_FILTER:
         key_filter(ui, key);
         return nothing;

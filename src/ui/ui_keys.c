@@ -197,6 +197,12 @@ static bool run_here(struct ui *ui, enum command_verb verb, const struct model *
     case COMMAND_THEME:
         ui_open_themes(ui);
         return true;
+    case COMMAND_CLEANUP:
+        if (m->n_leftovers)
+            ui_open(ui, UI_DIALOG_LEFTOVERS);
+        else
+            ui_say(ui, MODEL_INFO, "nothing of a dead backup is left in QEMU");
+        return true;
     case COMMAND_ASK_OUTPUT:
         ui_open_text(ui, UI_DIALOG_OUTPUT, m->target);
         return true;

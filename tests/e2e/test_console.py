@@ -7,7 +7,7 @@ import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Scenario, main, product, standard_drives
+from vmtest import QemuState, Scenario, main, product, standard_drives
 from vmtest.tmux import Terminal
 
 MIB = 1 << 20
@@ -101,6 +101,27 @@ def dropped(version):
         s.must_be_untouched()
 
 
+def tidied(version):
+    """What a killed run left is offered to be cleaned up, by a question that opens on "leave it"; then the plan is made."""
+    with Scenario(version, drives=standard_drives(count=2, size=16 * MIB)) as s:
+        run = s.backup("--no-vmstate", "--limit", "1M")
+        s.wait_copying(run)
+        run.kill()
+        with console(s, "--no-vmstate", "-o", s.archive) as t:
+            t.wait("has left things in QEMU")
+            t.wait_and_type("Enter", r"left over +2 jobs")
+            t.type("c")
+            t.wait("has left things in QEMU")
+            t.wait_and_type("c", "B begins the backup")
+            s.before.must_equal(QemuState(s.vm.qmp))
+            t.type("B")
+            t.wait("Exit status will be 0", seconds=60)
+            t.type("q")
+            t.wait("status=0")
+        s.must_be_exact(s.archive)
+        s.must_be_untouched()
+
+
 def another_monitor(version):
     """Where nobody listens, the sockets nearby that answer are offered, and nothing but those."""
     with Scenario(version) as s:
@@ -115,4 +136,4 @@ def another_monitor(version):
 
 
 if __name__ == "__main__":
-    main(steered, dropped, another_monitor)
+    main(steered, dropped, tidied, another_monitor)

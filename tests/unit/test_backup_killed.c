@@ -61,6 +61,52 @@ static void test_killed(gconstpointer data)
     world_down(&w);
 }
 
+/* In the console: no backup begins while something is left; then one does, by the plan made anew. */
+static void tidy(struct trial *t)
+{
+    const struct model *m = backup_model(t->backup);
+    struct command begin, cleanup;
+    g_autoptr(GError) error = NULL;
+
+    command_init(&begin, COMMAND_BEGIN);
+    command_init(&cleanup, COMMAND_CLEANUP);
+    if (m->n_leftovers) {
+        g_assert_false(backup_command(t->backup, &begin, &error));
+        g_assert_nonnull(strstr(error->message, "a backup that died"));
+        g_assert_true(backup_command(t->backup, &cleanup, NULL));
+        g_assert_true(backup_model(t->backup)->is_cleaning);
+        g_string_append(t->said, "tidied");
+    } else {
+        g_assert_false(backup_command(t->backup, &cleanup, &error));
+        g_assert_true(backup_command(t->backup, &begin, NULL));
+    }
+}
+
+static void test_tidied(void)
+{
+    const struct fake_kind kind = {.major = 10, .n_drives = 2};
+    struct world w = {0};
+
+    world_up(&w);
+    struct trial *t = trial_new(&w, &kind, (struct fake_fault){"cont", 1, FAULT_TOLD}, false);
+    t->qemu->on_fault = kill_it;
+    fake_start(t->qemu);
+    spawn(t);
+    while (!g_atomic_int_get(&t->qemu->n_hung_up))
+        g_usleep(1000);
+    waitpid(t->pid, NULL, 0);
+    fake_stop(t->qemu);
+    t->qemu->fault = (struct fake_fault){0};
+    t->options.wait_for_begin = true;
+    t->cancel_at = MODEL_PLAN;
+    t->act = tidy;
+    run_trials(&w);
+    g_assert_nonnull(strstr(t->said->str, "tidied"));
+    g_assert_cmpint(t->status, ==, 0);
+    judge(t, false);
+    world_down(&w);
+}
+
 static void on_child_done(void *user)
 {
     uv_stop(user);
@@ -99,5 +145,6 @@ int main(int argc, char **argv)
         if (!sweeps[i].kind.holds_jobs)
             g_test_add_data_func(path, &sweeps[i], test_killed);
     }
+    g_test_add_func("/backup/killed/tidied", test_tidied);
     return g_test_run();
 }

@@ -532,6 +532,29 @@ static void test_events(void)
     model_clear(&d.m);
 }
 
+/* Opened by itself, on the answer that changes nothing; c answers otherwise. */
+static void test_leftovers(void)
+{
+    struct desk d;
+    struct model_event planned = {.type = MODEL_EV_PHASE, .drive = -1};
+    desk_open(&d, scene_plan);
+    ui_event(&d.ui, &d.m, &planned);
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
+    g_assert_cmpint(type(&d, "c").does, ==, UI_NOTHING);
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
+    d.m.n_leftovers = 3;
+    model_set(d.m.leftovers, "3 nodes");
+    ui_event(&d.ui, &d.m, &planned);
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_LEFTOVERS);
+    g_assert_cmpint(press(&d, UI_KEY_ENTER).does, ==, UI_NOTHING);
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
+    g_assert_cmpint(type(&d, "cc").command.verb, ==, COMMAND_CLEANUP);
+    d.ui.is_readonly = true;
+    ui_event(&d.ui, &d.m, &planned);
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
+    model_clear(&d.m);
+}
+
 static void finished(struct model *m)
 {
     scene_finished(m, true);
@@ -636,6 +659,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/keys/events", test_events);
     g_test_add_func("/ui/keys/names", test_names_of_keys);
     g_test_add_func("/ui/keys/afterwards", test_afterwards);
+    g_test_add_func("/ui/keys/leftovers", test_leftovers);
     g_test_add_func("/ui/keys/report", test_report);
     g_test_add_func("/ui/keys/anew", test_anew);
     return g_test_run();

@@ -101,6 +101,12 @@ static void refused(struct model *m)
 {
     scene_connect(m, true);
 }
+static void left_over(struct model *m)
+{
+    scene_plan(m);
+    m->n_leftovers = 14;
+    model_set(m->leftovers, "2 jobs, 8 nodes, 2 drives behind filters, changed migration capabilities, the guest stopped");
+}
 static void incomplete(struct model *m)
 {
     scene_finished(m, false);
@@ -138,6 +144,10 @@ static void test_phases(void)
     assert_at_80(scene_plan, "plan-output", 2, "o");
     assert_at_80(scene_plan, "plan-level", 2, "z");
     assert_at_80(scene_plan, "plan-on-error", 2, "x");
+    assert_at_80(left_over, "plan-leftovers", 2, "");
+    assert_at_80(left_over, "leftovers", 2, "c");
+    assert_keys(left_over, "leftovers", 2, "c", 40, 12);
+    assert_keys(left_over, "leftovers", 2, "c", 20, 3);
     assert_at_80(incomplete, "finished-incomplete", 5, "");
     assert_at_80(cancelled, "finished-cancelled", 0, "");
 }

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a dead backup left in QEMU is taken away from within the plan, which is then made anew. */
+#include "backup/cleanup.h"
+#include "backup/run.h"
+
+static void on_line(void *user, const char *line)
+{
+    struct backup *b = user;
+
+    backup_note(b, "clean up: %s", line);
+}
+
+/* Whatever is left then, the plan says so again. */
+static void on_cleaned(void *user, unsigned n_actions, const GError *error)
+{
+    struct backup *b = user;
+    g_autofree char *monitor = g_strdup(b->options.monitor);
+    g_autoptr(GError) refusal = NULL;
+
+    b->n_open_handles--;
+    b->model.is_cleaning = false;
+    if (b->is_ending || b->is_done_reported)
+        return;
+    if (error)
+        backup_log(b, MODEL_ERROR, NULL, "cleaning up: %s", error->message);
+    else
+        backup_log(b, MODEL_INFO, NULL, "QEMU is as it was before the backup that died (%u things undone)", n_actions);
+    if (!monitor_change(b, monitor, &refusal))
+        backup_fail(b, refusal);
+}
+
+bool tidy_begin(struct backup *b, GError **error)
+{
+    if (!b->model.n_leftovers) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "nothing of a dead backup is left in QEMU");
+        return false;
+    }
+    backup_log(b, MODEL_INFO, NULL, "cleaning up what a backup that died has left: %s", b->model.leftovers);
+    monitor_stop(b); /* it takes one client at a time */
+    b->model.n_leftovers = 0;
+    b->model.n_checks = 0;
+    b->model.is_cleaning = true;
+    b->n_open_handles++;
+    backup_set_phase(b, MODEL_CONNECTING);
+    cleanup_new(b->loop, b->options.monitor, false, b->options.timeout_s, on_line, on_cleaned, b);
+    return true;
+}
+
+bool tidy_is_needed(const struct backup *b, GError **error)
+{
+    if (b->model.n_leftovers)
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "a backup that died has left in QEMU: %s; run: vmabackup cleanup %s",
+                    b->model.leftovers, b->options.monitor);
+    return b->model.n_leftovers;
+}
