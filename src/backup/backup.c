@@ -107,6 +107,8 @@ static void report_done(struct backup *b)
     snapshot_fill(b);
     end_rows(b);
     outcome_set(b);
+    if (b->is_saved)
+        plan_remember(b);
     backup_set_phase(b, MODEL_DONE);
     backup_emit(b, &(struct model_event){.type = MODEL_EV_RESULT, .drive = -1});
     b->is_done_reported = true;

@@ -194,19 +194,6 @@ void plan_name_recipe(struct backup *b)
                                          : "plain migration");
 }
 
-static void forecast(struct backup *b)
-{
-    b->model.need_bytes = b->model.total = 0;
-    for (unsigned i = 0; i < b->model.n_drives; i++) {
-        const struct model_drive *row = &b->model.drives[i];
-        if (!row->is_included)
-            continue;
-        b->model.total += row->size;
-        b->model.need_bytes += row->used == MODEL_UNKNOWN ? row->size : MIN(row->used, row->size);
-    }
-    b->forecast_bytes = b->model.need_bytes;
-}
-
 static char *target_at(const struct backup *b, const char *folder, GDateTime *now, const char *format)
 {
     g_autofree char *when = g_date_time_format(now, format);
@@ -264,12 +251,12 @@ bool plan_lay_out(struct backup *b, GError **error)
     add_ram_row(b);
     for (unsigned i = 0; i < b->found->len; i++)
         add_row(b, g_ptr_array_index(b->found, i));
-    forecast(b);
     if (!b->is_target_chosen) {
         g_clear_pointer(&b->options.target, g_free);
         b->options.target = plan_default_target(b, ".", NULL);
     }
     bool is_good = plan_check(b, error);
+    plan_forecast(b);
     show_options(b);
     return is_good;
 }

@@ -4,7 +4,7 @@
  * The inside of one run, shared by the files of this folder and nobody else.
  *
  *     monitor.c   connection to QEMU, lost and found again     discover.c  what the guest has
- *     plan.c      which drives, names, recipe (plan_check.c)      steps.c     runs rows of the table, undoes them
+ *     plan.c      which drives, names, recipe (plan_*.c)      steps.c     runs rows of the table, undoes them
  *     target.c    sink, spool, header, lanes                   describe.c  vmabackup.json
  *     recipe.c    THE table (recipe_lists.c: lists of it)         filter.c    the rows that freeze a drive
  *     ram.c       the rows that take the RAM                   activate.c  wakes drives after a plain migration
@@ -260,7 +260,8 @@ struct backup {
     int cancel_status;       /* exit status of a cancel, 0 = none */
     struct rate in_rate, out_rate, ram_rate;
     uint64_t counted_at_ms, no_buffers_since_ms; /* of snapshot.c */
-    uint64_t forecast_bytes; /* the archive's likely length */
+    uint64_t forecast_bytes; /* the archive's likely length, before it is packed */
+    double packs_to;         /* a byte of it, by the last run; 1 = nothing is known */
     unsigned n_open_handles;
 };
 
@@ -311,6 +312,9 @@ void plan_begin(struct backup *b);
 char *plan_default_target(const struct backup *b, const char *folder, const char *taken);
 struct found_drive;
 bool plan_is_named(const GPtrArray *names, const char *name, const struct found_drive *f);
+/* plan_forecast.c: how much, how long */
+void plan_forecast(struct backup *b);
+void plan_remember(struct backup *b); /* how this run went, for the guest's next one */
 /* plan_check.c */
 bool plan_check(struct backup *b, GError **error);
 

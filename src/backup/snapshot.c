@@ -164,7 +164,8 @@ static uint64_t still_needed(const struct backup *b)
 
     if (m->phase >= MODEL_FINISH)
         return 0;
-    return m->packed > MIN_RATIO_BYTES ? (uint64_t)((double)plain * ((double)m->written / (double)m->packed)) : plain;
+    return (uint64_t)((double)plain *
+                      (m->packed > MIN_RATIO_BYTES ? (double)m->written / (double)m->packed : b->packs_to));
 }
 
 static void fill_target(struct backup *b, uint64_t now)

@@ -145,6 +145,9 @@ struct model {
     uint64_t free_bytes;             /* at the target, MODEL_UNKNOWN on a pipe */
     uint64_t need_bytes;             /* forecast of what is still to be written */
     bool will_fit;
+    uint64_t forecast_ms;            /* how long all of it will take, as fast as the last run was; 0 = nobody knows */
+    uint64_t last_rate;              /* of that run: bytes/s, holes too */
+    uint64_t last_plain, last_written; /* what it packed into what; 0 = it says nothing for this plan */
     bool is_target_full;             /* waiting for room */
     uint64_t written;                /* bytes of the archive written */
     uint64_t spool_used, spool_size;

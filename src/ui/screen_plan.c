@@ -134,24 +134,54 @@ static uint64_t used_bytes(const struct model *m)
     return used;
 }
 
+/* "reads 256G (~182G in use), writes ~85G at the last run's 2.14:1" */
+static char *amount_text(const struct scene *s)
+{
+    const struct model *m = s->m;
+    char reads[FIGURE_LEN], used[FIGURE_LEN], writes[FIGURE_LEN], ratio[FIGURE_LEN];
+    const char *none = s->glyphs->none;
+    g_autofree char *packed =
+        g_strdup_printf(", writes ~%s at the last run's %s", figure_size(m->need_bytes, none, writes),
+                        figure_ratio(m->last_plain, m->last_written, none, ratio));
+    return g_strdup_printf("reads %s (~%s in use)%s", figure_size(m->total, none, reads),
+                           figure_size(used_bytes(m), none, used), m->last_written ? packed : "");
+}
+
+/* "✓ free 1.21T: will fit   ~11 min at 412M/s, as the last run" */
 static char *room_text(const struct scene *s)
 {
     const struct model *m = s->m;
-    char reads[FIGURE_LEN], used[FIGURE_LEN], there[FIGURE_LEN];
-    const char *none = s->glyphs->none;
-    g_autofree char *amount = g_strdup_printf("reads %s (~%s in use)", figure_size(m->total, none, reads),
-                                              figure_size(used_bytes(m), none, used));
-    if (m->free_bytes == MODEL_UNKNOWN)
-        return g_steal_pointer(&amount);
-    return g_strdup_printf(
-        "%s   %s free %s%s", amount, s->glyphs->states[m->will_fit ? MODEL_OK : MODEL_WARN],
-        figure_size(m->free_bytes, none, there), m->will_fit ? ": will fit" : ": may not fit");
+    char there[FIGURE_LEN], time[FIGURE_LEN], rate[FIGURE_LEN];
+    GString *text = g_string_new(NULL);
+    if (m->free_bytes != MODEL_UNKNOWN)
+        g_string_append_printf(text, "%s free %s%s   ", s->glyphs->states[m->will_fit ? MODEL_OK : MODEL_WARN],
+                               figure_size(m->free_bytes, s->glyphs->none, there),
+                               m->will_fit ? ": will fit" : ": may not fit");
+    if (m->forecast_ms)
+        g_string_append_printf(text, "%s by the last run's %s", figure_estimate(m->forecast_ms, "", time),
+                               units_format_rate(m->last_rate, rate));
+    return g_strchomp(g_string_free(text, FALSE));
+}
+
+/* In one line where it fits, else in two. */
+static void draw_forecast(const struct scene *s, int *y, int below)
+{
+    const struct model *m = s->m;
+    enum ui_role role = m->will_fit ? ROLE_TEXT : ROLE_STATE_WARN;
+    g_autofree char *amount = amount_text(s), *room = room_text(s);
+    g_autofree char *both = g_strjoin("   ", amount, *room ? room : NULL, NULL);
+    int width = s->canvas->width - 2;
+    bool is_one = canvas_text_width(both) <= width || *y + 1 >= below || !*room;
+    if (*y < below)
+        canvas_put(s->canvas, 1, (*y)++, width, role, is_one ? both : amount);
+    if (!is_one)
+        canvas_put(s->canvas, 1, (*y)++, width, role, room);
 }
 
 static void draw_facts(const struct scene *s, int y, int below)
 {
     const struct model *m = s->m;
-    g_autofree char *room = room_text(s), *limits = limits_text(m);
+    g_autofree char *limits = limits_text(m);
     g_autofree char *ram = g_strdup_printf("%s   %s", m->wants_vmstate ? "yes" : "no", m->recipe);
     g_autofree char *on_error =
         g_strdup_printf(m->retries ? "retry %u times, then %s" : "%.0u%s", m->retries,
@@ -165,8 +195,7 @@ static void draw_facts(const struct scene *s, int y, int below)
     fact(s, &y, below, "agent", m->agent, COMMAND_NONE);
     if (y + 2 < below)
         y++;
-    if (y < below)
-        canvas_put(s->canvas, 1, y++, s->canvas->width - 2, m->will_fit ? ROLE_TEXT : ROLE_STATE_WARN, room);
+    draw_forecast(s, &y, below);
     if (y + 1 < below)
         y++;
     if (*m->same_as && y < below) {

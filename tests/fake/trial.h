@@ -250,6 +250,7 @@ static void world_up(struct world *w)
     the_world = w;
     w->dir = g_dir_make_tmp("engine-XXXXXX", NULL);
     g_setenv("XDG_RUNTIME_DIR", w->dir, TRUE);
+    g_setenv("XDG_STATE_HOME", w->dir, TRUE);
     w->trials = g_ptr_array_new_with_free_func(trial_free);
 }
 

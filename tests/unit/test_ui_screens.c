@@ -101,6 +101,15 @@ static void refused(struct model *m)
 {
     scene_connect(m, true);
 }
+static void known(struct model *m)
+{
+    scene_plan(m);
+    m->last_plain = 214 * G;
+    m->last_written = 100 * G;
+    m->need_bytes = 78 * G;
+    m->last_rate = 412 * M;
+    m->forecast_ms = 566000;
+}
 static void left_over(struct model *m)
 {
     scene_plan(m);
@@ -144,6 +153,7 @@ static void test_phases(void)
     assert_at_80(scene_plan, "plan-output", 2, "o");
     assert_at_80(scene_plan, "plan-level", 2, "z");
     assert_at_80(scene_plan, "plan-on-error", 2, "x");
+    assert_at_80(known, "plan-forecast", 2, "");
     assert_at_80(left_over, "plan-leftovers", 2, "");
     assert_at_80(left_over, "leftovers", 2, "c");
     assert_keys(left_over, "leftovers", 2, "c", 40, 12);

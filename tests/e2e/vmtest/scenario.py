@@ -24,7 +24,7 @@ class Scenario(Lab):
     def __init__(self, version, drives=None, rounds=60, **options):
         super().__init__(version)
         os.mkdir(self.path("run"))
-        self.env = {"XDG_RUNTIME_DIR": self.path("run")}
+        self.env = {"XDG_RUNTIME_DIR": self.path("run"), "XDG_STATE_HOME": self.path("state")}
         try:
             self.drives = drives or standard_drives()
             self.vm = self.guest(self.drives, **options)
