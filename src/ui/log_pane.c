@@ -146,6 +146,32 @@ static int height_of(const struct scene *s, const struct model_log_line *line)
     return MAX(1, canvas_wrapped_height(s->canvas, width, MAX_WRAPPED, line->text));
 }
 
+/* The cells from x on that begin with what was looked for; 0 = they do not. */
+static int match_at(const struct canvas *c, int x, int y, const char *folded)
+{
+    const struct canvas_cell *row = c->cells + y * c->width;
+    for (int at = x; *row[x].glyph && at < c->width; at++) {
+        g_autofree char *cell = g_utf8_casefold(row[at].glyph, -1);
+        size_t len = strlen(cell);
+        if (strncmp(folded, cell, len) != 0)
+            return 0;
+        folded += len;
+        if (!*folded)
+            return at + 1 - x;
+    }
+    return 0;
+}
+
+static void paint_matches(const struct scene *s, int x, int y, int lines)
+{
+    g_autofree char *folded = g_utf8_casefold(s->ui->filter, -1);
+    for (int line = y; *folded && line < y + lines; line++)
+        for (int at = x, n; at < s->canvas->width; at += MAX(n, 1)) {
+            n = match_at(s->canvas, at, line, folded);
+            canvas_paint(s->canvas, at, line, n, ROLE_LOG_MATCH);
+        }
+}
+
 /* From the line that is `back` up from the end, upwards as far as there is room; whole, so long as they are.
  */
 static void draw_history(const struct scene *s, int y, int lines)
@@ -169,7 +195,9 @@ static void draw_history(const struct scene *s, int y, int lines)
     for (unsigned i = n; i-- > 0;) {
         if (i == at && s->ui->back)
             canvas_put(s->canvas, 0, y, 1, ROLE_MARK, s->glyphs->cursor);
-        y += draw_line(s, y, MAX_WRAPPED, &m->log[seen[i]]);
+        int used = draw_line(s, y, MAX_WRAPPED, &m->log[seen[i]]);
+        paint_matches(s, text_x(s, &m->log[seen[i]]), y, used);
+        y += used;
     }
     if (!n)
         canvas_put(s->canvas, 1, y, s->canvas->width - 1, ROLE_TEXT_DIM,

@@ -263,6 +263,23 @@ static void test_log(void)
     model_clear(&d.m);
 }
 
+/* What was looked for stands out wherever it stands, in whichever case. */
+static void test_matches(void)
+{
+    struct desk d;
+    unsigned n = 0;
+    desk_open(&d, scene_copy);
+    struct canvas *c = canvas_new(80, 24, true);
+    type(&d, "/SCSI");
+    press(&d, UI_KEY_ENTER);
+    ui_draw(&d.ui, &d.m, SCENE_NOW_S, c);
+    for (int i = 80; i < 80 * 22; i++) /* below the title, which names it too */
+        n += c->cells[i].role == ROLE_LOG_MATCH;
+    g_assert_cmpuint(n, ==, strlen("scsi")); /* "scsi1 limit 200M > 120M" is all there is */
+    canvas_free(c);
+    model_clear(&d.m);
+}
+
 static void test_plan_keys(void)
 {
     struct desk d;
@@ -660,6 +677,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/keys/names", test_names_of_keys);
     g_test_add_func("/ui/keys/afterwards", test_afterwards);
     g_test_add_func("/ui/keys/leftovers", test_leftovers);
+    g_test_add_func("/ui/keys/matches", test_matches);
     g_test_add_func("/ui/keys/report", test_report);
     g_test_add_func("/ui/keys/anew", test_anew);
     return g_test_run();
