@@ -192,17 +192,17 @@ static void end_step(struct writer *w)
         if (w->layout)
             vma_layout_settle(w->layout);
         w->stage = STAGE_MOVE;
-        /* fall through */
+        G_GNUC_FALLTHROUGH;
     case STAGE_MOVE:
         if (begin_move(w))
             return;
         w->stage = STAGE_CUT;
-        /* fall through */
+        G_GNUC_FALLTHROUGH;
     case STAGE_CUT:
         if (cut(w))
             return;
         w->stage = STAGE_MARK;
-        /* fall through */
+        G_GNUC_FALLTHROUGH;
     case STAGE_MARK:
         write_end_mark(w);
         return;
@@ -215,7 +215,7 @@ static void end_step(struct writer *w)
     case STAGE_HEADER:
         if (rewrite_header(w))
             return;
-        /* fall through */
+        G_GNUC_FALLTHROUGH;
     case STAGE_DONE:
         report_finished(w);
     }

@@ -42,16 +42,18 @@ static bool fail(GError **error, const char *what)
 
 /* ---- connections ---- */
 
-static struct nbd_handle *connect_one(const char *uri, const char *const *argv, GError **error)
+/* A handle that did not come to a connection. */
+static struct nbd_handle *give_up(struct nbd_handle *h, GError **error)
 {
-    struct nbd_handle *h = nbd_create();
-    if (h && !uri && nbd_connect_systemd_socket_activation(h, (char **)argv) == 0)
-        return h;
-    if (h && uri && nbd_connect_uri(h, uri) == 0)
-        return h;
     fail(error, "cannot connect");
     nbd_close(h);
     return NULL;
+}
+
+static struct nbd_handle *connect_uri(const char *uri, GError **error)
+{
+    struct nbd_handle *h = nbd_create();
+    return h && nbd_connect_uri(h, uri) == 0 ? h : give_up(h, error);
 }
 
 static struct nbd_client *client_new(struct nbd_handle *first, GError **error)
@@ -73,16 +75,18 @@ static struct nbd_client *client_new(struct nbd_handle *first, GError **error)
 
 struct nbd_client *nbd_client_spawn(const char *const *argv, GError **error)
 {
-    struct nbd_handle *h = connect_one(NULL, argv, error);
+    struct nbd_handle *h = nbd_create();
+    if (!h || nbd_connect_systemd_socket_activation(h, (char **)argv) != 0)
+        h = give_up(h, error);
     return h ? client_new(h, error) : NULL;
 }
 
 struct nbd_client *nbd_client_open(const char *uri, GError **error)
 {
-    struct nbd_handle *h = connect_one(uri, NULL, error);
+    struct nbd_handle *h = connect_uri(uri, error);
     struct nbd_client *c = h ? client_new(h, error) : NULL;
     while (c && nbd_can_multi_conn(h) == 1 && c->n_connections < NBD_CLIENT_CONNECTIONS) {
-        struct nbd_handle *more = connect_one(uri, NULL, NULL);
+        struct nbd_handle *more = connect_uri(uri, NULL);
         if (!more) /* a server may allow fewer: those we have will do */
             break;
         c->connections[c->n_connections++] = more;

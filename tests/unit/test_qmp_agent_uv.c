@@ -90,8 +90,8 @@ static void test_nobody(struct asked *a, gconstpointer data)
 static void test_bad_address(struct asked *a, gconstpointer data)
 {
     static const char *const addresses[] = {"", "localhost:4444", "unix:",
-                                            "/a/path/much/too/long/for/a/socket/because/it/has/more/than/the/one/hundred/and/seven/"
-                                            "bytes/that/fit/into/its/name"};
+                                            ("/a/path/much/too/long/for/a/socket/because/it/has/more/than/"
+                                             "the/one/hundred/and/seven/bytes/that/fit/into/its/name")};
 
     for (unsigned i = 0; i < G_N_ELEMENTS(addresses); i++) {
         agent_link_close(a->link);
