@@ -7,8 +7,6 @@
 #include "base/text.h"
 #include "cli/signals.h"
 
-#define READ_SIZE (256u << 10) /* stays in the nearer caches between reading, hashing and writing */
-
 void cli_archive_prefix(const char *path, GError **error)
 {
     g_prefix_error(error, "archive %s: ", strcmp(path, "-") ? path : "on standard input");
@@ -27,7 +25,7 @@ struct cli_archive *cli_archive_open(const char *path, const struct vma_walk_ops
     a->shown = text_make_safe(strcmp(path, "-") ? path : "standard input");
     a->source = source;
     a->walk = vma_walk_new(ops, user);
-    a->buffer = g_malloc(READ_SIZE);
+    a->ahead = ahead_new(source);
     return a;
 }
 
@@ -35,11 +33,11 @@ void cli_archive_free(struct cli_archive *a)
 {
     if (!a)
         return;
+    ahead_free(a->ahead);
     source_free(a->source);
     vma_walk_free(a->walk);
     g_clear_error(&a->stop);
     g_free(a->shown);
-    g_free(a->buffer);
     g_free(a);
 }
 
@@ -51,14 +49,11 @@ void cli_archive_stop(struct cli_archive *a, uint64_t offset, const char *text)
 }
 
 /* Reading met an error; true: it is told, and reading goes on behind it. */
-static bool go_on(struct cli_archive *a, GError *fault, GError **error)
+static bool go_on(struct cli_archive *a, struct ahead_piece *p, GError **error)
 {
-    if (a->goes_on && g_error_matches(fault, VMB_ERROR, VMB_ERROR_DAMAGED) && vma_walk_header(a->walk)) {
-        bool is_told = vma_walk_gap(a->walk, source_lost(a->source), fault->message, error);
-        g_error_free(fault);
-        return is_told;
-    }
-    g_propagate_error(error, fault);
+    if (a->goes_on && g_error_matches(p->error, VMB_ERROR, VMB_ERROR_DAMAGED) && vma_walk_header(a->walk))
+        return vma_walk_gap(a->walk, p->lost, p->error->message, error);
+    g_propagate_error(error, g_steal_pointer(&p->error));
     return false;
 }
 
@@ -80,16 +75,16 @@ static bool is_stopped(struct cli_archive *a, GError **error)
 /* One piece; *is_over at the end. */
 static bool read_piece(struct cli_archive *a, bool *is_over, GError **error)
 {
-    g_autoptr(GError) fault = NULL;
-    ssize_t n = source_read(a->source, a->buffer, READ_SIZE, &fault);
+    struct ahead_piece *p = ahead_next(a->ahead);
     bool is_good = true;
-    if (n > 0)
-        is_good = vma_walk_feed(a->walk, a->buffer, (size_t)n, error);
-    else if (n < 0)
-        is_good = go_on(a, g_steal_pointer(&fault), error);
+    if (p->len > 0)
+        is_good = vma_walk_feed(a->walk, p->bytes, (size_t)p->len, error);
+    else if (p->len < 0)
+        is_good = go_on(a, p, error);
     else
         is_good = vma_walk_end(a->walk, error);
-    *is_over = n == 0;
+    *is_over = p->len == 0;
+    a->position = p->position;
     return !is_stopped(a, error) && is_good;
 }
 
@@ -109,7 +104,7 @@ bool cli_archive_read(struct cli_archive *a, const char *doing, GError **error)
     progress_start(&a->progress, doing);
     for (bool is_over = false; is_good && !is_over;) {
         is_good = read_piece(a, &is_over, error);
-        progress_tell(&a->progress, source_position(a->source), source_size(a->source));
+        progress_tell(&a->progress, a->position, source_size(a->source));
     }
     progress_clear(&a->progress);
     if (!is_good && !g_error_matches(*error, VMB_ERROR, VMB_ERROR_TARGET)) /* of what ops write to */

@@ -12,16 +12,17 @@
 #include <stdbool.h>
 #include <glib.h>
 #include "cli/progress.h"
-#include "sink/source.h"
+#include "sink/ahead.h"
 #include "vma/walk.h"
 
 struct cli_archive {
     const char *path; /* as it was given; "-" = standard input */
     char *shown;      /* the same, safe to print */
     struct source *source;
+    struct ahead *ahead; /* the only one who reads it */
     struct vma_walk *walk;
-    uint8_t *buffer;
     struct progress progress;
+    uint64_t position; /* in the file as it lies there: what was read up to here is done */
     bool goes_on; /* over damage: each fault is told to ops.fault; else the first one ends it */
     GError *stop; /* by cli_archive_stop() */
 };

@@ -27,6 +27,7 @@ bool intake_open(struct intake *in, const char *path, GError **error)
         return fail_errno(error, "cannot be read");
     }
     in->is_regular = S_ISREG(st.st_mode);
+    in->is_stream = !in->is_regular && !S_ISBLK(st.st_mode);
     if (in->is_regular) {
         in->size = (uint64_t)st.st_size;
         posix_fadvise(in->fd, 0, 0, POSIX_FADV_SEQUENTIAL);

@@ -20,7 +20,7 @@
 struct intake {
     int fd;
     bool is_borrowed; /* standard input */
-    bool is_regular;
+    bool is_regular, is_stream; /* neither: a block device */
     bool is_at_eof;
     uint64_t size;     /* of a regular file, else 0 */
     uint64_t position; /* read from fd so far */

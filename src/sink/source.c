@@ -129,6 +129,11 @@ const char *source_form_name(enum source_form form)
     return names[form];
 }
 
+bool source_is_stream(const struct source *s)
+{
+    return s->in.is_stream;
+}
+
 uint64_t source_position(const struct source *s)
 {
     return intake_offset(&s->in);

@@ -32,6 +32,8 @@ uint64_t source_lost(const struct source *s);
 enum source_form source_form(const struct source *s);
 /* "none", "zstd", … */
 const char *source_form_name(enum source_form form);
+/* A pipe or a terminal: reading may wait for somebody. */
+bool source_is_stream(const struct source *s);
 /* Of the file as it lies there: bytes read so far, and all (0 when unknown: a pipe). */
 uint64_t source_position(const struct source *s);
 uint64_t source_size(const struct source *s);
