@@ -228,7 +228,7 @@ class _Pair:
             try:
                 end.shutdown(socket.SHUT_RDWR)
             except OSError:
-                pass
+                pass  # closed before
 
     def _pump(self):
         buffers = {self.client: b"", self.qemu: b""}
@@ -248,6 +248,9 @@ class _Pair:
             pass
         finally:
             self.close()
+            with self._lock:  # who is passing on a held message ends first
+                self.client.close()
+                self.qemu.close()
             for fd in self._fds:
                 os.close(fd)
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A run of the product: its events as they come, its standard input, its end."""
+import contextlib
 import json
 import os
 import pathlib
@@ -75,9 +76,19 @@ class Run:
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"did not end within {seconds} s: {self.report()}") from None
+        self._close()
+        return status
+
+    def _close(self):
+        """A test of a hundred runs would have too many files open."""
         for thread in self._threads:
             thread.join(5)
-        return status
+            if thread.is_alive():  # a child of the run holds its end
+                return
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe:
+                with contextlib.suppress(OSError):  # what was said and never read
+                    pipe.close()
 
     def must_succeed(self, seconds=50, status=0):
         got = self.wait(seconds)
@@ -93,3 +104,4 @@ class Run:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        self._close()
