@@ -54,13 +54,14 @@ enum stall_change stall_look(struct stall *s, uint64_t write_us, uint64_t base_u
 {
     bool is_bad = is_suffering(write_us, base_us);
 
-    s->n_bad = is_bad ? s->n_bad + 1 : 0;
+    s->bad_looks = (s->bad_looks << 1 | is_bad) & ((1u << STALL_MEMORY) - 1);
     s->n_good = is_bad ? 0 : s->n_good + 1;
-    if (!is_bad)
-        s->is_in_vain = false;
-    if (s->is_in_vain)
+    if (s->is_in_vain && is_bad)
         return STALL_SAME;
-    if (is_bad && (s->n_bad > 1 || write_us > STALL_MOST_US)) {
+    if (s->is_in_vain)
+        s->bad_looks = s->is_in_vain = 0;
+    bool is_lasting = s->bad_looks & (s->bad_looks - 1); /* more than one */
+    if (is_bad && (is_lasting || write_us > STALL_MOST_US)) {
         if (s->has_gone_faster) /* that was too early */
             s->n_wanted = MIN(wanted(s) * 2, STALL_MOST_CALM);
         s->has_gone_faster = false;

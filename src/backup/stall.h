@@ -8,9 +8,9 @@
  *     case STALL_BEGINS: …       // s.ceiling: bytes/s the copy may take from now on
  *     case STALL_OVER: …         // s.ceiling is 0 again
  *
- * Suffering is an average write of more than a second, or two looks in a row of more than STALL_TIMES what it was before
- * and more than STALL_LEAST_US: a cluster's first overwrite costs a copy of its old content by design, which a guest that
- * has been fast may feel as some tens of milliseconds on a slow host. Each look that suffers halves the ceiling, down to
+ * Suffering is an average write of more than a second, or two looks of the last STALL_MEMORY with more than STALL_TIMES what
+ * it was before and more than STALL_LEAST_US: a cluster's first overwrite costs a copy of its old content by design, which a
+ * guest that has been fast may feel as some tens of milliseconds on a slow host. Each look that suffers halves the ceiling, down to
  * STALL_FLOOR; STALL_CALM_LOOKS good ones double it, and lift it where it no longer binds. Each time that going faster was
  * too early twice as many good ones are wanted, up to STALL_MOST_CALM: so that it settles rather than swings. Where
  * STALL_PATIENCE looks at the floor bring no relief it is not the copy that the guest suffers from: it goes on until the
@@ -26,13 +26,15 @@
 #define STALL_CALM_LOOKS 3
 #define STALL_MOST_CALM  48
 #define STALL_PATIENCE   30
+#define STALL_MEMORY     4 /* looks */
 
 enum stall_change { STALL_SAME, STALL_BEGINS, STALL_SLOWER, STALL_FASTER, STALL_OVER, STALL_IN_VAIN };
 
 struct stall {
     uint64_t ceiling; /* bytes/s, 0 = none */
     uint64_t before;  /* the rate when it began */
-    unsigned n_bad, n_good, n_at_floor;
+    unsigned bad_looks; /* bit i: the look i looks ago */
+    unsigned n_good, n_at_floor;
     unsigned n_wanted; /* good looks before it goes faster, 0 = STALL_CALM_LOOKS */
     bool has_gone_faster;
     bool is_in_vain;

@@ -28,6 +28,21 @@ static void test_one_bad_second(void)
     g_assert_cmpuint(s.ceiling, ==, 200 * MIB);
 }
 
+/* Not every second is as bad as the others, as when the disk serves guest and copy in turns. */
+static void test_now_and_then(void)
+{
+    struct stall s = {0};
+
+    for (unsigned i = 0; i < 3; i++) {
+        g_assert_cmpint(stall_look(&s, 350000, 2000, 400 * MIB), ==, STALL_SAME);
+        for (unsigned j = 0; j + 1 < STALL_MEMORY; j++)
+            g_assert_cmpint(stall_look(&s, 2000, 2000, 400 * MIB), ==, STALL_SAME);
+    }
+    g_assert_cmpint(stall_look(&s, 350000, 2000, 400 * MIB), ==, STALL_SAME);
+    g_assert_cmpint(stall_look(&s, 2000, 2000, 400 * MIB), ==, STALL_SAME);
+    g_assert_cmpint(stall_look(&s, 350000, 2000, 400 * MIB), ==, STALL_BEGINS);
+}
+
 static void test_slower_and_back(void)
 {
     struct stall s = {0};
@@ -100,6 +115,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/backup/stall/well", test_well);
     g_test_add_func("/backup/stall/one-bad-second", test_one_bad_second);
+    g_test_add_func("/backup/stall/now-and-then", test_now_and_then);
     g_test_add_func("/backup/stall/slower-and-back", test_slower_and_back);
     g_test_add_func("/backup/stall/settles", test_settles);
     g_test_add_func("/backup/stall/in-vain", test_in_vain);
