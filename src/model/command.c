@@ -21,7 +21,7 @@ const struct command_entry command_table[] = {
     {COMMAND_LAST, NULL, NULL, "End G", NULL, "last row", ANYWHERE, false, "MOVE"},
     {COMMAND_BACK, NULL, NULL, "Esc Left Backspace", NULL, "back, close", ANYWHERE, false, "MOVE"},
 
-    {COMMAND_HELP, "help", NULL, "? F1", "Help", "this page", ANYWHERE, false, "SCREEN"},
+    {COMMAND_HELP, "help", NULL, "? F1 H", "Help", "this page", ANYWHERE, false, "SCREEN"},
     {COMMAND_CLEANUP, "cleanup", NULL, "c", "Clean up", "undo what a dead backup left", PLANNING, true, "PLAN"},
     {COMMAND_BEGIN, "begin", NULL, "B", "Begin", "begin the backup", COMMAND_IN(MODEL_PLAN), true,
      "WHOLE BACKUP"},
@@ -75,7 +75,7 @@ const struct command_entry command_table[] = {
     {COMMAND_MARK_ALL, NULL, NULL, "a", NULL, "mark all, or none", RUNNING, false, "DRIVES"},
     {COMMAND_CANCEL_ALL, "cancel-all", "GUEST [keep-partial]", "C", "Cancel all", "cancel all (asks twice)", RUNNING,
      true, "WHOLE BACKUP"},
-    {COMMAND_FILTER, NULL, NULL, "/", NULL, "filter the log", ANYWHERE, false, "SCREEN"},
+    {COMMAND_FILTER, NULL, NULL, "/ f", NULL, "filter the log", ANYWHERE, false, "SCREEN"},
     {COMMAND_NEXT_ERROR, NULL, NULL, "e", NULL, "next error in the log", ANYWHERE, false, "SCREEN"},
     {COMMAND_PREVIOUS_ERROR, NULL, NULL, "E", NULL, "error before that", ANYWHERE, false, "SCREEN"},
     {COMMAND_VIEW, NULL, NULL, "v", "Graph", "graph, or more log", RUNNING, false, "SCREEN"},

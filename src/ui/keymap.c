@@ -80,6 +80,12 @@ const struct command_entry *keymap_command(uint32_t key, enum model_phase phase)
     return entry_at(keymap_name(key, name), COMMAND_IN(phase), bound);
 }
 
+const char *keymap_all(const struct command_entry *entry)
+{
+    const char *keys = keys_of(entry, bound);
+    return keys ? keys : "";
+}
+
 const char *keymap_first(const struct command_entry *entry, char name[KEY_NAME_LEN])
 {
     const char *keys = keys_of(entry, bound) ? keys_of(entry, bound) : "";

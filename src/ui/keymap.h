@@ -30,7 +30,9 @@ enum ui_key_code {
 const char *keymap_name(uint32_t key, char name[KEY_NAME_LEN]);
 /* What the key means in this phase, NULL = nothing. */
 const struct command_entry *keymap_command(uint32_t key, enum model_phase phase);
-/* The first of a command's keys: what bar and help show. "" when it has none. */
+/* A command's keys, with blanks between: what help shows. "" when it has none. */
+const char *keymap_all(const struct command_entry *entry);
+/* The first of them: what the bar shows. */
 const char *keymap_first(const struct command_entry *entry, char name[KEY_NAME_LEN]);
 /* The same by its verb: for sentences that say what to press. */
 const char *keymap_of(enum command_verb verb, char name[KEY_NAME_LEN]);

@@ -30,12 +30,12 @@ static void put(struct column *col, enum ui_role role, const char *keys, const c
 }
 
 /* As many of its keys as fit: the first is the one to remember. */
-static char *keys_text(const struct command_entry *entry)
+static char *keys_text(const char *keys)
 {
-    size_t len = strlen(entry->keys);
+    size_t len = strlen(keys);
     while (len >= KEYS_COLUMNS)
-        len = (size_t)(g_strrstr_len(entry->keys, (gssize)len, " ") - entry->keys);
-    return g_strndup(entry->keys, len);
+        len = (size_t)(g_strrstr_len(keys, (gssize)len, " ") - keys);
+    return g_strndup(keys, len);
 }
 
 static void put_group(struct column *col, unsigned group)
@@ -43,9 +43,10 @@ static void put_group(struct column *col, unsigned group)
     put(col, ROLE_TITLE, NULL, groups[group]);
     for (unsigned i = 0; i < command_table_len; i++) {
         const struct command_entry *entry = &command_table[i];
-        if (!entry->keys || !g_str_equal(entry->group, groups[group]))
+        const char *all = keymap_all(entry);
+        if (!*all || !g_str_equal(entry->group, groups[group]))
             continue;
-        g_autofree char *keys = keys_text(entry);
+        g_autofree char *keys = keys_text(all);
         put(col, ROLE_TEXT, keys, entry->help);
     }
     put(col, ROLE_TEXT, NULL, "");

@@ -4,36 +4,7 @@
 
 #include "base/units.h"
 #include "ui/screen.h"
-#include "ui_scenes.h"
-
-struct desk {
-    struct model m;
-    struct ui ui;
-    int64_t now_ms;
-};
-
-static void desk_open(struct desk *d, void (*scene)(struct model *))
-{
-    scene(&d->m);
-    ui_init(&d->ui, glyphs_find("ascii"));
-    d->now_ms = 1000;
-    ui_tick(&d->ui, &d->m, d->now_ms);
-}
-
-/* A key, late enough that no dialog is deaf to it. */
-static struct ui_action press(struct desk *d, uint32_t key)
-{
-    d->now_ms += UI_DIALOG_DEAF_MS;
-    return ui_key(&d->ui, key, &d->m, d->now_ms);
-}
-
-static struct ui_action type(struct desk *d, const char *text)
-{
-    struct ui_action last = {0};
-    for (; *text; text++)
-        last = press(d, (uint32_t)*text);
-    return last;
-}
+#include "ui_desk.h"
 
 static void test_move(void)
 {
@@ -205,39 +176,6 @@ static void test_retry(void)
     model_clear(&d.m);
 }
 
-static bool is_offered(struct desk *d, const char *item)
-{
-    struct canvas *c = canvas_new(110, 24, true);
-    ui_draw(&d->ui, &d->m, SCENE_NOW_S, c);
-    g_autofree char *text = canvas_dump(c);
-    canvas_free(c);
-    return strstr(strrchr(g_strchomp(text), '\n'), item) != NULL;
-}
-
-/* What a row does not take is not offered where no row does; pressed all the same, the key says why. */
-static void test_refusals(void)
-{
-    struct desk d;
-    desk_open(&d, scene_copy);
-    g_assert_true(is_offered(&d, "c Cancel"));
-    type(&d, "s"); /* the RAM, by a background snapshot */
-    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
-    g_assert_nonnull(strstr(d.ui.message, "vmstate cannot be slowed"));
-    d.m.is_pipe = true;
-    d.ui.selected = 2;
-    g_assert_false(is_offered(&d, "c Cancel"));
-    type(&d, "c");
-    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
-    g_assert_nonnull(strstr(d.ui.message, "pipe"));
-    d.m.drives[5].may_retry = false;
-    g_assert_false(is_offered(&d, "r Retry"));
-    g_assert_true(is_offered(&d, "p Pause"));
-    for (unsigned i = 0; i < d.m.n_drives; i++)
-        d.m.drives[i].state = MODEL_OK;
-    g_assert_false(is_offered(&d, "p Pause") || is_offered(&d, "s Limit"));
-    model_clear(&d.m);
-}
-
 static void test_log(void)
 {
     struct desk d;
@@ -260,23 +198,6 @@ static void test_log(void)
     type(&d, "/");
     press(&d, UI_KEY_ESC);
     g_assert_cmpuint(log_count(&d.m, d.ui.filter), ==, d.m.n_log);
-    model_clear(&d.m);
-}
-
-/* What was looked for stands out wherever it stands, in whichever case. */
-static void test_matches(void)
-{
-    struct desk d;
-    unsigned n = 0;
-    desk_open(&d, scene_copy);
-    struct canvas *c = canvas_new(80, 24, true);
-    type(&d, "/SCSI");
-    press(&d, UI_KEY_ENTER);
-    ui_draw(&d.ui, &d.m, SCENE_NOW_S, c);
-    for (int i = 80; i < 80 * 22; i++) /* below the title, which names it too */
-        n += c->cells[i].role == ROLE_LOG_MATCH;
-    g_assert_cmpuint(n, ==, strlen("scsi")); /* "scsi1 limit 200M > 120M" is all there is */
-    canvas_free(c);
     model_clear(&d.m);
 }
 
@@ -549,84 +470,6 @@ static void test_events(void)
     model_clear(&d.m);
 }
 
-/* Opened by itself, on the answer that changes nothing; c answers otherwise. */
-static void test_leftovers(void)
-{
-    struct desk d;
-    struct model_event planned = {.type = MODEL_EV_PHASE, .drive = -1};
-    desk_open(&d, scene_plan);
-    ui_event(&d.ui, &d.m, &planned);
-    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
-    g_assert_cmpint(type(&d, "c").does, ==, UI_NOTHING);
-    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
-    d.m.n_leftovers = 3;
-    model_set(d.m.leftovers, "3 nodes");
-    ui_event(&d.ui, &d.m, &planned);
-    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_LEFTOVERS);
-    g_assert_cmpint(press(&d, UI_KEY_ENTER).does, ==, UI_NOTHING);
-    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
-    g_assert_cmpint(type(&d, "cc").command.verb, ==, COMMAND_CLEANUP);
-    d.ui.is_readonly = true;
-    ui_event(&d.ui, &d.m, &planned);
-    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
-    model_clear(&d.m);
-}
-
-static void finished(struct model *m)
-{
-    scene_finished(m, true);
-}
-
-/* What can be done with the archive, by who made it; h means that, and nothing else there. */
-static void test_afterwards(void)
-{
-    struct desk d;
-    desk_open(&d, finished);
-    g_assert_cmpint(type(&d, "V").command.verb, ==, COMMAND_VERIFY);
-    g_assert_cmpint(type(&d, "h").command.verb, ==, COMMAND_CHECKSUM);
-    g_assert_cmpint(type(&d, "w").does, ==, UI_REPORT);
-    g_assert_cmpint(type(&d, "n").does, ==, UI_NEW);
-    d.m.reading = MODEL_READING_TO_VERIFY;
-    g_assert_true(ui_is_moving(&d.m));
-    g_assert_cmpint(type(&d, "n").does, ==, UI_NOTHING); /* it would take the archive away from under it */
-    d.ui.is_visitor = true;
-    g_assert_cmpint(type(&d, "V").does, ==, UI_NOTHING);
-    g_assert_nonnull(strstr(d.ui.message, "another process's"));
-    g_assert_cmpint(type(&d, "w").does, ==, UI_REPORT);
-    model_clear(&d.m);
-}
-
-/* The file has the summary, nobody's cursor or keys, and every line of the log. */
-static void test_report(void)
-{
-    struct desk d;
-    desk_open(&d, finished);
-    g_autofree char *text = ui_report(&d.ui, &d.m, SCENE_NOW_S);
-    g_assert_nonnull(strstr(text, "all 7 devices saved"));
-    g_assert_nonnull(strstr(text, "exit status 0"));
-    for (unsigned i = 0; i < d.m.n_log; i++)
-        g_assert_nonnull(strstr(text, d.m.log[i].text));
-    g_assert_null(strstr(text, "\n>"));
-    g_assert_null(strstr(text, "Quit"));
-    model_clear(&d.m);
-}
-
-static void test_anew(void)
-{
-    struct desk d;
-    desk_open(&d, finished);
-    d.ui.is_readonly = d.ui.may_detach = true;
-    d.ui.graph = UI_GRAPH_HIDDEN;
-    type(&d, "jj?");
-    ui_begin_anew(&d.ui);
-    g_assert_cmpint(d.ui.view, ==, UI_VIEW_MAIN);
-    g_assert_cmpuint(d.ui.selected, ==, 0);
-    g_assert_cmpuint(d.ui.history.n, ==, 0);
-    g_assert_true(d.ui.is_readonly && d.ui.may_detach);
-    g_assert_cmpint(d.ui.graph, ==, UI_GRAPH_HIDDEN);
-    model_clear(&d.m);
-}
-
 static void test_names_of_keys(void)
 {
     char name[KEY_NAME_LEN];
@@ -658,7 +501,6 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/keys/marks", test_marks);
     g_test_add_func("/ui/keys/drop", test_drop);
     g_test_add_func("/ui/keys/retry", test_retry);
-    g_test_add_func("/ui/keys/refusals", test_refusals);
     g_test_add_func("/ui/keys/log", test_log);
     g_test_add_func("/ui/keys/plan", test_plan_keys);
     g_test_add_func("/ui/keys/nearby", test_nearby);
@@ -675,10 +517,5 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/keys/held-without-flicker", test_held_without_flicker);
     g_test_add_func("/ui/keys/events", test_events);
     g_test_add_func("/ui/keys/names", test_names_of_keys);
-    g_test_add_func("/ui/keys/afterwards", test_afterwards);
-    g_test_add_func("/ui/keys/leftovers", test_leftovers);
-    g_test_add_func("/ui/keys/matches", test_matches);
-    g_test_add_func("/ui/keys/report", test_report);
-    g_test_add_func("/ui/keys/anew", test_anew);
     return g_test_run();
 }
