@@ -48,7 +48,7 @@ static const char *why_no_cancel(const struct model *m, const struct model_drive
     if (!ui_row_is_open(row) || (row->is_vmstate && !is_alive(row)))
         return "is not being saved";
     if (m->is_pipe)
-        return "went down a pipe, which gives nothing back: only the whole backup can be cancelled";
+        return "is in a pipe already: only the whole backup can be cancelled";
     return m->phase != MODEL_COPY && !row->is_vmstate ? "does not move yet: only the whole backup can be cancelled"
                                                       : NULL;
 }
