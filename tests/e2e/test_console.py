@@ -78,8 +78,18 @@ def steered(version):
         s.must_be_untouched()
 
 
+def damage(path):
+    """A byte in the middle becomes another."""
+    with open(path, "r+b") as archive:
+        archive.seek(pathlib.Path(path).stat().st_size // 2)
+        byte = archive.read(1)[0]
+        archive.seek(-1, 1)
+        archive.write(bytes([byte ^ 1]))
+
+
 def dropped(version):
-    """A drive is cancelled, which asks first and opens on "keep"; the archive is whole without it, and says so."""
+    """A drive is cancelled, which asks first and opens on "keep"; the archive is whole without it, and says so.
+    Then a byte of it changes, and reading it back tells."""
     with Scenario(version, drives=standard_drives(count=2, size=64 * MIB)) as s:
         with console(s, "--start", "--limit", "2M", "-o", s.archive) as t:
             t.wait(r"▶ run +drive0")
@@ -90,14 +100,21 @@ def dropped(version):
             t.type("c")
             t.wait(r"cancel disk1\?")
             t.wait_and_type("c", r"⊘ canc\. disk1")
+            t.type("r")  # and had again, at an instant of its own
+            t.wait("instants differ(?s:.*)▸▶ run +disk1")
+            t.wait_and_type("c", r"cancel disk1\?|canc\. disk1")
+            t.wait_and_type("c", r"⊘ canc\. disk1")
             t.type("g", "j", "S")
             t.fill("0")
             t.type("Enter")
             text = t.wait("Exit status will be 3", seconds=60)
             assert re.search(r"not saved disk1", text), text
+            assert s.run("verify", s.archive).wait(60) == 0
+            damage(s.archive)
+            t.type("V")
+            t.wait("archive DAMAGED(?s:.*)checks +DAMAGED")
             t.type("q")
-            t.wait("status=3")
-        assert s.run("verify", s.archive).wait(60) == 0
+            t.wait("status=8")
         s.must_be_untouched()
 
 
