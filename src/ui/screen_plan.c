@@ -157,9 +157,11 @@ static char *room_text(const struct scene *s)
         g_string_append_printf(text, "%s free %s%s   ", s->glyphs->states[m->will_fit ? MODEL_OK : MODEL_WARN],
                                figure_size(m->free_bytes, s->glyphs->none, there),
                                m->will_fit ? ": will fit" : ": may not fit");
+    bool is_limited = (double)m->forecast_ms * (double)m->last_rate > (double)m->total * 1010;
     if (m->forecast_ms)
-        g_string_append_printf(text, "%s by the last run's %s", figure_estimate(m->forecast_ms, "", time),
-                               units_format_rate(m->last_rate, rate));
+        g_string_append_printf(text, is_limited ? "%s by the limit of %s" : "%s by the last run's %s",
+                               figure_estimate(m->forecast_ms, "", time),
+                               units_format_rate(is_limited ? m->global_limit : m->last_rate, rate));
     return g_strchomp(g_string_free(text, FALSE));
 }
 

@@ -132,6 +132,36 @@ static void test_anew(void)
     model_clear(&d.m);
 }
 
+static void planned(struct model *m)
+{
+    scene_plan(m);
+    m->last_rate = 400 * M;
+    m->forecast_ms = m->total * 1000 / m->last_rate;
+}
+
+static bool is_shown(struct desk *d, const char *words)
+{
+    struct canvas *c = canvas_new(110, 30, true);
+    ui_draw(&d->ui, &d->m, SCENE_NOW_S, c);
+    g_autofree char *text = canvas_dump(c);
+    canvas_free(c);
+    return strstr(text, words) != NULL;
+}
+
+/* What the time of a plan is judged by: how fast it was, or the limit that is slower. */
+static void test_forecast(void)
+{
+    struct desk d;
+    desk_open(&d, planned);
+    g_assert_true(is_shown(&d, "by the last run's 400M/s"));
+    d.m.global_limit = 100 * M;
+    d.m.forecast_ms *= 3;
+    g_assert_true(is_shown(&d, "by the limit of 100M/s"));
+    d.m.forecast_ms = 0;
+    g_assert_false(is_shown(&d, " by the "));
+    model_clear(&d.m);
+}
+
 /* ---- what must hold of all of them ---- */
 
 static void refused(struct model *m)
@@ -227,6 +257,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/offers/afterwards", test_afterwards);
     g_test_add_func("/ui/offers/report", test_report);
     g_test_add_func("/ui/offers/anew", test_anew);
+    g_test_add_func("/ui/offers/forecast", test_forecast);
     g_test_add_func("/ui/offers/harmless", test_harmless);
     g_test_add_func("/ui/offers/plain-keys", test_plain_keys);
     g_test_add_func("/ui/offers/help-of-bound", test_help_of_bound);
