@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <string.h>
 #include "backup/journal.h"
+#include "backup/piece.h"
 #include "backup/run.h"
 
 /* --- payload ------------------------------------------------------------------------------------ */
@@ -23,7 +24,7 @@ static int on_write_begin(void *user, struct nbd_request *rq)
 {
     (void)user;
     rq->user = NULL; /* the buffer of the cluster that is arriving */
-    return rq->offset % 512 || rq->len % 512 ? EINVAL : 0;
+    return piece_is_aligned(rq->offset, rq->len) ? 0 : EINVAL;
 }
 
 /* The end of the drive's last cluster is not sent, but archived: as zeros. */
@@ -108,15 +109,14 @@ static int on_write_landed(void *user, struct nbd_request *rq, uint32_t done)
 {
     struct port *p = user;
     struct pool *pool = p->drive->b->pool;
-    uint64_t end = rq->offset + done;
-    uint64_t begin = MAX(rq->offset, (end - 1) / VMA_CLUSTER_SIZE * VMA_CLUSTER_SIZE);
     uint8_t *data = rq->user;
+    struct piece piece;
     int status;
 
-    if (end % VMA_CLUSTER_SIZE && done != rq->len)
+    if (!piece_landed(rq->offset, rq->len, done, &piece))
         return 0; /* this cluster's bytes are still arriving */
     rq->user = NULL;
-    status = take_piece(p, begin, end - begin, &data);
+    status = take_piece(p, piece.offset, piece.len, &data);
     pool_give(pool, data);
     tap_check_credit(p->drive->b);
     return status;
@@ -147,10 +147,10 @@ static int on_zeroes(void *user, const struct nbd_request *rq)
     uint64_t at = rq->offset, end = rq->offset + rq->len;
     int status = 0;
 
-    if (at % 512 || end % 512)
+    if (!piece_is_aligned(rq->offset, rq->len))
         return EINVAL;
     while (at < end && !status) {
-        uint64_t next = MIN(end, (at / VMA_CLUSTER_SIZE + 1) * VMA_CLUSTER_SIZE);
+        uint64_t next = piece_end(at, end);
         uint8_t *data = NULL;
         status = take_piece(p, at, next - at, &data);
         pool_give(p->drive->b->pool, data);
