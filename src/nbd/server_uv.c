@@ -31,6 +31,7 @@ struct nbd_conn {
     GByteArray *sending; /* taken from the server, not sent completely; or NULL */
     size_t sent;         /* of it */
     bool is_mute;        /* the client does not listen any more */
+    bool is_held;        /* by its owner: not read from */
     bool is_finished;    /* DISC or ABORT: only the rest of the output is to be sent */
     bool is_ending;
     bool is_clean;
@@ -183,7 +184,7 @@ static void conn_receive(struct nbd_conn *c)
 {
     size_t taken = 0, before = nbd_server_output_bytes(c->server);
 
-    while (receive_once(c, &taken) && !c->is_ending && !c->is_finished &&
+    while (receive_once(c, &taken) && !c->is_ending && !c->is_finished && !c->is_held &&
            taken + nbd_server_output_bytes(c->server) - before < TURN_BYTES)
         continue;
 }
@@ -192,7 +193,7 @@ static bool may_receive(const struct nbd_conn *c)
 {
     bool may_write = c->export && !c->export->read_only;
 
-    return !c->is_finished &&
+    return !c->is_finished && !c->is_held &&
            (may_write || output_bytes(c) + nbd_server_reading_bytes(c->server) < OUTPUT_PAUSE_BYTES);
 }
 
@@ -215,6 +216,13 @@ static void conn_settle(struct nbd_conn *c)
         conn_end(c, false, g_strdup("connection dropped: the client does not read its replies"));
     if (!c->is_ending && c->is_finished && output_bytes(c) == 0)
         conn_end(c, true, g_strdup("client said goodbye"));
+    if (!c->is_ending)
+        conn_watch(c);
+}
+
+void nbd_conn_hold(struct nbd_conn *c, bool is_held)
+{
+    c->is_held = is_held;
     if (!c->is_ending)
         conn_watch(c);
 }

@@ -38,6 +38,26 @@ static void test_tag(struct fixture *f, gconstpointer unused)
     g_assert_true(nbd_conn_tag(conn) == f);
 }
 
+/* What was read is answered; the rest waits in the socket until it is let go. */
+static void test_hold(struct fixture *f, gconstpointer unused)
+{
+    g_autoptr(GByteArray) says = begin_conversation();
+
+    open_conn(f, &f->client);
+    peer_request(says, NBD_CMD_FLUSH, 0, 0, 0, 0);
+    g_assert_true(say(f, f->client, says));
+    TURN_UNTIL(f, f->n_exports == 1);
+    nbd_conn_hold(f->conn, true);
+    TURN_UNTIL(f, (hear(f), f->hears->len == HELLO_BYTES + NBD_SIMPLE_REPLY_BYTES));
+    g_assert_true(say(f, f->client, says)); /* whatever: it is not looked at */
+    for (unsigned i = 0; i < 50; i++)
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+    g_assert_cmpuint(f->n_closed, ==, 0);
+    nbd_conn_hold(f->conn, false);
+    TURN_UNTIL(f, f->n_closed == 1); /* a greeting in the midst of the conversation */
+    g_assert_cmpuint(f->n_clean, ==, 0);
+}
+
 static void test_cut(struct fixture *f, gconstpointer unused)
 {
     g_autoptr(GByteArray) says = begin_conversation();
@@ -340,6 +360,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     ADD(writes_and_goodbye);
     ADD(tag);
+    ADD(hold);
     ADD(cut);
     ADD(hasty_client);
     ADD(reset_by_client);
