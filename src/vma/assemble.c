@@ -141,6 +141,23 @@ enum vma_put vma_assemble_put(struct vma_assemble *a, uint64_t offset, uint32_t 
     return hold(a, cluster);
 }
 
+uint64_t vma_assemble_fill(struct vma_assemble *a, uint64_t from, uint8_t **data)
+{
+    uint64_t cluster = vma_bitmap_next_clear(a->held, from);
+    struct partial *p;
+
+    *data = NULL;
+    if (cluster == a->n_clusters)
+        return cluster;
+    p = partial_of(a, (uint32_t)cluster);
+    if (p) {
+        *data = p->data; /* zero where nothing has come */
+        g_hash_table_remove(a->partials, GUINT_TO_POINTER((uint32_t)cluster));
+    }
+    vma_bitmap_set(a->held, cluster);
+    return cluster;
+}
+
 bool vma_assemble_holds(const struct vma_assemble *a, uint64_t offset, uint64_t len)
 {
     uint64_t last = len ? (offset + len - 1) / VMA_CLUSTER_SIZE : 0;

@@ -12,7 +12,7 @@
  *         break;
  *     ...
  *
- * A cluster is held only by complete payload; nothing is ever filled in. The part of the last cluster
+ * A cluster is held only by complete payload; nothing is filled in unasked (vma_assemble_fill). The part of the last cluster
  * behind the end of the drive needs no payload and must be zero in the buffer.
  */
 #include <stdbool.h>
@@ -41,6 +41,11 @@ void vma_assemble_free(struct vma_assemble *a, void (*release)(void *user, uint8
  * with them at their place (offset % VMA_CLUSTER_SIZE), or NULL for zeros. A whole cluster never copies.
  */
 enum vma_put vma_assemble_put(struct vma_assemble *a, uint64_t offset, uint32_t len, uint8_t **data);
+/*
+ * What the first cluster from `from` on lacks is zero: somebody who knows the image says so. Returns that cluster, held
+ * now, *data (NULL: all zero) as by VMA_PUT_HELD; vma_assemble_clusters() when all are held.
+ */
+uint64_t vma_assemble_fill(struct vma_assemble *a, uint64_t from, uint8_t **data);
 bool vma_assemble_holds(const struct vma_assemble *a, uint64_t offset, uint64_t len); /* every cluster touched is held */
 /* An error was returned for this range: it may be sent again even where repeats are errors. */
 void vma_assemble_forgive(struct vma_assemble *a, uint64_t offset, uint64_t len);

@@ -239,11 +239,35 @@ static void test_bitmap(void)
     g_assert_cmpuint(vma_bitmap_count(b), ==, 300001);
 }
 
+static void test_fill(void)
+{
+    struct vma_assemble *a = vma_assemble_new(4 * CLUSTER - 512, false);
+    uint8_t *data = put(a, CLUSTER, CLUSTER, 1, VMA_PUT_HELD);
+    g_free(data);
+    g_assert_null(put(a, 2 * CLUSTER + 512, 512, 2, VMA_PUT_WAITING));
+    g_assert_cmpint(put_zeros(a, 3 * CLUSTER, 512, &data), ==, VMA_PUT_WAITING);
+    g_assert_cmpuint(vma_assemble_fill(a, 0, &data), ==, 0);
+    g_assert_null(data);
+    g_assert_cmpuint(vma_assemble_fill(a, 0, &data), ==, 2); /* what had come of it stays, the rest is zero */
+    assert_bytes(data, 512, 0);
+    assert_bytes(data + 512, 512, 2);
+    assert_bytes(data + 1024, CLUSTER - 1024, 0);
+    g_free(data);
+    g_assert_cmpuint(vma_assemble_fill(a, 2, &data), ==, 3);
+    g_assert_null(data);
+    g_assert_true(vma_assemble_is_complete(a));
+    g_assert_cmpuint(vma_assemble_fill(a, 0, &data), ==, vma_assemble_clusters(a));
+    n_released = 0;
+    vma_assemble_free(a, release, NULL);
+    g_assert_cmpuint(n_released, ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/assemble/whole", test_whole);
     g_test_add_func("/assemble/parts", test_parts);
+    g_test_add_func("/assemble/fill", test_fill);
     g_test_add_func("/assemble/zero-parts", test_zero_parts_make_a_zero_cluster);
     g_test_add_func("/assemble/tail", test_tail);
     g_test_add_func("/assemble/repeats", test_repeats);
