@@ -242,7 +242,7 @@ static gboolean on_flag(const gchar *option, const gchar *value, gpointer data, 
 #define FLAG(name, help) {name, 0, G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, on_flag, help, NULL}
 #define CALL(name, call, help, arg) {name, 0, 0, G_OPTION_ARG_CALLBACK, call, help, arg}
 
-GOptionGroup *backup_options_group(struct backup_options *o)
+GOptionGroup *backup_options_archive_group(struct backup_options *o)
 {
     GOptionGroup *group = g_option_group_new("backup", "Backup options:", "Show backup options", o, NULL);
     const GOptionEntry entries[] = {
@@ -250,16 +250,29 @@ GOptionGroup *backup_options_group(struct backup_options *o)
          "TARGET"},
         CALL("level", on_level, "Compress by zstd: 1 to 19 (default 3 for FILE.zst, and 0, not at all, elsewhere)", "N"),
         CALL("threads", on_threads, "That compress (default: one for each processor, at most 8)", "N"),
+        CALL("config", on_config, "Store a file in the archive (repeatable)", "[NAME=]FILE"),
+        CALL("spool", on_spool, "Room for what arrives while the target is slow (default: RAM + 1G)", "SIZE"),
+        {"spool-dir", 0, 0, G_OPTION_ARG_FILENAME, &o->spool_dir, "Where (default: TMPDIR or /var/tmp)", "DIR"},
+        CALL("on-full", on_full, "Target full: wait[:MINUTES] (default, 10) or fail", "WHAT"),
+        FLAG("force", "Replace an existing archive"),
+        FLAG("keep-partial", "Keep the unfinished file of a failed backup"),
+        {NULL, 0, 0, 0, NULL, NULL, NULL},
+    };
+
+    g_option_group_add_entries(group, entries);
+    return group;
+}
+
+GOptionGroup *backup_options_group(struct backup_options *o)
+{
+    GOptionGroup *group = backup_options_archive_group(o);
+    const GOptionEntry entries[] = {
         CALL("drive", on_drive, "Save this drive (repeatable; default: all that are writable)", "NAME"),
         CALL("exclude", on_drive, "Leave this drive out (repeatable)", "NAME"),
         FLAG("no-vmstate", "Leave the RAM out"),
         CALL("limit", on_limit, "Speed limit of the whole backup, or of one drive (repeatable)", "[NAME=]RATE"),
-        CALL("config", on_config, "Store a file in the archive (repeatable)", "[NAME=]FILE"),
         CALL("guard", on_guard, "How guest writes are kept safe: auto, filter or direct", "MODE"),
         {"agent", 0, 0, G_OPTION_ARG_FILENAME, &o->agent, "Freeze the guest's file systems by its agent's socket", "SOCKET"},
-        CALL("spool", on_spool, "Room for what arrives while the target is slow (default: RAM + 1G)", "SIZE"),
-        {"spool-dir", 0, 0, G_OPTION_ARG_FILENAME, &o->spool_dir, "Where (default: TMPDIR or /var/tmp)", "DIR"},
-        CALL("on-full", on_full, "Target full: wait[:MINUTES] (default, 10) or fail", "WHAT"),
         CALL("retries", on_number, "Retries of a failed job (default 3)", "N"),
         FLAG("strict", "Fail when anything asked for would be missing"),
         CALL("max-pause", on_number, "Longest pause of the guest for its RAM (default 2)", "SECONDS"),
@@ -268,8 +281,6 @@ GOptionGroup *backup_options_group(struct backup_options *o)
         {"record", 0, 0, G_OPTION_ARG_FILENAME, &o->record_path, "Keep the event stream, for vmabackup-tui --replay",
          "FILE"},
         FLAG("verify", "Read the archive back before calling it done"),
-        FLAG("force", "Replace an existing archive"),
-        FLAG("keep-partial", "Keep the unfinished file of a failed backup"),
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
 

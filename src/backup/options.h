@@ -13,6 +13,8 @@
 
 /* `o` must have been initialised and outlive the group. */
 GOptionGroup *backup_options_group(struct backup_options *o);
+/* Only those about the archive, its target and its spool: for who drives QEMU himself. */
+GOptionGroup *backup_options_archive_group(struct backup_options *o);
 /* After parsing: options that contradict each other, values that cannot be. VMB_ERROR_USAGE. */
 bool backup_options_check(struct backup_options *o, GError **error);
 /* The command line that means the same, quoted for a shell: "vmabackup backup --limit=scsi1=120M -o … MONITOR". g_free() it. */

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "backup/archive.h"
 #include "backup/describe.h"
 #include "backup/journal.h"
 #include "backup/logfile.h"
@@ -15,24 +15,8 @@
 #include "backup/vmstate.h"
 
 #define SPARE_RAM_BYTES (UINT64_C(64) << 20) /* a RAM stream is about the RAM in use, plain migration sends more */
-#define SPOOL_EXTRA     (UINT64_C(1) << 30)
 
 /* --- header ------------------------------------------------------------------------------------- */
-
-static bool add_configs(struct backup *b, GError **error)
-{
-    for (unsigned i = 0; i < b->options.configs->len; i++) {
-        const struct backup_file *file = &g_array_index(b->options.configs, struct backup_file, i);
-        g_autofree char *data = NULL;
-        gsize len;
-        if (!g_file_get_contents(file->path, &data, &len, error) ||
-            !vma_header_set_config(b->header, file->name, data, len, 0, error)) {
-            g_prefix_error(error, "config %s: ", file->name);
-            return false;
-        }
-    }
-    return true;
-}
 
 /* Room for what is known only at the end. */
 static size_t description_room(const struct backup *b, size_t now)
@@ -75,7 +59,7 @@ static bool make_header(struct backup *b, GError **error)
             return false;
         }
     }
-    return add_configs(b, error) && set_description(b, error);
+    return archive_add_configs(b->header, &b->options, error) && set_description(b, error);
 }
 
 GBytes *target_final_header(struct backup *b, GError **error)
@@ -96,36 +80,19 @@ GBytes *target_final_header(struct backup *b, GError **error)
 
 /* --- spool -------------------------------------------------------------------------------------- */
 
-/* As large as it may have to be, but never more than half of what is free there. */
-static uint64_t spool_size(struct backup *b, const char *dir)
-{
-    uint64_t wanted = (b->ram == RAM_NONE ? 0 : b->ram_bytes) + SPOOL_EXTRA;
-    struct statvfs fs;
-
-    if (b->options.spool_bytes)
-        return b->options.spool_bytes;
-    if (statvfs(dir, &fs) == 0)
-        wanted = MIN(wanted, (uint64_t)fs.f_bavail * fs.f_frsize / 2);
-    return wanted;
-}
-
 static void open_spool(struct backup *b)
 {
     g_autoptr(GError) error = NULL;
-    const char *dir = b->options.spool_dir ? b->options.spool_dir : spool_default_dir();
-    uint64_t size = spool_size(b, dir);
+    uint64_t ram_bytes = b->ram == RAM_NONE ? 0 : b->ram_bytes;
 
     if (b->spool)
         return;
-    if (size == 0)
-        g_set_error(&error, VMB_ERROR, VMB_ERROR_FAILED, "no room in %s", dir);
-    else
-        b->spool = spool_open(b->loop, b->options.spool_dir, MIN(size, (uint64_t)INT64_MAX), &error);
+    b->spool = archive_open_spool(b->loop, &b->options, ram_bytes + ARCHIVE_SPOOL_EXTRA, &error);
     if (!b->spool)
         backup_log(b, MODEL_WARNING, "name another folder by --spool-dir",
                    "no spool (%s): a target that stalls ends the backup", error->message);
     else
-        b->model.spool_size = size;
+        b->model.spool_size = spool_max(b->spool);
 }
 
 /* --- open and close ----------------------------------------------------------------------------- */
@@ -228,12 +195,9 @@ bool target_open(struct backup *b, GError **error)
     model_set(b->model.target, "%s", sink_name(b->sink));
     open_log(b);
     open_spool(b);
-    b->writer = writer_new(b->loop, b->sink, b->pool, b->uuid, &writer_events, b);
+    b->writer = archive_open_writer(b->loop, &b->options, &(struct archive_way){b->sink, b->pool, b->spool, b->uuid},
+                                    &writer_events, b);
     b->n_open_handles++;
-    if (backup_options_level(&b->options))
-        writer_set_compression(b->writer, backup_options_level(&b->options), backup_options_threads(&b->options));
-    if (b->spool)
-        writer_set_spool(b->writer, b->spool, MIN(spool_max(b->spool) / 4, SPOOL_EXTRA));
     open_lanes(b);
     if (b->ram != RAM_NONE)
         b->vmstate = open_vmstate(b);

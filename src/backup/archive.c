@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "backup/archive.h"
+
+#include <sys/statvfs.h>
+#include "base/error.h"
+
+bool archive_add_configs(struct vma_header *header, const struct backup_options *o, GError **error)
+{
+    for (unsigned i = 0; i < o->configs->len; i++) {
+        const struct backup_file *file = &g_array_index(o->configs, struct backup_file, i);
+        g_autofree char *data = NULL;
+        gsize len;
+        if (!g_file_get_contents(file->path, &data, &len, error) ||
+            !vma_header_set_config(header, file->name, data, len, 0, error)) {
+            g_prefix_error(error, "config %s: ", file->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+struct spool *archive_open_spool(uv_loop_t *loop, const struct backup_options *o, uint64_t wanted, GError **error)
+{
+    const char *dir = o->spool_dir ? o->spool_dir : spool_default_dir();
+    uint64_t size = o->spool_bytes ? o->spool_bytes : wanted;
+    struct statvfs fs;
+
+    if (!o->spool_bytes && statvfs(dir, &fs) == 0)
+        size = MIN(size, (uint64_t)fs.f_bavail * fs.f_frsize / 2);
+    if (size)
+        return spool_open(loop, o->spool_dir, MIN(size, (uint64_t)INT64_MAX), error);
+    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "no room in %s", dir);
+    return NULL;
+}
+
+struct writer *archive_open_writer(uv_loop_t *loop, const struct backup_options *o, const struct archive_way *way,
+                                   const struct writer_events *events, void *user)
+{
+    struct writer *w = writer_new(loop, way->sink, way->pool, way->uuid, events, user);
+
+    if (backup_options_level(o))
+        writer_set_compression(w, backup_options_level(o), backup_options_threads(o));
+    if (way->spool)
+        writer_set_spool(w, way->spool, MIN(spool_max(way->spool) / 4, ARCHIVE_SPOOL_EXTRA));
+    return w;
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * What the archive of a run and that of the standalone writer have in common, by their options: configurations in
+ * the header, a spool beside the way, a writer that packs.
+ *
+ *     if (!archive_add_configs(header, options, &error)) …
+ *     struct spool *spool = archive_open_spool(loop, options, ram_bytes + ARCHIVE_SPOOL_EXTRA, &error);
+ *     struct writer *writer = archive_open_writer(loop, options, &way, &events, user);
+ */
+#include "backup/backup.h"
+#include "backup/writer.h"
+#include "vma/header.h"
+
+#define ARCHIVE_SPOOL_EXTRA (UINT64_C(1) << 30) /* beside what the RAM takes */
+
+bool archive_add_configs(struct vma_header *header, const struct backup_options *o, GError **error);
+/* As large as was asked for, else `wanted`, but never more than half of what is free there. */
+struct spool *archive_open_spool(uv_loop_t *loop, const struct backup_options *o, uint64_t wanted, GError **error);
+
+/* What a writer stands between; borrowed. spool may be NULL. */
+struct archive_way {
+    struct sink *sink;
+    struct pool *pool;
+    struct spool *spool;
+    const uint8_t *uuid; /* 16 bytes */
+};
+struct writer *archive_open_writer(uv_loop_t *loop, const struct backup_options *o, const struct archive_way *way,
+                                   const struct writer_events *events, void *user);
