@@ -31,6 +31,7 @@ int cli_runs(int argc, char **argv);
 int cli_serve(int argc, char **argv);
 int cli_status(int argc, char **argv);
 int cli_verify(int argc, char **argv);
+int cli_write(int argc, char **argv);
 
 /* Takes the options (before, between or behind the arguments) out of argv; --help and --version end the program.
  * Errors are VMB_ERROR_USAGE. arguments and summary are for the help. options may be NULL. */

@@ -32,6 +32,7 @@ static const struct command commands[] = {
     {"restore", cli_restore, "write drives back to files, block devices or NBD exports"},
     {"serve", cli_serve, "export drives by NBD without unpacking them"},
     {"boot", cli_boot, "start a guest straight from an archive"},
+    {"write", cli_write, "make an archive of what a management tool sends by NBD"},
 };
 
 static void print_help(void)
