@@ -254,7 +254,7 @@ GOptionGroup *backup_options_archive_group(struct backup_options *o)
         CALL("spool", on_spool, "Room for what arrives while the target is slow (default: RAM + 1G)", "SIZE"),
         {"spool-dir", 0, 0, G_OPTION_ARG_FILENAME, &o->spool_dir, "Where (default: TMPDIR or /var/tmp)", "DIR"},
         CALL("on-full", on_full, "Target full: wait[:MINUTES] (default, 10) or fail", "WHAT"),
-        FLAG("force", "Replace an existing archive"),
+        FLAG("force", "Replace an existing archive, or what a block device holds"),
         FLAG("keep-partial", "Keep the unfinished file of a failed backup"),
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };

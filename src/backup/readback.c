@@ -69,7 +69,7 @@ static void verify(struct readback *r)
     if (!r->source)
         return;
     atomic_store(&r->size, source_size(r->source));
-    vma_verify(read_source, r, take_fault, r, &r->result, &r->error);
+    vma_verify(read_source, r, source_is_device(r->source), take_fault, r, &r->result, &r->error);
     source_free(r->source);
     if (!r->error && r->result.faults)
         r->error = g_error_new_literal(VMB_ERROR, VMB_ERROR_DAMAGED, r->first_fault);
@@ -86,6 +86,8 @@ static int open_file(struct readback *r)
 
     if (fd < 0)
         g_set_error(&r->error, VMB_ERROR, VMB_ERROR_FAILED, "cannot open it: %s", g_strerror(errno));
+    else if (fstat(fd, &st) == 0 && S_ISBLK(st.st_mode))
+        g_set_error_literal(&r->error, VMB_ERROR, VMB_ERROR_FAILED, "a device: it does not end where the archive does");
     else if (fstat(fd, &st) == 0)
         atomic_store(&r->size, (uint64_t)st.st_size);
     return fd;
@@ -108,7 +110,7 @@ static void hash(struct readback *r)
     int fd = open_file(r);
     ssize_t n = 0;
 
-    while (fd >= 0 && !is_stopped(r, &r->error) && (n = read_file(fd, buffer)) > 0) {
+    while (fd >= 0 && !r->error && !is_stopped(r, &r->error) && (n = read_file(fd, buffer)) > 0) {
         g_checksum_update(sum, buffer, n);
         atomic_fetch_add(&r->position, (uint64_t)n);
     }

@@ -169,7 +169,8 @@ static struct vmstate *open_vmstate(struct backup *b)
 static void open_log(struct backup *b)
 {
     const struct model_event said_before[] = {{.type = MODEL_EV_GUEST, .drive = -1}, {.type = MODEL_EV_PLAN, .drive = -1}};
-    g_autofree char *beside = sink_path(b->sink) ? g_strdup_printf("%s.log", sink_path(b->sink)) : NULL;
+    bool has_folder = sink_path(b->sink) && !sink_is_device(b->sink);
+    g_autofree char *beside = has_folder ? g_strdup_printf("%s.log", sink_path(b->sink)) : NULL;
     g_autoptr(GError) error = NULL;
     const char *path = b->options.log_path ? b->options.log_path : beside;
 

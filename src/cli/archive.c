@@ -25,6 +25,8 @@ struct cli_archive *cli_archive_open(const char *path, const struct vma_walk_ops
     a->shown = text_make_safe(strcmp(path, "-") ? path : "standard input");
     a->source = source;
     a->walk = vma_walk_new(ops, user);
+    if (source_is_device(source))
+        vma_walk_end_at_mark(a->walk);
     a->ahead = ahead_new(source);
     return a;
 }
@@ -81,9 +83,9 @@ static bool read_piece(struct cli_archive *a, bool *is_over, GError **error)
         is_good = vma_walk_feed(a->walk, p->bytes, (size_t)p->len, error);
     else if (p->len < 0)
         is_good = go_on(a, p, error);
-    else
+    *is_over = p->len == 0 || vma_walk_has_ended(a->walk);
+    if (*is_over && is_good)
         is_good = vma_walk_end(a->walk, error);
-    *is_over = p->len == 0;
     a->position = p->position;
     return !is_stopped(a, error) && is_good;
 }

@@ -25,12 +25,15 @@ static bool read_index(struct cli_indexed *a, GError **error)
 {
     uint8_t extent[VMA_EXTENT_HEADER_SIZE];
     uint64_t at = a->header->header_size, len;
+    bool is_over = false; /* a device goes on behind its archive */
     a->index = vma_index_new(a->header);
-    for (; at < random_size(a->random); at += len)
+    for (; at < random_size(a->random) && !is_over; at += len) {
         if (!random_skim(a->random, at, extent, sizeof extent, error) ||
             !(len = vma_index_add(a->index, at, extent, error)))
             return false;
-    if (at == random_size(a->random))
+        is_over = random_is_device(a->random) && vma_check_result(vma_index_check(a->index))->has_end_mark;
+    }
+    if (at == random_size(a->random) || is_over)
         return vma_index_end(a->index, at, error);
     g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED, "it is cut short: it ends in the middle of an extent");
     return false;

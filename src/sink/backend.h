@@ -37,6 +37,7 @@ struct sink {
     char *name; /* safe to show */
     char *path; /* as it is; NULL where the target has none */
     bool can_rewrite, can_cut;
+    uint64_t device_bytes; /* of a block device: all it has; else 0 */
     uint64_t written;
     sink_done done; /* the operation under way, NULL = none */
     void *user;

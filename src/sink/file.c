@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +20,9 @@
 #define WINDOW (UINT64_C(8) << 20)
 #define LAG    (UINT64_C(64) << 20)
 
+/* The first bytes on a block device stay zeros until all else is durable: what was cut short is no archive. */
+#define HELD_BYTES 512u
+
 struct file {
     struct sink sink;
     int fd;
@@ -29,6 +34,7 @@ struct file {
     uint64_t written_back;
     struct partial partial;
     GError *broken; /* after this nothing more is written */
+    uint8_t held[HELD_BYTES]; /* of a block device */
     struct {
         uv_work_t request;
         struct iovec *iov;
@@ -116,11 +122,43 @@ static int write_back(struct file *f, uint64_t end)
     return 0;
 }
 
+/* Keeps those of the bytes to be written that are not to be seen yet; there are zeros in their place. */
+static void hold_back(struct file *f, uint64_t at)
+{
+    struct iovec *iov = f->op.iov;
+    for (unsigned i = 0; i < f->op.n && at < HELD_BYTES; at += iov[i++].iov_len) {
+        size_t n = MIN(iov[i].iov_len, HELD_BYTES - at);
+        memcpy(f->held + at, iov[i].iov_base, n);
+    }
+}
+
+/* On a block device; the rest goes where it belongs. */
+static int write_block(struct file *f, size_t *done)
+{
+    static const uint8_t zeros[HELD_BYTES];
+    struct iovec nothing = {(void *)(uintptr_t)zeros, sizeof zeros}, *iov = f->op.iov;
+    uint64_t skip = f->op.at < HELD_BYTES ? MIN(HELD_BYTES - f->op.at, f->op.bytes) : 0;
+    unsigned n = f->op.n;
+    if (skip) {
+        hold_back(f, f->op.at);
+        int failed = write_fully(f->fd, &nothing, 1, 0, done);
+        if (failed)
+            return failed;
+    }
+    iov = sink_iov_advance(iov, &n, skip);
+    return write_fully(f->fd, iov, n, (int64_t)(f->op.at + skip), done);
+}
+
+static int write_op(struct file *f, int64_t at, size_t *done)
+{
+    return f->sink.device_bytes ? write_block(f, done) : write_fully(f->fd, f->op.iov, f->op.n, at, done);
+}
+
 static void write_in_pool(uv_work_t *request)
 {
     struct file *f = file_of(request);
     size_t done;
-    int failed = write_fully(f->fd, f->op.iov, f->op.n, -1, &done);
+    int failed = write_op(f, -1, &done);
     if (failed) {
         f->op.error = write_error(f, failed, is_full(failed) && undo(f, f->op.at, done));
         return;
@@ -134,7 +172,7 @@ static void rewrite_in_pool(uv_work_t *request)
 {
     struct file *f = file_of(request);
     size_t done;
-    int failed = write_fully(f->fd, f->op.iov, f->op.n, (int64_t)(f->start + f->op.at), &done);
+    int failed = write_op(f, (int64_t)(f->start + f->op.at), &done);
     if (failed) /* to write the same bytes again is all that undoing would do */
         f->op.error = write_error(f, failed, true);
 }
@@ -166,15 +204,28 @@ static void cut_in_pool(uv_work_t *request)
 {
     struct file *f = file_of(request);
     off_t end = (off_t)(f->start + f->op.at);
-    if (ftruncate(f->fd, end) < 0 || lseek(f->fd, end, SEEK_SET) != end)
+    bool is_cut = f->sink.device_bytes || (ftruncate(f->fd, end) == 0 && lseek(f->fd, end, SEEK_SET) == end);
+    if (!is_cut)
         f->op.error = sink_error_new(&f->sink, "cannot be cut", errno);
     f->written_back = MIN(f->written_back, f->op.at / WINDOW * WINDOW);
+}
+
+/* What was held back makes it an archive. */
+static void finish_block(struct file *f)
+{
+    struct iovec held = {f->held, (size_t)MIN(f->op.at, HELD_BYTES)};
+    size_t done;
+    int failed = fsync(f->fd) < 0 ? errno : write_fully(f->fd, &held, 1, 0, &done);
+    if (failed || fsync(f->fd) < 0)
+        f->op.error = sink_error_new(&f->sink, "cannot be made durable", failed ? failed : errno);
 }
 
 static void finish_in_pool(uv_work_t *request)
 {
     struct file *f = file_of(request);
-    if (f->is_partial)
+    if (f->sink.device_bytes)
+        finish_block(f);
+    else if (f->is_partial)
         partial_publish(&f->partial, f->force, &f->op.error);
     else if (fsync(f->fd) < 0 && errno != EINVAL && errno != ENOTSUP)
         f->op.error = sink_error_new(&f->sink, "cannot be made durable (fsync)", errno);
@@ -378,6 +429,29 @@ struct sink *file_open_device(uv_loop_t *loop, const char *path, GError **error)
         return fail_open(path, "a terminal; name a file", error);
     }
     return take_fd(loop, fd, path);
+}
+
+/* O_EXCL without O_CREAT: a device that is mounted, or part of something, is busy. */
+struct sink *file_open_block(uv_loop_t *loop, const char *path, bool force, GError **error)
+{
+    uint64_t bytes;
+    if (!force) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET,
+                    "target %s: a block device; --force writes over what it holds", path);
+        return NULL;
+    }
+    int fd = open(path, O_RDWR | O_EXCL | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return fail_open(path, errno == EBUSY ? "in use: mounted, or part of something; let it go first" : "cannot be opened",
+                         error);
+    if (ioctl(fd, BLKGETSIZE64, &bytes) < 0 || !bytes) {
+        close(fd);
+        return fail_open(path, "cannot tell its size", error);
+    }
+    struct sink *s = take_fd(loop, fd, path);
+    s->device_bytes = bytes;
+    s->can_rewrite = s->can_cut = ((struct file *)s)->is_seekable = true;
+    return s;
 }
 
 struct sink *file_open_stream(uv_loop_t *loop, int fd, const char *name, GError **error)

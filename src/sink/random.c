@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -18,7 +20,9 @@
 
 struct random {
     int fd;
-    uint64_t size; /* of the plain archive */
+    uint64_t size; /* of the plain archive; of a device, all of it */
+    bool is_device;
+    int cached_flags; /* of preadv2(), to read what needs no waiting */
     uv_loop_t *loop;
     /* A plain file: what skimming has read last. */
     uint8_t skimmed[SKIM_BYTES];
@@ -78,12 +82,22 @@ static bool load_table(struct random *r, GError **error)
         g_propagate_error(error, g_steal_pointer(&wrong));
         return false;
     }
+    if (!r->table && r->is_device)
+        return refuse(error, "it is packed, and where its seek table stands on a device is not known; "
+                             "copy it into a file");
     if (!r->table)
         return refuse(error,
                       "it has no seek table, so another program packed it; unpack it first: zstd -d FILE");
     r->size = seek_table_plain_size(r->table);
     r->context = ZSTD_createDCtx();
     return check_frames(r->table, error);
+}
+
+/* On tmpfs nothing waits, and nothing can be asked not to. */
+static bool is_in_memory(int fd)
+{
+    struct statfs fs;
+    return fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
 }
 
 static bool open_file(struct random *r, const char *path, GError **error)
@@ -97,6 +111,8 @@ static bool open_file(struct random *r, const char *path, GError **error)
     if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
         return refuse(error, "it is no file; store it as one");
     r->size = (uint64_t)lseek(r->fd, 0, SEEK_END);
+    r->is_device = S_ISBLK(st.st_mode);
+    r->cached_flags = is_in_memory(r->fd) ? 0 : RWF_NOWAIT;
     return true;
 }
 
@@ -127,6 +143,11 @@ void random_free(struct random *r)
 uint64_t random_size(const struct random *r)
 {
     return r->size;
+}
+
+bool random_is_device(const struct random *r)
+{
+    return r->is_device;
 }
 
 /* ---- skimming ---- */
@@ -260,11 +281,11 @@ static int read_piece(int fd, struct random_piece p)
 }
 
 /* What lies in the page cache needs no thread: a copy is quicker than a message. */
-static bool read_cached(int fd, const struct random_piece *pieces, unsigned n)
+static bool read_cached(const struct random *r, const struct random_piece *pieces, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         struct iovec to = {pieces[i].to, pieces[i].len};
-        if (preadv2(fd, &to, 1, (off_t)pieces[i].offset, RWF_NOWAIT) != (ssize_t)pieces[i].len)
+        if (preadv2(r->fd, &to, 1, (off_t)pieces[i].offset, r->cached_flags) != (ssize_t)pieces[i].len)
             return false;
     }
     return true;
@@ -315,7 +336,7 @@ static void copy_piece(struct reading *x, struct random_piece p)
 void random_read(struct random *r, const struct random_piece *pieces, unsigned n, random_done done,
                  void *user)
 {
-    if (!r->table && read_cached(r->fd, pieces, n)) {
+    if (!r->table && read_cached(r, pieces, n)) {
         done(user, 0);
         return;
     }

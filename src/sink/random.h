@@ -25,8 +25,9 @@ struct random;
  * damaged (DAMAGED). */
 struct random *random_open(const char *path, GError **error);
 void random_free(struct random *r);
-/* Of the plain archive, in bytes. */
+/* Of the plain archive, in bytes; of a device, all of it: what stands behind the archive is no part of it. */
 uint64_t random_size(const struct random *r);
+bool random_is_device(const struct random *r);
 /* All of it, or false with error set (FAILED; DAMAGED: beyond the end, or a frame is damaged). Cheap where
  * offsets go up: of a frame no more is unpacked than is needed. Blocking. */
 bool random_skim(struct random *r, uint64_t offset, void *to, size_t len, GError **error);

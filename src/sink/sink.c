@@ -100,6 +100,8 @@ static struct sink *open_path(uv_loop_t *loop, const char *target, bool force, G
         return pipe_open_fifo(loop, target, error);
     if (stat(target, &st) == 0 && S_ISCHR(st.st_mode))
         return file_open_device(loop, target, error);
+    if (stat(target, &st) == 0 && S_ISBLK(st.st_mode))
+        return file_open_block(loop, target, force, error);
     return file_open(loop, target, force, error);
 }
 
@@ -183,6 +185,11 @@ const char *sink_name(const struct sink *s)
     return s->name;
 }
 
+bool sink_is_device(const struct sink *s)
+{
+    return s->device_bytes > 0;
+}
+
 bool sink_can_rewrite(const struct sink *s)
 {
     return s->can_rewrite;
@@ -222,6 +229,8 @@ static void on_space(uv_work_t *request, int status)
 uint64_t sink_free_bytes(struct sink *s)
 {
     struct sink_space *space = &s->space;
+    if (s->device_bytes)
+        return s->device_bytes - MIN(s->written, s->device_bytes);
     bool is_due = space->fd >= 0 && !space->is_asked && !s->is_finished && !s->is_aborted &&
                   uv_now(s->loop) - space->asked_ms >= SPACE_EVERY_MS;
     if (is_due) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * Where an archive goes: a file, standard output, a FIFO, a command. One write at a time, in order.
+ * Where an archive goes: a file, a block device, standard output, a FIFO, a command. One write at a time, in order.
  *
  *     struct sink *s = sink_open(loop, "x.vma", &options, &error);   // before QEMU depends on us
  *     sink_write(s, iov, n, on_written, user);                       // bytes stay the caller's until then
@@ -20,7 +20,7 @@
 
 struct sink;
 struct sink_options {
-    bool force;        /* replace an existing file (at the rename, not before) */
+    bool force;        /* replace an existing file (at the rename, not before), or what a block device holds */
     uint64_t expected; /* bytes that will come: refused when the target has less room; 0, UINT64_MAX = unknown */
 };
 /* The error of a full target (ENOSPC, EDQUOT, EFBIG) is of domain SINK_ERROR, code SINK_ERROR_FULL; what was
@@ -37,7 +37,8 @@ typedef void (*sink_done)(void *user, const GError *error);
 /* target: a path; "-" = standard output; "|COMMAND" = into a command (sh -c), in a session of its own, whose
  * standard error (and output, where that is a terminal) is kept for the message when it fails. An existing FIFO
  * or character device is written as it is; an existing file is refused without force; a file becomes
- * TARGET.partial, 0600, until it is finished. What a dead run left under that name is replaced. Refused when the
+ * TARGET.partial, 0600, until it is finished. A block device is written in place, with force only, and never while it
+ * is mounted or part of something: its first sector stays zeros until all else is durable. What a dead run left under that name is replaced. Refused when the
  * directory does not exist or cannot be written, when nobody reads the FIFO, when standard output is a terminal.
  * From now on SIGPIPE and SIGXFSZ are ignored by the process: a write says what they say. */
 struct sink *sink_open(uv_loop_t *loop, const char *target, const struct sink_options *options, GError **error);
@@ -45,6 +46,8 @@ struct sink *sink_open(uv_loop_t *loop, const char *target, const struct sink_op
 const char *sink_name(const struct sink *s);
 /* To be opened: the absolute path of a file, byte for byte; NULL for everything else. Not safe to show. */
 const char *sink_path(const struct sink *s);
+/* A block device: written in place. */
+bool sink_is_device(const struct sink *s);
 /* False on pipes, and where standard output appends to a file. */
 bool sink_can_rewrite(const struct sink *s);
 /* What was written can be read back and cut off, too: a file of its own. */

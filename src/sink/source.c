@@ -134,6 +134,11 @@ bool source_is_stream(const struct source *s)
     return s->in.is_stream;
 }
 
+bool source_is_device(const struct source *s)
+{
+    return !s->in.is_stream && !s->in.is_regular;
+}
+
 uint64_t source_position(const struct source *s)
 {
     return intake_offset(&s->in);

@@ -34,6 +34,8 @@ enum source_form source_form(const struct source *s);
 const char *source_form_name(enum source_form form);
 /* A pipe or a terminal: reading may wait for somebody. */
 bool source_is_stream(const struct source *s);
+/* A block device: what stands behind the archive's end mark is no part of it. */
+bool source_is_device(const struct source *s);
 /* Of the file as it lies there: bytes read so far, and all (0 when unknown: a pipe). */
 uint64_t source_position(const struct source *s);
 uint64_t source_size(const struct source *s);

@@ -20,6 +20,7 @@ struct vma_reader {
     const uint8_t *in; /* fed, not yet used */
     size_t in_len;
     bool has_ended;
+    bool ends_at_mark;
     uint64_t consumed;
 
     GByteArray *header_bytes;
@@ -60,12 +61,17 @@ void vma_reader_feed(struct vma_reader *r, const uint8_t *bytes, size_t len)
 {
     g_assert(!r->in_len && !r->has_ended);
     r->in = bytes;
-    r->in_len = len;
+    r->in_len = r->state == AT_END ? 0 : len;
 }
 
 void vma_reader_feed_end(struct vma_reader *r)
 {
     r->has_ended = true;
+}
+
+void vma_reader_end_at_mark(struct vma_reader *r)
+{
+    r->ends_at_mark = true;
 }
 
 static void consume(struct vma_reader *r, size_t len)
@@ -229,6 +235,10 @@ static enum vma_read_event end_extent(struct vma_reader *r)
     vma_digest_end(&r->digest, digest);
     r->extent.is_digest_good = r->extent.has_digest && !memcmp(digest, r->extent.digest, sizeof digest);
     r->state = IN_EXTENT_HEADER;
+    if (r->extent.is_end_mark && r->ends_at_mark) {
+        r->state = AT_END;
+        r->in_len = 0;
+    }
     return VMA_READ_EXTENT_END;
 }
 

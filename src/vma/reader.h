@@ -64,6 +64,8 @@ struct vma_reader *vma_reader_new(void);
 void vma_reader_free(struct vma_reader *r);
 void vma_reader_feed(struct vma_reader *r, const uint8_t *bytes, size_t len);
 void vma_reader_feed_end(struct vma_reader *r);
+/* What stands behind the end mark is no part of the archive: VMA_READ_END comes there, and the rest is dropped. */
+void vma_reader_end_at_mark(struct vma_reader *r);
 enum vma_read_event vma_reader_next(struct vma_reader *r);
 /* After VMA_READ_BROKEN behind the archive header: look for the next good extent header of this archive, in
  * steps of 512 bytes. False when there is nothing to look for (the header itself is broken, or all was read).

@@ -20,11 +20,11 @@ static void on_fault(void *user, uint64_t offset, const char *text)
 static bool read_all(struct vma_walk *w, vma_read_fn read, void *user, GError **error)
 {
     g_autofree uint8_t *buffer = g_malloc(READ_SIZE);
-    ssize_t n;
-    while ((n = read(user, buffer, READ_SIZE, error)) > 0)
+    ssize_t n = 0;
+    while (!vma_walk_has_ended(w) && (n = read(user, buffer, READ_SIZE, error)) > 0)
         if (!vma_walk_feed(w, buffer, (size_t)n, error))
             return false;
-    return n == 0 && vma_walk_end(w, error);
+    return n >= 0 && vma_walk_end(w, error);
 }
 
 struct vma_verify_result vma_verify_result_of(const struct vma_walk *w)
@@ -44,12 +44,14 @@ struct vma_verify_result vma_verify_result_of(const struct vma_walk *w)
     return result;
 }
 
-bool vma_verify(vma_read_fn read, void *read_user, vma_fault_fn fault, void *fault_user,
+bool vma_verify(vma_read_fn read, void *read_user, bool ends_at_mark, vma_fault_fn fault, void *fault_user,
                 struct vma_verify_result *result, GError **error)
 {
     static const struct vma_walk_ops ops = {.fault = on_fault};
     struct reporter reporter = {fault, fault_user, 0};
     g_autoptr(vma_walk) w = vma_walk_new(&ops, &reporter);
+    if (ends_at_mark)
+        vma_walk_end_at_mark(w);
     bool is_read = read_all(w, read, read_user, error);
     *result = vma_verify_result_of(w);
     return is_read;

@@ -18,6 +18,7 @@ struct vma_walk {
     struct run run;
     unsigned entry, block; /* of the extent under way: all before it is in run, or was handed out */
     unsigned faults;
+    bool ends_at_mark;
 };
 
 struct vma_walk *vma_walk_new(const struct vma_walk_ops *ops, void *user)
@@ -190,6 +191,17 @@ bool vma_walk_gap(struct vma_walk *w, uint64_t lost, const char *why, GError **e
     vma_check_skipped(w->check);
     vma_reader_gap(w->reader, lost);
     return true;
+}
+
+void vma_walk_end_at_mark(struct vma_walk *w)
+{
+    w->ends_at_mark = true;
+    vma_reader_end_at_mark(w->reader);
+}
+
+bool vma_walk_has_ended(const struct vma_walk *w)
+{
+    return w->ends_at_mark && w->check && vma_check_result(w->check)->has_end_mark;
 }
 
 bool vma_walk_end(struct vma_walk *w, GError **error)

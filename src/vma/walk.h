@@ -35,6 +35,9 @@ void vma_walk_free(struct vma_walk *w);
 bool vma_walk_feed(struct vma_walk *w, const uint8_t *bytes, size_t len, GError **error);
 /* What is fed next stands so many bytes behind what was fed last: the rest was damaged, which `why` says. */
 bool vma_walk_gap(struct vma_walk *w, uint64_t lost, const char *why, GError **error);
+/* The archive ends with its end mark, whatever follows: on a device. */
+void vma_walk_end_at_mark(struct vma_walk *w);
+bool vma_walk_has_ended(const struct vma_walk *w); /* there */
 /* Everything was fed. */
 bool vma_walk_end(struct vma_walk *w, GError **error);
 

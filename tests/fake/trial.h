@@ -277,7 +277,7 @@ static bool is_archive_good(struct trial *t)
 {
     struct vma_verify_result result = {0};
     int fd = open(t->path, O_RDONLY | O_CLOEXEC);
-    bool ok = fd >= 0 && vma_verify(read_archive, &fd, on_fault, t, &result, NULL) && result.faults == 0 &&
+    bool ok = fd >= 0 && vma_verify(read_archive, &fd, false, on_fault, t, &result, NULL) && result.faults == 0 &&
               result.has_end_mark;
     bool is_pipe = *t->options.target == '|'; /* which gives nothing back */
     g_autofree char *wrong = ok && (result.lost_devices == 0 || is_pipe)

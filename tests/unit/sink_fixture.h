@@ -120,7 +120,7 @@ static void must_refuse(struct fixture *f, const char *target, bool force, enum 
         g_error("'%s' does not say '%s'", error->message, why);
 }
 
-static void assert_contents(const char *path, const char *want)
+G_GNUC_UNUSED static void assert_contents(const char *path, const char *want)
 {
     g_autofree char *have = NULL;
     g_autoptr(GError) error = NULL;
@@ -129,7 +129,7 @@ static void assert_contents(const char *path, const char *want)
     g_assert_cmpstr(have, ==, want);
 }
 
-static bool exists(const char *path)
+G_GNUC_UNUSED static bool exists(const char *path)
 {
     struct stat st;
     return lstat(path, &st) == 0;

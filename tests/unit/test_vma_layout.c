@@ -228,7 +228,7 @@ static void must_be_good(const struct world *w)
     struct vma_verify_result result;
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(vma_verify(read_some, &reading, on_fault, NULL, &result, &error));
+    g_assert_true(vma_verify(read_some, &reading, false, on_fault, NULL, &result, &error));
     g_assert_no_error(error);
     g_assert_true(result.has_end_mark && result.faults == 0 && result.lost_devices == 0);
 }

@@ -35,7 +35,7 @@ static char *verify(const GByteArray *bytes, struct vma_verify_result *result)
     struct feed feed = {bytes->data, bytes->len, 0, 70001, false};
     GString *faults = g_string_new(NULL);
     g_autoptr(GError) error = NULL;
-    g_assert_true(vma_verify(feed_read, &feed, on_fault, faults, result, &error));
+    g_assert_true(vma_verify(feed_read, &feed, false, on_fault, faults, result, &error));
     g_assert_no_error(error);
     return g_string_free(faults, FALSE);
 }
@@ -292,7 +292,7 @@ static void assert_unreadable(const void *bytes, size_t len, bool fails, int cod
     struct vma_verify_result result;
     g_autoptr(GString) faults = g_string_new(NULL);
     g_autoptr(GError) error = NULL;
-    g_assert_false(vma_verify(feed_read, &feed, on_fault, faults, &result, &error));
+    g_assert_false(vma_verify(feed_read, &feed, false, on_fault, faults, &result, &error));
     g_assert_error(error, VMB_ERROR, code);
     g_assert_cmpstr(faults->str, ==, "");
 }

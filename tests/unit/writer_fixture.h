@@ -309,7 +309,7 @@ static void must_be_good(const struct job *j)
     g_assert_cmpint(source_form(source), ==, j->f->is_packed ? SOURCE_ZSTD : SOURCE_PLAIN);
     for (unsigned i = 0; i < DRIVES; i++)
         n_left_out += j->is_left_out[i];
-    g_assert_true(vma_verify(source_read, source, on_fault, NULL, &result, &error));
+    g_assert_true(vma_verify(source_read, source, false, on_fault, NULL, &result, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(result.faults, ==, 0);
     g_assert_true(result.has_digests && result.has_end_mark);
