@@ -46,7 +46,7 @@ static unsigned drive_status(void *user, const struct nbd_request *rq, struct nb
     uint64_t offset = rq->offset, end = rq->offset + rq->len;
     unsigned n = 0;
     while (offset < end) {
-        struct vma_index_run run = vma_index_run(d->all->archive->index, d->dev_id, offset, end - offset);
+        struct vma_index_run run = cli_indexed_run(d->all->archive, d->dev_id, offset, end - offset);
         uint32_t state = run.at ? 0 : NBD_STATE_HOLE | NBD_STATE_ZERO;
         if (n && extents[n - 1].state == state)
             extents[n - 1].len += (uint32_t)run.len;

@@ -5,8 +5,11 @@
 
 #include "base/error.h"
 #include "cli/archive.h"
+#include "vma/page.h"
 
-#define HEADER_START 60 /* as much as tells the header's size */
+#define HEADER_START   60   /* as much as tells the header's size */
+#define RESTED_PAGES   4096u /* of scratch, touched, are let go: 16 MiB */
+#define BYTES_PER_PAGE (VMA_PAGE_CLUSTERS * (uint64_t)VMA_CLUSTER_SIZE)
 
 static bool read_header(struct cli_indexed *a, GError **error)
 {
@@ -21,16 +24,33 @@ static bool read_header(struct cli_indexed *a, GError **error)
     return a->header != NULL;
 }
 
+static void touch(struct cli_indexed *a, uint64_t pages)
+{
+    a->n_touched += (unsigned)MIN(pages, RESTED_PAGES);
+    if (a->n_touched < RESTED_PAGES)
+        return;
+    scratch_rest(a->scratch);
+    a->n_touched = 0;
+}
+
+static void *take_room(void *user, GError **error)
+{
+    return scratch_take(((struct cli_indexed *)user)->scratch, error);
+}
+
 static bool read_index(struct cli_indexed *a, GError **error)
 {
     uint8_t extent[VMA_EXTENT_HEADER_SIZE];
     uint64_t at = a->header->header_size, len;
     bool is_over = false; /* a device goes on behind its archive */
     a->index = vma_index_new(a->header);
+    a->scratch = scratch_new();
+    vma_index_set_room(a->index, VMA_INDEX_HEAP_BYTES, take_room, a);
     for (; at < random_size(a->random) && !is_over; at += len) {
         if (!random_skim(a->random, at, extent, sizeof extent, error) ||
             !(len = vma_index_add(a->index, at, extent, error)))
             return false;
+        touch(a, VMA_CLUSTERS_PER_EXTENT);
         is_over = random_is_device(a->random) && vma_check_result(vma_index_check(a->index))->has_end_mark;
     }
     if (at == random_size(a->random) || is_over)
@@ -55,6 +75,7 @@ void cli_indexed_free(struct cli_indexed *a)
     if (!a)
         return;
     vma_index_free(a->index);
+    scratch_free(a->scratch);
     vma_header_free(a->header);
     random_free(a->random);
     g_free(a);
@@ -67,12 +88,19 @@ uint64_t cli_indexed_size(const struct cli_indexed *a, int dev_id)
                                              : a->header->devices[dev_id].size;
 }
 
-void cli_indexed_read(const struct cli_indexed *a, int dev_id, uint64_t offset, uint8_t *to, size_t len,
+struct vma_index_run cli_indexed_run(struct cli_indexed *a, int dev_id, uint64_t offset, uint64_t max)
+{
+    struct vma_index_run run = vma_index_run(a->index, dev_id, offset, max);
+    touch(a, 1 + run.len / BYTES_PER_PAGE);
+    return run;
+}
+
+void cli_indexed_read(struct cli_indexed *a, int dev_id, uint64_t offset, uint8_t *to, size_t len,
                       random_done done, void *user)
 {
     g_autoptr(GArray) pieces = g_array_new(FALSE, FALSE, sizeof(struct random_piece));
     while (len) {
-        struct vma_index_run run = vma_index_run(a->index, dev_id, offset, len);
+        struct vma_index_run run = cli_indexed_run(a, dev_id, offset, len);
         struct random_piece piece = {run.at, (size_t)run.len, to};
         if (run.at)
             g_array_append_val(pieces, piece);

@@ -9,6 +9,7 @@
  */
 #include <glib.h>
 #include "sink/random.h"
+#include "sink/scratch.h"
 #include "vma/header.h"
 #include "vma/index.h"
 
@@ -17,6 +18,8 @@ struct cli_indexed {
     struct random *random;
     struct vma_header *header;
     struct vma_index *index;
+    struct scratch *scratch; /* what of the index is too much for the RAM */
+    unsigned n_touched;      /* pages of it since it rested, at most */
 };
 
 /* Refused: what cannot be read at random, and what is damaged as far as its headers tell. */
@@ -24,8 +27,10 @@ struct cli_indexed *cli_indexed_open(const char *path, GError **error);
 void cli_indexed_free(struct cli_indexed *a);
 /* Bytes of a drive, or of the RAM state (exact where the archive tells). */
 uint64_t cli_indexed_size(const struct cli_indexed *a, int dev_id);
+/* As vma_index_run(). */
+struct vma_index_run cli_indexed_run(struct cli_indexed *a, int dev_id, uint64_t offset, uint64_t max);
 /* So many bytes of a device to memory, by the thread pool: zeros are filled in at once. */
-void cli_indexed_read(const struct cli_indexed *a, int dev_id, uint64_t offset, uint8_t *to, size_t len,
+void cli_indexed_read(struct cli_indexed *a, int dev_id, uint64_t offset, uint8_t *to, size_t len,
                       random_done done, void *user);
 
 typedef struct cli_indexed cli_indexed;

@@ -6,7 +6,7 @@
 #define PIECE_BYTES (1u << 20)
 
 struct ramfeed {
-    const struct cli_indexed *archive;
+    struct cli_indexed *archive;
     int dev_id;
     uint64_t at, size;
     uv_pipe_t pipe; /* our end */
@@ -15,7 +15,7 @@ struct ramfeed {
     size_t piece_len;
 };
 
-struct ramfeed *ramfeed_new(uv_loop_t *loop, const struct cli_indexed *archive, int dev_id)
+struct ramfeed *ramfeed_new(uv_loop_t *loop, struct cli_indexed *archive, int dev_id)
 {
     struct ramfeed *f = g_new0(struct ramfeed, 1);
     f->archive = archive;

@@ -13,7 +13,7 @@
 #include "cli/indexed.h"
 
 struct ramfeed;
-struct ramfeed *ramfeed_new(uv_loop_t *loop, const struct cli_indexed *archive, int dev_id);
+struct ramfeed *ramfeed_new(uv_loop_t *loop, struct cli_indexed *archive, int dev_id);
 uv_stdio_container_t ramfeed_stdio(struct ramfeed *f);
 void ramfeed_start(struct ramfeed *f);
 void ramfeed_stop(struct ramfeed *f);

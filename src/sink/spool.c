@@ -327,8 +327,7 @@ const char *spool_default_dir(void)
     return dir && *dir && !is_in_ram(dir) ? dir : "/var/tmp";
 }
 
-/* A file without a name, 0600; -1 with errno. */
-static int open_nameless(const char *dir)
+int spool_open_nameless(const char *dir)
 {
     int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL))
@@ -349,7 +348,7 @@ struct spool *spool_open(uv_loop_t *loop, const char *dir, uint64_t max_bytes, G
                     "spool in %s: this directory lies in RAM; name one on a disk by --spool-dir", safe);
         return NULL;
     }
-    int fd = open_nameless(dir ? dir : spool_default_dir());
+    int fd = spool_open_nameless(dir ? dir : spool_default_dir());
     if (fd < 0) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
                     "spool in %s: cannot create a file: %s; "

@@ -29,6 +29,8 @@ typedef void (*spool_popped)(void *user, uint8_t *bytes, size_t len, const GErro
 struct spool *spool_open(uv_loop_t *loop, const char *dir, uint64_t max_bytes, GError **error);
 /* Where it goes when none is asked for. */
 const char *spool_default_dir(void);
+/* A file without a name, 0600; -1 with errno. */
+int spool_open_nameless(const char *dir);
 /* Would a record of so many bytes be taken now? */
 bool spool_has_room(const struct spool *q, uint64_t bytes);
 /* Appends one record (there must be room). Several may be queued. An error of the disk comes through done:

@@ -22,6 +22,9 @@ struct vma_index {
     GError *fault; /* the first one */
     struct device devices[VMA_MAX_DEVICES];
     size_t bytes; /* of folders and pages */
+    size_t max_bytes;
+    vma_index_room room; /* NULL: there is no limit */
+    void *room_user;
 };
 
 static void on_fault(void *user, uint64_t offset, const char *text)
@@ -56,6 +59,13 @@ struct vma_index *vma_index_new(const struct vma_header *header)
     return x;
 }
 
+void vma_index_set_room(struct vma_index *x, size_t max_bytes, vma_index_room room, void *user)
+{
+    x->max_bytes = max_bytes;
+    x->room = room;
+    x->room_user = user;
+}
+
 static void folder_free(struct folder *f)
 {
     for (unsigned i = 0; f && i < FOLDER_PAGES; i++)
@@ -80,6 +90,17 @@ void vma_index_free(struct vma_index *x)
 
 /* ---- filling ---- */
 
+/* A page for what is to be put; false when there is no more room. */
+static bool provide(struct vma_index *x, struct vma_page *p)
+{
+    if (!vma_page_is_empty(p) || !x->room || x->bytes <= x->max_bytes)
+        return true;
+    uint64_t *table = x->room(x->room_user, x->fault ? NULL : &x->fault);
+    if (table)
+        vma_page_lend(p, table);
+    return table != NULL;
+}
+
 static void put(struct vma_index *x, const struct vma_entry *e, uint64_t at)
 {
     struct device *d = &x->devices[e->dev_id];
@@ -91,8 +112,9 @@ static void put(struct vma_index *x, const struct vma_entry *e, uint64_t at)
         *folder = g_new0(struct folder, 1);
         x->bytes += sizeof **folder;
     }
-    x->bytes +=
-        vma_page_put(&(*folder)->pages[page % FOLDER_PAGES], e->cluster % VMA_PAGE_CLUSTERS, at, e->mask);
+    struct vma_page *p = &(*folder)->pages[page % FOLDER_PAGES];
+    if (provide(x, p))
+        x->bytes += vma_page_put(p, e->cluster % VMA_PAGE_CLUSTERS, at, e->mask);
 }
 
 static void put_all(struct vma_index *x, const struct vma_read_extent *e)
@@ -108,14 +130,7 @@ static bool has_failed(struct vma_index *x, GError **error)
 {
     if (x->fault)
         g_propagate_error(error, g_error_copy(x->fault));
-    else if (x->bytes > VMA_INDEX_MAX_BYTES)
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
-                    "its clusters lie so mixed up that finding them would take more than %u MiB of memory; "
-                    "extract it",
-                    VMA_INDEX_MAX_BYTES >> 20);
-    else
-        return false;
-    return true;
+    return x->fault != NULL;
 }
 
 uint64_t vma_index_add(struct vma_index *x, uint64_t offset, const uint8_t header[VMA_EXTENT_HEADER_SIZE],
@@ -134,6 +149,8 @@ uint64_t vma_index_add(struct vma_index *x, uint64_t offset, const uint8_t heade
     if (has_failed(x, error))
         return 0;
     put_all(x, &e);
+    if (has_failed(x, error)) /* no room */
+        return 0;
     return VMA_EXTENT_HEADER_SIZE + (uint64_t)e.blocks * VMA_BLOCK_SIZE;
 }
 

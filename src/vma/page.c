@@ -9,13 +9,11 @@
  */
 #include "vma/page.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <glib.h>
 #include "vma/format.h"
 
-#define TABLE_BYTES  (VMA_PAGE_CLUSTERS * sizeof(uint64_t))
-#define MAX_WORDS    (TABLE_BYTES / sizeof(uint16_t))
+#define MAX_WORDS    (VMA_PAGE_TABLE_BYTES / sizeof(uint16_t))
 #define HAS_ONE_MASK 0x8000u
 #define RUN_HEAD     5u
 
@@ -87,7 +85,13 @@ static void pack_page(struct vma_page *p)
 
 static size_t page_bytes(const struct vma_page *p)
 {
-    return (p->table ? TABLE_BYTES : 0) + p->n_words * sizeof *p->packed;
+    return (p->table && !p->is_lent ? VMA_PAGE_TABLE_BYTES : 0) + p->n_words * sizeof *p->packed;
+}
+
+void vma_page_lend(struct vma_page *p, uint64_t *table)
+{
+    p->table = table;
+    p->is_lent = true;
 }
 
 size_t vma_page_put(struct vma_page *p, unsigned cluster, uint64_t at, uint16_t mask)
@@ -96,17 +100,18 @@ size_t vma_page_put(struct vma_page *p, unsigned cluster, uint64_t at, uint16_t 
     if (p->packed) /* full: this one comes twice, which others have noticed */
         return 0;
     if (!p->table)
-        p->table = g_malloc0(TABLE_BYTES);
+        p->table = g_malloc0(VMA_PAGE_TABLE_BYTES);
     p->n_places += p->table[cluster] == 0;
     p->table[cluster] = place_number(at, mask);
-    if (p->n_places == VMA_PAGE_CLUSTERS)
+    if (p->n_places == VMA_PAGE_CLUSTERS && !p->is_lent)
         pack_page(p);
     return page_bytes(p) - before;
 }
 
 void vma_page_clear(struct vma_page *p)
 {
-    g_free(p->table);
+    if (!p->is_lent)
+        g_free(p->table);
     g_free(p->packed);
     *p = (struct vma_page){0};
 }

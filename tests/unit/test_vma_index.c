@@ -43,9 +43,29 @@ static void make_archive(struct sample *s, uint8_t *image, enum order order, enu
     sample_end(s, VMA_END_COMPLETE);
 }
 
-static struct vma_index *make_index(const struct sample *s, GError **error)
+/* Lends tables to the index. */
+struct room {
+    GPtrArray *tables;
+    bool has_any;
+};
+
+static void *take_room(void *user, GError **error)
+{
+    struct room *room = user;
+    if (!room->has_any) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "no room");
+        return NULL;
+    }
+    g_ptr_array_add(room->tables, g_malloc0(VMA_PAGE_TABLE_BYTES));
+    return room->tables->pdata[room->tables->len - 1];
+}
+
+/* room: NULL, all is allocated; else nothing but a folder is. */
+static struct vma_index *make_index_in(const struct sample *s, struct room *room, GError **error)
 {
     struct vma_index *x = vma_index_new(s->header);
+    if (room)
+        vma_index_set_room(x, 0, take_room, room);
     uint64_t len, at = s->header->header_size;
     for (; at < s->bytes->len; at += len)
         if (!(len = vma_index_add(x, at, s->bytes->data + at, error)))
@@ -54,6 +74,11 @@ static struct vma_index *make_index(const struct sample *s, GError **error)
         return x;
     vma_index_free(x);
     return NULL;
+}
+
+static struct vma_index *make_index(const struct sample *s, GError **error)
+{
+    return make_index_in(s, NULL, error);
 }
 
 static void assert_equal(const struct sample *s, const struct vma_index *x, const uint8_t *image)
@@ -83,6 +108,27 @@ static void test_finds(void)
             assert_equal(&s, x, image);
             sample_clear(&s);
         }
+}
+
+/* What is too much to be allocated is found elsewhere. */
+static void test_lent(void)
+{
+    struct room room = {g_ptr_array_new_with_free_func(g_free), true};
+    g_autofree uint8_t *image = g_malloc(CLUSTERS * VMA_CLUSTER_SIZE);
+    g_autoptr(GError) error = NULL;
+    struct sample s;
+    make_archive(&s, image, SHUFFLED, MIXED);
+    g_autoptr(vma_index) all = make_index(&s, &error), lent = make_index_in(&s, &room, &error);
+    g_assert_no_error(error);
+    assert_equal(&s, lent, image);
+    g_assert_cmpuint(room.tables->len, >=, 1);
+    g_assert_cmpuint(vma_index_bytes(lent), <, vma_index_bytes(all));
+    room.has_any = false;
+    g_assert_null(make_index_in(&s, &room, &error));
+    g_assert_error(error, VMB_ERROR, VMB_ERROR_FAILED);
+    sample_clear(&s);
+    g_clear_pointer(&lent, vma_index_free);
+    g_ptr_array_unref(room.tables);
 }
 
 /* In order, full pages shrink to some bytes for each extent, zeros to next to nothing. */
@@ -137,6 +183,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/index/finds", test_finds);
+    g_test_add_func("/index/lent", test_lent);
     g_test_add_func("/index/small", test_small);
     g_test_add_func("/index/damaged", test_damaged);
     return g_test_run();
