@@ -186,16 +186,21 @@ static void draw_figures(const struct scene *s, struct pen *pen, const struct mo
 static enum model_state row_result(const struct model *m, const struct model_drive *d)
 {
     bool is_kept = m->exit_status == 0 || m->exit_status == 3 || m->exit_status == 8;
+    bool is_doubtful = m->exit_status == 8 && d->state == MODEL_OK;
     bool is_ended = d->state == MODEL_OK || d->state == MODEL_WARN || d->state == MODEL_FAIL;
     if (!d->is_included)
         return MODEL_SKIPPED;
+    if (is_doubtful)
+        return MODEL_WARN;
     return is_ended && (is_kept || d->state == MODEL_FAIL) ? d->state : MODEL_CANCELLED;
 }
 
-static const char *result_word(enum model_state state)
+static const char *result_word(const struct model *m, enum model_state state)
 {
     if (state == MODEL_CANCELLED)
         return "not saved";
+    if (state == MODEL_WARN && m->exit_status == 8)
+        return "in doubt";
     return state == MODEL_FAIL ? "LOST" : state == MODEL_SKIPPED ? "skipped" : "ok";
 }
 
@@ -209,7 +214,7 @@ static void draw_row(const struct scene *s, int y, unsigned row)
     pen_text(&pen, state_role(state), "%s", s->glyphs->states[state]);
     pen_gap(&pen, 1);
     if (s->canvas->width >= 40)
-        pen_text(&pen, state == MODEL_FAIL ? ROLE_TEXT_STRONG : ROLE_TEXT, "%-9s ", result_word(state));
+        pen_text(&pen, state == MODEL_FAIL ? ROLE_TEXT_STRONG : ROLE_TEXT, "%-9s ", result_word(s->m, state));
     int name = MIN(13, pen_room(&pen));
     if (is_selected)
         canvas_paint(s->canvas, pen.x, y, name, ROLE_SELECT);

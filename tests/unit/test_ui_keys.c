@@ -176,31 +176,6 @@ static void test_retry(void)
     model_clear(&d.m);
 }
 
-static void test_log(void)
-{
-    struct desk d;
-    desk_open(&d, scene_copy);
-    model_log(&d.m, MODEL_ERROR, SCENE_NOW_S, "scsi2 read error");
-    model_log(&d.m, MODEL_INFO, SCENE_NOW_S, "something else");
-    type(&d, "e"); /* the newest first */
-    g_assert_cmpint(d.ui.view, ==, UI_VIEW_LOG);
-    g_assert_cmpuint(d.ui.back, ==, 1);
-    type(&d, "E"); /* the one before, with its hint */
-    g_assert_cmpuint(d.ui.back, ==, 3);
-    type(&d, "e");
-    g_assert_cmpuint(d.ui.back, ==, 1);
-    type(&d, "e"); /* past the newest: the oldest */
-    g_assert_cmpuint(d.ui.back, ==, 3);
-    type(&d, "/SCSI2");
-    g_assert_cmpuint(log_count(&d.m, d.ui.filter), ==, 1);
-    press(&d, UI_KEY_ENTER);
-    g_assert_cmpstr(d.ui.filter, ==, "SCSI2");
-    type(&d, "/");
-    press(&d, UI_KEY_ESC);
-    g_assert_cmpuint(log_count(&d.m, d.ui.filter), ==, d.m.n_log);
-    model_clear(&d.m);
-}
-
 static void test_plan_keys(void)
 {
     struct desk d;
@@ -501,7 +476,6 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/keys/marks", test_marks);
     g_test_add_func("/ui/keys/drop", test_drop);
     g_test_add_func("/ui/keys/retry", test_retry);
-    g_test_add_func("/ui/keys/log", test_log);
     g_test_add_func("/ui/keys/plan", test_plan_keys);
     g_test_add_func("/ui/keys/nearby", test_nearby);
     g_test_add_func("/ui/keys/themes", test_themes);

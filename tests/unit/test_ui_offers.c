@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the screen offers, and what it does not: keys that would do nothing, answers that would do harm. */
+/* What the screen offers, and what it does not: keys that would do nothing, answers that would do harm; the log. */
 #include <string.h>
 
 #include "ui_desk.h"
@@ -34,6 +34,31 @@ static void test_refusals(void)
     for (unsigned i = 0; i < d.m.n_drives; i++)
         d.m.drives[i].state = MODEL_OK;
     g_assert_false(is_offered(&d, "p Pause") || is_offered(&d, "s Limit"));
+    model_clear(&d.m);
+}
+
+static void test_log(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    model_log(&d.m, MODEL_ERROR, SCENE_NOW_S, "scsi2 read error");
+    model_log(&d.m, MODEL_INFO, SCENE_NOW_S, "something else");
+    type(&d, "e"); /* the newest first */
+    g_assert_cmpint(d.ui.view, ==, UI_VIEW_LOG);
+    g_assert_cmpuint(d.ui.back, ==, 1);
+    type(&d, "E"); /* the one before, with its hint */
+    g_assert_cmpuint(d.ui.back, ==, 3);
+    type(&d, "e");
+    g_assert_cmpuint(d.ui.back, ==, 1);
+    type(&d, "e"); /* past the newest: the oldest */
+    g_assert_cmpuint(d.ui.back, ==, 3);
+    type(&d, "/SCSI2");
+    g_assert_cmpuint(log_count(&d.m, d.ui.filter), ==, 1);
+    press(&d, UI_KEY_ENTER);
+    g_assert_cmpstr(d.ui.filter, ==, "SCSI2");
+    type(&d, "/");
+    press(&d, UI_KEY_ESC);
+    g_assert_cmpuint(log_count(&d.m, d.ui.filter), ==, d.m.n_log);
     model_clear(&d.m);
 }
 
@@ -252,6 +277,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ui/offers/refusals", test_refusals);
+    g_test_add_func("/ui/offers/log", test_log);
     g_test_add_func("/ui/offers/matches", test_matches);
     g_test_add_func("/ui/offers/leftovers", test_leftovers);
     g_test_add_func("/ui/offers/afterwards", test_afterwards);

@@ -122,6 +122,23 @@ static void incomplete(struct model *m)
     m->drives[1].is_instant_own = true;
     m->drives[1].instant_us = scene_time(11, 36, 2) * G_USEC_PER_SEC;
 }
+static void reading(struct model *m)
+{
+    incomplete(m);
+    m->reading = MODEL_READING_TO_HASH;
+    m->read_done = 61 * G;
+    m->read_total = m->archive_bytes;
+    m->read_rate = 240 * M;
+    m->eta_ms = 341000;
+    m->is_verified = true;
+}
+static void damaged(struct model *m)
+{
+    scene_finished(m, true);
+    m->exit_status = 8;
+    model_set(m->outcome, "archive %s is damaged (at byte 81788928: digest of an extent's data is wrong)", m->target);
+    model_set(m->sha256, "dcb3b018af415d60d6323c103d574177e14e9b2bd57bb43f6429781d1d922127");
+}
 static void cancelled(struct model *m) /* no archive: no row is saved, however far it came */
 {
     scene_copy(m);
@@ -160,6 +177,8 @@ static void test_phases(void)
     assert_keys(left_over, "leftovers", 2, "c", 20, 3);
     assert_at_80(incomplete, "finished-incomplete", 5, "");
     assert_at_80(cancelled, "finished-cancelled", 0, "");
+    assert_at_80(reading, "finished-reading", 5, "");
+    assert_at_80(damaged, "finished-damaged", 0, "");
 }
 
 static void test_overlays(void)
@@ -241,7 +260,8 @@ static void draw_all_sizes(const struct ui *ui, const struct model *m, unsigned 
 static void test_all_sizes(void)
 {
     static void (*const scenes[])(struct model *) = {scene_copy, scene_plan, refused,
-                                                     incomplete, crowd,      suffering};
+                                                     incomplete, crowd,      suffering,
+                                                     left_over,  reading};
     static const char *const keys[] = {"X", "?",       "l", "/x", "e", "\r", "s1.5x", "S+10%", "c",
                                        "P", "Cweb-01", "q", "o",  "x", "z",  "t",     "v"};
     struct ui *ui = g_new(struct ui, 1);
