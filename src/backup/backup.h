@@ -43,6 +43,7 @@ struct backup_options {
     char *agent;               /* the guest agent's socket: freeze and thaw around the instant; NULL: do not */
     char *log_path;            /* NULL: TARGET.log beside a file, none otherwise */
     char *record_path;         /* NULL: the event stream is not kept */
+    unsigned proxmox_vmid;     /* 0, or the archive is named and described for qmrestore; a folder will do as target */
     bool on_full_fails;
     unsigned on_full_minutes;  /* how long to wait for room */
     unsigned retries;

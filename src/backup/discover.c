@@ -105,6 +105,7 @@ static void found_drive_free(gpointer data)
     g_free(f->node_name);
     g_free(f->format);
     g_free(f->file);
+    g_free(f->type);
     g_free(f);
 }
 
@@ -114,6 +115,7 @@ static void on_drives(void *user, const struct qmp_drive *drives, unsigned n, co
 
     g_clear_pointer(&b->found, g_ptr_array_unref);
     b->found = g_ptr_array_new_with_free_func(found_drive_free);
+    b->n_types = 0;
     for (unsigned i = 0; !error && i < n; i++) {
         struct found_drive *f = g_new0(struct found_drive, 1);
         f->device = g_strdup(drives[i].device);
@@ -174,6 +176,36 @@ static void on_machine(void *user, const char *value, const GError *error)
     answered(b, NULL);
 }
 
+static void ask_types(struct backup *b);
+
+static void on_type(void *user, const char *type, const GError *error)
+{
+    struct backup *b = user;
+    struct found_drive *f = g_ptr_array_index(b->found, b->n_types++);
+
+    f->type = g_strdup(error ? NULL : type);
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
+        answered(b, error);
+    else
+        ask_types(b);
+}
+
+/* One after the other; only where names follow from them. */
+static void ask_types(struct backup *b)
+{
+    const struct found_drive *f;
+
+    for (; b->options.proxmox_vmid && b->n_types < b->found->len; b->n_types++) {
+        f = g_ptr_array_index(b->found, b->n_types);
+        if (f->qdev && *f->qdev) {
+            g_autofree char *path = naming_device_path(f);
+            qmp_qom_get_string(b->qmp, path, "type", on_type, b);
+            return;
+        }
+    }
+    answered(b, NULL);
+}
+
 static void ask_version(struct backup *b) { qmp_query_version(b->qmp, on_version, b); }
 static void ask_name(struct backup *b) { qmp_query_name(b->qmp, on_name, b); }
 static void ask_status(struct backup *b) { qmp_query_status(b->qmp, on_status, b); }
@@ -193,7 +225,7 @@ static void ask_leftovers(struct backup *b)
 
 static void (*const questions[])(struct backup *b) = {
     ask_version, ask_name, ask_status, ask_set_active, ask_memory, ask_capabilities, ask_params,
-    ask_drives, ask_sockets, ask_leftovers, ask_unsavable, ask_machine,
+    ask_drives, ask_types, ask_sockets, ask_leftovers, ask_unsavable, ask_machine,
 };
 
 static void ask_next(struct backup *b)

@@ -2,6 +2,7 @@
 #include "backup/options.h"
 
 #include <string.h>
+#include "backup/proxmox.h"
 #include "base/error.h"
 #include "base/units.h"
 #include "sink/compress.h"
@@ -198,6 +199,16 @@ static gboolean on_number(const gchar *option, const gchar *value, gpointer data
     return parse_number(value, 86400, number) ? TRUE : usage(error, "a whole number of at most 86400 is wanted", value);
 }
 
+static gboolean on_proxmox(const gchar *option, const gchar *value, gpointer data, GError **error)
+{
+    struct backup_options *o = data;
+
+    (void)option;
+    return parse_number(value, PROXMOX_MAX_VMID, &o->proxmox_vmid) && o->proxmox_vmid >= PROXMOX_MIN_VMID
+               ? TRUE
+               : usage(error, "a VMID is 100 to 999999999", value);
+}
+
 static gboolean on_level(const gchar *option, const gchar *value, gpointer data, GError **error)
 {
     struct backup_options *o = data;
@@ -273,6 +284,7 @@ GOptionGroup *backup_options_group(struct backup_options *o)
         CALL("limit", on_limit, "Speed limit of the whole backup, or of one drive (repeatable)", "[NAME=]RATE"),
         CALL("guard", on_guard, "How guest writes are kept safe: auto, filter or direct", "MODE"),
         {"agent", 0, 0, G_OPTION_ARG_FILENAME, &o->agent, "Freeze the guest's file systems by its agent's socket", "SOCKET"},
+        CALL("proxmox", on_proxmox, "Name and describe the archive so that qmrestore takes it; TARGET may be a folder", "VMID"),
         CALL("retries", on_number, "Retries of a failed job (default 3)", "N"),
         FLAG("strict", "Fail when anything asked for would be missing"),
         CALL("max-pause", on_number, "Longest pause of the guest for its RAM (default 2)", "SECONDS"),
@@ -339,8 +351,22 @@ static void make_threads(const struct backup_options *o)
         g_setenv("UV_THREADPOOL_SIZE", text, TRUE);
 }
 
+/* qmrestore goes by the file's name: in a folder it is made. */
+static void name_for_proxmox(struct backup_options *o)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_local();
+    g_autofree char *folder = NULL, *name = NULL;
+
+    if (!o->proxmox_vmid || !o->target || !g_file_test(o->target, G_FILE_TEST_IS_DIR))
+        return;
+    folder = g_steal_pointer(&o->target);
+    name = proxmox_file_name(o->proxmox_vmid, now, o->level ? ".vma.zst" : ".vma");
+    o->target = g_build_filename(folder, name, NULL);
+}
+
 bool backup_options_check(struct backup_options *o, GError **error)
 {
+    name_for_proxmox(o);
     if (o->timeout_s == 0) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "timeout must be at least 1 second");
         return false;

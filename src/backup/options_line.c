@@ -128,6 +128,7 @@ char *backup_options_line(const struct backup_options *o)
     add_limits(line, o->limits);
     add_configs(line, o->configs);
     add_guard(line, o->guard);
+    add_number(line, "proxmox", o->proxmox_vmid, 0);
     add_places(line, o);
     add_on_full(line, o, &by_default);
     add_compression(line, o);

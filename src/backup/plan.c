@@ -1,52 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Which drives are saved under which names, by which recipe. */
+/* Which drives are saved, by which recipe. */
 #include <string.h>
 #include "backup/describe.h"
 #include "backup/journal.h"
 #include "backup/options.h"
+#include "backup/proxmox.h"
 #include "backup/run.h"
 #include "backup/vmstate.h"
-
-/* --- names -------------------------------------------------------------------------------------- */
-
-/* The name a person gave the drive: its id, the device's id, else what QEMU calls the node. */
-static char *natural_name(const struct found_drive *f)
-{
-    static const char prefix[] = "/machine/peripheral/";
-
-    if (f->device && *f->device)
-        return g_strdup(f->device);
-    if (f->qdev && g_str_has_prefix(f->qdev, prefix)) {
-        const char *id = f->qdev + strlen(prefix);
-        return g_strndup(id, strcspn(id, "/"));
-    }
-    if (f->qdev && *f->qdev && !strchr(f->qdev, '/'))
-        return g_strdup(f->qdev);
-    return g_strdup(f->node_name ? f->node_name : "drive");
-}
-
-static char *unique_name(struct backup *b, const struct found_drive *f)
-{
-    g_autofree char *natural = natural_name(f);
-    g_autofree char *safe = vma_name_make_safe(natural);
-    char *name = g_strdup(safe);
-
-    for (unsigned i = 2; model_find_drive(&b->model, name); i++) {
-        g_free(name);
-        name = g_strdup_printf("%s-%u", safe, i);
-    }
-    return name;
-}
-
-bool plan_is_named(const GPtrArray *names, const char *name, const struct found_drive *f)
-{
-    for (unsigned i = 0; i < names->len; i++) {
-        const char *wanted = g_ptr_array_index(names, i);
-        if (g_strcmp0(wanted, name) == 0 || g_strcmp0(wanted, f->node_name) == 0 || g_strcmp0(wanted, f->qdev) == 0)
-            return true;
-    }
-    return false;
-}
 
 /* --- rows --------------------------------------------------------------------------------------- */
 
@@ -75,9 +35,9 @@ static char *reason_to_skip(struct backup *b, const struct found_drive *f, const
         reason = "attached to no device: skipped";
     else if (!f->virtual_size)
         reason = "empty: skipped";
-    else if (plan_is_named(o->exclude, name, f))
+    else if (naming_is_among(b, o->exclude, name, f))
         reason = "excluded";
-    else if (o->include->len && !plan_is_named(o->include, name, f))
+    else if (o->include->len && !naming_is_among(b, o->include, name, f))
         reason = "not asked for";
     else if (!o->include->len && f->is_read_only)
         reason = "read-only: skipped";
@@ -138,7 +98,7 @@ static void add_drive(struct backup *b, const struct found_drive *f, const char 
 
 static void add_row(struct backup *b, const struct found_drive *f)
 {
-    g_autofree char *name = unique_name(b, f);
+    g_autofree char *name = naming_of(b, f);
     g_autofree char *reason = reason_to_skip(b, f, name);
     struct model_drive *row = model_add_drive(&b->model, name);
 
@@ -200,6 +160,10 @@ static char *target_at(const struct backup *b, const char *folder, GDateTime *no
     g_autofree char *guest = vma_name_make_safe(b->model.guest);
     bool is_packed = !b->options.target ? b->options.level != 0 : backup_options_level(&b->options) > 0;
 
+    if (b->options.proxmox_vmid) {
+        g_autofree char *name = proxmox_file_name(b->options.proxmox_vmid, now, is_packed ? ".vma.zst" : ".vma");
+        return g_strdup_printf("%s/%s", folder, name);
+    }
     return g_strdup_printf("%s/%s-%s.vma%s", folder, guest, when, is_packed ? ".zst" : "");
 }
 

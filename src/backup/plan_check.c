@@ -7,7 +7,7 @@ static bool is_there(const struct backup *b, const char *wanted)
 {
     for (unsigned i = 0; i < b->found->len; i++) {
         const struct found_drive *f = g_ptr_array_index(b->found, i);
-        if (g_strcmp0(f->node_name, wanted) == 0 || g_strcmp0(f->qdev, wanted) == 0)
+        if (naming_fits(b, f, wanted))
             return true;
     }
     return model_find_drive(&b->model, wanted) != NULL;
@@ -32,7 +32,7 @@ static bool check_included(struct backup *b, GError **error)
 
     for (unsigned i = 0; i < b->found->len; i++) {
         const struct model_drive *row = &b->model.drives[first + i];
-        if (row->is_included || !plan_is_named(b->options.include, row->name, g_ptr_array_index(b->found, i)))
+        if (row->is_included || !naming_is_among(b, b->options.include, row->name, g_ptr_array_index(b->found, i)))
             continue;
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s cannot be saved: %.*s; leave it out", row->name,
                     (int)strcspn(row->note, ":"), row->note);

@@ -150,6 +150,7 @@ struct backup {
     struct nearby *nearby; /* looks for monitors that do answer, NULL while ours does */
     uv_timer_t tick;
     unsigned question; /* of discover.c */
+    unsigned n_types;  /* of drives found, asked for so far */
     GPtrArray *sockets;    /* char *: keys of the guest's, see identity.h */
     GPtrArray *unsavable;  /* char *: sentences on what no archive can hold */
     struct qmp_version version;
@@ -268,6 +269,7 @@ struct backup {
 /* What query-block said of a drive, kept. */
 struct found_drive {
     char *device, *qdev, *node_name, *format, *file;
+    char *type; /* of its device, where that was asked for: "scsi-hd" */
     bool is_removable, has_medium, is_read_only, is_attached;
     uint64_t virtual_size, actual_size;
 };
@@ -310,11 +312,15 @@ void plan_name_recipe(struct backup *b);
 void plan_begin(struct backup *b);
 /* FOLDER/GUEST-YYYYmmddTHHMM.vma, .zst where it is packed; to the second where that is `taken`. g_free() it. */
 char *plan_default_target(const struct backup *b, const char *folder, const char *taken);
-struct found_drive;
-bool plan_is_named(const GPtrArray *names, const char *name, const struct found_drive *f);
 /* plan_forecast.c: how much, how long */
 void plan_forecast(struct backup *b);
 void plan_remember(struct backup *b); /* how this run went, for the guest's next one */
+/* naming.c: what drives are called */
+char *naming_of(struct backup *b, const struct found_drive *f); /* in the archive: unlike all rows of the model */
+bool naming_fits(const struct backup *b, const struct found_drive *f, const char *wanted); /* an operator may call it so */
+/* The same for a list; or one of them is its name in the archive. */
+bool naming_is_among(const struct backup *b, const GPtrArray *names, const char *name, const struct found_drive *f);
+char *naming_device_path(const struct found_drive *f); /* of its device, in QOM */
 /* plan_check.c */
 bool plan_check(struct backup *b, GError **error);
 

@@ -11,6 +11,7 @@
 #include "backup/journal.h"
 #include "backup/logfile.h"
 #include "backup/map.h"
+#include "backup/proxmox.h"
 #include "backup/run.h"
 #include "backup/vmstate.h"
 
@@ -40,6 +41,39 @@ static bool set_description(struct backup *b, GError **error)
     return vma_header_set_config(b->header, VMA_DESCRIPTION_NAME, text, strlen(text), b->description_reserve, error);
 }
 
+/* The operator's own, completed; or one that is just enough to be restored. */
+static char *proxmox_text(struct backup *b, const struct proxmox_drive *drives, unsigned n)
+{
+    const struct proxmox_guest guest = {.name = b->model.guest, .ram_bytes = b->ram_bytes, .drives = drives, .n_drives = n};
+
+    for (unsigned i = 0; i < VMA_MAX_CONFIGS; i++) {
+        const struct vma_config *config = &b->header->configs[i];
+        if (g_strcmp0(config->name, PROXMOX_CONFIG_NAME) == 0) {
+            g_autofree char *own = g_strndup((const char *)config->data, config->len);
+            return proxmox_complete(own, drives, n);
+        }
+    }
+    return proxmox_config(&guest);
+}
+
+static bool add_proxmox_config(struct backup *b, GError **error)
+{
+    g_autofree struct proxmox_drive *drives = g_new0(struct proxmox_drive, b->drives->len);
+    g_autofree char *text = NULL;
+
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        const struct drive *d = g_ptr_array_index(b->drives, i);
+        drives[i] = (struct proxmox_drive){proxmox_key_of(d->name), d->size};
+        if (!drives[i].key) {
+            g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "drive %s: Proxmox has no place for so many drives; exclude some",
+                        d->name);
+            return false;
+        }
+    }
+    text = proxmox_text(b, drives, b->drives->len);
+    return vma_header_set_config(b->header, PROXMOX_CONFIG_NAME, text, strlen(text), 0, error);
+}
+
 static bool make_header(struct backup *b, GError **error)
 {
     g_clear_pointer(&b->header, vma_header_free);
@@ -59,7 +93,8 @@ static bool make_header(struct backup *b, GError **error)
             return false;
         }
     }
-    return archive_add_configs(b->header, &b->options, error) && set_description(b, error);
+    return archive_add_configs(b->header, &b->options, error) &&
+           (!b->options.proxmox_vmid || add_proxmox_config(b, error)) && set_description(b, error);
 }
 
 GBytes *target_final_header(struct backup *b, GError **error)

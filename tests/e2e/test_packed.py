@@ -7,8 +7,10 @@ import pathlib
 import subprocess
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import LAP, Scenario, main, product, standard_drives
+sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1])]
+import proxmox_rules
+from vmtest import LAP, Scenario, check_images, main, product, standard_drives
+from vmtest.restore import unpack
 
 
 def whole(version):
@@ -47,5 +49,27 @@ def into_pipes(version):
         s.must_be_untouched()
 
 
+def for_proxmox(version):
+    """In a folder the archive gets the name, the device names and the lines that qmrestore asks for."""
+    own = "cores: 2\nvirtio1: local:mine,size=16M\n"
+    with Scenario(version, drives=standard_drives(count=3)) as s:
+        pathlib.Path(s.path("own.conf")).write_text(own)
+        for number, options in enumerate(((), ("--config", f"qemu-server.conf={s.path('own.conf')}"))):
+            folder = s.folder / f"dump{number}"
+            folder.mkdir()
+            s.backup("--proxmox", "117", *options, "--drive", "drive0", "--drive", "disk1", "--drive", "disk2",
+                     output=folder).must_succeed()
+            archive, = folder.glob("*.zst")
+            proxmox_rules.check_name(archive, 117)
+            images, vmstate = unpack(archive, s.path(f"unpacked{number}"))
+            config = subprocess.run([product(), "config", archive, "qemu-server.conf"], stdout=subprocess.PIPE, check=True).stdout
+            keys = proxmox_rules.check([*images, "vmstate"], config)
+            assert keys.keys() == {"virtio0", "virtio1", "scsi0"} and vmstate, keys
+            assert (own.encode() in config) == bool(options) and (b"memory: 32" in config) != bool(options), config
+            check_images(s.drives, dict(zip(("drive0", "disk1", "disk2"), (images[f"drive-{key}"] for key in
+                                                                          ("virtio0", "virtio1", "scsi0")))))
+        s.must_be_untouched()
+
+
 if __name__ == "__main__":
-    main(whole, into_pipes)
+    main(whole, into_pipes, for_proxmox)

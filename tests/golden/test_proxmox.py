@@ -7,7 +7,8 @@ import pathlib
 import subprocess
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1])]
+import proxmox_rules  # noqa: E402
 from archives import SKIP, main, run  # noqa: E402
 
 ARCHIVES = {  # archive: {device: raw image}
@@ -44,8 +45,15 @@ def test_proxmox(folder):
         check_archive(pathlib.Path(os.environ["VMABACKUP_GOLDEN"]), name, devices, folder / name)
 
 
+def test_rules(folder):
+    """What we hold our own archives to is kept by theirs."""
+    archive = pathlib.Path(os.environ["VMABACKUP_GOLDEN"]) / "g1-two-drives.vma.zst"
+    keys = proxmox_rules.check(ARCHIVES["g1-two-drives"], run("config", archive, "qemu-server.conf")[0])
+    assert keys == {"virtio0": "drive-virtio0", "scsi1": "drive-scsi1"}
+
+
 if __name__ == "__main__":
     if "VMABACKUP_GOLDEN" not in os.environ:
         print("skipped: VMABACKUP_GOLDEN is not set")
         sys.exit(SKIP)
-    main([test_proxmox], "vmb-proxmox-")
+    main([test_proxmox, test_rules], "vmb-proxmox-")

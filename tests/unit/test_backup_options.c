@@ -54,6 +54,7 @@ static void assert_same(const struct backup_options *a, const struct backup_opti
     g_assert_cmpstr(a->log_path, ==, b->log_path);
     g_assert_cmpstr(a->agent, ==, b->agent);
     g_assert_cmpstr(a->record_path, ==, b->record_path);
+    g_assert_cmpuint(a->proxmox_vmid, ==, b->proxmox_vmid);
     g_assert_cmpuint(a->spool_bytes, ==, b->spool_bytes);
     g_assert_cmpint(a->guard, ==, b->guard);
     g_assert_cmpint(a->no_vmstate, ==, b->no_vmstate);
@@ -97,6 +98,7 @@ static void test_round_trip(void)
         "./r --log -l m",
         "vmabackup backup --level 19 --on-full wait:7 --guard filter --agent '/run/a b' --limit 65537 "
         "--drive=--strict tcp:127.0.0.1:4444",
+        "vmabackup backup --proxmox 100 -o /none/x.vma m",
         "vmabackup backup -o 'new\nline' --exclude '*' --exclude '~' --exclude 'ü' m",
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(lines); i++)
@@ -115,11 +117,30 @@ static void test_short(void)
     backup_options_clear(&o);
 }
 
+/* In a folder the archive gets the name that qmrestore goes by. */
+static void test_proxmox_folder(void)
+{
+    for (int level = -1; level < 1; level++) {
+        g_autoptr(GError) error = NULL;
+        struct backup_options o;
+        backup_options_init(&o);
+        o.target = g_strdup("/");
+        o.proxmox_vmid = 117;
+        o.level = level;
+        g_assert_true(backup_options_check(&o, &error));
+        g_assert_true(g_str_has_prefix(o.target, "/vzdump-qemu-117-2"));
+        g_assert_true(g_str_has_suffix(o.target, level ? ".vma.zst" : ".vma"));
+        g_assert_cmpint(backup_options_level(&o), ==, level ? 3 : 0);
+        backup_options_clear(&o);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     setlocale(LC_ALL, "C.UTF-8"); /* option values are converted from it */
     g_test_add_func("/backup/options/round-trip", test_round_trip);
     g_test_add_func("/backup/options/short", test_short);
+    g_test_add_func("/backup/options/proxmox", test_proxmox_folder);
     return g_test_run();
 }
