@@ -1,18 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A new raw file: what is not written stays a hole. */
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 #include "cli/newfile.h"
 #include "cli/output.h"
 
+/* Writing back is begun for each window: so the disk works meanwhile, and the last fsync finds little to do. */
+#define WINDOW (UINT64_C(8) << 20)
+
 struct raw {
     struct output output;
     struct newfile *file;
+    uint64_t from, to; /* written in a row, not begun to be written back */
 };
+
+static void write_back(struct raw *r, uint64_t offset, size_t len)
+{
+    if (offset != r->to)
+        r->from = offset;
+    r->to = offset + len;
+    if (r->to - r->from < WINDOW)
+        return;
+    sync_file_range(newfile_fd(r->file), (off_t)r->from, (off_t)(r->to - r->from), SYNC_FILE_RANGE_WRITE);
+    r->from = r->to;
+}
 
 static bool raw_write(struct output *o, uint64_t offset, const uint8_t *bytes, size_t len, GError **error)
 {
     struct newfile *file = ((struct raw *)o)->file;
+    uint64_t from = offset;
     while (len) {
         ssize_t n = pwrite(newfile_fd(file), bytes, len, (off_t)offset);
         if (n < 0 && errno == EINTR)
@@ -23,6 +40,7 @@ static bool raw_write(struct output *o, uint64_t offset, const uint8_t *bytes, s
         len -= (size_t)n;
         offset += (uint64_t)n;
     }
+    write_back((struct raw *)o, from, (size_t)(offset - from));
     return true;
 }
 
