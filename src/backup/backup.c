@@ -116,6 +116,7 @@ static void report_done(struct backup *b)
     record_close(g_steal_pointer(&b->record));
     control_close(g_steal_pointer(&b->control));
     uv_close((uv_handle_t *)&b->tick, NULL);
+    pulse_close(&b->pulse);
     b->listener.on_done(b->user);
 }
 
@@ -328,6 +329,7 @@ struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
     plan_init(b);
     uv_timer_init(loop, &b->tick);
     b->tick.data = b;
+    pulse_init(&b->pulse, loop);
     return b;
 }
 

@@ -297,6 +297,7 @@ void plan_begin(struct backup *b)
     g_autoptr(GError) error = NULL;
 
     b->has_begun = true;
+    pulse_start(&b->pulse);
     b->was_running = !b->is_guest_stopped; /* while the plan was looked at, its user may have paused it */
     if (b->ram == RAM_PLAIN && !b->was_running)
         backup_log(b, MODEL_WARNING, "cont resumes it as before",

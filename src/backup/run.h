@@ -26,7 +26,7 @@
  *     readback.c  the archive, read once more                  after.c     what can be asked for then
  *     replan.c    the plan, changed before it begins           room.c      whether there is room for it
  *     tidy.c      takes away what a dead run left, before that
- *     lull.c      a target that is full, or stands still
+ *     lull.c      a target that is full, or stands still       pulse.c     how late the loop is
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,6 +35,7 @@
 #include "backup/backup.h"
 #include "backup/pace.h"
 #include "backup/pool.h"
+#include "backup/pulse.h"
 #include "backup/stall.h"
 #include "backup/steps.h"
 #include "backup/writer.h"
@@ -149,6 +150,7 @@ struct backup {
     uint64_t next_try_ms;
     struct nearby *nearby; /* looks for monitors that do answer, NULL while ours does */
     uv_timer_t tick;
+    struct pulse pulse; /* while the run is under way */
     unsigned question; /* of discover.c */
     unsigned n_types;  /* of drives found, asked for so far */
     GPtrArray *sockets;    /* char *: keys of the guest's, see identity.h */
@@ -225,7 +227,6 @@ struct backup {
     struct pace_pot pot; /* the budget, and what was taken of it */
     uint64_t next_share_ms;
     uint64_t full_since_ms;
-    uint64_t last_loop_us; /* end of the last wait for events: how long filters may have waited on us */
 
     struct {
         bool is_busy;

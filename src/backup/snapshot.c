@@ -224,5 +224,7 @@ void snapshot_fill(struct backup *b)
     count_bottleneck(b, now);
     m->data_age_ms = b->qmp ? now - qmp_last_heard_ms(b->qmp) : b->lost_at_ms ? now - b->lost_at_ms : 0;
     m->retry_in_ms = b->next_try_ms > now ? b->next_try_ms - now : 0;
+    m->loop_p99_us = pulse_p99_us(&b->pulse);
+    m->loop_max_us = b->pulse.n ? b->pulse.max_us : MODEL_UNKNOWN;
     fill_target(b, now);
 }

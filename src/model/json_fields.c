@@ -79,6 +79,8 @@ const struct json_field json_progress_fields[] = {
     M(SIZE, "eta_ms", eta_ms),
     M(SIZE, "pause_ms", pause_ms),
     M(SIZE, "data_age_ms", data_age_ms),
+    M(MS, "loop_p99_ms", loop_p99_us),
+    M(MS, "loop_max_ms", loop_max_us),
     M_QUIET(FLAG, "lost", is_monitor_lost),
     M_QUIET(SIZE, "retry_in_ms", retry_in_ms),
     M(BOTTLENECK, "bottleneck", bottleneck),

@@ -55,6 +55,8 @@ void model_init(struct model *m)
         .will_fit = true,
         .eta_ms = MODEL_UNKNOWN,
         .pause_ms = MODEL_UNKNOWN,
+        .loop_p99_us = MODEL_UNKNOWN,
+        .loop_max_us = MODEL_UNKNOWN,
         .impact = {.write_us = MODEL_UNKNOWN, .base_us = MODEL_UNKNOWN, .p99_us = MODEL_UNKNOWN},
     };
 }

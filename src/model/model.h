@@ -166,6 +166,7 @@ struct model {
     uint64_t pause_ms;               /* how long the guest was stopped for the instant, MODEL_UNKNOWN before */
     enum model_bottleneck bottleneck;
     uint64_t bottleneck_ms[MODEL_BOTTLENECKS]; /* for how long each was it */
+    uint64_t loop_p99_us, loop_max_us; /* how late our own loop was: QEMU has waited for us as long */
     struct model_impact impact;
     char agent[MODEL_TEXT_LEN];      /* "" = none; "frozen 38ms", or why not */
     unsigned n_lost;                 /* drives that fell out of the archive */

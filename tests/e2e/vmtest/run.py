@@ -20,13 +20,14 @@ def peak_kib(pid):
 class Run:
     """vmabackup backup --json … in the background. .events is the list of decoded lines so far."""
 
-    def __init__(self, arguments, program="vmabackup", env=None, stdout=subprocess.PIPE, cwd=None):
+    def __init__(self, arguments, program="vmabackup", env=None, stdout=subprocess.PIPE, cwd=None,
+                 preexec=None):
         self.events = []
         self.lines = []
         self.errors = ""
         full = dict(os.environ, **(env or {}))
         self.process = subprocess.Popen([product(program)] + [str(a) for a in arguments], env=full, cwd=cwd,
-                                        stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE, text=True)
+                                        preexec_fn=preexec, stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE, text=True)
         self._threads = [threading.Thread(target=self._read_errors, daemon=True)]
         if stdout == subprocess.PIPE:
             self._threads.append(threading.Thread(target=self._read_events, daemon=True))

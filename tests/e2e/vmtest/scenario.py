@@ -51,7 +51,7 @@ class Scenario(Lab):
 
     def run(self, *arguments, **options):
         """The product with these arguments."""
-        run = Run(arguments, env=self.env, **options)
+        run = Run(arguments, env={**self.env, **options.pop("env", {})}, **options)
         self.at_end(run.kill)
         return run
 
