@@ -13,6 +13,7 @@
 
 #include "backup/headless.h"
 #include "console/report.h"
+#include "console/themes.h"
 #include "model/json.h"
 #include "ui/tty.h"
 
@@ -140,6 +141,17 @@ static void begin_anew(struct app *a)
     feed_start(a->feed);
 }
 
+static void on_themes(void *user, GArray *themes)
+{
+    struct app *a = user;
+    a->is_reading = false;
+    if (a->screen)
+        screen_take_themes(a->screen, themes);
+    else
+        g_array_unref(themes);
+    draw_in(a, 0);
+}
+
 static void act(struct app *a, const struct ui_action *action)
 {
     g_autoptr(GError) error = NULL;
@@ -160,6 +172,9 @@ static void act(struct app *a, const struct ui_action *action)
         break;
     case UI_MOUSE:
         screen_toggle_mouse(a->screen);
+        break;
+    case UI_LOAD_THEMES:
+        a->is_reading = a->is_reading || themes_read(&a->loop, a->screen->theme_file, on_themes, a);
         break;
     case UI_SHOW_THEME:
         screen_show_theme(a->screen, action->theme);
@@ -196,7 +211,7 @@ static void on_tty(uv_poll_t *poll, int status, int events)
     uint32_t key;
     if (!has_terminal(a))
         return;
-    while (a->screen && (events & UV_READABLE) && term_key(a->screen->term, &key))
+    while (a->screen && (events & UV_READABLE) && screen_key(a->screen, &key))
         take_key(a, key);
     if (!a->screen)
         return;

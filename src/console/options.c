@@ -17,7 +17,7 @@ static void add_entries(GOptionGroup *group, struct console_options *o)
          "unicode, blocks or ascii (default: what the terminal has)", "SET"},
         {"color", 0, 0, G_OPTION_ARG_STRING, &o->color, "auto, always or never (auto heeds NO_COLOR)",
          "WHEN"},
-        {"mouse", 0, 0, G_OPTION_ARG_NONE, &o->wants_mouse, "Take the wheel (Shift selects text)", NULL},
+        {"mouse", 0, 0, G_OPTION_ARG_NONE, &o->wants_mouse, "Take presses and the wheel (Shift selects text)", NULL},
         {"title", 0, 0, G_OPTION_ARG_NONE, &o->wants_title, "Show progress in the window's title", NULL},
         {"bell", 0, 0, G_OPTION_ARG_NONE, &o->wants_bell, "Ring when a drive fails and at the end", NULL},
         {"readonly", 0, 0, G_OPTION_ARG_NONE, &o->is_readonly, "Refuse every key that changes something",

@@ -14,19 +14,11 @@ static const struct glyphs *choose_glyphs(const struct console_options *o)
     return o->glyphs ? glyphs_find(o->glyphs) : glyphs_for(nl_langinfo(CODESET), term ? term : "");
 }
 
-static unsigned place_of(const GArray *themes, const char *name)
-{
-    unsigned at = 0;
-    while (at < themes->len && !g_str_equal(g_array_index(themes, struct theme_entry, at).theme.name, name))
-        at++;
-    return at;
-}
-
 /* Its colours at once, its signs from the next frame on. */
 static void use_theme(struct screen *s, const struct theme *theme)
 {
     s->theme = *theme;
-    s->ui.theme = place_of(s->themes, theme->name);
+    s->ui.theme = theme_place(s->themes, theme->name);
     glyphs_of_theme(s->set, &s->theme, &s->glyphs);
     if (s->term)
         term_theme(s->term, &s->theme);
@@ -109,7 +101,8 @@ bool screen_open(struct screen *s, const struct console_options *o, GError **err
     sigprocmask(SIG_SETMASK, NULL, &s->signals_before);
     s->set = choose_glyphs(o);
     ui_init(&s->ui, &s->glyphs);
-    s->ui.themes = s->themes = theme_list();
+    s->theme_file = o->theme && strchr(o->theme, '/') ? o->theme : NULL;
+    s->ui.themes = s->themes = theme_list(s->theme_file);
     s->ui.is_readonly = o->is_readonly;
     s->ui.now_ms = g_get_monotonic_time() / 1000;
     if (!load_theme(s, o, error) || !open_terminal(s, o, error)) {
@@ -167,6 +160,40 @@ bool screen_draw(struct screen *s, const struct model *m)
         return false;
     ui_draw(&s->ui, m, g_get_real_time() / G_USEC_PER_SEC, s->canvas);
     return term_draw(s->term, s->canvas);
+}
+
+static unsigned moved(const GArray *from, unsigned at, const GArray *to)
+{
+    return at < from->len ? theme_place(to, g_array_index(from, struct theme_entry, at).theme.name) : to->len;
+}
+
+void screen_take_themes(struct screen *s, GArray *themes)
+{
+    g_autoptr(GArray) before = s->themes;
+    s->ui.themes = s->themes = themes;
+    s->ui.choice = moved(before, s->ui.choice, themes);
+    s->ui.theme_before = moved(before, s->ui.theme_before, themes);
+    s->ui.theme = moved(before, s->ui.theme, themes);
+    if (s->ui.theme == themes->len)
+        return;
+    const struct theme_entry *entry = &g_array_index(themes, struct theme_entry, s->ui.theme);
+    if (*entry->problem)
+        screen_show_theme(s, s->ui.theme);
+    else
+        use_theme(s, &entry->theme);
+}
+
+bool screen_key(struct screen *s, uint32_t *key)
+{
+    do {
+        int x, y;
+        if (!term_key(s->term, key))
+            return false;
+        term_press(s->term, &x, &y);
+        if (*key == UI_KEY_PRESS)
+            *key = canvas_link_at(s->canvas, x, y);
+    } while (!*key);
+    return true;
 }
 
 void screen_show_theme(struct screen *s, unsigned index)

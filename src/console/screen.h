@@ -16,6 +16,7 @@ struct screen {
     struct term_screen *term;
     struct canvas *canvas;
     GArray *themes; /* struct theme_entry */
+    const char *theme_file; /* asked for by its path, NULL = none */
     struct theme theme;
     const struct glyphs *set;
     struct glyphs glyphs; /* the set, with the theme's own signs */
@@ -36,6 +37,10 @@ void screen_resume(struct screen *s);
 void screen_resize(struct screen *s);
 /* False when the frame was dropped. */
 bool screen_draw(struct screen *s, const struct model *m);
+/* The next key typed; a press is the key it means, or none. */
+bool screen_key(struct screen *s, uint32_t *key);
 void screen_toggle_mouse(struct screen *s);
+/* The list read anew, which is taken: what is shown is shown as its file has it now. */
+void screen_take_themes(struct screen *s, GArray *themes);
 /* By its place in the list; a broken one says what is wrong with it. */
 void screen_show_theme(struct screen *s, unsigned index);

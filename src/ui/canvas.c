@@ -87,6 +87,7 @@ static void put_glyph(struct canvas *c, int x, int y, enum ui_role role, gunicha
     if (after < c->width && !*cell_at(c, after, y)->glyph)
         strcpy(cell_at(c, after, y)->glyph, " ");
     cell->role = (uint8_t)role;
+    cell->link = 0;
     cell->glyph[g_unichar_to_utf8(glyph, cell->glyph)] = '\0';
     if (after == x + 2)
         *cell_at(c, x + 1, y) = (struct canvas_cell){.role = (uint8_t)role};
@@ -206,6 +207,24 @@ void canvas_paint(struct canvas *c, int x, int y, int width, enum ui_role role)
 {
     for (int column = x; clip(c, x, y, &width) && column < x + width; column++)
         cell_at(c, column, y)->role = (uint8_t)role;
+}
+
+void canvas_link(struct canvas *c, int x, int y, int width, uint32_t key)
+{
+    for (int column = x; clip(c, x, y, &width) && column < x + width; column++)
+        cell_at(c, column, y)->link = key;
+}
+
+uint32_t canvas_link_at(const struct canvas *c, int x, int y)
+{
+    bool is_inside = x >= 0 && x < c->width && y >= 0 && y < c->height;
+    return is_inside ? c->cells[y * c->width + x].link : 0;
+}
+
+void canvas_unlink(struct canvas *c, int lines)
+{
+    for (int y = 0; y < lines; y++)
+        canvas_link(c, 0, y, c->width, 0);
 }
 
 char *canvas_dump(const struct canvas *c)

@@ -22,6 +22,7 @@
 struct canvas_cell {
     char glyph[CANVAS_GLYPH_LEN]; /* one character, ""  = the right half of a wide one */
     uint8_t role;                 /* enum ui_role */
+    uint32_t link;                /* the key that a press on it is, 0 = none */
 };
 struct canvas {
     int width, height;
@@ -51,6 +52,12 @@ void canvas_put_number(struct canvas *c, int x, int y, int width, enum ui_role r
 void canvas_fill(struct canvas *c, int x, int y, int width, int height, enum ui_role role, const char *glyph);
 /* Changes the role of what stands there. */
 void canvas_paint(struct canvas *c, int x, int y, int width, enum ui_role role);
+/* A press there is that key (ui/keymap.h), until something else is put there. */
+void canvas_link(struct canvas *c, int x, int y, int width, uint32_t key);
+/* 0 where a press is nothing. */
+uint32_t canvas_link_at(const struct canvas *c, int x, int y);
+/* The first lines are no keys any more: something lies before them. */
+void canvas_unlink(struct canvas *c, int lines);
 /* Lines with '\n', blanks at their ends taken away. */
 char *canvas_dump(const struct canvas *c);
 

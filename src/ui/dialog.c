@@ -26,6 +26,11 @@ void dialog_line(struct dialog *d, enum dialog_worth worth, enum ui_role role, c
     model_set(line->text, "%s", text);
 }
 
+void dialog_link(struct dialog *d, uint32_t key)
+{
+    d->lines[d->n - 1].link = key;
+}
+
 void dialog_gap(struct dialog *d)
 {
     add(d, DIALOG_EXTRA, ROLE_DIALOG);
@@ -93,6 +98,7 @@ static void draw_frame(const struct scene *s, const struct box *b)
 static void draw_line(const struct scene *s, int x, int y, int width, const struct dialog_line *line)
 {
     canvas_put(s->canvas, x, y, width, line->role, line->text);
+    canvas_link(s->canvas, x, y, width, line->link);
     if (!line->input_width)
         return;
     int field = MIN(line->input_width, MAX(width - line->input_x, 0));
@@ -105,6 +111,7 @@ void dialog_end(const struct dialog *d, const struct scene *s, const char *keys)
 {
     struct box b = place(d, s->canvas);
     int inset = b.has_frame ? 2 : 0, y = b.y + 1;
+    canvas_unlink(s->canvas, s->canvas->height); /* it wants its answer first */
     draw_frame(s, &b);
     struct pen title = pen_at(s->canvas, b.x + inset, b.y, b.width - 2 * inset);
     pen_text(&title, ROLE_DIALOG_TITLE, b.has_frame ? " %s " : "%s", d->title);

@@ -23,6 +23,7 @@ struct dialog_line {
     int input_x, input_width; /* of an input field, 0 wide = none */
     int cursor;               /* within it */
     bool is_good;
+    uint32_t link; /* the key that a press on it is, 0 = none */
 };
 struct dialog {
     const char *title;
@@ -33,6 +34,8 @@ struct dialog {
 struct dialog dialog_begin(const char *title);
 void dialog_line(struct dialog *d, enum dialog_worth worth, enum ui_role role, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
+/* A press on the last line is that key. */
+void dialog_link(struct dialog *d, uint32_t key);
 /* An empty line. */
 void dialog_gap(struct dialog *d);
 /* "label [ text      ] after" */

@@ -4,14 +4,28 @@
 
 #define MAX_SHOWN 8
 
+/* Just so many columns. */
+static char *fitted(const char *text, int width)
+{
+    GString *s = g_string_new(NULL);
+    while (*text && canvas_text_width(s->str) < width) {
+        g_string_append_unichar(s, g_utf8_get_char(text));
+        text = g_utf8_next_char(text);
+    }
+    for (int used = canvas_text_width(s->str); used < width; used++)
+        g_string_append_c(s, ' ');
+    return g_string_free(s, FALSE);
+}
+
 static void say_theme(struct dialog *d, const struct scene *s, unsigned i)
 {
     const struct theme_entry *entry = &g_array_index(s->ui->themes, struct theme_entry, i);
     bool is_chosen = i == s->ui->choice, is_broken = *entry->problem;
-    dialog_line(d, is_chosen ? DIALOG_NEEDED : DIALOG_EXTRA, is_broken ? ROLE_TEXT_DIM : ROLE_DIALOG,
-                "%s %-13.13s %-30.30s %s", is_chosen ? s->glyphs->cursor : " ", entry->theme.name,
-                is_broken ? entry->problem : entry->theme.description,
-                is_broken ? "! not usable" : entry->origin);
+    g_autofree char *name = fitted(entry->theme.name, 13),
+                    *about = fitted(is_broken ? entry->problem : entry->theme.description, 32);
+    dialog_line(d, is_chosen ? DIALOG_NEEDED : DIALOG_EXTRA, is_broken ? ROLE_TEXT_DIM : ROLE_DIALOG, "%s %s %s %s",
+                is_chosen ? s->glyphs->cursor : " ", name, about, is_broken ? "! not usable" : entry->origin);
+    dialog_link(d, UI_KEY_ROW + i);
 }
 
 static void say_sample(struct dialog *d, const struct scene *s)

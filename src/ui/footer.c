@@ -214,6 +214,7 @@ void footer_keys(const struct scene *s, int y)
     if (s->canvas->width >= 60)
         pen_right(&pen, ROLE_KEY_LABEL, " %s", command_entry_of(COMMAND_QUIT)->label);
     pen_right(&pen, ROLE_KEY, " %s", keymap_first(command_entry_of(COMMAND_QUIT), key));
+    canvas_link(s->canvas, pen.end + 1, y, s->canvas->width, keymap_key(key));
     for (unsigned i = 0; i < command_table_len; i++) {
         const struct command_entry *entry = &command_table[i];
         if (!is_in_bar(s, entry))
@@ -221,8 +222,10 @@ void footer_keys(const struct scene *s, int y)
         g_autofree char *text = item_text(s, entry);
         if (canvas_text_width(text) > pen_room(&pen))
             break;
+        int begin = pen.x;
         pen_text(&pen, ROLE_KEY, "%s", keymap_first(entry, key));
         pen_text(&pen, ROLE_KEY_LABEL, "%s", text + strlen(key));
+        canvas_link(s->canvas, begin, y, pen.x - begin, keymap_key(key));
         pen_gap(&pen, 2);
     }
 }

@@ -45,6 +45,17 @@ const char *keymap_name(uint32_t key, char name[KEY_NAME_LEN])
     return name;
 }
 
+uint32_t keymap_key(const char *name)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
+        if (names[i].key != UI_KEY_UNKNOWN && g_str_equal(names[i].name, name))
+            return names[i].key;
+    if (g_str_has_prefix(name, "Ctrl-"))
+        return name[5] >= 'A' && name[5] <= 'Z' && !name[6] ? (uint32_t)(name[5] - '@') : 0;
+    bool is_one = g_utf8_validate(name, -1, NULL) && g_utf8_strlen(name, -1) == 1;
+    return is_one && g_unichar_isgraph(g_utf8_get_char(name)) ? g_utf8_get_char(name) : 0;
+}
+
 static bool has_word(const char *words, const char *word)
 {
     size_t len = strlen(word);
@@ -178,17 +189,6 @@ static bool refuse(const char *text, const char *source, const char *key, GError
     return false;
 }
 
-static bool is_key(const char *name)
-{
-    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
-        if (names[i].key != UI_KEY_UNKNOWN && g_str_equal(names[i].name, name))
-            return true;
-    if (g_str_has_prefix(name, "Ctrl-"))
-        return name[5] >= 'A' && name[5] <= 'Z' && !name[6];
-    return g_utf8_validate(name, -1, NULL) && g_utf8_strlen(name, -1) == 1 &&
-           g_unichar_isgraph(g_utf8_get_char(name));
-}
-
 static const struct command_entry *entry_of_word(const char *word)
 {
     for (unsigned i = 0; i < command_table_len; i++)
@@ -216,7 +216,7 @@ static bool check(GStrv commands, char *const *own, const char *text, const char
         const struct command_entry *entry = entry_of_word(commands[i]);
         g_auto(GStrv) keys = g_strsplit(own[entry->verb], " ", -1);
         for (unsigned k = 0; keys[k]; k++) {
-            if (!is_key(keys[k]))
+            if (!keymap_key(keys[k]))
                 return refuse(text, source, commands[i], error, "no key is called '%s'", keys[k]);
             if (!check_clash(commands[i], entry, keys[k], own, text, source, error))
                 return false;

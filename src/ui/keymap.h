@@ -22,12 +22,15 @@ enum ui_key_code {
     UI_KEY_BACKSPACE = 127,
     UI_KEY_UP = 0x110000, /* beyond Unicode */
     UI_KEY_DOWN, UI_KEY_LEFT, UI_KEY_RIGHT, UI_KEY_PAGE_UP, UI_KEY_PAGE_DOWN, UI_KEY_HOME, UI_KEY_END,
-    UI_KEY_F1, UI_KEY_WHEEL_UP, UI_KEY_WHEEL_DOWN, UI_KEY_UNKNOWN,
+    UI_KEY_F1, UI_KEY_WHEEL_UP, UI_KEY_WHEEL_DOWN, UI_KEY_PRESS, UI_KEY_UNKNOWN,
+    UI_KEY_ROW = 0x200000, /* + n: row n was pressed */
 };
 #define KEY_NAME_LEN 16
 
 /* "x", "Up", "Ctrl-L": as in the command table. */
 const char *keymap_name(uint32_t key, char name[KEY_NAME_LEN]);
+/* And back; 0 when no key is called so. */
+uint32_t keymap_key(const char *name);
 /* What the key means in this phase, NULL = nothing. */
 const struct command_entry *keymap_command(uint32_t key, enum model_phase phase);
 /* A command's keys, with blanks between: what help shows. "" when it has none. */

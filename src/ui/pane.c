@@ -23,6 +23,7 @@ struct pane pane_open(const struct scene *s, int width, int height, const char *
     struct canvas *c = s->canvas;
     int below = c->height - (c->height >= 4 ? 2 : 1);
     bool has_frame = c->width >= 76 && below >= 14;
+    canvas_unlink(c, below);
     if (!has_frame) {
         canvas_fill(c, 0, 0, c->width, MAX(below, 1), ROLE_DIALOG, " ");
         canvas_put(c, 0, 0, c->width, ROLE_DIALOG_TITLE, title);

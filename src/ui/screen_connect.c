@@ -40,6 +40,7 @@ static int draw_nearby(const struct scene *s, int x, int y, int lines)
         pen_right(&pen, ROLE_TEXT, "  %s, QEMU %s", n->guest, n->qemu);
         canvas_put_tail(s->canvas, pen.x, at, pen_room(&pen), is_selected ? ROLE_SELECT : ROLE_TEXT,
                         n->address);
+        canvas_link(s->canvas, 0, at, s->canvas->width, UI_KEY_ROW + i);
     }
     return (int)rows + 1;
 }

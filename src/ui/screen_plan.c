@@ -69,6 +69,7 @@ static void draw_row(const struct scene *s, int y, unsigned row)
     }
     pen_gap(&pen, 1);
     pen_text(&pen, ROLE_TEXT, "%s", *drive->note ? drive->note : drive->is_vmstate ? "RAM and devices" : "");
+    canvas_link(s->canvas, 0, y, s->canvas->width, UI_KEY_ROW + row);
 }
 
 static void draw_heading(const struct scene *s, int y)

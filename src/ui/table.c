@@ -328,6 +328,7 @@ static void draw_row(const struct scene *s, const struct columns *c, int y, unsi
         table_note(s, row, note, sizeof note);
         cell(s, c, NOTE, y, ROLE_TEXT, note);
     }
+    canvas_link(s->canvas, 0, y, s->canvas->width, UI_KEY_ROW + row);
 }
 
 unsigned table_first(unsigned selected, unsigned n, int rows)

@@ -32,6 +32,8 @@ struct term_screen {
     WINDOW *keys; /* a pad: reading keys from it never refreshes anything */
     enum theme_depth depth;
     bool is_direct, has_sync, has_mouse, has_title;
+    bool has_event; /* of the mouse: perhaps there are more */
+    int press_x, press_y;
     attr_t attributes[UI_ROLES_END];
     short pairs[UI_ROLES_END];
     GByteArray *pending;
@@ -342,11 +344,17 @@ static bool swallow_sequence(struct term_screen *t)
     return true;
 }
 
-static uint32_t mouse_key(void)
+/* One KEY_MOUSE may stand for several events: they are taken until there is none. */
+static uint32_t mouse_key(struct term_screen *t)
 {
     MEVENT event;
-    if (getmouse(&event) != OK)
+    t->has_event = getmouse(&event) == OK;
+    if (!t->has_event)
         return UI_KEY_UNKNOWN;
+    t->press_x = event.x;
+    t->press_y = event.y;
+    if (event.bstate & BUTTON1_PRESSED)
+        return UI_KEY_PRESS;
     if (event.bstate & BUTTON4_PRESSED)
         return UI_KEY_WHEEL_UP;
     return event.bstate & BUTTON5_PRESSED ? UI_KEY_WHEEL_DOWN : UI_KEY_UNKNOWN;
@@ -356,6 +364,8 @@ bool term_key(struct term_screen *t, uint32_t *key)
 {
     wint_t code;
     int kind;
+    if (t->has_event && (*key = mouse_key(t)) != UI_KEY_UNKNOWN)
+        return true;
     do /* resizeterm() puts a KEY_RESIZE into the queue */
         kind = wget_wch(t->keys, &code);
     while ((kind == KEY_CODE_YES && code == KEY_RESIZE) ||
@@ -363,12 +373,18 @@ bool term_key(struct term_screen *t, uint32_t *key)
     if (kind == ERR)
         return false;
     if (kind == KEY_CODE_YES)
-        *key = code == KEY_MOUSE ? mouse_key() : function_key(code);
+        *key = code == KEY_MOUSE ? mouse_key(t) : function_key(code);
     else if (code == '\n')
         *key = UI_KEY_ENTER;
     else
         *key = code == '\b' ? UI_KEY_BACKSPACE : (uint32_t)code;
     return true;
+}
+
+void term_press(const struct term_screen *t, int *x, int *y)
+{
+    *x = t->press_x;
+    *y = t->press_y;
 }
 
 /* ---- beside the frames ---- */

@@ -51,7 +51,9 @@ void term_redraw(struct term_screen *t);
 void term_resize(struct term_screen *t, int width, int height);
 /* Leaves the screen, as for a stop; term_draw() takes it again. */
 void term_leave(struct term_screen *t);
-/* Presses and the wheel as keys UI_KEY_WHEEL_UP and _DOWN; off at first, since it takes selecting from the terminal. */
+/* Where the last UI_KEY_PRESS was. */
+void term_press(const struct term_screen *t, int *x, int *y);
+/* Presses and the wheel as keys UI_KEY_PRESS, UI_KEY_WHEEL_UP and _DOWN; off at first, since it takes selecting from the terminal. */
 void term_mouse(struct term_screen *t, bool is_on);
 /* Shows a title ("26% web-01") until the screen is left; the one before comes back then. Dropped like a frame. */
 void term_title(struct term_screen *t, const char *title);

@@ -8,7 +8,7 @@
  *     if (!theme_load("night", &theme, &error)) …   // "night.theme:14: state-run: unknown colour 'gren'"
  *     const struct theme_style *style = theme_style(&theme, THEME_256, ROLE_BAR_FILL);
  *
- *     g_autoptr(GArray) all = theme_list();         // for the picker: parsed already, no file is read later
+ *     g_autoptr(GArray) all = theme_list(NULL);     // for the picker: parsed already, no file is read later
  *     const struct theme_entry *entry = &g_array_index(all, struct theme_entry, i);
  *
  * Nothing is half applied: on failure *theme is as it was.
@@ -66,12 +66,14 @@ void theme_load_builtin(struct theme *theme);
 /* A line of the theme picker. */
 struct theme_entry {
     struct theme theme; /* ready to be shown; only its name, where there is a problem */
-    char origin[16];    /* "built in", "yours", "system" */
+    char origin[16];    /* "built in", "yours", "system", "this file" */
     char problem[160];  /* "" = usable, else why not: "line 14: state-run: unknown colour 'gren'" */
 };
-/* struct theme_entry: those built in, then the others by name. One of the user's takes the place of a built-in one of
- * its name. Reads files: before a run begins, or in a worker. */
-GArray *theme_list(void);
+/* struct theme_entry: those built in, then the others by name, then the one of `file` (with a '/'; NULL = none). One of the
+ * user's takes the place of a built-in one of its name. Reads files: before a run begins, or in a worker. */
+GArray *theme_list(const char *file);
+/* Which of the list is called so; its length where none is. */
+unsigned theme_place(const GArray *list, const char *name);
 /* The text and the names of the built-in themes; NULL when there is none. */
 const char *theme_builtin(const char *name);
 const char *theme_builtin_name(unsigned index);

@@ -76,12 +76,12 @@ static void set_problem(struct theme_entry *entry, const GError *error)
     text_copy(entry->problem, sizeof entry->problem, text);
 }
 
-static bool is_listed(const GArray *list, const char *name)
+unsigned theme_place(const GArray *list, const char *name)
 {
-    for (unsigned i = 0; i < list->len; i++)
-        if (g_str_equal(g_array_index(list, struct theme_entry, i).theme.name, name))
-            return true;
-    return false;
+    unsigned at = 0;
+    while (at < list->len && !g_str_equal(g_array_index(list, struct theme_entry, at).theme.name, name))
+        at++;
+    return at;
 }
 
 /* A file that says what is built in anyway, as an installed one does, is no other theme. */
@@ -121,11 +121,26 @@ static void add_folder(GArray *list, const char *folder)
             g_ptr_array_add(names, g_strndup(file, strlen(file) - strlen(".theme")));
     g_ptr_array_sort(names, by_name);
     for (unsigned i = 0; i < names->len; i++)
-        if (!is_listed(list, names->pdata[i]))
+        if (theme_place(list, names->pdata[i]) == list->len)
             add_entry(list, names->pdata[i]);
 }
 
-GArray *theme_list(void)
+/* Asked for by its path, it stands for any other of its name. */
+static void add_file(GArray *list, const char *path)
+{
+    g_autofree char *name = g_path_get_basename(path);
+    if (g_str_has_suffix(name, ".theme"))
+        name[strlen(name) - strlen(".theme")] = '\0';
+    unsigned at = theme_place(list, name);
+    if (at < list->len)
+        g_array_remove_index(list, at);
+    add_entry(list, path);
+    struct theme_entry *entry = &g_array_index(list, struct theme_entry, list->len - 1);
+    text_copy(entry->theme.name, sizeof entry->theme.name, name);
+    text_copy(entry->origin, sizeof entry->origin, "this file");
+}
+
+GArray *theme_list(const char *file)
 {
     GArray *list = g_array_new(FALSE, FALSE, sizeof(struct theme_entry));
     g_auto(GStrv) in = folders();
@@ -133,5 +148,7 @@ GArray *theme_list(void)
         add_entry(list, theme_builtin_name(i));
     for (unsigned i = 0; in[i]; i++)
         add_folder(list, in[i]);
+    if (file)
+        add_file(list, file);
     return list;
 }

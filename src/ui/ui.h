@@ -28,6 +28,7 @@
 #define UI_MESSAGE_MS     10000
 #define UI_ASKED_MS       10000
 #define UI_UNDO_MS        10000
+#define UI_ESCAPE_MS      1000 /* Esc and a digit is a function key */
 #define UI_NUDGE_MS       2000 /* + and - go on from what they asked for last */
 #define UI_HELD_MS        3000 /* a pause by the target shows this long: it comes and goes many times a second */
 #define UI_MAX_ROWS       HISTORY_MAX_ROWS
@@ -102,7 +103,7 @@ struct ui {
     /* the message line */
     char message[MODEL_TEXT_LEN];
     enum model_level message_level;
-    int64_t message_until_ms, now_ms;
+    int64_t message_until_ms, now_ms, escape_until_ms;
     int64_t held_until_ms[UI_MAX_ROWS];
     uint64_t limits[UI_MAX_ROWS]; /* as last seen, to tell when QEMU has confirmed a new one */
     unsigned n_limits;
@@ -112,8 +113,9 @@ struct ui {
 
 enum ui_does {
     UI_NOTHING, UI_COMMAND, UI_LEAVE, UI_DETACH, UI_REDRAW, UI_MOUSE, UI_SHOW_THEME,
-    UI_REPORT, /* write ui_report() to a file */
-    UI_NEW,    /* another run, from its plan on; ui_begin_anew() then */
+    UI_LOAD_THEMES, /* the picker is open, and its files may have changed */
+    UI_REPORT,      /* write ui_report() to a file */
+    UI_NEW,         /* another run, from its plan on; ui_begin_anew() then */
 };
 struct ui_action {
     enum ui_does does;

@@ -276,6 +276,8 @@ static struct ui_action key_theme(struct ui *ui, uint32_t key)
     unsigned n = ui->themes->len, at = MIN(ui->choice, n);
     if (key == UI_KEY_ENTER)
         ui->dialog = UI_DIALOG_NONE;
+    if (key >= UI_KEY_ROW && key - UI_KEY_ROW < n)
+        return show_theme(ui, key - UI_KEY_ROW);
     if ((key == UI_KEY_UP || key == 'k') && at > 0)
         return show_theme(ui, at - 1);
     if ((key == UI_KEY_DOWN || key == 'j') && at + 1 < n)

@@ -194,9 +194,6 @@ static bool run_here(struct ui *ui, enum command_verb verb, const struct model *
     case COMMAND_CANCEL_ALL:
         ui_open(ui, UI_DIALOG_CANCEL);
         return true;
-    case COMMAND_THEME:
-        ui_open_themes(ui);
-        return true;
     case COMMAND_CLEANUP:
         if (m->n_leftovers)
             ui_open(ui, UI_DIALOG_LEFTOVERS);
@@ -250,6 +247,9 @@ static struct ui_action run_verb(struct ui *ui, enum command_verb verb, const st
     case COMMAND_BEGIN:
     case COMMAND_RECONNECT:
         return ui_command(verb, "");
+    case COMMAND_THEME:
+        ui_open_themes(ui);
+        return ui_act(UI_LOAD_THEMES);
     case COMMAND_REDRAW:
         return ui_act(UI_REDRAW);
     case COMMAND_MOUSE:
@@ -267,12 +267,36 @@ static struct ui_action run_verb(struct ui *ui, enum command_verb verb, const st
     }
 }
 
+/* Selects; what is selected already is opened. */
+static struct ui_action press_row(struct ui *ui, unsigned row, const struct model *m)
+{
+    bool is_nearby = m->phase <= MODEL_CONNECT_FAILED;
+    unsigned *at = is_nearby ? &ui->nearby : &ui->selected, n = is_nearby ? m->n_nearby : m->n_drives;
+    if (row >= n)
+        return nothing;
+    if (*at == row)
+        return run_verb(ui, is_nearby ? COMMAND_USE : COMMAND_DETAIL, m);
+    *at = row;
+    return nothing;
+}
+
+/* Esc and 1 is F1, as elsewhere: some terminals keep F1 to themselves. */
+static uint32_t after_escape(struct ui *ui, uint32_t key)
+{
+    bool is_f1 = key == '1' && ui->now_ms < ui->escape_until_ms;
+    ui->escape_until_ms = key == UI_KEY_ESC ? ui->now_ms + UI_ESCAPE_MS : 0;
+    return is_f1 ? UI_KEY_F1 : key;
+}
+
 struct ui_action ui_key(struct ui *ui, uint32_t key, const struct model *m, int64_t now_ms)
 {
     ui->now_ms = now_ms;
     ui->batch.is_on = false;
+    key = after_escape(ui, key);
     if (ui->dialog)
         return ui_key_dialog(ui, key, m);
+    if (key >= UI_KEY_ROW)
+        return press_row(ui, key - UI_KEY_ROW, m);
     const struct command_entry *entry = keymap_command(key, m->phase);
     ui->message[0] = '\0';
     if (!entry) {

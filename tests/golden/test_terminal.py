@@ -226,6 +226,40 @@ def test_configuration(folder):
         assert t.seen.rstrip().endswith(b"end of the replay") and b"\x1b[23;2t" in t.seen
 
 
+def test_mouse(folder):
+    """A press on a row and on the key bar: each is where it is seen."""
+    with Terminal("--mouse", "--replay", recording(folder)) as t:
+        t.wait_for("scsi4")
+        for line, row in ((9, 2), (11, 4)):
+            for _ in range(2):  # the second one opens what the first has selected
+                os.write(t.master, b"\x1b[<0;20;%dM\x1b[<0;20;%dm" % (line, line))
+            t.wait_for(f"scsi{row - 1}  ({row} of 5)")
+            os.write(t.master, b"\x1b")
+            t.read(0.2)
+        os.write(t.master, b"\x1b[<0;79;24M\x1b[<0;79;24m")  # q Quit
+        assert t.wait() == 0
+        t.must_be_as_before("the mouse")
+
+
+def test_theme_reloaded(folder):
+    """t reads the files anew: who works on a theme sees it at once; a mistake says where, and changes nothing."""
+    path = os.path.join(folder, "night.theme")
+    def write(colour):
+        pathlib.Path(path).write_text(f"[theme]\nformat=1\n[roles]\nbar-fill={colour}\n", encoding="utf-8")
+    write(201)
+    with Terminal("--theme", path, "--replay", recording(folder)) as t:
+        t.wait_for("\x1b[38;5;201m")
+        write(77)
+        os.write(t.master, b"t")
+        t.wait_for("\x1b[38;5;77m")
+        write("gren")
+        t.read(0.4)  # a dialog is deaf at first
+        os.write(t.master, b"\x1b")
+        t.read(0.4)
+        os.write(t.master, b"t")
+        t.wait_for("unknown colour 'gren'")
+
+
 def ask(path):
     """How long one answer of a run's control socket takes."""
     with socket.socket(socket.AF_UNIX) as s:

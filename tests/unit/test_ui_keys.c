@@ -230,7 +230,7 @@ static void test_nearby(void)
 static void test_themes(void)
 {
     struct desk d;
-    g_autoptr(GArray) themes = theme_list();
+    g_autoptr(GArray) themes = theme_list(NULL);
     desk_open(&d, scene_copy);
     d.ui.themes = themes;
     type(&d, "t");

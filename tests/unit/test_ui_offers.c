@@ -207,10 +207,11 @@ static void assert_harmless(void (*scene)(struct model *), const char *keys)
     for (; *keys; keys++) {
         struct desk d;
         desk_open(&d, scene);
-        GArray *themes = theme_list();
+        GArray *themes = theme_list(NULL);
         d.ui.themes = themes;
         d.ui.selected = 2;
-        g_assert_cmpint(press(&d, (uint32_t)*keys).does, ==, UI_NOTHING);
+        enum ui_does does = press(&d, (uint32_t)*keys).does;
+        g_assert_true(does == UI_NOTHING || does == UI_LOAD_THEMES);
         if (!d.ui.dialog)
             g_error("%c opens nothing", *keys);
         struct ui_action a = press(&d, UI_KEY_ENTER);

@@ -32,7 +32,7 @@ static void assert_keys(void (*scene)(struct model *), const char *name, unsigne
         struct ui *ui = g_new(struct ui, 1);
         scene(&m);
         ui_init(ui, glyphs_find(sets[g]));
-        ui->themes = theme_list();
+        ui->themes = theme_list(NULL);
         ui_tick(ui, &m, 0);
         ui->selected = row;
         type(ui, &m, keys);
@@ -265,7 +265,7 @@ static void test_all_sizes(void)
     static const char *const keys[] = {"X", "?",       "l", "/x", "e", "\r", "s1.5x", "S+10%", "c",
                                        "P", "Cweb-01", "q", "o",  "x", "z",  "t",     "v"};
     struct ui *ui = g_new(struct ui, 1);
-    GArray *themes = theme_list();
+    GArray *themes = theme_list(NULL);
     unsigned turn = 0;
     for (unsigned i = 0; i < G_N_ELEMENTS(scenes); i++)
         for (unsigned k = 0; k < G_N_ELEMENTS(keys); k++, turn++) {

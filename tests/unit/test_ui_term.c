@@ -202,11 +202,12 @@ static void test_sync(void)
     rig_close(&r);
 }
 
-/* Off until it is asked for; then the wheel is a key, and the farewell ends it. */
+/* Off until it is asked for; then a press and the wheel are keys, and the farewell ends it. */
 static void test_mouse(void)
 {
     struct rig r = rig_open(80, 24, "unicode", "xterm-256color", false);
     uint32_t key = 0;
+    int x, y;
     g_autoptr(GString) before = first_frame(&r);
     g_assert_null(strstr(before->str, "\033[?1000h"));
     term_mouse(r.term, true);
@@ -215,9 +216,15 @@ static void test_mouse(void)
     term_pump(r.term);
     g_assert_cmpint(read(r.theirs, bytes, sizeof bytes - 1), >, 0);
     g_assert_nonnull(strstr(bytes, "1000h"));
-    g_assert_cmpint(write(r.theirs, "\033[<65;10;10M", 13), ==, 13);
+    g_assert_cmpint(write(r.theirs, "\033[<65;10;10M", 12), ==, 12);
     g_assert_true(term_key(r.term, &key));
     g_assert_cmphex(key, ==, UI_KEY_WHEEL_DOWN);
+    g_assert_cmpint(write(r.theirs, "\033[<0;11;4M", 10), ==, 10);
+    g_assert_true(term_key(r.term, &key));
+    g_assert_cmphex(key, ==, UI_KEY_PRESS);
+    term_press(r.term, &x, &y);
+    g_assert_cmpint(x, ==, 10);
+    g_assert_cmpint(y, ==, 3);
     g_assert_nonnull(strstr(term_farewell(r.term), "1000l"));
     rig_close(&r);
 }

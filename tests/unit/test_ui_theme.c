@@ -201,7 +201,7 @@ static void test_list(void)
     write_theme("night", HEAD "description=after ten\n[roles]\ntext=7\n");
     write_theme("broken", HEAD "[roles]\nstate-run=gren\n");
     write_theme("solar", HEAD "[roles]\ntext=9\n");
-    g_autoptr(GArray) list = theme_list();
+    g_autoptr(GArray) list = theme_list(NULL);
     const struct theme_entry *at = (struct theme_entry *)list->data;
     g_assert_cmpuint(list->len, ==, 8);
     g_assert_cmpstr(at[0].theme.name, ==, "default");
@@ -215,6 +215,22 @@ static void test_list(void)
     g_assert_cmpstr(at[7].theme.name, ==, "night");
     g_assert_cmpstr(at[7].theme.description, ==, "after ten");
     g_assert_cmpstr(at[7].problem, ==, "");
+}
+
+/* One that is asked for by its path stands in the list, too, so that it can be worked on; in the place of any of its name. */
+static void test_list_with_file(void)
+{
+    g_autofree char *path = g_build_filename(g_get_user_config_dir(), "dark.theme", NULL);
+    g_assert_true(g_file_set_contents(path, HEAD "[roles]\ntext=7\n", -1, NULL));
+    for (int is_broken = 0; is_broken < 2; is_broken++) {
+        g_autoptr(GArray) list = theme_list(path);
+        unsigned place = theme_place(list, "dark");
+        const struct theme_entry *at = &g_array_index(list, struct theme_entry, place);
+        g_assert_cmpuint(place, ==, list->len - 1);
+        g_assert_cmpstr(at->origin, ==, "this file");
+        g_assert_cmpstr(at->problem, ==, is_broken ? "line 5: state-run: unknown colour 'gren'" : "");
+        g_assert_true(g_file_set_contents(path, HEAD "[roles]\nstate-run=gren\n", -1, NULL));
+    }
 }
 
 int main(int argc, char **argv)
@@ -234,6 +250,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/theme/palette-16", test_palette_16);
     g_test_add_func("/ui/theme/signs", test_signs);
     g_test_add_func("/ui/theme/list", test_list);
+    g_test_add_func("/ui/theme/list-with-file", test_list_with_file);
     g_test_add_func("/ui/theme/words-are-uncoloured", test_words_are_uncoloured);
     g_test_add_func("/ui/theme/find", test_find);
     int status = g_test_run();
