@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "backup/journal.h"
+#include "backup/places.h"
 #include "backup/run.h"
 #include "backup/steer.h"
 #include "base/lines.h"
@@ -59,16 +60,22 @@ static bool is_dead(const char *path)
     return is_refused;
 }
 
-/* A socket gets its name only when somebody listens on it, so one that refuses is of a run that died. */
-void control_purge(void)
+static void purge_in(const char *folder)
 {
-    g_autofree char *folder = journal_folder(NULL);
-    g_autoptr(GDir) dir = folder ? g_dir_open(folder, 0, NULL) : NULL;
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
     for (const char *name; dir && (name = g_dir_read_name(dir));) {
         g_autofree char *path = g_build_filename(folder, name, NULL);
         if (g_str_has_suffix(name, ".sock") && is_dead(path))
             unlink(path);
     }
+}
+
+/* A socket gets its name only when somebody listens on it, so one that refuses is of a run that died. */
+void control_purge(void)
+{
+    g_auto(GStrv) folders = places_of_runs(false);
+    for (unsigned i = 0; folders[i]; i++)
+        purge_in(folders[i]);
 }
 
 /* --- a client ----------------------------------------------------------------------------------- */

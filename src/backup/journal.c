@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "backup/identity.h"
+#include "backup/places.h"
 #include "backup/run.h"
 #include "base/text.h"
 
@@ -346,17 +347,23 @@ static void read_one(GPtrArray *records, const char *folder, const char *name, c
     json_object_put(root);
 }
 
+static void read_folder(GPtrArray *records, const char *folder, const char *key)
+{
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+
+    for (const char *name; dir && (name = g_dir_read_name(dir));)
+        if (g_str_has_suffix(name, ".json"))
+            read_one(records, folder, name, key);
+}
+
 GPtrArray *journal_read_all(const char *monitor)
 {
     GPtrArray *records = g_ptr_array_new_with_free_func((GDestroyNotify)journal_record_free);
-    g_autofree char *folder = journal_folder(NULL);
+    g_auto(GStrv) folders = places_of_runs(false);
     g_autofree char *key = monitor ? identity_of_monitor(monitor) : NULL;
-    g_autoptr(GDir) dir = folder ? g_dir_open(folder, 0, NULL) : NULL;
-    const char *name;
 
-    while (dir && (name = g_dir_read_name(dir)))
-        if (g_str_has_suffix(name, ".json"))
-            read_one(records, folder, name, key);
+    for (unsigned i = 0; folders[i]; i++)
+        read_folder(records, folders[i], key);
     return records;
 }
 
@@ -367,12 +374,15 @@ void journal_forget(const struct journal_record *r)
 
 bool journal_check_free(const char *monitor, GError **error)
 {
-    g_autofree char *folder = journal_folder(NULL);
+    g_auto(GStrv) folders = places_of_runs(false);
     g_autofree char *key = identity_of_monitor(monitor);
-    g_autofree char *lock_path = g_strdup_printf("%s/%s.lock", folder ? folder : "", key);
 
-    if (!folder || !is_key_locked(folder, key))
-        return true;
-    set_held(error, lock_path);
-    return false;
+    for (unsigned i = 0; folders[i]; i++) {
+        g_autofree char *lock_path = g_strdup_printf("%s/%s.lock", folders[i], key);
+        if (is_key_locked(folders[i], key)) {
+            set_held(error, lock_path);
+            return false;
+        }
+    }
+    return true;
 }

@@ -27,6 +27,7 @@
  *     replan.c    the plan, changed before it begins           room.c      whether there is room for it
  *     tidy.c      takes away what a dead run left, before that
  *     lull.c      a target that is full, or stands still       pulse.c     how late the loop is
+ *     places.c    where runs are found
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "backup/control.h"
-#include "backup/journal.h"
+#include "backup/places.h"
 #include "base/error.h"
 #include "base/lines.h"
 #include "base/text.h"
@@ -141,18 +141,24 @@ static int by_guest(const void *a, const void *b)
     return order ? order : strcmp(left->run_id, right->run_id);
 }
 
-GPtrArray *runs_list(void)
+static void list_in(GPtrArray *all, const char *folder)
 {
-    GPtrArray *all = g_ptr_array_new_with_free_func((GDestroyNotify)runs_entry_free);
-    control_purge();
-    g_autofree char *folder = journal_folder(NULL);
-    g_autoptr(GDir) dir = folder ? g_dir_open(folder, 0, NULL) : NULL;
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
     for (const char *name; dir && (name = g_dir_read_name(dir));) {
         g_autofree char *path = g_build_filename(folder, name, NULL);
         struct runs_entry *e = g_str_has_suffix(name, ".sock") ? look(path) : NULL;
         if (e)
             g_ptr_array_add(all, e);
     }
+}
+
+GPtrArray *runs_list(void)
+{
+    GPtrArray *all = g_ptr_array_new_with_free_func((GDestroyNotify)runs_entry_free);
+    g_auto(GStrv) folders = places_of_runs(true);
+    control_purge();
+    for (unsigned i = 0; folders[i]; i++)
+        list_in(all, folders[i]);
     g_ptr_array_sort(all, by_guest);
     return all;
 }
