@@ -50,6 +50,14 @@ char *text_make_safe(const char *text)
     return text ? text_make_safe_len(text, strlen(text)) : NULL;
 }
 
+char *text_make_lines_safe(const char *text)
+{
+    g_auto(GStrv) lines = text ? g_strsplit(text, "\n", -1) : NULL;
+    for (unsigned i = 0; lines && lines[i]; i++)
+        text_make_safe_inplace(lines[i]);
+    return lines ? g_strjoinv("\n", lines) : NULL;
+}
+
 void text_make_safe_inplace(char *text)
 {
     text[copy_safe(text, text, strlen(text))] = '\0';

@@ -17,6 +17,8 @@
 char *text_make_safe(const char *text);
 /* The same for bytes that need not end in NUL: a NUL among them becomes '?' too. */
 char *text_make_safe_len(const char *bytes, size_t len);
+/* The same for several lines: their ends stay. */
+char *text_make_lines_safe(const char *text);
 /* In place: the result is never longer. */
 void text_make_safe_inplace(char *text);
 /* Bytes of the longest prefix of whole UTF-8 characters that fits into max bytes (text must be valid). */

@@ -73,6 +73,18 @@ static json_object *map_digits(const uint8_t *cells, size_t len)
     return json_object_new_string(digits);
 }
 
+/* Microseconds as 1.25: a double would be printed as 1.2499999999999999. */
+static json_object *ms_of(uint64_t us)
+{
+    char text[32];
+    size_t len = (size_t)g_snprintf(text, sizeof text, "%" G_GUINT64_FORMAT ".%03u", us / 1000, (unsigned)(us % 1000));
+    while (text[len - 1] == '0')
+        text[--len] = '\0';
+    if (text[len - 1] == '.')
+        text[len - 1] = '\0';
+    return json_object_new_double_s((double)us / 1000, text);
+}
+
 static json_object *value_of(const struct json_field *f, const char *at)
 {
     uint64_t size = f->kind == JSON_SIZE || f->kind == JSON_MS ? *(const uint64_t *)at : 0;
@@ -83,7 +95,7 @@ static json_object *value_of(const struct json_field *f, const char *at)
     case JSON_SIZE:
         return size == MODEL_UNKNOWN ? NULL : json_object_new_uint64(size);
     case JSON_MS:
-        return size == MODEL_UNKNOWN ? NULL : json_object_new_double((double)size / 1000);
+        return size == MODEL_UNKNOWN ? NULL : ms_of(size);
     case JSON_COUNT:
         return json_object_new_int64(*(const unsigned *)at);
     case JSON_STATUS:
@@ -214,7 +226,8 @@ static void add_reply(json_object *o, const struct model_event *e)
 {
     json_object_object_add(o, "id", e->id >= 0 ? json_object_new_int64(e->id) : NULL);
     put_bool(o, "ok", e->ok);
-    put_text(o, "text", e->text);
+    g_autofree char *lines = text_make_lines_safe(e->text);
+    json_object_object_add(o, "text", lines ? json_object_new_string(lines) : NULL);
 }
 
 static const char *result_word(int exit_status)

@@ -15,6 +15,7 @@ struct replay {
     struct model m;
     char job[MODEL_NAME_LEN];
     char text[MODEL_TEXT_LEN * 2], hint[MODEL_TEXT_LEN]; /* of the event */
+    char *answer;                                        /* of a reply: the list of commands is long */
     int64_t when_us;
 };
 
@@ -32,6 +33,7 @@ void replay_free(struct replay *r)
     if (!r)
         return;
     model_clear(&r->m);
+    g_free(r->answer);
     g_free(r);
 }
 
@@ -196,6 +198,10 @@ static void take_planned(struct replay *r, json_object *o)
             continue;
         row->is_vmstate = g_strcmp0(text_in(device, "kind"), "vmstate") == 0;
         take_fields(device, json_planned_fields, row);
+        if (!row->is_included)
+            row->state = MODEL_SKIPPED;
+        else if (row->state == MODEL_SKIPPED)
+            row->state = MODEL_WAIT;
     }
 }
 
@@ -310,8 +316,8 @@ static void on_reply(struct replay *r, json_object *o, struct model_event *e)
     e->id = (int64_t)MIN(number_of(member(o, "id"), G_MAXINT64), G_MAXINT64);
     e->id = e->id == G_MAXINT64 ? -1 : e->id;
     e->ok = json_object_get_boolean(member(o, "ok"));
-    text_copy(r->text, sizeof r->text, text ? text : "");
-    e->text = text ? r->text : NULL;
+    g_free(r->answer);
+    e->text = r->answer = text_make_lines_safe(text);
 }
 
 static void on_result(struct replay *r, json_object *o, struct model_event *e)

@@ -224,6 +224,7 @@ static void draw_row(const struct scene *s, int y, unsigned row)
     pen_gap(&pen, 2);
     if (pen_room(&pen) > 8)
         pen_text(&pen, ROLE_TEXT, "%s", d->note);
+    canvas_link(s->canvas, 0, y, s->canvas->width, UI_KEY_ROW + row);
 }
 
 static void draw_heading(const struct scene *s, int y)

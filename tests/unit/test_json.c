@@ -172,6 +172,24 @@ static void test_reply(struct fixture *f, gconstpointer data)
     g_assert_null(get(o, "id"));
     g_assert_false(json_object_get_boolean(get(o, "ok")));
     assert_text(o, "text", "no");
+    o = event(f, (struct model_event){.type = MODEL_EV_REPLY, .drive = -1, .id = -1, .text = "a\n\033b\n"});
+    assert_text(o, "text", "a\n?b\n");
+}
+
+/* As people write them. */
+static void test_milliseconds(struct fixture *f, gconstpointer data)
+{
+    static const struct {
+        uint64_t us;
+        const char *text;
+    } cases[] = {{793, "\"write_ms\":0.793,"}, {7000, "\"write_ms\":7,"}, {0, "\"write_ms\":0,"},
+                 {MODEL_UNKNOWN, "\"write_ms\":null,"}, {12345678900, "\"write_ms\":12345678.9,"}};
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct model_event impact = {.type = MODEL_EV_IMPACT, .drive = -1};
+        f->m.impact.write_us = cases[i].us;
+        g_autofree char *line = json_stream_event(f->s, &f->m, &impact, 0);
+        g_assert_nonnull(strstr(line, cases[i].text));
+    }
 }
 
 static void test_result(struct fixture *f, gconstpointer data)
@@ -200,6 +218,7 @@ int main(int argc, char **argv)
 #define ADD(name, function)                                                                                  \
     g_test_add("/json/" name, struct fixture, NULL, fixture_up, function, fixture_down)
     ADD("golden", test_golden);
+    ADD("milliseconds", test_milliseconds);
     ADD("plan", test_plan);
     ADD("progress", test_progress);
     ADD("drive", test_drive);

@@ -270,6 +270,25 @@ static void test_course(void)
     model_clear(&m);
 }
 
+/* What is left out of the plan, and taken into it again. */
+static void test_left_out(void)
+{
+    struct model m;
+    struct model_event e, plan = {.type = MODEL_EV_PLAN, .drive = -1};
+    make_model(&m);
+    struct json_stream *s = json_stream_new("vmabackup", "b7c1");
+    struct replay *r = replay_new();
+    for (int is_included = 0; is_included < 2; is_included++) {
+        m.drives[SCSI0].is_included = is_included;
+        g_autofree char *line = json_stream_event(s, &m, &plan, 0);
+        feed(r, line, &e);
+        g_assert_cmpint(replay_model(r)->drives[SCSI0].state, ==, is_included ? MODEL_WAIT : MODEL_SKIPPED);
+    }
+    replay_free(r);
+    json_stream_free(s);
+    model_clear(&m);
+}
+
 /* The diagnosis of a connect, and events that are no state. */
 static void test_events(void)
 {
@@ -288,7 +307,7 @@ static void test_events(void)
     struct model_event events[] = {
         {.type = MODEL_EV_PHASE, .drive = -1},
         {.type = MODEL_EV_LIMIT, .drive = VIRTIO4, .old_value = 5, .new_value = 7, .text = "operator"},
-        {.type = MODEL_EV_REPLY, .drive = -1, .id = 7, .ok = true, .text = "so it is"},
+        {.type = MODEL_EV_REPLY, .drive = -1, .id = 7, .ok = true, .text = "so it is\nand so\n"},
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(events); i++) {
         g_autofree char *line = json_stream_event(s, &m, &events[i], 0);
@@ -360,6 +379,7 @@ int main(int argc, char **argv)
     g_test_add_func("/replay/state", test_state);
     g_test_add_func("/replay/coverage", test_coverage);
     g_test_add_func("/replay/course", test_course);
+    g_test_add_func("/replay/left-out", test_left_out);
     g_test_add_func("/replay/events", test_events);
     g_test_add_func("/replay/hostile", test_hostile);
     return g_test_run();

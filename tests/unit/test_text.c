@@ -39,6 +39,9 @@ static void test_safe(void)
         g_assert_true(g_utf8_validate(copy, -1, NULL));
     }
     g_assert_null(text_make_safe(NULL));
+    g_autofree char *lines = text_make_lines_safe("one\n\033[2Jtwo\r\n");
+    g_assert_cmpstr(lines, ==, "one\n?[2Jtwo?\n");
+    g_assert_null(text_make_lines_safe(NULL));
 }
 
 static void test_safe_len(void)
