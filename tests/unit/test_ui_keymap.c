@@ -85,11 +85,24 @@ static void test_refused(void)
     keymap_reset();
 }
 
+/* Who wants to bind a key finds its command in the documentation. */
+static void test_documented(void)
+{
+    g_autofree char *path = g_build_filename(TEST_DATA, "..", "docs", "console.md", NULL), *page = NULL;
+    g_assert_true(g_file_get_contents(path, &page, NULL, NULL));
+    for (unsigned i = 0; i < command_table_len; i++) {
+        g_autofree char *word = g_strdup_printf("`%s`", keymap_word(command_table[i].verb));
+        if (command_table[i].keys && !strstr(page, word))
+            g_error("docs/console.md does not tell of %s", word);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ui/keymap/table", test_table);
     g_test_add_func("/ui/keymap/rebind", test_rebind);
     g_test_add_func("/ui/keymap/refused", test_refused);
+    g_test_add_func("/ui/keymap/documented", test_documented);
     return g_test_run();
 }
