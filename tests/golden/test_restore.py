@@ -3,6 +3,7 @@
 """Restoring into files and NBD servers: equal, sparse, and refused where it would do harm."""
 import contextlib
 import json
+import os
 import pathlib
 import random
 import shlex
@@ -124,6 +125,37 @@ def test_nbd_refused(folder):
         assert b"No space left" in run("restore", archive, f"a={uri}", status=6)[1]
 
 
+@contextlib.contextmanager
+def block_device(path):
+    """A real one over a file, None where there can be none."""
+    made = subprocess.run(["losetup", "-f", "--show", path], capture_output=True, text=True)
+    name = made.stdout.strip() if not made.returncode else None
+    try:
+        yield name
+    finally:
+        if name:
+            subprocess.run(["losetup", "-d", name], check=True)
+
+
+def test_block_device(folder):
+    """Zeros, too, over what it held before; behind the drive's end it stays. In use, or too small: refused."""
+    archive, image = make_archive(folder)
+    disk = folder / "disk"
+    disk.write_bytes(b"\xff" * (12 << 20))
+    with block_device(disk) as name:
+        if not name:
+            print("   no block device can be made here")
+            return
+        run("restore", archive, f"a={name}")
+        assert pathlib.Path(name).read_bytes() == image + b"\xff" * ((12 << 20) - SIZE)
+        held = os.open(name, os.O_RDONLY | os.O_EXCL)  # as a file system that is mounted holds it
+        assert b"busy" in run("restore", archive, f"a={name}", status=6)[1]
+        os.close(held)
+    disk.write_bytes(bytes(9 << 20))
+    with block_device(disk) as name:
+        assert b"too small" in run("restore", archive, f"a={name}", status=6)[1]
+
+
 OWN = ["/no/such/place/qemu-system-x86_64", "-machine", "pc", "-m", "512", "-nodefaults", "-daemonize",
        "-chardev", "socket,id=mon,path=/run/web.qmp,server=on", "-mon", "chardev=mon,mode=control",
        "-qmp", "unix:/run/second.qmp,server=on", "-serial", "file:/var/log/web", "-pidfile", "/run/web.pid",
@@ -185,6 +217,6 @@ if __name__ == "__main__":
     if not all(shutil.which(program) for program in ("nbdkit", "qemu-nbd", "qemu-img")):
         print("skipped: nbdkit, qemu-nbd and qemu-img are needed")
         sys.exit(SKIP)
-    main([test_new_file, test_over_a_file, test_refused, test_in_use, test_nbd, test_nbd_refused, test_how_to_start,
-          test_how_to_start_unknown, test_damaged],
+    main([test_new_file, test_over_a_file, test_refused, test_in_use, test_nbd, test_nbd_refused, test_block_device,
+          test_how_to_start, test_how_to_start_unknown, test_damaged],
          "vmb-restore-")
