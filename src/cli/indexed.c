@@ -9,6 +9,7 @@
 
 #define HEADER_START   60   /* as much as tells the header's size */
 #define RESTED_PAGES   4096u /* of scratch, touched, are let go: 16 MiB */
+#define PAGES_SEEN     16u   /* that the kernel maps when one is read */
 #define BYTES_PER_PAGE (VMA_PAGE_CLUSTERS * (uint64_t)VMA_CLUSTER_SIZE)
 
 static bool read_header(struct cli_indexed *a, GError **error)
@@ -91,7 +92,7 @@ uint64_t cli_indexed_size(const struct cli_indexed *a, int dev_id)
 struct vma_index_run cli_indexed_run(struct cli_indexed *a, int dev_id, uint64_t offset, uint64_t max)
 {
     struct vma_index_run run = vma_index_run(a->index, dev_id, offset, max);
-    touch(a, 1 + run.len / BYTES_PER_PAGE);
+    touch(a, PAGES_SEEN * (1 + run.len / BYTES_PER_PAGE));
     return run;
 }
 

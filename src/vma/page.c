@@ -101,7 +101,8 @@ size_t vma_page_put(struct vma_page *p, unsigned cluster, uint64_t at, uint16_t 
         return 0;
     if (!p->table)
         p->table = g_malloc0(VMA_PAGE_TABLE_BYTES);
-    p->n_places += p->table[cluster] == 0;
+    if (!p->is_lent) /* such a table is only written: to read it would bring its neighbours into the RAM, too */
+        p->n_places += p->table[cluster] == 0;
     p->table[cluster] = place_number(at, mask);
     if (p->n_places == VMA_PAGE_CLUSTERS && !p->is_lent)
         pack_page(p);
