@@ -78,9 +78,10 @@ def every_command(version, options, prepare, during=None, may_need_cleanup=False
 
 def refused(version):
     """Where QEMU refuses to take something away, saying how to get rid of it is enough."""
+    stride = 1 if os.environ.get("VMABACKUP_FULL") else 2
     for options in (["--no-vmstate"], []):
         every_command(version, options, lambda proxy, command, nth: proxy.fail(command, nth),
-                      may_need_cleanup=True)
+                      may_need_cleanup=True, stride=stride)
 
 
 def interrupted(version):
@@ -95,7 +96,7 @@ def interrupted(version):
 
 def cut_off(version):
     """The monitor's connection breaks when the command comes by; the next connection works."""
-    stride = 1 if os.environ.get("VMABACKUP_FULL") else 2
+    stride = 1 if os.environ.get("VMABACKUP_FULL") else 3
     every_command(version, ["--no-vmstate"], lambda proxy, command, nth: proxy.hang_up_at(command, nth), stride=stride)
 
 
