@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/stdio.h"
 #include "cli/cli.h"
 
 struct command {
@@ -112,6 +113,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    stdio_fill();
     setlocale(LC_ALL, "");
     /* One thread each for target, spool and file-system queries, the rest computes: a stuck disk must not
      * starve the others. libuv reads it at first use. */

@@ -9,6 +9,7 @@
 #include "backup/runs.h"
 #include "backup/supervise.h"
 #include "base/error.h"
+#include "base/stdio.h"
 #include "console/app.h"
 
 /* A screen needs both ends of a terminal that can place text; who asks for lines gets lines. */
@@ -79,6 +80,7 @@ int main(int argc, char **argv)
 {
     struct console_options options;
     g_autoptr(GError) error = NULL;
+    stdio_fill();
     g_setenv("UV_THREADPOOL_SIZE", "8", FALSE); /* before anything could start the pool */
     setlocale(LC_ALL, "");
     signal(SIGPIPE, SIG_IGN);
