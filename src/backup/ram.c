@@ -171,7 +171,8 @@ void ram_undo_capability(struct steps_op *op)
 
 /* --- following a migration ---------------------------------------------------------------------- */
 
-static void leave_ram_out(struct backup *b)
+/* Before the instant. why: what QEMU says, where it is not that the guest was too quick. */
+static void leave_ram_out(struct backup *b, const char *why)
 {
     g_autoptr(GError) error = NULL;
     bool is_wish = b->ram_state.is_unwanted;
@@ -186,6 +187,8 @@ static void leave_ram_out(struct backup *b)
         g_prefix_error(&error, "cannot begin again without the RAM: ");
     } else if (is_wish) {
         backup_log(b, MODEL_INFO, NULL, "RAM is left out by operator");
+    } else if (!b->ram_state.is_too_slow) {
+        backup_log(b, MODEL_WARNING, "QEMU's own output may say more", "RAM is left out: %s", why);
     } else {
         backup_log(b, MODEL_WARNING, "allow more by --max-pause",
                    "RAM is left out: the guest changes it too fast for a pause of %u s", b->options.max_pause_s);
@@ -247,20 +250,20 @@ static void take_completed(struct backup *b)
 static void take_failure(struct backup *b, const struct qmp_migration *m)
 {
     g_autoptr(GError) error = NULL;
+    g_autofree char *why = g_strdup_printf("QEMU's migration %s%s%s", m->status, m->error ? ": " : "",
+                                           m->error ? m->error : "");
 
-    if (b->ram == RAM_PLAIN && (b->ram_state.is_too_slow || b->ram_state.is_unwanted) && !b->is_failing) {
-        leave_ram_out(b);
+    if (b->ram == RAM_PLAIN && !b->is_failing &&
+        (b->ram_state.is_too_slow || b->ram_state.is_unwanted || !b->options.strict)) {
+        leave_ram_out(b, why);
         return;
     }
     b->ram_state.is_moving = false;
     if (b->model.phase == MODEL_COPY && !b->is_failing && (b->ram_state.is_unwanted || !b->options.strict)) {
-        g_autofree char *why = g_strdup_printf("QEMU's migration %s%s%s", m->status, m->error ? ": " : "",
-                                               m->error ? m->error : "");
         fate_ram_lost(b, b->ram_state.is_unwanted, b->ram_state.is_unwanted ? "cancelled by operator" : why);
         return;
     }
-    g_set_error(&error, VMB_ERROR, VMB_ERROR_FAILED, "RAM: QEMU's migration %s%s%s", m->status,
-                m->error ? ": " : "", m->error ? m->error : "");
+    g_set_error_literal(&error, VMB_ERROR, VMB_ERROR_FAILED, why);
     if (b->ram_state.waiting)
         end_waiting(b, b->is_failing ? NULL : error);
     else if (!b->is_failing)

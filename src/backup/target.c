@@ -267,7 +267,9 @@ bool target_restart_without_ram(struct backup *b, GError **error)
     b->is_ram_lost = true;
     vmstate_close(g_steal_pointer(&b->vmstate));
     model_set(b->model.drives[b->vmstate_row].note, "left out: %s",
-              b->ram_state.is_unwanted ? "by operator" : "changes too fast");
+              b->ram_state.is_unwanted   ? "by operator"
+              : b->ram_state.is_too_slow ? "changes too fast"
+                                         : "QEMU's migration failed");
     backup_drive_state(b, b->vmstate_row, b->ram_state.is_unwanted ? MODEL_CANCELLED : MODEL_FAIL);
     drop_lanes(b);
     writer_close(g_steal_pointer(&b->writer), on_writer_closed, b);

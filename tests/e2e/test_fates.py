@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One drive of several meets its fate: its job is cancelled by somebody else, it is unplugged, it is retried."""
+import os
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Scenario, main, product, standard_drives, wait_for
+from vmtest import Scenario, Skip, main, product, standard_drives, wait_for
 
 
 def job_of(s, index):
@@ -58,5 +59,23 @@ def unplugged_in_mid_run(version):
         s.must_be_untouched(rounds=0, ignore=("drives", "status"))
 
 
+def ram_that_qemu_cannot_move(version):
+    """QEMU's own migration fails, as where a daemon's images have relative names: the drives are saved without the RAM."""
+    product()
+    if version != "7.2":
+        raise Skip("only a plain migration opens the images again")
+    with Scenario(version, drives=standard_drives(count=2, with_odd_ones=False)) as s:
+        for drive in s.drives:
+            os.rename(drive.path, f"{drive.path}.elsewhere")
+        run = s.backup("--strict")
+        s.must_have_failed(run, status=1)
+        s.must_be_untouched(rounds=8)
+        run = s.backup()
+        s.must_be_saved(run, status=3)
+        assert run.find(ev="result")["missing"] == ["vmstate"], run.report()
+        assert any("RAM is left out: QEMU's migration failed" in (e.get("text") or "") for e in run.events), run.report()
+        s.must_be_untouched(rounds=8)
+
+
 if __name__ == "__main__":
-    main(cancelled_by_somebody_else_then_retried, cancelled_by_somebody_else_for_good, unplugged_in_mid_run)
+    main(cancelled_by_somebody_else_then_retried, cancelled_by_somebody_else_for_good, ram_that_qemu_cannot_move, unplugged_in_mid_run)
