@@ -8,10 +8,12 @@
 #include "backup/writer.h"
 #include "sink/compress.h"
 #include "sink/frame_list.h"
+#include "sink/stored.h"
 #include "vma/extent.h"
 #include "vma/layout.h"
 
 #define MAX_IOV 1024 /* pieces of one write */
+#define ITEM_MAX_IOV (VMA_EXTENT_MAX_IOV + STORED_MORE(VMA_MAX_EXTENT_SIZE))
 
 /* Something on its way to the target: an extent of a lane, or bytes that are ready as they are. */
 struct item {
@@ -22,6 +24,7 @@ struct item {
     bool is_sealed;
     bool is_packed;    /* its frame lies in the buffers of its clusters, and what did not fit there in raw: */
     size_t packed_len;
+    struct stored *stored; /* or it does not shrink: a frame around it as it is; else NULL */
     uint8_t *raw; /* the header, what came back from the spool, or the headers of extents without any data */
     size_t raw_len;
     uint64_t plain_len; /* of the frame, unpacked */
@@ -110,7 +113,7 @@ void writer_item_free(struct item *item); /* its buffers go back to the pool */
 bool writer_item_is_stale(const struct item *item);
 void writer_drop_all(GQueue *queue);
 void writer_drop_stale(GQueue *queue);
-unsigned writer_item_iov(const struct item *item, struct iovec *iov, unsigned max);
+unsigned writer_item_iov(const struct item *item, struct iovec *iov, unsigned max); /* ITEM_MAX_IOV always suffices */
 uint64_t writer_item_length(const struct item *item);
 void writer_seal_more(struct writer *w);
 

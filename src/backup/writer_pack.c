@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Compression: each sealed extent becomes one zstd frame, by the worker that sealed it. The frame takes the buffers
- * of the extent's own clusters, the others go back: so a free buffer stays the only credit there is.
+ * of the extent's own clusters, the others go back: so a free buffer stays the only credit there is. What does not
+ * shrink stays where it is, with the heads of raw blocks between.
  */
 #include <string.h>
 #include "backup/writer_inside.h"
@@ -76,8 +77,11 @@ void writer_pack_in_worker(struct item *item)
     n = writer_item_iov(item, iov, G_N_ELEMENTS(iov));
     item->plain_len = writer_item_length(item);
     item->packed_len = compress_pack(item->compress, iov, n);
-    put_into_buffers(item, compress_bytes(item->compress), item->packed_len);
-    item->is_packed = true;
+    if (item->packed_len)
+        put_into_buffers(item, compress_bytes(item->compress), item->packed_len);
+    else
+        item->stored = stored_new(iov, n);
+    item->is_packed = item->packed_len > 0;
 }
 
 void writer_pack_end(struct item *item)
@@ -87,6 +91,8 @@ void writer_pack_end(struct item *item)
     if (!item->compress)
         return;
     g_ptr_array_add(item->writer->compressors, g_steal_pointer(&item->compress));
+    if (item->stored)
+        return; /* its buffers are the frame's */
     for (unsigned i = 0; i < item->extent.n; i++) {
         uint8_t **data = &item->extent.clusters[i].data;
         if (*data && left)

@@ -21,6 +21,7 @@ void writer_item_free(struct item *item)
 {
     for (unsigned i = 0; i < item->extent.n; i++)
         pool_give(item->writer->pool, item->extent.clusters[i].data);
+    stored_free(item->stored);
     g_free(item->raw);
     g_free(item);
 }
@@ -64,18 +65,29 @@ static unsigned packed_iov(const struct item *item, struct iovec *iov)
     return n;
 }
 
-unsigned writer_item_iov(const struct item *item, struct iovec *iov, unsigned max)
+static unsigned plain_iov(const struct item *item, struct iovec *iov, unsigned max)
 {
-    if (item->is_packed)
-        return packed_iov(item, iov);
     if (!item->raw)
         return vma_extent_iov(&item->extent, iov, max);
     iov[0] = (struct iovec){item->raw, item->raw_len};
     return 1;
 }
 
+unsigned writer_item_iov(const struct item *item, struct iovec *iov, unsigned max)
+{
+    struct iovec plain[VMA_EXTENT_MAX_IOV];
+
+    if (item->is_packed)
+        return packed_iov(item, iov);
+    if (!item->stored)
+        return plain_iov(item, iov, max);
+    return stored_iov(item->stored, plain, plain_iov(item, plain, G_N_ELEMENTS(plain)), iov, max);
+}
+
 uint64_t writer_item_length(const struct item *item)
 {
+    if (item->stored)
+        return stored_length(item->stored);
     if (item->is_packed)
         return item->packed_len;
     return item->raw ? item->raw_len : vma_extent_length(&item->extent);
@@ -115,7 +127,7 @@ static void take_sealed(struct writer *w, struct item *item)
 {
     if (item->extent.n) /* else it was counted before: headers that are packed together */
         count(item);
-    if (w->frames && !item->is_packed)
+    if (w->frames && !item->is_packed && !item->stored)
         writer_pack_empty(item);
     else
         g_queue_push_tail(item->lane->is_vmstate ? &w->behind_ram : &w->behind, item);

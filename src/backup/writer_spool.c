@@ -65,7 +65,7 @@ static void on_pushed(void *user, const GError *error)
 
 static bool push(struct writer *w, struct item *item, uint64_t keep_free)
 {
-    struct iovec iov[VMA_EXTENT_MAX_IOV];
+    struct iovec iov[ITEM_MAX_IOV];
     unsigned n;
 
     if (!w->spool || w->pushing || uv_now(w->loop) < w->spool_retry_ms ||

@@ -6,7 +6,8 @@
  *     struct compress *c = compress_new(3, VMA_MAX_EXTENT_SIZE);
  *     len = compress_pack(c, iov, n);             // compress_bytes(c), good until the next one
  *
- * What does not shrink is stored by zstd itself, block by block. Not thread-safe: one for each worker.
+ * Once something did not shrink, a sample decides about what follows: most of what is encrypted or packed already
+ * costs next to nothing then. Not thread-safe: one for each worker.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -20,5 +21,6 @@ struct compress;
 /* max_bytes: of one frame, unpacked. */
 struct compress *compress_new(int level, size_t max_bytes);
 void compress_free(struct compress *c);
+/* Returns the frame's length, or 0: it does not shrink, and may be stored as it is (sink/stored.h). */
 size_t compress_pack(struct compress *c, const struct iovec *iov, unsigned n);
 const uint8_t *compress_bytes(const struct compress *c);

@@ -11,6 +11,7 @@
 #include "sink/compress.h"
 #include "sink/frame_list.h"
 #include "sink/seek_table.h"
+#include "sink/stored.h"
 
 static uint8_t *make_bytes(size_t len)
 {
@@ -80,6 +81,35 @@ static void test_stored(void)
     }
 }
 
+/* Around pieces that are cut anywhere: what zstd reads is what they hold, and nothing was copied. */
+static void test_stored_pieces(void)
+{
+    enum { LEN = 300000, MAX_PIECES = 400 };
+    g_autofree uint8_t *bytes = make_bytes(LEN), *back = g_malloc(LEN);
+    GRand *rand = g_rand_new_with_seed(2);
+
+    for (unsigned round = 0; round < 50; round++) {
+        struct iovec pieces[MAX_PIECES + 1], iov[MAX_PIECES + 1 + STORED_MORE(LEN)];
+        g_autoptr(GByteArray) frame = g_byte_array_new();
+        struct stored *s;
+        unsigned n = 0, m;
+        for (size_t at = 0; at < LEN; at += pieces[n++].iov_len) {
+            size_t len = (size_t)g_rand_int_range(rand, 0, round % 2 ? 4096 : 200000);
+            pieces[n] = (struct iovec){bytes + at, n == MAX_PIECES ? LEN - at : MIN(len, LEN - at)};
+        }
+        s = stored_new(pieces, n);
+        m = stored_iov(s, pieces, n, iov, G_N_ELEMENTS(iov));
+        for (unsigned i = 0; i < m; i++)
+            g_byte_array_append(frame, iov[i].iov_base, (guint)iov[i].iov_len);
+        g_assert_cmpuint(frame->len, ==, stored_length(s));
+        g_assert_cmpuint(ZSTD_findFrameCompressedSize(frame->data, frame->len), ==, frame->len);
+        g_assert_cmpuint(ZSTD_decompress(back, LEN, frame->data, frame->len), ==, LEN);
+        g_assert_cmpmem(back, LEN, bytes, LEN);
+        stored_free(s);
+    }
+    g_rand_free(rand);
+}
+
 static void test_list(void)
 {
     struct frame_list *l = frame_list_new();
@@ -133,26 +163,67 @@ static void test_table_is_read(void)
     frame_list_free(list);
 }
 
-/* What does not shrink grows by next to nothing. */
+static size_t pack_noise(struct compress *c, uint8_t *noise, GRand *rand, size_t len)
+{
+    for (size_t i = 0; i < len; i += 4)
+        memcpy(noise + i, &(guint32){g_rand_int(rand)}, 4);
+    return compress_pack(c, &(struct iovec){noise, len}, 1);
+}
+
+/* What does not shrink is for the caller to store; what shrinks behind it is packed at once. */
+static void test_in_vain(void)
+{
+    enum { LEN = 1 << 20 };
+    g_autofree uint8_t *noise = g_malloc(LEN);
+    GRand *rand = g_rand_new_with_seed(1);
+    struct compress *c = compress_new(3, LEN);
+
+    for (unsigned round = 0; round < 40; round++)
+        g_assert_cmpuint(pack_noise(c, noise, rand, LEN), ==, 0);
+    memset(noise, 7, LEN);
+    g_assert_cmpuint(compress_pack(c, &(struct iovec){noise, LEN}, 1), <, 1000);
+    g_rand_free(rand);
+    compress_free(c);
+}
+
+/* Noise that repeats from afar no sample can tell: it is found at the latest after as many frames as are believed. */
+static void test_far_repeats(void)
+{
+    enum { LEN = 1 << 20, FRAMES = 64 };
+    g_autofree uint8_t *noise = g_malloc(LEN);
+    GRand *rand = g_rand_new_with_seed(1);
+    struct compress *c = compress_new(3, LEN);
+    unsigned shrunk = 0;
+
+    g_assert_cmpuint(pack_noise(c, noise, rand, LEN), ==, 0);
+    memcpy(noise + LEN / 2, noise, LEN / 2);
+    for (unsigned i = 0; i < FRAMES; i++)
+        shrunk += compress_pack(c, &(struct iovec){noise, LEN}, 1) > 0;
+    g_assert_cmpuint(shrunk, >=, FRAMES - 15);
+    g_rand_free(rand);
+    compress_free(c);
+}
+
 static void test_compress(void)
 {
     enum { LEN = 1 << 20 };
-    g_autofree uint8_t *noise = g_malloc(LEN), *back = g_malloc(LEN);
+    g_autofree uint8_t *letters = g_malloc(LEN), *back = g_malloc(LEN);
     GRand *rand = g_rand_new_with_seed(1);
     struct compress *c = compress_new(3, LEN);
-    struct iovec iov[] = {{noise, 512}, {NULL, 0}, {noise + 512, LEN - 512}};
+    struct iovec iov[] = {{letters, 512}, {NULL, 0}, {letters + 512, LEN - 512}};
     size_t len;
 
     for (unsigned i = 0; i < LEN; i++)
-        noise[i] = (uint8_t)g_rand_int(rand);
+        letters[i] = (uint8_t)g_rand_int_range(rand, 'a', 'q');
     for (unsigned round = 0; round < 3; round++) {
         len = compress_pack(c, iov, G_N_ELEMENTS(iov));
-        g_assert_cmpuint(len, <, LEN + 64);
+        g_assert_cmpuint(len, >, 0);
+        g_assert_cmpuint(len, <, LEN / 2 + LEN / 20);
         g_assert_cmpuint(ZSTD_getFrameContentSize(compress_bytes(c), len), ==, LEN);
         g_assert_cmpuint(ZSTD_decompress(back, LEN, compress_bytes(c), len), ==, LEN);
-        g_assert_cmpmem(back, LEN, noise, LEN);
+        g_assert_cmpmem(back, LEN, letters, LEN);
     }
-    memset(noise, 7, LEN);
+    memset(letters, 7, LEN);
     g_assert_cmpuint(compress_pack(c, iov, G_N_ELEMENTS(iov)), <, 1000);
     g_rand_free(rand);
     compress_free(c);
@@ -163,8 +234,11 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/sink/frame/golden", test_golden);
     g_test_add_func("/sink/frame/stored", test_stored);
+    g_test_add_func("/sink/frame/stored-pieces", test_stored_pieces);
     g_test_add_func("/sink/frame/list", test_list);
     g_test_add_func("/sink/frame/table-is-read", test_table_is_read);
     g_test_add_func("/sink/frame/compress", test_compress);
+    g_test_add_func("/sink/frame/in-vain", test_in_vain);
+    g_test_add_func("/sink/frame/far-repeats", test_far_repeats);
     return g_test_run();
 }
