@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "backup/proxmox.h"
+#include "backup/writer.h"
 #include "base/error.h"
 #include "base/units.h"
 #include "sink/compress.h"
@@ -10,7 +11,8 @@
 
 #define MAX_THREADS         64
 #define MAX_DEFAULT_THREADS 8
-#define OTHER_THREADS       5 /* for the sink, the spool, the log, questions to file systems */
+/* For the sink, the spool, the log, questions to file systems; and those that wait until others have compressed. */
+#define OTHER_THREADS       (5 + WRITER_AHEAD)
 
 static void limit_clear(gpointer data)
 {

@@ -28,7 +28,7 @@ struct writer *writer_new(uv_loop_t *loop, struct sink *sink, struct pool *pool,
     w->user = user;
     memcpy(w->uuid, uuid, sizeof w->uuid);
     w->lanes = g_ptr_array_new_with_free_func(lane_free);
-    w->n_workers = DEFAULT_WORKERS;
+    w->max_sealing = DEFAULT_WORKERS;
     if (sink_can_cut(sink))
         w->layout = vma_layout_new();
     uv_timer_init(loop, &w->retry);

@@ -28,7 +28,6 @@ struct item {
     uint8_t *raw; /* the header, what came back from the spool, or the headers of extents without any data */
     size_t raw_len;
     uint64_t plain_len; /* of the frame, unpacked */
-    struct compress *compress; /* of its worker; NULL where nothing is packed */
     uv_work_t work;
 };
 
@@ -61,9 +60,8 @@ struct writer {
     struct vma_layout *layout; /* NULL where nothing can be taken out again, or it is packed */
     struct frame_list *frames; /* NULL where it is not packed */
     uint64_t dead_at, dead_len; /* frames that become a skippable one */
-    int level;
-    GPtrArray *compressors; /* idle ones */
-    unsigned n_workers;
+    GAsyncQueue *compressors; /* idle ones, one for each worker; NULL where nothing is packed */
+    unsigned max_sealing; /* with workers, or ready for the next that is idle */
 
     GQueue unsealed;   /* full, no worker yet */
     GQueue sealing;    /* with workers, in order */
@@ -118,7 +116,6 @@ uint64_t writer_item_length(const struct item *item);
 void writer_seal_more(struct writer *w);
 
 /* writer_pack.c */
-struct compress *writer_pack_begin(struct writer *w); /* NULL where nothing is packed */
 void writer_pack_in_worker(struct item *item);
 void writer_pack_end(struct item *item); /* its worker is done: buffers go back that are of no more use */
 void writer_pack_empty(struct item *item); /* takes it: an extent without any data */

@@ -15,15 +15,16 @@ void writer_set_compression(struct writer *w, int level, unsigned threads)
     g_assert(!w->frames && threads > 0);
     w->frames = frame_list_new();
     g_clear_pointer(&w->layout, vma_layout_free);
-    w->compressors = g_ptr_array_new_with_free_func((GDestroyNotify)compress_free);
-    w->level = level;
-    w->n_workers = threads;
+    w->compressors = g_async_queue_new_full((GDestroyNotify)compress_free);
+    for (unsigned i = 0; i < threads; i++)
+        g_async_queue_push(w->compressors, compress_new(level, VMA_MAX_EXTENT_SIZE));
+    w->max_sealing = threads + WRITER_AHEAD;
 }
 
 void writer_pack_free(struct writer *w)
 {
     frame_list_free(w->frames);
-    g_clear_pointer(&w->compressors, g_ptr_array_unref);
+    g_clear_pointer(&w->compressors, g_async_queue_unref);
 }
 
 GByteArray *writer_pack_store(const struct writer *w, const void *bytes, size_t len)
@@ -38,18 +39,10 @@ uint64_t writer_plain_bytes(const struct writer *w)
 
 bool writer_is_cpu_bound(const struct writer *w)
 {
-    return w->n_sealing == w->n_workers && w->unsealed.length && !w->ready.length && !w->is_full;
+    return w->n_sealing == w->max_sealing && w->unsealed.length && !w->ready.length && !w->is_full;
 }
 
 /* --- a worker's turn ---------------------------------------------------------------------------- */
-
-struct compress *writer_pack_begin(struct writer *w)
-{
-    if (!w->frames)
-        return NULL;
-    return w->compressors->len ? g_ptr_array_steal_index(w->compressors, w->compressors->len - 1)
-                               : compress_new(w->level, VMA_MAX_EXTENT_SIZE);
-}
 
 /* Over the clusters it was made of. Only what does not shrink is longer than they are, by its headers. */
 static void put_into_buffers(struct item *item, const uint8_t *bytes, size_t len)
@@ -67,32 +60,38 @@ static void put_into_buffers(struct item *item, const uint8_t *bytes, size_t len
     item->raw_len = len;
 }
 
-void writer_pack_in_worker(struct item *item)
+static void pack(struct item *item, struct compress *compress)
 {
     struct iovec iov[VMA_EXTENT_MAX_IOV];
-    unsigned n;
+    unsigned n = writer_item_iov(item, iov, G_N_ELEMENTS(iov));
 
-    if (!item->raw && !item->extent.blocks)
-        return; /* many of its kind are packed together */
-    n = writer_item_iov(item, iov, G_N_ELEMENTS(iov));
     item->plain_len = writer_item_length(item);
-    item->packed_len = compress_pack(item->compress, iov, n);
+    item->packed_len = compress_pack(compress, iov, n);
     if (item->packed_len)
-        put_into_buffers(item, compress_bytes(item->compress), item->packed_len);
+        put_into_buffers(item, compress_bytes(compress), item->packed_len);
     else
         item->stored = stored_new(iov, n);
     item->is_packed = item->packed_len > 0;
+}
+
+void writer_pack_in_worker(struct item *item)
+{
+    GAsyncQueue *compressors = item->writer->compressors;
+    struct compress *compress;
+
+    if (!item->raw && !item->extent.blocks)
+        return; /* many of its kind are packed together */
+    compress = g_async_queue_pop(compressors);
+    pack(item, compress);
+    g_async_queue_push_front(compressors, compress); /* whose tables are still in the cache */
 }
 
 void writer_pack_end(struct item *item)
 {
     size_t left = item->packed_len - item->raw_len;
 
-    if (!item->compress)
-        return;
-    g_ptr_array_add(item->writer->compressors, g_steal_pointer(&item->compress));
-    if (item->stored)
-        return; /* its buffers are the frame's */
+    if (!item->is_packed)
+        return; /* its buffers are the frame's, too, if it is stored */
     for (unsigned i = 0; i < item->extent.n; i++) {
         uint8_t **data = &item->extent.clusters[i].data;
         if (*data && left)

@@ -101,7 +101,7 @@ static void seal_in_worker(uv_work_t *work)
 
     if (!item->raw)
         vma_extent_seal(&item->extent, item->writer->uuid);
-    if (item->compress)
+    if (item->writer->compressors)
         writer_pack_in_worker(item);
 }
 
@@ -154,10 +154,9 @@ static void on_sealed(uv_work_t *work, int status)
 
 void writer_seal_more(struct writer *w)
 {
-    while (w->n_sealing < w->n_workers && !g_queue_is_empty(&w->unsealed)) {
+    while (w->n_sealing < w->max_sealing && !g_queue_is_empty(&w->unsealed)) {
         struct item *item = g_queue_pop_head(&w->unsealed);
         item->work.data = item;
-        item->compress = writer_pack_begin(w);
         g_queue_push_tail(&w->sealing, item);
         w->n_sealing++;
         uv_queue_work(w->loop, &item->work, seal_in_worker, on_sealed);
