@@ -78,21 +78,24 @@ static bool push(struct writer *w, struct item *item, uint64_t keep_free)
     return true;
 }
 
-/* Straight to the target while buffers are plenty and the spool is empty, else behind what is in the spool. Stops
- * where the spool is busy or full: then they wait in their buffers. */
+/* Nothing stands before it, and the target is quick enough, however few buffers are free: workers may have them. */
+static bool goes_straight(const struct writer *w)
+{
+    return writer_spool_is_empty(w) &&
+           (!w->ready.length || pool_free_count(w->pool) >= SPOOL_BELOW_FREE);
+}
+
+/* To the target, or behind what is in the spool. Stops where the spool is busy or full: then they wait in their
+ * buffers. */
 static void pass_on(struct writer *w, GQueue *queue, uint64_t keep_free)
 {
     while (!g_queue_is_empty(queue)) {
         struct item *item = g_queue_peek_head(queue);
 
-        if (writer_spool_is_empty(w) && pool_free_count(w->pool) >= SPOOL_BELOW_FREE)
+        if (goes_straight(w))
             g_queue_push_tail(&w->ready, item);
-        else if (!push(w, item, keep_free)) {
-            if (writer_spool_is_empty(w) && g_queue_is_empty(&w->ready))
-                g_queue_push_tail(&w->ready, item); /* nothing stands before it */
-            else
-                return;
-        }
+        else if (!push(w, item, keep_free))
+            return;
         g_queue_pop_head(queue);
     }
 }
