@@ -8,6 +8,7 @@
 #define POOL_BUFFERS        768 /* 48 MiB, as a backup has */
 #define LINGER_MS           10000 /* how long clients of a failed one are answered */
 #define STUCK_MS            5000  /* how long the end waits for a disk that does not answer */
+#define END_TICK_MS         5     /* how often the end looks whether all has closed */
 #define DEFAULT_RECONNECT_S 60
 
 /* --- options ------------------------------------------------------------------------------------ */
@@ -75,6 +76,7 @@ static void end(struct standalone *s)
         return;
     s->is_ending = true;
     s->ending_since_ms = uv_now(s->loop);
+    uv_timer_start(&s->tick, standalone_on_tick, 0, END_TICK_MS);
     uv_idle_stop(&s->filling);
     g_clear_pointer(&s->nbd_listener, nbd_listener_close);
     for (unsigned i = 0; i < s->conns->len; i++)
