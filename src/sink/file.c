@@ -16,7 +16,9 @@
 
 /* Writing back is begun for each WINDOW, and the one LAG behind is waited for. So at most LAG + WINDOW of
  * ours are dirty: the last fsync takes no minute, a slow disk shows at once as a slow write (not after
- * gigabytes of page cache), and the guests' own writes are not throttled together with ours. */
+ * gigabytes of page cache), and the guests' own writes are not throttled together with ours. O_DIRECT instead took 1.4
+ * times as long and as much processor time: headers of 512 bytes set all payload off its pages, and between two
+ * writes the disk has nothing to do. */
 #define WINDOW (UINT64_C(8) << 20)
 #define LAG    (UINT64_C(64) << 20)
 
