@@ -116,7 +116,8 @@ uint64_t writer_item_length(const struct item *item);
 void writer_seal_more(struct writer *w);
 
 /* writer_pack.c */
-void writer_pack_in_worker(struct item *item);
+struct compress *writer_pack_begin(struct writer *w); /* waits until one is idle; NULL where nothing is packed */
+void writer_pack_in_worker(struct item *item, struct compress *compress); /* gives it back */
 void writer_pack_end(struct item *item); /* its worker is done: buffers go back that are of no more use */
 void writer_pack_empty(struct item *item); /* takes it: an extent without any data */
 bool writer_pack_flush(struct writer *w); /* False: there was nothing left to be packed */

@@ -74,16 +74,16 @@ static void pack(struct item *item, struct compress *compress)
     item->is_packed = item->packed_len > 0;
 }
 
-void writer_pack_in_worker(struct item *item)
+struct compress *writer_pack_begin(struct writer *w)
 {
-    GAsyncQueue *compressors = item->writer->compressors;
-    struct compress *compress;
+    return w->compressors ? g_async_queue_pop(w->compressors) : NULL;
+}
 
-    if (!item->raw && !item->extent.blocks)
-        return; /* many of its kind are packed together */
-    compress = g_async_queue_pop(compressors);
-    pack(item, compress);
-    g_async_queue_push_front(compressors, compress); /* whose tables are still in the cache */
+void writer_pack_in_worker(struct item *item, struct compress *compress)
+{
+    if (item->raw || item->extent.blocks) /* else many of its kind are packed together */
+        pack(item, compress);
+    g_async_queue_push_front(item->writer->compressors, compress); /* its tables are still in the cache */
 }
 
 void writer_pack_end(struct item *item)

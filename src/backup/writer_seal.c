@@ -98,11 +98,12 @@ uint64_t writer_item_length(const struct item *item)
 static void seal_in_worker(uv_work_t *work)
 {
     struct item *item = work->data;
+    struct compress *compress = writer_pack_begin(item->writer);
 
     if (!item->raw)
         vma_extent_seal(&item->extent, item->writer->uuid);
-    if (item->writer->compressors)
-        writer_pack_in_worker(item);
+    if (compress)
+        writer_pack_in_worker(item, compress);
 }
 
 static void note_on_map(struct item *item)
