@@ -122,14 +122,22 @@ bool writer_check_full(struct writer *w, const GError *error)
     return false;
 }
 
-void writer_put_header(struct writer *w, GBytes *header)
+static void put_raw(struct writer *w, GByteArray *bytes, uint64_t plain_len)
 {
-    GByteArray *bytes = writer_pack_store(w, g_bytes_get_data(header, NULL), g_bytes_get_size(header));
     guint len = bytes->len;
     struct item *item = writer_item_new_raw(w, g_byte_array_free(bytes, FALSE), len);
 
-    item->plain_len = g_bytes_get_size(header);
+    item->plain_len = plain_len;
     g_queue_push_tail(&w->ready, item);
+}
+
+void writer_put_header(struct writer *w, GBytes *header)
+{
+    gsize len = g_bytes_get_size(header);
+
+    if (writer_pack_tells_length(w))
+        put_raw(w, writer_pack_length(0), 0);
+    put_raw(w, writer_pack_store(w, g_bytes_get_data(header, NULL), len), len);
     writer_pump(w);
 }
 

@@ -170,10 +170,19 @@ static void write_end_mark(struct writer *w)
 
 static bool rewrite_header(struct writer *w)
 {
+    g_autoptr(GByteArray) header = NULL;
+
     g_clear_pointer(&w->end_bytes, g_byte_array_unref);
-    if (!w->final_header || !sink_can_rewrite(w->sink))
+    if (!sink_can_rewrite(w->sink))
         return false;
-    w->end_bytes = writer_pack_store(w, g_bytes_get_data(w->final_header, NULL), g_bytes_get_size(w->final_header));
+    w->end_bytes =
+        writer_pack_tells_length(w) ? writer_pack_length(sink_written(w->sink)) : g_byte_array_new();
+    if (w->final_header) {
+        header = writer_pack_store(w, g_bytes_get_data(w->final_header, NULL), g_bytes_get_size(w->final_header));
+        g_byte_array_append(w->end_bytes, header->data, header->len);
+    }
+    if (!w->end_bytes->len)
+        return false;
     rewrite(w, 0, w->end_bytes->data, w->end_bytes->len, NULL, 0);
     return true;
 }

@@ -123,6 +123,9 @@ void writer_pack_empty(struct item *item); /* takes it: an extent without any da
 bool writer_pack_flush(struct writer *w); /* False: there was nothing left to be packed */
 /* As they stand in the archive: unchanged, or as a frame whose length depends on theirs alone. */
 GByteArray *writer_pack_store(const struct writer *w, const void *bytes, size_t len);
+/* On a block device the length stands before the header, from the end on: else the seek table could not be found. */
+bool writer_pack_tells_length(const struct writer *w);
+GByteArray *writer_pack_length(uint64_t archive_len);
 void writer_pack_free(struct writer *w);
 
 /* writer_spool.c */

@@ -32,6 +32,19 @@ GByteArray *writer_pack_store(const struct writer *w, const void *bytes, size_t 
     return w->frames ? frame_make_stored(bytes, len) : g_byte_array_append(g_byte_array_new(), bytes, (guint)len);
 }
 
+bool writer_pack_tells_length(const struct writer *w)
+{
+    return w->frames && sink_is_device(w->sink);
+}
+
+GByteArray *writer_pack_length(uint64_t archive_len)
+{
+    uint8_t frame[FRAME_LENGTH_SIZE];
+
+    frame_make_length(archive_len, frame);
+    return g_byte_array_append(g_byte_array_new(), frame, sizeof frame);
+}
+
 uint64_t writer_plain_bytes(const struct writer *w)
 {
     return w->frames ? frame_list_plain(w->frames) : sink_written(w->sink);

@@ -12,6 +12,7 @@
 #include <zstd.h>
 
 #include "base/error.h"
+#include "sink/frame.h"
 #include "sink/frames.h"
 #include "sink/seek_table.h"
 #include "sink/source.h"
@@ -74,17 +75,30 @@ static bool check_frames(const struct seek_table *t, GError **error)
     return true;
 }
 
+/* A device goes on behind its archive. 0: where that ends is not known. */
+static uint64_t end_of_packed(const struct random *r)
+{
+    uint8_t first[FRAME_LENGTH_SIZE];
+    uint64_t end;
+    if (!r->is_device)
+        return r->size;
+    if (pread(r->fd, first, sizeof first, 0) != (ssize_t)sizeof first)
+        return 0;
+    end = frame_read_length(first);
+    return end <= r->size ? end : 0;
+}
+
 static bool load_table(struct random *r, GError **error)
 {
     g_autoptr(GError) wrong = NULL;
-    r->table = seek_table_load(r->fd, r->size, &wrong);
+    r->table = seek_table_load(r->fd, end_of_packed(r), &wrong);
     if (wrong) {
         g_propagate_error(error, g_steal_pointer(&wrong));
         return false;
     }
     if (!r->table && r->is_device)
-        return refuse(error, "it is packed, and where its seek table stands on a device is not known; "
-                             "copy it into a file");
+        return refuse(error, "another program put it there, packed, so that its seek table cannot be found; "
+                             "extract it, or unpack it first");
     if (!r->table)
         return refuse(error,
                       "it has no seek table, so another program packed it; unpack it first: zstd -d FILE");

@@ -64,6 +64,21 @@ static void test_golden(void)
 }
 
 /* Of any length zstd reads it, and its length depends on nothing else. */
+static void test_length(void)
+{
+    static const uint8_t expected[] = {0x51, 0x2a, 0x4d, 0x18, 8, 0, 0, 0, 0xef, 0xcd, 0xab, 0x89, 0x67, 0x45, 0x23, 1};
+    uint8_t frame[FRAME_LENGTH_SIZE];
+
+    frame_make_length(UINT64_C(0x123456789abcdef), frame);
+    g_assert_cmpmem(frame, sizeof frame, expected, sizeof expected);
+    g_assert_cmpuint(frame_read_length(frame), ==, UINT64_C(0x123456789abcdef));
+    g_assert_cmpuint(ZSTD_findFrameCompressedSize(frame, sizeof frame), ==, sizeof frame);
+    frame[4] = 9;
+    g_assert_cmpuint(frame_read_length(frame), ==, 0);
+    frame_make_skippable(FRAME_LENGTH_SIZE, frame);
+    g_assert_cmpuint(frame_read_length(frame), ==, 0);
+}
+
 static void test_stored(void)
 {
     static const size_t lengths[] = {1, 255, 512, 12800, 131071, 131072, 131073, 262144, 524288, 600001};
@@ -234,6 +249,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/sink/frame/golden", test_golden);
     g_test_add_func("/sink/frame/stored", test_stored);
+    g_test_add_func("/sink/frame/length", test_length);
     g_test_add_func("/sink/frame/stored-pieces", test_stored_pieces);
     g_test_add_func("/sink/frame/list", test_list);
     g_test_add_func("/sink/frame/table-is-read", test_table_is_read);
