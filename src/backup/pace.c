@@ -142,10 +142,12 @@ static void set_share(struct pace *p, uint64_t share, double of_all, uint64_t no
     }
 }
 
+/* Only then is it settled: most of a second's data comes in its first half, and is no debt. */
 static void begin_second(struct pace_pot *pot, uint64_t now_ms)
 {
     double over = (double)(pot->taken - pot->begin_taken) - pot->due;
 
+    pot->of_all = settle(&pot->credit, pot->budget, pot->taken, now_ms);
     pot->over = (pot->over + CLAMP(over, 0, MOST_OVER_S * (double)pot->budget)) / 2;
     pot->begin_ms = now_ms;
     pot->begin_taken = pot->taken;
@@ -154,18 +156,17 @@ static void begin_second(struct pace_pot *pot, uint64_t now_ms)
 void pace_share(struct pace_pot *pot, struct pace *const *paces, unsigned n, uint64_t now_ms)
 {
     g_autofree struct share_claim *claims = g_new0(struct share_claim, n);
-    double of_all = settle(&pot->credit, pot->budget, pot->taken, now_ms);
 
     if (now_ms - pot->begin_ms > LOOK_MS)
         begin_second(pot, now_ms);
-    pot->due = MAX((double)pot->budget * of_all - pot->over, 0);
+    pot->due = MAX((double)pot->budget * pot->of_all - pot->over, 0);
     for (unsigned i = 0; i < n; i++)
         claims[i] = claim_of(paces[i]);
     if (pot->budget)
         share_out(pot->budget, claims, n);
     for (unsigned i = 0; i < n; i++) {
         uint64_t share = with_room(paces[i], claims[i].share, pot->budget / n / SPARE_PART);
-        set_share(paces[i], pot->budget ? share : paces[i]->own, of_all, now_ms);
+        set_share(paces[i], pot->budget ? share : paces[i]->own, pot->of_all, now_ms);
     }
 }
 

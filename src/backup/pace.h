@@ -31,6 +31,7 @@ struct pace_pot {
     uint64_t budget; /* bytes/s for all together, 0 = no bound */
     uint64_t taken;  /* data of all so far, whoever brought it */
     struct pace_credit credit;
+    double of_all; /* what shares are multiplied by, to settle it within this second */
     double due;  /* to be taken in this second, until the brake */
     double over; /* what comes behind the brake, by experience: QEMU has requests under way */
     uint64_t begin_ms, begin_taken; /* of this second */
@@ -59,7 +60,8 @@ struct pace {
     uint64_t begin_data; /* at the last look */
 };
 
-/* is_moving: nothing but limits holds it; else what it did tells nothing about what it could use. */
+/* is_moving: nothing but limits holds it; else what it did tells nothing about what it could use. False also at the moment
+ * from which on it moves again. */
 void pace_look(struct pace *p, uint64_t now_ms, bool is_moving);
 /* Shares the budget out among these, each within its own bound. */
 void pace_share(struct pace_pot *pot, struct pace *const *paces, unsigned n, uint64_t now_ms);

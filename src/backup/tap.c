@@ -55,8 +55,10 @@ void tap_set(struct drive *d, enum tap_reason reason, bool on)
     d->tap_reasons = on ? old | reason : old & ~(unsigned)reason;
     if (d->tap_reasons == old)
         return;
-    if (reason == TAP_OPERATOR)
+    if (reason == TAP_OPERATOR) {
+        pace_look(&d->pace, uv_now(d->b->loop), false);
         budget_share(d->b); /* before it goes on: the others had its part */
+    }
     tap_update(d);
 }
 

@@ -371,6 +371,33 @@ static void test_slow_limit(void)
     }
 }
 
+/* It goes on in the middle of a second whose data another one has had: it has its full part from then on. */
+static void test_resumed(void)
+{
+    struct pace busy = {0}, resumed = {0}, *both[] = {&busy, &resumed};
+    struct pace_pot pot = {.budget = 8 * M};
+
+    for (unsigned s = 1; s <= 5; s++) {
+        pace_look(&busy, s * 1000, true);
+        pace_look(&resumed, s * 1000, false);
+        pace_share(&pot, both, 1, s * 1000);
+        busy.job_data += 8 * M;
+        pot.taken += 8 * M;
+    }
+    g_assert_cmpuint(busy.share, ==, 8 * M);
+    pace_look(&resumed, 5400, false);
+    pace_share(&pot, both, 2, 5400);
+    g_assert_cmpuint(resumed.share, ==, 4 * M);
+    g_assert_cmpfloat((double)pace_speed(&resumed), >=, 0.9 * 4 * M);
+    resumed.job_data += 2 * M;
+    pot.taken += 2 * M;
+    pace_look(&busy, 6000, true);
+    pace_look(&resumed, 6000, true);
+    pace_share(&pot, both, 2, 6000);
+    g_assert_cmpuint(resumed.share, ==, 4 * M);
+    g_assert_cmpuint(busy.share, ==, 4 * M);
+}
+
 static void test_matters(void)
 {
     g_assert_true(pace_matters(0, 1));
@@ -395,6 +422,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pace/filter", test_filter);
     g_test_add_func("/pace/own-limits", test_own_limits);
     g_test_add_func("/pace/slow-limit", test_slow_limit);
+    g_test_add_func("/pace/resumed", test_resumed);
     g_test_add_func("/pace/matters", test_matters);
     return g_test_run();
 }
