@@ -74,7 +74,8 @@ class Intake:
     def must_be_kept(self, what, meanwhile=()):
         """Over 10 s, in which meanwhile = [(second, function)] happens.
 
-        A second's data comes in its first half: the mean of windows that begin at five points of a second is taken.
+        A second's data may come all in its first half, and does no more when another drive goes on: so the window begins
+        where a second of the product begins, which is before most of the data comes.
         """
         todo, samples, begin = list(meanwhile), [], time.monotonic()
 
@@ -83,13 +84,15 @@ class Intake:
             while todo and passed >= todo[0][0]:
                 todo.pop(0)[1]()
             samples.append((passed, self.bytes()))
-            return passed >= WINDOW_S + 1
+            return passed >= WINDOW_S + 1.2
         wait_for(is_over, WINDOW_S + 5, "the window to pass", step=0.05)
-        rates = []
-        for start in (0, 0.2, 0.4, 0.6, 0.8):
-            (first, had), (last, has) = (next(x for x in samples if x[0] >= t) for t in (start, start + WINDOW_S))
-            rates.append((has - had) / (last - first))
-        rate = sum(rates) / len(rates)
+        def held(at):
+            return next(amount for passed, amount in samples if passed >= at)
+
+        def comes_after(start):
+            return sum(held(start + second + 0.3) - held(start + second) for second in range(WINDOW_S))
+        start = max((tenth / 10 for tenth in range(10)), key=comes_after)
+        rate = (held(start + WINDOW_S) - held(start)) / WINDOW_S
         print(f"      {what}: {rate / BUDGET - 1:+.1%} of the budget")
         assert abs(rate / BUDGET - 1) <= 0.05, f"{what}: {rate / MIB:.2f} MiB/s instead of {BUDGET / MIB:.0f}"
 
