@@ -62,7 +62,7 @@ uint64_t writer_lane_zero_bytes(const struct writer_lane *lane);
 struct map *writer_lane_map(struct writer_lane *lane);
 /* What the archive holds so far, before compression. */
 uint64_t writer_plain_bytes(const struct writer *w);
-/* Extents wait for workers, and the target waits for extents. */
+/* Every compressor is busy, and the target waits for extents. */
 bool writer_is_cpu_bound(const struct writer *w);
 /* The RAM's data waits for room: stop reading the stream. */
 bool writer_is_ram_blocked(const struct writer *w);

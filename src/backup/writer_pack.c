@@ -52,7 +52,9 @@ uint64_t writer_plain_bytes(const struct writer *w)
 
 bool writer_is_cpu_bound(const struct writer *w)
 {
-    return w->n_sealing == w->max_sealing && w->unsealed.length && !w->ready.length && !w->is_full;
+    bool is_busy = w->compressors && g_async_queue_length(w->compressors) <= 0; /* negative: so many wait */
+
+    return is_busy && !w->ready.length && !w->is_full;
 }
 
 /* --- a worker's turn ---------------------------------------------------------------------------- */

@@ -9,7 +9,7 @@ import sys
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1])]
 import proxmox_rules
-from vmtest import LAP, Scenario, check_images, main, product, standard_drives
+from vmtest import LAP, Drive, Scenario, check_images, main, product, standard_drives
 from vmtest.restore import unpack
 
 
@@ -28,6 +28,18 @@ def whole(version):
         report = subprocess.run([product(), "list", "--json", archive], stdout=subprocess.PIPE, check=True).stdout
         assert json.loads(report)["compression"] == "zstd", report
         s.must_be_untouched(rounds=LAP)
+
+
+def by_cpu(version):
+    """Where one thread has to work hard, the run says that the processor holds it up, not the target."""
+    text = Drive("disk1", size=96 << 20, style="blockdev", is_idle=True, is_text=True)
+    with Scenario(version, drives=[Drive("drive0", size=4 << 20), text]) as s:
+        run = s.backup("--level", "17", "--threads", "1", "--no-vmstate", output="|cat > /dev/null")
+        run.wait_event(ev="progress", bottleneck="cpu")
+        run.say("cancel-all guest")
+        s.must_have_failed(run, 4)
+        assert not any(e["ev"] == "progress" and e["bottleneck"] == "sink" for e in list(run.events)), run.events
+        s.must_be_untouched()
 
 
 def into_pipes(version):
@@ -72,4 +84,4 @@ def for_proxmox(version):
 
 
 if __name__ == "__main__":
-    main(whole, into_pipes, for_proxmox)
+    main(whole, by_cpu, into_pipes, for_proxmox)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Drives of every kind a guest may have, and the command line that makes them."""
+import base64
 import dataclasses
 import json
 import pathlib
@@ -28,6 +29,7 @@ class Drive:
     readonly: bool = False
     is_idle: bool = False  # the guest leaves it alone: its BIOS knows 16 drives at most
     is_dense: bool = False  # full of random data
+    is_text: bool = False   # full of it, written in letters: what gives zstd work
     base: str = ""  # a flat copy of what the drive held before the guest ran
     faults: tuple = ()  # inject-error rules of blkdebug under it (style "blockdev" only): {"iotype": "read", "sector": 9}
 
@@ -85,6 +87,13 @@ def build_guest(folder, count, pace=0):
     return bytes(code)
 
 
+def fill_text(path, size, seed):
+    generator = random.Random(seed)
+    with open(path, "wb") as image:
+        for _ in range(size // MIB):
+            image.write(base64.b64encode(generator.randbytes(MIB // 4 * 3)))
+
+
 def fill_base(path, size, seed, boot=b"", dense=False):
     """A flat image: random data and, unless it is dense, zeros, holes, single blocks in between; the guest's code in front."""
     generator = random.Random(seed)
@@ -107,7 +116,10 @@ def make_image(qemu_img, folder, drive, boot=b"", seed=0):
     """Fills in drive.path and drive.base."""
     drive.base = str(pathlib.Path(folder) / f"{drive.name}.base")
     drive.path = str(pathlib.Path(folder) / f"{drive.name}.{drive.format}")
-    fill_base(drive.base, drive.size, f"{drive.name} {seed}", boot, drive.is_dense)
+    if drive.is_text:
+        fill_text(drive.base, drive.size, f"{drive.name} {seed}")
+    else:
+        fill_base(drive.base, drive.size, f"{drive.name} {seed}", boot, drive.is_dense)
     subprocess.run([qemu_img, "convert", "-O", drive.format, drive.base, drive.path], check=True)
 
 
