@@ -61,6 +61,7 @@ struct writer {
     struct frame_list *frames; /* NULL where it is not packed */
     uint64_t dead_at, dead_len; /* frames that become a skippable one */
     GAsyncQueue *compressors; /* idle ones, one for each worker; NULL where nothing is packed */
+    gint is_packing_over;  /* atomic, for the workers: what they have is no longer wanted */
     unsigned max_sealing; /* with workers, or ready for the next that is idle */
 
     GQueue unsealed;   /* full, no worker yet */

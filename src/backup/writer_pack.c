@@ -96,7 +96,9 @@ struct compress *writer_pack_begin(struct writer *w)
 
 void writer_pack_in_worker(struct item *item, struct compress *compress)
 {
-    if (item->raw || item->extent.blocks) /* else many of its kind are packed together */
+    bool is_wanted = !g_atomic_int_get(&item->writer->is_packing_over);
+
+    if (is_wanted && (item->raw || item->extent.blocks)) /* else many of its kind are packed together */
         pack(item, compress);
     g_async_queue_push_front(item->writer->compressors, compress); /* its tables are still in the cache */
 }
