@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest that was paused stays paused; one that others meddle with is never reported as saved when it is not."""
+import json
 import pathlib
 import sys
 
@@ -60,8 +61,10 @@ def paused_by_others_while_ram_moves(version):
         run = s.backup()
         name = wait_for(lambda: next((n for n in proxy.relays if n.endswith("-ram")), None), 20, "the RAM's socket")
         wait_for(lambda: s.vm.qmp.cmd("query-migrate").get("status") == "active", 20, "the RAM to move")
+        told = proxy.alter_reply("query-status", lambda m: None, where=lambda m: '"paused"' in json.dumps(m))
         s.vm.qmp.cmd("stop")
         s.vm.qmp.events.clear()
+        told.wait()  # once the RAM is there nobody can tell any more who stopped it
         proxy.relays[name].go_on()
         s.must_be_saved(run, restore=False)
         assert "paused by somebody else while its RAM moved: it stays paused" in said(run), run.report()
