@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import LAP, Scenario, main, product, wait_for
+from vmtest import LAP, Scenario, main, product, standard_drives, wait_for
 from vmtest.pattern import check_images
 
 
@@ -64,5 +64,24 @@ def starts_anew(version):
         s.must_be_untouched(rounds=LAP)
 
 
+def from_a_device(version):
+    """Packed onto a block device, and booted from there. Needs root and a loop device."""
+    with Scenario(version, drives=standard_drives(count=2)) as s:
+        with open(s.path("disk"), "wb") as disk:
+            disk.write(os.urandom(1 << 20) * 96)
+        made = subprocess.run(["losetup", "-f", "--show", s.path("disk")], capture_output=True, text=True)
+        if made.returncode:
+            print("      no loop device can be had")
+            return
+        device = made.stdout.strip()
+        s.at_end(lambda: subprocess.run(["losetup", "-d", device], check=True))
+        s.backup("--level", "3", "--force", output=device).must_succeed()
+        subprocess.run([product(), "verify", device], check=True, stdout=subprocess.DEVNULL)
+        booted = Booted(s, "device", "--ram", device)
+        booted.wait_rounds(LAP // 16 + 2)
+        booted.end()
+        s.must_be_untouched(rounds=LAP)
+
+
 if __name__ == "__main__":
-    main(goes_on, starts_anew)
+    main(goes_on, starts_anew, from_a_device)
