@@ -56,7 +56,7 @@ void tap_set(struct drive *d, enum tap_reason reason, bool on)
     if (d->tap_reasons == old)
         return;
     if (reason == TAP_OPERATOR) {
-        pace_look(&d->pace, uv_now(d->b->loop), false);
+        pace_look(&d->pace, uv_now(d->b->loop), false); /* a second that it stood in tells nothing of it */
         budget_share(d->b); /* before it goes on: the others had its part */
     }
     tap_update(d);

@@ -186,8 +186,7 @@ void writer_discard(struct writer *w)
 {
     if (w->is_discarding)
         return;
-    w->is_discarding = true;
-    g_atomic_int_set(&w->is_packing_over, true);
+    g_atomic_int_set(&w->is_discarding, true);
     uv_timer_stop(&w->retry);
     for (unsigned i = 0; i < w->lanes->len; i++) {
         struct writer_lane *lane = g_ptr_array_index(w->lanes, i);

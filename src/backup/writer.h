@@ -25,11 +25,11 @@
 #include "sink/sink.h"
 #include "sink/spool.h"
 
-struct writer;
-struct map;
 /* So many extents wait, each in a thread of the pool, for a worker that is done: that need not wait for the loop. */
 #define WRITER_AHEAD 3
 
+struct writer;
+struct map;
 struct writer_lane;
 struct writer_events {
     void (*on_room)(void *user);                       /* buffers came back, or the spool moved */

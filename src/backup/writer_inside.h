@@ -61,7 +61,7 @@ struct writer {
     struct frame_list *frames; /* NULL where it is not packed */
     uint64_t dead_at, dead_len; /* frames that become a skippable one */
     GAsyncQueue *compressors; /* idle ones, one for each worker; NULL where nothing is packed */
-    gint is_packing_over;  /* atomic, for the workers: what they have is no longer wanted */
+    gint is_discarding; /* only the loop sets it; atomic, for the workers: what they have is no longer wanted */
     unsigned max_sealing; /* with workers, or ready for the next that is idle */
 
     GQueue unsealed;   /* full, no worker yet */
@@ -76,7 +76,7 @@ struct writer {
     bool has_spool_failed, is_push_lost, is_rams_turn;
     GQueue batch;      /* being written, or waiting for room */
     uint64_t batch_at; /* its place; APPEND: the end of the archive */
-    bool is_writing, is_popping, is_full, is_discarding, has_failed;
+    bool is_writing, is_popping, is_full, has_failed;
     uv_timer_t retry;
     struct iovec iov[MAX_IOV];
     unsigned n_iov;

@@ -96,7 +96,7 @@ struct compress *writer_pack_begin(struct writer *w)
 
 void writer_pack_in_worker(struct item *item, struct compress *compress)
 {
-    bool is_wanted = !g_atomic_int_get(&item->writer->is_packing_over);
+    bool is_wanted = !g_atomic_int_get(&item->writer->is_discarding);
 
     if (is_wanted && (item->raw || item->extent.blocks)) /* else many of its kind are packed together */
         pack(item, compress);

@@ -63,7 +63,6 @@ static void test_golden(void)
     frame_list_free(list);
 }
 
-/* Of any length zstd reads it, and its length depends on nothing else. */
 static void test_length(void)
 {
     static const uint8_t expected[] = {0x51, 0x2a, 0x4d, 0x18, 8, 0, 0, 0, 0xef, 0xcd, 0xab, 0x89, 0x67, 0x45, 0x23, 1};
@@ -79,6 +78,7 @@ static void test_length(void)
     g_assert_cmpuint(frame_read_length(frame), ==, 0);
 }
 
+/* Of any length zstd reads it, and its length depends on nothing else. */
 static void test_stored(void)
 {
     static const size_t lengths[] = {1, 255, 512, 12800, 131071, 131072, 131073, 262144, 524288, 600001};
