@@ -152,8 +152,8 @@ static struct ui_action afterwards(struct ui *ui, enum command_verb verb, const 
     return nothing;
 }
 
-/* What only changes what is seen, or opens a dialog. */
-static bool run_here(struct ui *ui, enum command_verb verb, const struct model *m)
+/* What only changes what is seen. */
+static bool run_on_screen(struct ui *ui, enum command_verb verb, const struct model *m)
 {
     switch (verb) {
     case COMMAND_HELP:
@@ -184,6 +184,15 @@ static bool run_here(struct ui *ui, enum command_verb verb, const struct model *
     case COMMAND_MARK_ALL:
         ui_mark_all(ui, m);
         return true;
+    default:
+        return false;
+    }
+}
+
+/* What opens a dialog. */
+static bool run_by_dialog(struct ui *ui, enum command_verb verb, const struct model *m)
+{
+    switch (verb) {
     case COMMAND_LIMIT:
     case COMMAND_LIMIT_ALL:
         ui_open_limit(ui, m, verb == COMMAND_LIMIT ? UI_THIS : UI_ALL);
@@ -219,7 +228,7 @@ static bool run_here(struct ui *ui, enum command_verb verb, const struct model *
 
 static struct ui_action run_verb(struct ui *ui, enum command_verb verb, const struct model *m)
 {
-    if (run_here(ui, verb, m))
+    if (run_on_screen(ui, verb, m) || run_by_dialog(ui, verb, m))
         return nothing;
     switch (verb) {
     case COMMAND_UNLIMIT:
