@@ -2,16 +2,22 @@
 /* Waking the drives after a plain migration: it leaves them inactive, and nothing can be added on top of such a node. */
 #include "backup/journal.h"
 #include "backup/run.h"
+#include "base/listening.h"
 
 static void on_reply(void *user, const GError *error)
 {
     steps_end(user, error);
 }
 
-/* One that was passed and not used stays in QEMU. */
-void ram_close_descriptor(struct steps_op *op, const char *what, qmp_done done)
+static char *socket_name(const struct steps_op *op)
 {
-    g_autofree char *name = g_strdup_printf("vmb-%s-%s", op->b->run_id, what);
+    return g_strdup_printf("vmb-%s-act", op->b->run_id);
+}
+
+/* One that was passed and not used stays in QEMU. */
+static void close_socket(struct steps_op *op, qmp_done done)
+{
+    g_autofree char *name = socket_name(op);
 
     qmp_closefd(op->b->qmp, name, done, op);
 }
@@ -93,43 +99,58 @@ static void on_server_started(void *user, const GError *error)
     }
     op->b->did_start_nbd_server = !error;
     journal_write(op->b->journal, op->b, NULL);
-    if (error) /* it runs already, for somebody else, and stays */
-        ram_close_descriptor(op, "act", begin_activating);
+    if (error && door_has_descriptors(op->b)) /* it runs already, for somebody else, and stays */
+        close_socket(op, begin_activating);
     else
         begin_activating(op, NULL);
+}
+
+/* By a socket that was passed, or by one that QEMU makes at `path`. */
+static void start_server(struct steps_op *op, const char *name, const char *path)
+{
+    op->b->did_start_nbd_server = true; /* until it is refused */
+    journal_write(op->b->journal, op->b, NULL);
+    qmp_nbd_server_start(op->b->qmp, name, path, on_server_started, op);
 }
 
 static void on_socket_passed(void *user, const GError *error)
 {
     struct steps_op *op = user;
-    g_autofree char *name = g_strdup_printf("vmb-%s-act", op->b->run_id);
+    g_autofree char *name = socket_name(op);
 
-    if (error) {
+    if (error)
         steps_end(op, error);
-        return;
-    }
-    op->b->did_start_nbd_server = true; /* until it is refused */
-    journal_write(op->b->journal, op->b, NULL);
-    qmp_nbd_server_start(op->b->qmp, name, on_server_started, op);
+    else
+        start_server(op, name, NULL);
+}
+
+/* A socket that listens, and that nobody can connect to: QEMU only wants a server to be there. -1 on failure. */
+static int secret_socket(const char *path, GError **error)
+{
+    struct listening *socket = listening_open(path, error);
+    int fd = socket ? listening_take_fd(socket) : -1;
+
+    listening_close(socket);
+    return fd;
 }
 
 /* Old versions have no command for it: exporting a node read-only wakes it, and the guest stays paused. */
 static void activate(struct steps_op *op)
 {
     struct backup *b = op->b;
-    g_autofree char *name = g_strdup_printf("vmb-%s-act", b->run_id);
+    g_autofree char *name = socket_name(op);
     g_autoptr(GError) error = NULL;
-    int fd;
+    g_autofree char *path = door_path(name, &error);
+    int fd = -1;
 
-    if (b->has_set_active) {
+    if (b->has_set_active)
         qmp_set_active(b->qmp, on_reply, op);
-        return;
-    }
-    fd = target_listening_socket(b, &error);
-    if (fd < 0)
-        steps_end(op, error);
-    else
+    else if (path && !door_has_descriptors(b))
+        start_server(op, NULL, path);
+    else if (path && (fd = secret_socket(path, &error)) >= 0)
         qmp_getfd(b->qmp, name, fd, on_socket_passed, op);
+    else
+        steps_end(op, error);
 }
 
 /* The migration has stopped the guest; the event that said so may have been lost with the monitor. */
@@ -164,18 +185,30 @@ void ram_begin_activate(struct steps_op *op)
 
 static void undo_export(struct steps_op *op);
 
-/* A descriptor that was still there was never used: the server that runs, if any, is somebody else's. */
-static void on_socket_closed(void *user, const GError *error)
+/* is_used: our socket, by a server. Else the one that runs, if any, is somebody else's. */
+static void stop_own_server(struct steps_op *op, bool is_used)
 {
-    struct steps_op *op = user;
-    struct backup *b = op->b;
-
-    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
-        steps_end(op, error);
-    else if (error && b->did_start_nbd_server)
-        qmp_nbd_server_stop(b->qmp, on_server_stopped, op);
+    if (is_used && op->b->did_start_nbd_server)
+        qmp_nbd_server_stop(op->b->qmp, on_server_stopped, op);
     else
         steps_end(op, NULL);
+}
+
+/* A descriptor that was still there was never used. */
+static void on_socket_closed(void *user, const GError *error)
+{
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
+        steps_end(user, error);
+    else
+        stop_own_server(user, error != NULL);
+}
+
+/* Where QEMU makes the socket, its file tells. */
+static void look_for_socket(struct steps_op *op)
+{
+    g_autofree char *name = socket_name(op), *path = door_path(name, NULL);
+
+    stop_own_server(op, path && g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
 static void on_export_undone(void *user, const GError *error)
@@ -196,8 +229,10 @@ static void undo_export(struct steps_op *op)
 
     if (op->sub < op->b->drives->len)
         qmp_export_del(op->b->qmp, id, on_export_undone, op);
+    else if (door_has_descriptors(op->b))
+        close_socket(op, on_socket_closed);
     else
-        ram_close_descriptor(op, "act", on_socket_closed);
+        look_for_socket(op);
 }
 
 /* Of what was done only in passing, something may be left when it was interrupted. */

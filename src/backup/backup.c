@@ -124,8 +124,8 @@ static void close_connections(struct backup *b)
 {
     for (unsigned i = 0; i < b->drives->len; i++) {
         struct drive *d = g_ptr_array_index(b->drives, i);
-        port_disconnect(&d->filter);
-        port_disconnect(&d->target);
+        port_close(&d->filter);
+        port_close(&d->target);
     }
 }
 
@@ -139,7 +139,6 @@ void backup_end(struct backup *b)
     monitor_stop(b);
     agent_close(b);
     close_connections(b);
-    g_clear_pointer(&b->nbd_listener, nbd_listener_close);
     target_close(b, b->options.keep_partial);
     journal_close(g_steal_pointer(&b->journal), b->is_freed_from_qemu || b->is_qemu_gone);
 }
@@ -180,9 +179,20 @@ static bool is_ours(const struct backup *b, const char *name)
     return name && g_str_has_prefix(name, prefix);
 }
 
+static void on_descriptors_after(void *user, const GError *error)
+{
+    struct backup *b = user;
+
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
+        backup_undone(b);
+    else
+        freed(b, !b->n_left && !b->has_undo_failed);
+}
+
 static void on_nodes_after(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)
 {
     struct backup *b = user;
+    g_autofree char *prefix = g_strdup_printf("vmb-%s-", b->run_id);
 
     if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) {
         backup_undone(b);
@@ -193,7 +203,10 @@ static void on_nodes_after(void *user, const struct qmp_node *nodes, unsigned n,
     if (b->n_left)
         backup_log(b, MODEL_ERROR, "run vmabackup cleanup on this monitor",
                    "%u jobs and nodes of this backup are left in QEMU", b->n_left);
-    freed(b, !error && !b->n_left && !b->has_undo_failed);
+    if (error)
+        freed(b, false);
+    else
+        qmp_remove_fds_named(b->qmp, prefix, on_descriptors_after, b);
 }
 
 static void on_jobs_after(void *user, const struct qmp_job *jobs, unsigned n, const GError *error)
@@ -377,8 +390,6 @@ void backup_free(struct backup *b)
         return;
     steps_free(b->steps);
     g_ptr_array_unref(b->drives);
-    if (b->exports)
-        nbd_exports_free(b->exports);
     g_clear_pointer(&b->header, vma_header_free);
     g_clear_pointer(&b->found, g_ptr_array_unref);
     g_ptr_array_unref(b->capabilities);
@@ -390,7 +401,6 @@ void backup_free(struct backup *b)
     g_strfreev(b->guest_argv);
     g_free(b->retake_error);
     g_free(b->trash);
-    g_free(b->nbd_path);
     g_free(b->room_of);
     g_free(b->archive_path);
     pool_free(b->pool);

@@ -42,7 +42,7 @@ static void cleanup_free(struct cleanup *c)
     g_array_unref(c->snapshots);
     g_array_unref(c->inserted);
     g_array_unref(c->nodes);
-    g_ptr_array_unref(c->fd_names);
+    g_ptr_array_unref(c->passed_sockets);
     g_clear_error(&c->first_error);
     g_free(c);
 }
@@ -378,7 +378,7 @@ static struct cleanup *new_cleanup(const char *monitor, void *user)
     c->snapshots = new_actions();
     c->inserted = new_actions();
     c->nodes = new_actions();
-    c->fd_names = g_ptr_array_new_with_free_func(g_free);
+    c->passed_sockets = g_ptr_array_new_with_free_func(g_free);
     c->records = journal_read_all(monitor); /* cleanup_find() drops those of other guests */
     return c;
 }

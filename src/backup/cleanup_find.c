@@ -13,36 +13,33 @@ static void append_all(struct cleanup *c, GArray *from)
     }
 }
 
-/* Descriptors that were passed and never used; QEMU lists them nowhere, so each possible name is tried. It keeps them
- * for the monitor that they came by; from another one they cannot be closed, and do no harm. */
-static void on_fd_closed(void *user, const GError *error);
-
-static void add_fd_names(struct cleanup *c, const struct journal_record *r)
+/* Files of sockets that were handed over, and whose step ended in between. */
+static void on_files_removed(void *user, const GError *error)
 {
-    static const char *const of_run[] = {"ram", "act"}, *const of_drive[] = {"fl", "tgt"};
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(of_run); i++)
-        g_ptr_array_add(c->fd_names, g_strdup_printf(PREFIX "%s-%s", r->run_id, of_run[i]));
-    for (unsigned d = 0; d < r->drives->len; d++)
-        for (unsigned i = 0; i < G_N_ELEMENTS(of_drive); i++)
-            g_ptr_array_add(c->fd_names, g_strdup_printf(PREFIX "%s-%s-%u", r->run_id, of_drive[i], d));
+    (void)error; /* they do no harm */
+    cleanup_act(user);
 }
 
-static void close_next_fd(struct cleanup *c)
+/* Sockets for QEMU's NBD server that were passed and never used; QEMU lists them nowhere, so each possible name is tried.
+ * It keeps them for the monitor that they came by; from another one they cannot be closed, and do no harm. */
+static void on_socket_closed(void *user, const GError *error);
+
+static void close_next_socket(struct cleanup *c)
 {
-    if (c->is_dry_run || c->next_fd == c->fd_names->len)
+    if (c->is_dry_run)
         cleanup_act(c);
+    else if (c->next_socket == c->passed_sockets->len)
+        qmp_remove_fds_named(c->qmp, PREFIX, on_files_removed, c);
     else
-        qmp_closefd(c->qmp, g_ptr_array_index(c->fd_names, c->next_fd++), on_fd_closed, c);
+        qmp_closefd(c->qmp, g_ptr_array_index(c->passed_sockets, c->next_socket++), on_socket_closed, c);
 }
 
-static void on_fd_closed(void *user, const GError *error)
+static void on_socket_closed(void *user, const GError *error)
 {
     struct cleanup *c = user;
 
-    if (!error && g_str_has_suffix(g_ptr_array_index(c->fd_names, c->next_fd - 1), "-act"))
-        c->is_server_foreign = true;
-    close_next_fd(c); /* most are not there */
+    c->is_server_foreign |= !error;
+    close_next_socket(c); /* most are not there */
 }
 
 /* --- settings ----------------------------------------------------------------------------------- */
@@ -107,7 +104,7 @@ static void put_in_order(struct cleanup *c)
         is_stopped |= is_stopped_by(c, r);
         agent = *r->agent ? r->agent : agent;
         if (r->is_of_monitor && qmp_can_pass_fds(c->qmp))
-            add_fd_names(c, r);
+            g_ptr_array_add(c->passed_sockets, g_strdup_printf(PREFIX "%s-act", r->run_id));
     }
     if (c->jobs->len)
         cleanup_add(c->actions, CALM_JOBS, NULL, NULL);
@@ -124,7 +121,7 @@ static void put_in_order(struct cleanup *c)
         cleanup_add(c->actions, THAW, agent, NULL);
     if (c->may_tidy && !c->actions->len)
         c->is_dry_run = false; /* nothing is changed by what follows */
-    close_next_fd(c);
+    close_next_socket(c);
 }
 
 /* --- what is there ------------------------------------------------------------------------------ */

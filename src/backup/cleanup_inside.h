@@ -36,12 +36,12 @@ struct cleanup {
     struct qmp_migration_params params;
     bool are_params_known;
     GArray *actions, *jobs, *snapshots, *inserted, *nodes;
-    unsigned at, lookup, next_fd;
+    unsigned at, lookup, next_socket;
     uv_timer_t pause; /* between two looks at what is to end; not of one that only looks */
     uint64_t wait_until_ms;
     unsigned timeout_s;
     bool is_hanging; /* a job does not end: nothing that would wait for its disk is touched */
-    GPtrArray *fd_names; /* char * */
+    GPtrArray *passed_sockets; /* char *: names of descriptors */
     bool is_retry, is_guest_stopped, is_postmigrate, is_migrating;
     bool is_server_foreign; /* the socket for it was never used: the one that runs, if any, is not ours */
     GError *first_error;

@@ -98,10 +98,11 @@ static void give_back(void *user, uint8_t *buffer)
     pool_give(user, buffer);
 }
 
+/* What a filter and a job send is of one instant, and what nobody writes to never changes: it may come twice. */
 void fate_forget_clusters(struct drive *d)
 {
     vma_assemble_free(d->clusters, give_back, d->b->pool);
-    d->clusters = vma_assemble_new(d->size, d->is_guarded);
+    d->clusters = vma_assemble_new(d->size, d->is_guarded || d->is_read_only);
 }
 
 /* Its nodes go, and its data where that can be undone. */

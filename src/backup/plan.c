@@ -63,6 +63,8 @@ static void drive_free(gpointer data)
     struct drive *d = data;
 
     vma_assemble_free(d->clusters, NULL, NULL); /* their buffers go with the pool */
+    port_clear(&d->filter);
+    port_clear(&d->target);
     g_free(d->name);
     g_free(d->qdev);
     g_free(d->node);
@@ -279,16 +281,13 @@ static bool prepare(struct backup *b, GError **error)
     b->journal = journal_open(b->options.monitor, b->run_id, what, error);
     if (!b->journal)
         return false;
-    b->exports = nbd_exports_new();
     for (unsigned i = 0; i < b->drives->len; i++) {
         struct drive *d = g_ptr_array_index(b->drives, i);
         name_nodes(d);
-        d->clusters = vma_assemble_new(d->size, d->is_guarded);
+        fate_forget_clusters(d);
         port_init(&d->filter, d, true);
         port_init(&d->target, d, false);
     }
-    if (!qmp_can_pass_fds(b->qmp) && !port_listen(b, error))
-        return false;
     return target_open(b, error);
 }
 

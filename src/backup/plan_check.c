@@ -59,11 +59,6 @@ bool plan_check(struct backup *b, GError **error)
     if (!check_names(b, b->options.include, error) || !check_names(b, b->options.exclude, error) ||
         !check_included(b, error) || !check_shared(b, error) || !limit_apply_options(b, error))
         return false;
-    if (b->ram == RAM_PLAIN && !b->has_set_active && !qmp_can_pass_fds(b->qmp) && !b->options.only_ask) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
-                    "RAM of this QEMU version cannot be saved by a TCP monitor; use a UNIX one, or --no-vmstate");
-        return false;
-    }
     if (b->options.agent && b->options.strict && b->ram == RAM_PLAIN) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
                     "file systems cannot be frozen while this QEMU saves the RAM; use --no-vmstate, or leave --agent away");

@@ -6,9 +6,7 @@
  * export brought it; the same instant arriving again is dropped. Every request is answered at once.
  */
 #include <errno.h>
-#include <unistd.h>
 #include <string.h>
-#include "backup/journal.h"
 #include "backup/piece.h"
 #include "backup/run.h"
 
@@ -69,10 +67,8 @@ static void *on_write_room(void *user, struct nbd_request *rq, uint32_t done, si
 
     if (!rq->user && (rq->user = take_buffer(p)))
         clear_behind_end(p->drive, at / VMA_CLUSTER_SIZE, rq->user);
-    if (!rq->user && !is_nobodys(p->drive)) {
-        p->drive->is_shed = true;
-        return NULL; /* the connection is dropped: QEMU must never wait for us */
-    }
+    if (!rq->user && !is_nobodys(p->drive))
+        p->drive->is_shed = true; /* on_write_landed() refuses it */
     *room = MIN(rq->len - done, VMA_CLUSTER_SIZE - within);
     return (uint8_t *)(rq->user ? rq->user : trash_of(p->drive->b)) + within;
 }
@@ -115,6 +111,8 @@ static int on_write_landed(void *user, struct nbd_request *rq, uint32_t done)
 
     if (!piece_landed(rq->offset, rq->len, done, &piece))
         return 0; /* this cluster's bytes are still arriving */
+    if (!data) /* it went into the trash. To end the connection instead would make QEMU wait, and connect again */
+        return is_nobodys(p->drive) ? 0 : EIO;
     rq->user = NULL;
     status = take_piece(p, piece.offset, piece.len, &data);
     pool_give(pool, data);
@@ -213,17 +211,16 @@ static void on_closed(void *user, struct nbd_conn *conn, bool clean, const char 
         jobs_connection_lost(p);
 }
 
-/* A client of our listening socket has chosen: now it is known which port it is. */
+/* QEMU is in, and the door closes: whoever comes back when this connection has ended finds nobody. */
 static void on_export(void *user, struct nbd_conn *conn, const struct nbd_export *export)
 {
     struct port *p = export->user;
 
     (void)user;
-    if (nbd_conn_tag(conn))
-        return;
     nbd_conn_set_tag(conn, p);
     p->drive->b->n_open_handles++;
     p->conn = conn;
+    g_clear_pointer(&p->listener, nbd_listener_close);
 }
 
 static const struct nbd_conn_events port_events = {.on_export = on_export, .on_closed = on_closed};
@@ -241,43 +238,31 @@ void port_init(struct port *p, struct drive *d, bool is_filter)
 
     p->drive = d;
     p->is_filter = is_filter;
-    p->export = nbd_exports_add(d->b->exports, &export);
+    p->exports = nbd_exports_new();
+    p->export = nbd_exports_add(p->exports, &export);
 }
 
-int port_connect(struct port *p, GError **error)
+void port_clear(struct port *p)
+{
+    g_clear_pointer(&p->exports, nbd_exports_free);
+}
+
+struct listening *port_open(struct port *p, GError **error)
 {
     struct backup *b = p->drive->b;
-    int fds[2];
+    g_autofree char *path = door_path(p->is_filter ? p->drive->filter_node : p->drive->target_node, error);
 
-    if (nbd_socketpair(fds) < 0) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "no socket pair: %s", g_strerror(errno));
-        return -1;
-    }
-    p->conn = nbd_conn_open(b->loop, fds[0], b->exports, &port_events, b, error);
-    if (!p->conn) {
-        close(fds[1]);
-        return -1;
-    }
-    b->n_open_handles++;
+    g_clear_pointer(&p->listener, nbd_listener_close);
     p->is_expected_to_close = false;
-    nbd_conn_set_tag(p->conn, p);
-    return fds[1];
+    if (path)
+        p->listener = nbd_listener_open(b->loop, path, p->exports, &port_events, b, error);
+    return p->listener ? nbd_listener_socket(p->listener) : NULL;
 }
 
-void port_disconnect(struct port *p)
+void port_close(struct port *p)
 {
     p->is_expected_to_close = true;
+    g_clear_pointer(&p->listener, nbd_listener_close);
     if (p->conn)
         nbd_conn_shutdown(p->conn);
-}
-
-bool port_listen(struct backup *b, GError **error)
-{
-    g_autofree char *folder = journal_folder(error);
-
-    if (!folder)
-        return false;
-    b->nbd_path = g_strdup_printf("%s/%s.nbd", folder, b->run_id);
-    b->nbd_listener = nbd_listener_open(b->loop, b->nbd_path, b->exports, &port_events, b, error);
-    return b->nbd_listener != NULL;
 }

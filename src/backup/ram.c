@@ -147,10 +147,6 @@ static void on_snapshot_set(void *user, const GError *error)
         steps_end(op, error);
         return;
     }
-    if (!b->has_set_active && !qmp_can_pass_fds(b->qmp)) { /* then the drives could not be woken after it */
-        steps_end(op, error);
-        return;
-    }
     op->b->begun &= ~(1u << op->row);
     b->ram = RAM_PLAIN;
     journal_write(b->journal, b, NULL); /* the parameters to be put back are in it now */
@@ -363,10 +359,9 @@ static void send_migrate(struct steps_op *op, const char *uri)
     qmp_migrate(b->qmp, uri, on_migrate_sent, op);
 }
 
-static void on_descriptor_passed(void *user, const GError *error)
+static void on_door_shown(struct steps_op *op, const char *path, const GError *error)
 {
-    struct steps_op *op = user;
-    g_autofree char *uri = g_strdup_printf("fd:vmb-%s-ram", op->b->run_id);
+    g_autofree char *uri = g_strdup_printf("unix:%s", path);
 
     if (error || op->b->is_failing) /* of a guest that somebody resumed, say */
         steps_end(op, error);
@@ -374,36 +369,18 @@ static void on_descriptor_passed(void *user, const GError *error)
         send_migrate(op, uri);
 }
 
-/* A monitor that passes no descriptors: QEMU comes to a socket of ours. */
-static void begin_moving_by_path(struct steps_op *op)
-{
-    struct backup *b = op->b;
-    g_autofree char *path = g_strdup_printf("%s.ram", b->nbd_path);
-    g_autofree char *uri = g_strdup_printf("unix:%s", path);
-    g_autoptr(GError) error = NULL;
-
-    if (vmstate_listen(b->vmstate, b->vmstate_lane, path, &error))
-        send_migrate(op, uri);
-    else
-        steps_end(op, error);
-}
-
 static void begin_moving(struct steps_op *op)
 {
     struct backup *b = op->b;
     g_autofree char *name = g_strdup_printf("vmb-%s-ram", b->run_id);
     g_autoptr(GError) error = NULL;
-    int fd;
+    g_autofree char *path = door_path(name, &error);
+    struct listening *socket = path ? vmstate_listen(b->vmstate, b->vmstate_lane, path, &error) : NULL;
 
-    if (b->nbd_listener) {
-        begin_moving_by_path(op);
-        return;
-    }
-    fd = vmstate_connect(b->vmstate, b->vmstate_lane, &error);
-    if (fd < 0)
-        steps_end(op, error);
+    if (socket)
+        door_show(op, &b->ram_state.door, name, socket, on_door_shown);
     else
-        qmp_getfd(b->qmp, name, fd, on_descriptor_passed, op);
+        steps_end(op, error);
 }
 
 void ram_begin_plain(struct steps_op *op)
@@ -427,14 +404,12 @@ static void on_moving_over(struct steps_op *op)
         steps_end(op, NULL);
 }
 
-static void on_descriptor_closed(void *user, const GError *error)
+static void on_door_withdrawn(void *user, const GError *error)
 {
-    struct steps_op *op = user;
-
     if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
-        steps_end(op, error);
+        steps_end(user, error);
     else
-        on_moving_over(op); /* "not found": the migration has used it */
+        on_moving_over(user);
 }
 
 static void on_status_after(void *user, const struct qmp_status *status, const GError *error)
@@ -443,10 +418,10 @@ static void on_status_after(void *user, const struct qmp_status *status, const G
 
     if (!error)
         op->b->is_guest_stopped = !status->is_running;
-    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) || !qmp_can_pass_fds(op->b->qmp))
-        on_descriptor_closed(op, error);
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
+        steps_end(op, error);
     else
-        ram_close_descriptor(op, "ram", on_descriptor_closed);
+        door_withdraw(op, &op->b->ram_state.door, on_door_withdrawn);
 }
 
 static void on_cancelled(void *user, const struct qmp_migration *m, const GError *error)

@@ -48,33 +48,23 @@ static const char *node_of(const struct steps_op *op)
 
 static void on_target_added(void *user, const GError *error);
 
-static void on_descriptor_passed(void *user, const GError *error)
+static void on_door_shown(struct steps_op *op, const char *path, const GError *error)
 {
-    struct steps_op *op = user;
-    struct port *port = port_of(op);
-
     if (error)
         steps_end(op, error);
     else
-        qmp_add_nbd(op->b->qmp, node_of(op), node_of(op), NULL, port->export->name, on_target_added, op);
+        qmp_add_nbd(op->b->qmp, node_of(op), path, port_of(op)->export->name, on_target_added, op);
 }
 
 static void begin_add_target(struct steps_op *op)
 {
-    struct port *port = port_of(op);
     g_autoptr(GError) error = NULL;
-    int fd;
+    struct listening *socket = port_open(port_of(op), &error);
 
-    if (op->b->nbd_listener) {
-        port->is_expected_to_close = false;
-        qmp_add_nbd(op->b->qmp, node_of(op), NULL, op->b->nbd_path, port->export->name, on_target_added, op);
-        return;
-    }
-    fd = port_connect(port, &error);
-    if (fd < 0)
-        steps_end(op, error);
+    if (socket)
+        door_show(op, &port_of(op)->door, node_of(op), socket, on_door_shown);
     else
-        qmp_getfd(op->b->qmp, node_of(op), fd, on_descriptor_passed, op);
+        steps_end(op, error);
 }
 
 /* A guest write behind the end of a filter's target that is too small aborts QEMU: look before inserting it. */
@@ -94,33 +84,50 @@ static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const
     steps_end(op, error ? error : wrong);
 }
 
-static void on_target_added(void *user, const GError *error)
+/* It is connected: how it got in is of no use any more. */
+static void on_door_withdrawn(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
-    if (error)
-        steps_end(op, error);
-    else if (is_filters(op))
-        qmp_query_nodes(op->b->qmp, on_nodes, op);
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) || !is_filters(op))
+        steps_end(op, g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) ? error : NULL);
     else
-        steps_end(op, NULL);
+        qmp_query_nodes(op->b->qmp, on_nodes, op);
 }
 
-/* "Not found" is as good. */
-static void on_descriptor_closed(void *user, const GError *error)
+static void on_target_added(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    g_autoptr(GError) why = error ? door_explain(op->b, error) : NULL;
+
+    if (error)
+        steps_end(op, why);
+    else
+        door_withdraw(op, &port_of(op)->door, on_door_withdrawn);
+}
+
+/* An error that matters: not that something was gone already. */
+static const GError *but_gone(const GError *error)
+{
+    return g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE) ? NULL : error;
+}
+
+static void on_withdrawn_after(void *user, const GError *error)
 {
     steps_end(user, g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) ? error : NULL);
 }
 
+/* While the node is in QEMU its connection is not ended: it would connect again and again. */
 static void on_target_deleted(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
-    port_disconnect(port_of(op));
-    if (error && error->code <= QMP_ERROR_NO_COMMAND && qmp_can_pass_fds(op->b->qmp))
-        qmp_closefd(op->b->qmp, node_of(op), on_descriptor_closed, op); /* never became a node, but was passed */
-    else
+    if (but_gone(error)) {
         steps_end(op, error);
+        return;
+    }
+    port_close(port_of(op));
+    door_withdraw(op, &port_of(op)->door, on_withdrawn_after); /* of a node that never came to be */
 }
 
 static void undo_add_target(struct steps_op *op)
@@ -375,9 +382,12 @@ unsigned recipe_rows(void)
     return G_N_ELEMENTS(recipe_table);
 }
 
-bool recipe_makes_job(unsigned row)
+bool recipe_is_job(unsigned row)
 {
-    const struct step *step = &recipe_table[row];
+    return recipe_table[row].begin == begin_job;
+}
 
-    return step->begin == begin_job || (step->begin == begin_add_target && !step->applies);
+bool recipe_is_target(unsigned row)
+{
+    return recipe_table[row].begin == begin_add_target && !recipe_table[row].applies;
 }

@@ -70,16 +70,18 @@ GArray *recipe_retake(struct backup *b, bool is_undo)
     return ops;
 }
 
-/* A job that failed while its frozen image stands: a new connection and a new job, from the same instant. */
+/* A job that failed while its frozen image stands: a new job from the same instant, and a new target for it where the
+ * connection was lost. */
 GArray *recipe_restart_job(struct drive *d)
 {
+    bool is_connected = d->target.conn != NULL;
     GArray *ops = new_list();
 
     for (unsigned row = recipe_rows(); row-- > 0;)
-        if (recipe_makes_job(row))
+        if (recipe_is_job(row) || (recipe_is_target(row) && !is_connected))
             add_op(ops, d->b, d, row, true);
     for (unsigned row = 0; row < recipe_rows(); row++)
-        if (recipe_makes_job(row))
+        if (recipe_is_job(row) || (recipe_is_target(row) && !is_connected))
             add_op(ops, d->b, d, row, false);
     return ops;
 }

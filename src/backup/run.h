@@ -9,6 +9,7 @@
  *     recipe.c    THE table (recipe_lists.c: lists of it)         filter.c    the rows that freeze a drive
  *     ram.c       the rows that take the RAM                   activate.c  wakes drives after a plain migration
  *     vmstate.c   receives the RAM stream                      port.c      NBD exports -> clusters
+ *     door.c      how QEMU finds a socket of ours
  *     tap.c       pausing jobs by QMP                          jobs.c      watches jobs, starts them again
  *     budget.c    limits, by what pace.c and share.c say       limit.c     what an operator says about limits
  *     fate.c      how each drive ends                          retake.c    a drive taken again at a new instant
@@ -68,11 +69,23 @@ enum tap_reason {
     TAP_LIMIT = 1u << 3,  /* it has had its data of this second: for moments only */
 };
 
+/* door.c: how QEMU finds a socket of ours. on_shown: by which path, or why not. */
+typedef void (*door_shown)(struct steps_op *op, const char *path, const GError *error);
+struct door {
+    struct listening *socket; /* while it is shown */
+    door_shown on_shown;
+    bool is_handed_over; /* QEMU has a descriptor of its file, … */
+    int64_t set;         /* … in this set of its own */
+};
+
 /* One NBD connection of QEMU's into us. */
 struct port {
     struct drive *drive;
     bool is_filter; /* f<n>: old data of clusters the guest is about to overwrite; else d<n>: the job */
+    struct nbd_exports *exports; /* its own, so that nobody comes to another's by its door */
     struct nbd_export *export;
+    struct nbd_listener *listener; /* until QEMU is in: for one connection */
+    struct door door;
     struct nbd_conn *conn; /* NULL when there is none */
     bool is_expected_to_close;
 };
@@ -157,6 +170,8 @@ struct backup {
     GPtrArray *sockets;    /* char *: keys of the guest's, see identity.h */
     GPtrArray *unsavable;  /* char *: sentences on what no archive can hold */
     struct qmp_version version;
+    struct door *door; /* that is being shown */
+    bool is_forwarded; /* the monitor is a UNIX socket, but passes no descriptors */
     bool did_start_nbd_server; /* for a moment, to wake drives */
     bool is_activated; /* they are awake, and nothing is left of what that took */
     bool has_set_active; /* QEMU knows blockdev-set-active */
@@ -196,6 +211,7 @@ struct backup {
         bool is_limit_busy;
         uint64_t started_ms, ended_ms;
         struct steps_op *waiting; /* the step that waits for the migration to get on */
+        struct door door;
     } ram_state;
     struct {
         struct agent_link *link;
@@ -216,9 +232,6 @@ struct backup {
     struct sink *sink;
     struct spool *spool;
     struct writer *writer;
-    struct nbd_exports *exports;
-    struct nbd_listener *nbd_listener; /* only where the monitor passes no descriptors */
-    char *nbd_path;
     struct journal *journal;
     struct logfile *logfile;
     struct record *record;
@@ -343,16 +356,21 @@ bool target_open(struct backup *b, GError **error); /* sink, spool, header, writ
 bool target_restart_without_ram(struct backup *b, GError **error);
 void target_close(struct backup *b, bool keep_partial);
 GBytes *target_final_header(struct backup *b, GError **error);
-/* A listening UNIX socket that nobody else reaches. */
-int target_listening_socket(struct backup *b, GError **error);
 
 /* port.c */
 void port_init(struct port *p, struct drive *d, bool is_filter);
-/* A new connection for QEMU: its end of a socket pair, or -1. */
-int port_connect(struct port *p, GError **error);
-void port_disconnect(struct port *p);
-/* For a monitor that passes no descriptors (TCP): a socket in a folder of ours. */
-bool port_listen(struct backup *b, GError **error);
+void port_clear(struct port *p);
+/* Listens for one connection of QEMU's; the socket to be shown it, or NULL. */
+struct listening *port_open(struct port *p, GError **error);
+/* Only when QEMU has no node any more that would use it. */
+void port_close(struct port *p);
+
+/* door.c: how QEMU finds a socket of ours */
+bool door_has_descriptors(const struct backup *b); /* as far as is known: the monitor passes them */
+char *door_path(const char *name, GError **error); /* for a socket, in our own folder */
+void door_show(struct steps_op *op, struct door *door, const char *name, struct listening *socket, door_shown on_shown);
+void door_withdraw(struct steps_op *op, struct door *door, qmp_done done); /* QEMU needs it no more; done(op) */
+GError *door_explain(const struct backup *b, const GError *error); /* of QEMU's, why it did not get there */
 
 /* tap.c */
 void tap_set(struct drive *d, enum tap_reason reason, bool on);
@@ -427,7 +445,8 @@ void recipe_job_ended(struct drive *d);
 void recipe_on_tick(struct backup *b);
 void recipe_take_instant(struct drive *d);
 unsigned recipe_rows(void);
-bool recipe_makes_job(unsigned row); /* its target, or itself */
+bool recipe_is_job(unsigned row);
+bool recipe_is_target(unsigned row); /* of the job */
 GArray *recipe_forward(struct backup *b);
 GArray *recipe_undo_all(struct backup *b);
 GArray *recipe_undo_drive(struct drive *d);
@@ -464,8 +483,6 @@ void ram_undo_params(struct steps_op *op);
 void ram_begin_plain(struct steps_op *op);
 void ram_begin_activate(struct steps_op *op);
 void ram_undo_activate(struct steps_op *op);
-/* Closes a descriptor that was passed as vmb-<run>-<what>, and that nothing has used. */
-void ram_close_descriptor(struct steps_op *op, const char *what, qmp_done done);
 void ram_begin_capability(struct steps_op *op);
 void ram_undo_capability(struct steps_op *op);
 void ram_begin_background(struct steps_op *op);

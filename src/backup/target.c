@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The run's way to its archive: sink, spool, header, one lane per device. */
-#include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 #include "backup/archive.h"
 #include "backup/describe.h"
 #include "backup/journal.h"
@@ -302,27 +297,4 @@ void target_close(struct backup *b, bool keep_partial)
         writer_close(g_steal_pointer(&b->writer), on_last_writer_closed, b);
     else
         free_sink_and_spool(b);
-}
-
-/* --- a socket to wake drives through ------------------------------------------------------------ */
-
-int target_listening_socket(struct backup *b, GError **error)
-{
-    g_autofree char *folder = journal_folder(error);
-    g_autofree char *path = folder ? g_strdup_printf("%s/%s.act", folder, b->run_id) : NULL;
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd;
-
-    if (!path)
-        return -1;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (g_strlcpy(address.sun_path, path, sizeof address.sun_path) >= sizeof address.sun_path || fd < 0 ||
-        bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 1) < 0) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "socket %s: %s", path, g_strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return -1;
-    }
-    unlink(path); /* nobody is to connect: QEMU only wants a server to be there */
-    return fd;
 }

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "backup/vmstate.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/error.h"
 #include "base/listening.h"
-#include "nbd/server_uv.h"
 #include "vma/format.h"
 
 struct vmstate {
     struct vmstate_owner owner;
     struct writer_lane *lane;
     uv_pipe_t pipe;
-    uv_pipe_t door; /* listens until QEMU has come in, where no descriptor can be passed */
+    uv_pipe_t door; /* listens until QEMU has come in */
     struct listening *listening; /* while the door is open */
     unsigned n_handles; /* open ones: the last that closes frees */
     bool is_open, is_reading, is_at_end, is_closing;
@@ -102,29 +99,6 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
 }
 
-int vmstate_connect(struct vmstate *v, struct writer_lane *lane, GError **error)
-{
-    int fds[2];
-
-    v->lane = lane;
-    if (nbd_socketpair(fds) < 0) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "no socket pair: %s", g_strerror(errno));
-        return -1;
-    }
-    uv_pipe_init(v->owner.loop, &v->pipe, 0);
-    v->pipe.data = v;
-    v->is_open = true;
-    count_handle(v);
-    if (uv_pipe_open(&v->pipe, fds[0]) < 0) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "cannot watch a socket");
-        close(fds[0]);
-        close(fds[1]);
-        return -1;
-    }
-    vmstate_pump(v);
-    return fds[1];
-}
-
 void vmstate_pump(struct vmstate *v)
 {
     if (!v->is_open || v->is_closing || v->is_at_end || v->is_reading || writer_is_ram_blocked(v->owner.writer))
@@ -180,14 +154,14 @@ static void on_knock(uv_stream_t *door, int status)
     vmstate_pump(v);
 }
 
-bool vmstate_listen(struct vmstate *v, struct writer_lane *lane, const char *path, GError **error)
+struct listening *vmstate_listen(struct vmstate *v, struct writer_lane *lane, const char *path, GError **error)
 {
     int status;
 
     v->lane = lane;
     v->listening = listening_open(path, error);
     if (!v->listening)
-        return false;
+        return NULL;
     uv_pipe_init(v->owner.loop, &v->door, 0);
     v->door.data = v;
     count_handle(v);
@@ -196,7 +170,7 @@ bool vmstate_listen(struct vmstate *v, struct writer_lane *lane, const char *pat
         status = uv_listen((uv_stream_t *)&v->door, 1, on_knock);
     if (status < 0)
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "socket %s: %s", path, uv_strerror(status));
-    return status == 0;
+    return status == 0 ? v->listening : NULL;
 }
 
 void vmstate_close(struct vmstate *v)

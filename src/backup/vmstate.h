@@ -4,7 +4,7 @@
  * Receives the RAM stream of a migration and cuts it into clusters of the device "vmstate".
  *
  *     struct vmstate *v = vmstate_new(&owner);
- *     int fd = vmstate_connect(v, lane, &error);  // QEMU's end, for getfd and migrate "fd:…"
+ *     vmstate_listen(v, lane, path, &error);      // for one connection: migrate "unix:PATH"
  *     ... vmstate_pump(v) whenever buffers came back ...
  *     vmstate_close(v);
  *
@@ -29,11 +29,11 @@ struct vmstate_owner {
     unsigned *n_open_handles; /* of the owner, counts what is open on the loop */
 };
 
+struct listening;
 struct vmstate;
 struct vmstate *vmstate_new(const struct vmstate_owner *owner);
-int vmstate_connect(struct vmstate *v, struct writer_lane *lane, GError **error);
-/* Where no descriptor can be passed: listens at `path` for one connection (migrate "unix:PATH"), as base/listening.h. */
-bool vmstate_listen(struct vmstate *v, struct writer_lane *lane, const char *path, GError **error);
+/* At `path` for one connection, as base/listening.h; the socket is borrowed, and gone when QEMU is in. NULL on failure. */
+struct listening *vmstate_listen(struct vmstate *v, struct writer_lane *lane, const char *path, GError **error);
 void vmstate_pump(struct vmstate *v);
 uint64_t vmstate_bytes(const struct vmstate *v);
 bool vmstate_is_at_end(const struct vmstate *v);

@@ -2,6 +2,7 @@
 #include "base/listening.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -113,11 +114,26 @@ int listening_fd(const struct listening *l)
     return l->fd;
 }
 
+const char *listening_path(const struct listening *l)
+{
+    return l->path;
+}
+
 int listening_take_fd(struct listening *l)
 {
     int fd = l->fd;
 
     l->fd = -1;
+    return fd;
+}
+
+/* Whoever has the descriptor may connect by it, whatever user that is: who else comes to the file is up to its folder. */
+int listening_handle(const struct listening *l, GError **error)
+{
+    int fd = l->path && chmod(l->path, 0666) == 0 ? open(l->path, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
+
+    if (fd < 0)
+        fail(error, l->path ? l->path : "that was removed", g_strerror(errno));
     return fd;
 }
 

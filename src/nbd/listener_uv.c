@@ -83,6 +83,11 @@ struct nbd_listener *nbd_listener_open(uv_loop_t *loop, const char *path, const 
     return l;
 }
 
+struct listening *nbd_listener_socket(struct nbd_listener *l)
+{
+    return l->socket;
+}
+
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct nbd_listener *l = handle->data;

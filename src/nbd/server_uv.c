@@ -253,15 +253,6 @@ static void enlarge_send_buffer(int fd)
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 }
 
-int nbd_socketpair(int fds[2])
-{
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
-        return -errno;
-    enlarge_send_buffer(fds[0]);
-    enlarge_send_buffer(fds[1]);
-    return 0;
-}
-
 static bool is_stream_socket(int fd)
 {
     int type = 0;

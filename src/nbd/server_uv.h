@@ -11,13 +11,6 @@
 #include <glib.h>
 #include "nbd/server.h"
 
-/*
- * A pair of connected sockets, close-on-exec: one end for nbd_conn_open(), the other for the client. Both get
- * large send buffers, because on a UNIX socket the sender's counts, and the client may not care for its own.
- * 0 or a negative errno, which is also libuv's number.
- */
-int nbd_socketpair(int fds[2]);
-
 struct nbd_conn;
 
 /* Copied by whom they are given to. */
@@ -43,11 +36,14 @@ const struct nbd_export *nbd_conn_export(const struct nbd_conn *conn);
 void nbd_conn_set_tag(struct nbd_conn *conn, void *tag);
 void *nbd_conn_tag(const struct nbd_conn *conn);
 
+struct listening;
 struct nbd_listener;
 /* Listens on a UNIX socket at `path` (mode 0600; a stale socket file nobody answers on is replaced, anything
  * else is an error). Every client becomes an nbd_conn with these events. */
 struct nbd_listener *nbd_listener_open(uv_loop_t *loop, const char *path, const struct nbd_exports *exports,
                                        const struct nbd_conn_events *events, void *user, GError **error);
+/* Where it listens: borrowed. */
+struct listening *nbd_listener_socket(struct nbd_listener *listener);
 /* Stops listening, removes the path if it is still ours. Connections stay, except those that have not chosen
  * an export yet, which only the listener knows: these are shut down. Freed from the loop. */
 void nbd_listener_close(struct nbd_listener *listener);

@@ -122,9 +122,15 @@ void qmp_cont(struct qmp *q, qmp_done done, void *user);
 /* getfd: passes fd by SCM_RIGHTS under `name`; fd is closed here when sent (or failed). */
 void qmp_getfd(struct qmp *q, const char *name, int fd, qmp_done done, void *user);
 void qmp_closefd(struct qmp *q, const char *name, qmp_done done, void *user);
-/* blockdev-add driver nbd; server {"type":"fd","str":fdname} when fdname, else {"type":"unix","path":path} */
-void qmp_add_nbd(struct qmp *q, const char *node, const char *fdname, const char *path, const char *export,
-                 qmp_done done, void *user);
+/* add-fd into a set of its own, which is called `opaque`: QEMU may open or connect to the file by /proc/self/fd/NUMBER
+ * until remove-fd. fd is closed here when sent (or failed). */
+typedef void (*qmp_on_fd)(void *user, int64_t set, int64_t number, const GError *error);
+void qmp_add_fd(struct qmp *q, const char *opaque, int fd, qmp_on_fd done, void *user);
+void qmp_remove_fd(struct qmp *q, int64_t set, qmp_done done, void *user);
+/* query-fdsets, and remove-fd of every set whose `opaque` begins so. */
+void qmp_remove_fds_named(struct qmp *q, const char *prefix, qmp_done done, void *user);
+/* blockdev-add driver nbd; server {"type":"unix","path":path} */
+void qmp_add_nbd(struct qmp *q, const char *node, const char *path, const char *export, qmp_done done, void *user);
 /* blockdev-add copy-before-write with on-cbw-error break-snapshot, cbw-timeout, discard unmap */
 void qmp_add_filter(struct qmp *q, const char *node, const char *file, const char *target,
                     unsigned cbw_timeout_s, qmp_done done, void *user);
@@ -138,8 +144,8 @@ void qmp_del_node(struct qmp *q, const char *node, qmp_done done, void *user);
 void qmp_set_drive(struct qmp *q, const char *qdev, const char *node, qmp_done done, void *user);
 /* 10.0: blockdev-set-active {"active":true} for all */
 void qmp_set_active(struct qmp *q, qmp_done done, void *user);
-/* nbd-server-start on a listening socket passed before by getfd: addr {"type":"fd","data":{"str":fdname}} */
-void qmp_nbd_server_start(struct qmp *q, const char *fdname, qmp_done done, void *user);
+/* nbd-server-start on a listening socket passed before by getfd, or (fdname NULL) where QEMU is to make one itself */
+void qmp_nbd_server_start(struct qmp *q, const char *fdname, const char *path, qmp_done done, void *user);
 void qmp_nbd_server_stop(struct qmp *q, qmp_done done, void *user);
 /* block-export-add type nbd, read-only */
 void qmp_export_add(struct qmp *q, const char *id, const char *node, qmp_done done, void *user);

@@ -1,18 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Calls that hand descriptors to QEMU and add, insert and take away block nodes and exports. */
+/* Calls that add, insert and take away block nodes and exports. */
 #include "qmp/call.h"
-
-/* --- descriptors -------------------------------------------------------------------------------- */
-
-void qmp_getfd(struct qmp *q, const char *name, int fd, qmp_done done, void *user)
-{
-    call_send_fd(call_new(q, CALL_ANY(done), user), "getfd", args_new_text("fdname", name), fd, call_on_done);
-}
-
-void qmp_closefd(struct qmp *q, const char *name, qmp_done done, void *user)
-{
-    call_do(q, "closefd", args_new_text("fdname", name), done, user);
-}
 
 /* --- nodes -------------------------------------------------------------------------------------- */
 
@@ -24,14 +12,14 @@ static struct json_object *new_node(const char *driver, const char *node)
     return args;
 }
 
-/* Never with reconnect-delay: requests to a server that is gone would wait for it, and a guest's write with
- * them, instead of failing at once. */
-void qmp_add_nbd(struct qmp *q, const char *node, const char *fdname, const char *path, const char *export,
-                 qmp_done done, void *user)
+/* Never by a descriptor: QEMU keeps its number, and when the connection has ended it connects again by that number,
+ * whatever has been opened under it meanwhile. Never with reconnect-delay: requests to a server that is gone would wait
+ * for it, and a guest's write with them, instead of failing at once. */
+void qmp_add_nbd(struct qmp *q, const char *node, const char *path, const char *export, qmp_done done, void *user)
 {
-    struct json_object *args = new_node("nbd", node), *server = args_new_text("type", fdname ? "fd" : "unix");
+    struct json_object *args = new_node("nbd", node), *server = args_new_text("type", "unix");
 
-    args_text(server, fdname ? "str" : "path", fdname ? fdname : path);
+    args_text(server, "path", path);
     args_object(args, "server", server);
     args_text(args, "export", export);
     call_do(q, "blockdev-add", args, done, user);
@@ -102,11 +90,11 @@ void qmp_set_active(struct qmp *q, qmp_done done, void *user)
 
 /* --- QEMU's own NBD server, only used to activate nodes ----------------------------------------- */
 
-void qmp_nbd_server_start(struct qmp *q, const char *fdname, qmp_done done, void *user)
+void qmp_nbd_server_start(struct qmp *q, const char *fdname, const char *path, qmp_done done, void *user)
 {
-    struct json_object *args = args_new(), *address = args_new_text("type", "fd");
+    struct json_object *args = args_new(), *address = args_new_text("type", fdname ? "fd" : "unix");
 
-    args_object(address, "data", args_new_text("str", fdname));
+    args_object(address, "data", fdname ? args_new_text("str", fdname) : args_new_text("path", path));
     args_object(args, "addr", address);
     call_do(q, "nbd-server-start", args, done, user);
 }

@@ -59,15 +59,24 @@ static void fake_cont(struct fake_qemu *q)
     q->is_frozen = false;
 }
 
+static int fake_connect(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
 static const char *fake_migrate(struct fake_qemu *q, const char *uri)
 {
     static const char page[4096];
-    gpointer fd, name;
 
-    if (!g_str_has_prefix(uri, "fd:") || !g_hash_table_steal_extended(q->fds, uri + 3, &name, &fd))
-        return "no such descriptor";
-    g_free(name);
-    q->migration_fd = GPOINTER_TO_INT(fd);
+    if (!g_str_has_prefix(uri, "unix:") || (q->migration_fd = fake_connect(uri + 5)) < 0)
+        return "Failed to connect";
     q->is_background = q->has_snapshot;
     q->is_frozen = q->is_frozen && !q->is_background;
     q->migration = "active";
@@ -117,18 +126,11 @@ static void fake_set_params(struct fake_qemu *q, json_object *args)
 
 static const char *fake_add_nbd(struct fake_qemu *q, json_object *args)
 {
-    const char *fdname = text_of(object_of(args, "server"), "str");
     struct nbd_handle *nbd = nbd_create();
     struct fake_node *n;
-    gpointer fd, name;
 
-    if (!fdname || !g_hash_table_steal_extended(q->fds, fdname, &name, &fd)) {
-        nbd_close(nbd);
-        return "no such descriptor";
-    }
-    g_free(name);
     nbd_set_export_name(nbd, text_of(args, "export"));
-    if (nbd_connect_socket(nbd, GPOINTER_TO_INT(fd)) < 0) {
+    if (nbd_connect_unix(nbd, text_of(object_of(args, "server"), "path")) < 0) {
         nbd_close(nbd);
         return "Requested export not available";
     }

@@ -100,7 +100,7 @@ struct fake_qemu {
     GPtrArray *nodes; /* struct fake_node */
     GPtrArray *jobs;  /* struct fake_job */
     char **drives;    /* the node of each device */
-    GHashTable *fds;  /* name -> fd */
+    GHashTable *fds;  /* name, or what the set of add-fd is called -> fd */
     bool is_running, is_inactive, has_events, has_snapshot, has_nbd_server;
     int64_t bandwidth, downtime;
     const char *migration;

@@ -61,7 +61,45 @@ static char *fake_list_jobs(struct fake_qemu *q, bool is_block)
     return g_string_free(g_string_append(s, "]"), FALSE);
 }
 
-static char *fake_answer(struct fake_qemu *q, const char *command)
+/* The number of a set is that of its one descriptor. */
+static char *fake_add_fd(struct fake_qemu *q, json_object *args)
+{
+    int fd = q->passed_fd;
+
+    g_hash_table_replace(q->fds, g_strdup(text_of(args, "opaque")), GINT_TO_POINTER(fd));
+    q->passed_fd = -1;
+    return g_strdup_printf("{\"fdset-id\":%d,\"fd\":%d}", fd, fd);
+}
+
+static char *fake_list_fds(struct fake_qemu *q)
+{
+    GString *s = g_string_new("[");
+    GHashTableIter iter;
+    gpointer name, fd;
+
+    g_hash_table_iter_init(&iter, q->fds);
+    while (g_hash_table_iter_next(&iter, &name, &fd))
+        g_string_append_printf(s, "%s{\"fdset-id\":%d,\"fds\":[{\"fd\":%d,\"opaque\":\"%s\"}]}",
+                               s->len > 1 ? "," : "", GPOINTER_TO_INT(fd), GPOINTER_TO_INT(fd), (char *)name);
+    return g_string_free(g_string_append(s, "]"), FALSE);
+}
+
+static const char *fake_remove_fd(struct fake_qemu *q, int64_t set)
+{
+    GHashTableIter iter;
+    gpointer fd;
+
+    g_hash_table_iter_init(&iter, q->fds);
+    while (g_hash_table_iter_next(&iter, NULL, &fd)) {
+        if (GPOINTER_TO_INT(fd) == set) {
+            g_hash_table_iter_remove(&iter);
+            return NULL;
+        }
+    }
+    return "File descriptor named 'fdset-id' not found";
+}
+
+static char *fake_answer(struct fake_qemu *q, const char *command, json_object *args)
 {
     if (strcmp(command, "query-version") == 0)
         return g_strdup_printf("{\"qemu\":{\"major\":%d,\"minor\":2,\"micro\":0},\"package\":\"\"}",
@@ -104,6 +142,10 @@ static char *fake_answer(struct fake_qemu *q, const char *command)
         return fake_list_jobs(q, command[6] == 'b');
     if (strcmp(command, "qom-get") == 0)
         return g_strdup("\"fake-machine\"");
+    if (strcmp(command, "add-fd") == 0 && q->passed_fd >= 0)
+        return fake_add_fd(q, args);
+    if (strcmp(command, "query-fdsets") == 0)
+        return fake_list_fds(q);
     return NULL;
 }
 
@@ -120,6 +162,10 @@ static const char *fake_do(struct fake_qemu *q, const char *command, json_object
         q->passed_fd = -1;
         return NULL;
     }
+    if (strcmp(command, "add-fd") == 0)
+        return "No file descriptor supplied via SCM_RIGHTS";
+    if (strcmp(command, "remove-fd") == 0)
+        return fake_remove_fd(q, json_object_get_int64(object_of(args, "fdset-id")));
     if (strcmp(command, "closefd") == 0)
         return g_hash_table_remove(q->fds, text_of(args, "fdname")) ? NULL
                                                                     : "File descriptor named not found";
@@ -201,7 +247,7 @@ static void fake_execute(struct fake_qemu *q, json_object *message, enum fault_k
     const char *command = text_of(message, "execute");
     json_object *args = object_of(message, "arguments");
     int64_t id = json_object_get_int64(object_of(message, "id"));
-    g_autofree char *answer = fake_answer(q, command);
+    g_autofree char *answer = fake_answer(q, command, args);
     struct fake_job *started = NULL;
     const char *why = answer ? NULL : fake_do(q, command, args, &started);
 

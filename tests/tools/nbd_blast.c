@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * How fast does src/nbd take WRITEs? A child process sends them through nbd_socketpair(), as QEMU's backup
+ * How fast does src/nbd take WRITEs? A child process sends them through a socket pair, as QEMU's backup
  * job does: of one size, a fixed number in flight; the parent serves them into a ring of buffers.
  *
  *     nbd_blast [GIBIBYTES [REQUEST_BYTES [IN_FLIGHT]]]        default 8 65536 64
@@ -141,13 +141,14 @@ int main(int argc, char **argv)
     const struct nbd_conn_events events = {.on_closed = on_closed};
     struct nbd_exports *exports = nbd_exports_new();
     uv_loop_t loop;
-    int fds[2], status;
+    int fds[2], status, bytes = 4 << 20;
     pid_t child;
 
     work.total = (uint64_t)(argc > 1 ? atoi(argv[1]) : 8) << 30;
     work.len = argc > 2 ? (uint32_t)atoi(argv[2]) : BUFFER_BYTES;
     work.in_flight = argc > 3 ? (unsigned)atoi(argv[3]) : 64;
-    must(nbd_socketpair(fds) == 0, "socketpair");
+    must(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0, "socketpair");
+    setsockopt(fds[1], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes);
     child = fork();
     if (child == 0) {
         close(fds[0]);

@@ -55,9 +55,10 @@ static inline struct nbd_conn *open_conn(struct fixture *f, int *client)
 {
     g_autoptr(GError) error = NULL;
     struct nbd_conn *conn;
-    int fds[2];
+    int fds[2], bytes = 4 << 20; /* on a UNIX socket the sender's buffer counts */
 
-    g_assert_cmpint(nbd_socketpair(fds), ==, 0);
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
+    setsockopt(fds[1], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes);
     conn = nbd_conn_open(&f->loop, fds[0], f->exports, &events, f, &error);
     g_assert_no_error(error);
     g_assert_cmpint(fcntl(fds[1], F_SETFL, O_NONBLOCK), ==, 0);

@@ -18,7 +18,8 @@ CALL(add_raw_window, "win0", "snap0", 65536, world_on_done)
 CALL(del_node, "cbw0", world_on_done)
 CALL(set_drive, "/machine/peripheral/vda/virtio-backend", "cbw0", world_on_done)
 CALL(set_active, world_on_done)
-CALL(nbd_server_start, "vmb-act", world_on_done)
+CALL(nbd_server_start, "vmb-act", NULL, world_on_done)
+CALL(remove_fd, 3, world_on_done)
 CALL(nbd_server_stop, world_on_done)
 CALL(export_add, "act-0", "disk0", world_on_done)
 CALL(export_del, "act-0", world_on_done)
@@ -30,14 +31,14 @@ CALL(job_set_speed, "bk0", 104857600, world_on_done)
 CALL(migrate, "fd:vmb-ram", world_on_done)
 CALL(migrate_cancel, world_on_done)
 
-static void add_nbd_fd(struct world *w)
+static void add_nbd(struct world *w)
 {
-    qmp_add_nbd(w->q, "tgt0", "vmb-0", NULL, "d0", world_on_done, w);
+    qmp_add_nbd(w->q, "tgt0", "/run/s.nbd", "d0", world_on_done, w);
 }
 
-static void add_nbd_path(struct world *w)
+static void nbd_server_start_at(struct world *w)
 {
-    qmp_add_nbd(w->q, "tgt0", NULL, "/run/s.nbd", "d0", world_on_done, w);
+    qmp_nbd_server_start(w->q, NULL, "/run/act", world_on_done, w);
 }
 
 static void backup(struct world *w)
@@ -83,10 +84,9 @@ static const struct {
     {cont, "\"cont\""},
     {getfd, "\"getfd\",\"arguments\":{\"fdname\":\"vmb-0\"}"},
     {closefd, "\"closefd\",\"arguments\":{\"fdname\":\"vmb-0\"}"},
-    {add_nbd_fd, "\"blockdev-add\",\"arguments\":{\"driver\":\"nbd\",\"node-name\":\"tgt0\","
-                 "\"server\":{\"type\":\"fd\",\"str\":\"vmb-0\"},\"export\":\"d0\"}"},
-    {add_nbd_path, "\"blockdev-add\",\"arguments\":{\"driver\":\"nbd\",\"node-name\":\"tgt0\","
-                   "\"server\":{\"type\":\"unix\",\"path\":\"/run/s.nbd\"},\"export\":\"d0\"}"},
+    {remove_fd, "\"remove-fd\",\"arguments\":{\"fdset-id\":3}"},
+    {add_nbd, "\"blockdev-add\",\"arguments\":{\"driver\":\"nbd\",\"node-name\":\"tgt0\","
+              "\"server\":{\"type\":\"unix\",\"path\":\"/run/s.nbd\"},\"export\":\"d0\"}"},
     {add_filter,
      "\"blockdev-add\",\"arguments\":{\"driver\":\"copy-before-write\",\"node-name\":\"cbw0\","
      "\"file\":\"disk0\",\"target\":\"fl0\",\"on-cbw-error\":\"break-snapshot\",\"cbw-timeout\":10,"
@@ -106,6 +106,8 @@ static const struct {
     {set_active, "\"blockdev-set-active\",\"arguments\":{\"active\":true}"},
     {nbd_server_start,
      "\"nbd-server-start\",\"arguments\":{\"addr\":{\"type\":\"fd\",\"data\":{\"str\":\"vmb-act\"}}}"},
+    {nbd_server_start_at,
+     "\"nbd-server-start\",\"arguments\":{\"addr\":{\"type\":\"unix\",\"data\":{\"path\":\"/run/act\"}}}"},
     {nbd_server_stop, "\"nbd-server-stop\""},
     {export_add,
      "\"block-export-add\",\"arguments\":{\"type\":\"nbd\",\"id\":\"act-0\",\"node-name\":\"disk0\","

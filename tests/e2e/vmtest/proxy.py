@@ -7,14 +7,15 @@
     hold.wait(20)                             # … it is here: QEMU stands still
     hold.release()
 
-Rules see commands, replies (told apart by the command they answer) and events. Descriptors passed with getfd go along;
-proxy.relay("…-tgt-0$") puts a Relay on such a socket (see relay.py).
+Rules see commands, replies (told apart by the command they answer) and events. Descriptors go along with the
+commands that pass them; proxy.relay("…-tgt-0$") puts a Relay between QEMU and the socket of that name (see relay.py).
 """
 import json
 import os
 import re
 import select
 import socket
+import tempfile
 import threading
 
 from .relay import Relay
@@ -59,7 +60,7 @@ class Proxy:
         self.refusing = False  # True: connections are closed at once
         self._rules = []
         self._relay_rules = []
-        self.relays = {}  # getfd name -> the latest Relay of that name
+        self.relays = {}  # name of the socket -> its latest Relay
         self._pairs = []
         self._lock = threading.Lock()
         self._listener = socket.socket(socket.AF_UNIX)
@@ -130,7 +131,7 @@ class Proxy:
         return self._add("command", command, nth, where, action)
 
     def relay(self, pattern, setup=None, nth=1):
-        """Sockets passed by a getfd name matching the pattern go through a Relay.
+        """Connections to the sockets handed over (add-fd) under a name matching the pattern go through a Relay.
 
         setup(relay) is called before the first byte, for the nth of them only (None = each).
         """
@@ -158,19 +159,30 @@ class Proxy:
         return any([rule.action(rule, pair, message) for rule in hits])
 
     def interpose(self, name, fd):
-        """The descriptor to pass on instead of fd."""
+        """The descriptor to pass on instead of fd, which is that of a socket's file."""
         for rule in self._relay_rules:
             pattern, setup, nth, _ = rule
             if pattern.search(name):
                 rule[3] += 1
-                to_qemu, ours = socket.socketpair()
-                relay = Relay(name, ours, socket.socket(fileno=fd))
-                self.relays[name] = relay
-                if setup and nth in (None, rule[3]):
-                    setup(relay)
-                relay.start()
-                return to_qemu.detach()
+                listener, handle = _secret_listener()
+                is_meant = setup and nth in (None, rule[3])
+                threading.Thread(target=self._let_in, args=(name, listener, fd, setup if is_meant else None),
+                                 daemon=True).start()
+                return handle
         return fd
+
+    def _let_in(self, name, listener, fd, setup):
+        """QEMU comes, and goes on to the product's socket by a Relay."""
+        qemu, _ = listener.accept()
+        listener.close()
+        product = socket.socket(socket.AF_UNIX)
+        product.connect(f"/proc/self/fd/{fd}")
+        os.close(fd)
+        relay = Relay(name, qemu, product)
+        self.relays[name] = relay
+        if setup:
+            setup(relay)
+        relay.start()
 
     def _accept(self):
         while True:
@@ -203,6 +215,15 @@ class Proxy:
         self.hang_up()
         for relay in self.relays.values():
             relay.cut()
+
+
+def _secret_listener():
+    """A socket that listens, and the descriptor of its file, by which alone it is reached."""
+    with tempfile.TemporaryDirectory() as folder:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(f"{folder}/s")
+        listener.listen(1)
+        return listener, os.open(f"{folder}/s", os.O_PATH)
 
 
 class _Pair:
@@ -255,9 +276,11 @@ class _Pair:
                 os.close(fd)
 
     def take_fd_for(self, message):
-        if message.get("execute") != "getfd" or not self._fds:
+        name = message.get("arguments", {}).get({"getfd": "fdname", "add-fd": "opaque"}.get(message.get("execute")))
+        if not name or not self._fds:
             return None
-        return self.proxy.interpose(message["arguments"]["fdname"], self._fds.pop(0))
+        fd = self._fds.pop(0)
+        return self.proxy.interpose(name, fd) if message["execute"] == "add-fd" else fd
 
     def _from_client(self, message):
         name = message.get("execute") or message.get("exec-oob")
