@@ -117,6 +117,7 @@ static void report_done(struct backup *b)
     control_close(g_steal_pointer(&b->control));
     uv_close((uv_handle_t *)&b->tick, NULL);
     pulse_close(&b->pulse);
+    trickle_close(b);
     b->listener.on_done(b->user);
 }
 
@@ -258,6 +259,7 @@ void backup_fail(struct backup *b, const GError *error)
         backup_end(b);
         return;
     }
+    trickle_check(b);
     if (b->writer)
         writer_discard(b->writer); /* what still comes is answered and dropped */
     ram_interrupt(b);
@@ -343,6 +345,7 @@ struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
     uv_timer_init(loop, &b->tick);
     b->tick.data = b;
     pulse_init(&b->pulse, loop);
+    trickle_init(b);
     return b;
 }
 

@@ -219,7 +219,7 @@ void fate_judge(struct drive *d)
         fate_broken(d, "the frozen image broke (a write of the guest could not be kept for us in time)");
     else if (!has_image)
         fate_broken(d, d->job_error);
-    else if (d->is_shed || d->retries < d->b->options.retries)
+    else if (d->n_refused || d->retries < d->b->options.retries)
         jobs_restart_later(d, d->is_target_lost ? "its connection was lost" : d->job_error);
     else
         fail(d, VMB_ERROR_FAILED, true, d->is_target_lost ? "its connection was lost" : d->job_error);

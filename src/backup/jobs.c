@@ -43,22 +43,27 @@ static void restart_now(struct drive *d)
 
 void jobs_restart_later(struct drive *d, const char *why)
 {
-    uint64_t wait_ms = d->is_shed ? POLL_MS : (uint64_t)BACKOFF_MS << MIN(d->retries, 6);
+    uint64_t wait_ms = d->n_refused ? POLL_MS : (uint64_t)BACKOFF_MS << MIN(d->retries, 6);
 
-    if (!d->is_shed) {
+    if (d->n_refused) {
+        backup_note(d->b, "drive %s: no buffers were free for %u of its job's writes; it goes on when there are", d->name,
+                    d->n_refused);
+    } else {
         d->retries++;
         backup_row(d)->retries = d->retries;
         backup_log(d->b, MODEL_WARNING, NULL, "drive %s: %s; retry %u of %u at the same instant", d->name, why,
                    d->retries, d->b->options.retries);
         backup_drive_state(d->b, d->row, MODEL_RETRY);
     }
-    d->is_shed = d->is_target_lost = false;
+    d->n_refused = 0;
+    d->is_target_lost = false;
     d->restart_at_ms = uv_now(d->b->loop) + wait_ms;
 }
 
 void jobs_restart_soon(struct drive *d)
 {
-    d->is_standing = d->is_shed = d->is_target_lost = false;
+    d->is_standing = d->is_target_lost = false;
+    d->n_refused = 0;
     d->restart_at_ms = uv_now(d->b->loop);
 }
 

@@ -13,7 +13,7 @@
 /* --- payload ------------------------------------------------------------------------------------ */
 
 /* A write that a guest may be waiting for: the filter's, and a direct job's (its copy-before-write is the same job). */
-static enum pool_purpose purpose_of(const struct port *p)
+enum pool_purpose port_purpose(const struct port *p)
 {
     return p->is_filter || (!p->drive->is_guarded && !p->drive->is_read_only) ? POOL_FOR_GUEST : POOL_FOR_JOB;
 }
@@ -52,9 +52,9 @@ static void *trash_of(struct backup *b)
 static uint8_t *take_buffer(struct port *p)
 {
     struct backup *b = p->drive->b;
-    uint8_t *buffer = is_nobodys(p->drive) ? NULL : pool_take(b->pool, purpose_of(p));
+    uint8_t *buffer = is_nobodys(p->drive) ? NULL : pool_take(b->pool, port_purpose(p));
 
-    if (!buffer && purpose_of(p) == POOL_FOR_GUEST)
+    if (!buffer && port_purpose(p) == POOL_FOR_GUEST)
         fate_no_room(p->drive); /* a guest waits for this write: the drive is given up */
     return buffer;
 }
@@ -67,8 +67,6 @@ static void *on_write_room(void *user, struct nbd_request *rq, uint32_t done, si
 
     if (!rq->user && (rq->user = take_buffer(p)))
         clear_behind_end(p->drive, at / VMA_CLUSTER_SIZE, rq->user);
-    if (!rq->user && !is_nobodys(p->drive))
-        p->drive->is_shed = true; /* on_write_landed() refuses it */
     *room = MIN(rq->len - done, VMA_CLUSTER_SIZE - within);
     return (uint8_t *)(rq->user ? rq->user : trash_of(p->drive->b)) + within;
 }
@@ -111,8 +109,12 @@ static int on_write_landed(void *user, struct nbd_request *rq, uint32_t done)
 
     if (!piece_landed(rq->offset, rq->len, done, &piece))
         return 0; /* this cluster's bytes are still arriving */
-    if (!data) /* it went into the trash. To end the connection instead would make QEMU wait, and connect again */
-        return is_nobodys(p->drive) ? 0 : EIO;
+    if (!data && !is_nobodys(p->drive)) { /* To end the connection instead would make QEMU wait, and connect again */
+        p->drive->n_refused++;
+        return EIO;
+    }
+    if (!data)
+        return 0;
     rq->user = NULL;
     status = take_piece(p, piece.offset, piece.len, &data);
     pool_give(pool, data);
@@ -133,6 +135,7 @@ static void on_write_end(void *user, struct nbd_request *rq, int error, bool cut
     struct port *p = user;
 
     pool_give(p->drive->b->pool, g_steal_pointer(&rq->user));
+    trickle_took(p);
     if (error || cut)
         distrust_filter(p, cut ? "the filter's connection broke in a write" : "a write of the filter failed");
 }

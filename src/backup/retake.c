@@ -22,10 +22,11 @@ void retake_later(struct drive *d)
 static void reset(struct drive *d)
 {
     d->is_retake_wanted = d->is_out = d->is_torn_down = false;
-    d->is_target_lost = d->is_shed = d->is_restarting = false;
+    d->is_target_lost = d->is_restarting = false;
+    d->n_refused = 0;
     g_clear_pointer(&d->doubt, g_free);
     g_clear_pointer(&d->job_error, g_free);
-    d->tap_reasons &= TAP_OPERATOR | TAP_FULL | (d->b->is_credit_low ? TAP_CREDIT : 0);
+    d->tap_reasons &= ~(unsigned)TAP_LIMIT;
     d->is_tap_closed = d->is_tap_busy = false;
     d->job = JOB_NONE;
     d->started_ms = d->ended_ms = d->last_moved_ms = d->last_done = 0;

@@ -11,6 +11,7 @@
  *     vmstate.c   receives the RAM stream                      port.c      NBD exports -> clusters
  *     door.c      how QEMU finds a socket of ours
  *     tap.c       pausing jobs by QMP                          jobs.c      watches jobs, starts them again
+ *     trickle.c   makes the last buffers last                  lull.c      a target that is full, or stands still
  *     budget.c    limits, by what pace.c and share.c say       limit.c     what an operator says about limits
  *     fate.c      how each drive ends                          retake.c    a drive taken again at a new instant
  *     watch.c     how the guest's writes fare (stall.c decides, latency.c reads histograms)
@@ -27,8 +28,7 @@
  *     readback.c  the archive, read once more                  after.c     what can be asked for then
  *     replan.c    the plan, changed before it begins           room.c      whether there is room for it
  *     tidy.c      takes away what a dead run left, before that
- *     lull.c      a target that is full, or stands still       pulse.c     how late the loop is
- *     places.c    where runs are found
+ *     places.c    where runs are found                         pulse.c     how late the loop is
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -67,6 +67,7 @@ enum tap_reason {
     TAP_CREDIT = 1u << 1, /* buffers run low: the target is slower than the guest's drives */
     TAP_FULL = 1u << 2,   /* the target has no room */
     TAP_LIMIT = 1u << 3,  /* it has had its data of this second: for moments only */
+    TAP_GRAPH = 1u << 4,  /* jobs or nodes of other drives come or go */
 };
 
 /* door.c: how QEMU finds a socket of ours. on_shown: by which path, or why not. */
@@ -119,7 +120,7 @@ struct drive {
     bool is_left;          /* a disk does not answer: nothing of it is undone */
     unsigned first_poll; /* the first poll that was asked after it had started */
     bool is_target_lost; /* the job's connection ended first: start it again */
-    bool is_shed;        /* … because we had no buffer left: that counts as no retry */
+    unsigned n_refused;  /* writes of the job that found no buffer: its next failure counts as no retry */
     bool is_restarting;
     bool is_done;        /* saved */
     bool is_standing;    /* failed, but its frozen image stands */
@@ -238,6 +239,11 @@ struct backup {
     struct control *control; /* the socket others steer us by */
     struct readback *readback; /* while the archive is read back */
     bool is_credit_low;
+    struct {
+        uv_timer_t timer;
+        bool is_on;
+        unsigned next; /* drive whose turn it is */
+    } trickle;
     struct pace_pot pot; /* the budget, and what was taken of it */
     uint64_t next_share_ms;
     uint64_t full_since_ms;
@@ -360,6 +366,7 @@ GBytes *target_final_header(struct backup *b, GError **error);
 /* port.c */
 void port_init(struct port *p, struct drive *d, bool is_filter);
 void port_clear(struct port *p);
+enum pool_purpose port_purpose(const struct port *p); /* of the buffers for what comes there */
 /* Listens for one connection of QEMU's; the socket to be shown it, or NULL. */
 struct listening *port_open(struct port *p, GError **error);
 /* Only when QEMU has no node any more that would use it. */
@@ -377,8 +384,15 @@ void tap_set(struct drive *d, enum tap_reason reason, bool on);
 void tap_job_started(struct drive *d);
 void tap_update(struct drive *d);
 void tap_check_credit(struct backup *b);
+void tap_change_graph(struct backup *b, bool is_under_way);
 void tap_monitor_back(struct backup *b);
 unsigned tap_workers(const struct backup *b);
+
+/* trickle.c */
+void trickle_init(struct backup *b);
+void trickle_close(struct backup *b);
+void trickle_check(struct backup *b); /* buffers have come or gone */
+void trickle_took(struct port *p);    /* a write has come by there */
 
 /* budget.c */
 void budget_count(struct port *p, uint32_t bytes, bool is_news);

@@ -88,6 +88,8 @@ static void finish_list(struct steps *s)
     g_clear_error(&s->abort);
     list->over(list->user, list->error);
     list_free(list);
+    if (!steps_is_busy(s))
+        tap_change_graph(s->b, false);
 }
 
 static void run(struct steps *s)
@@ -122,6 +124,7 @@ void steps_run(struct steps *s, GArray *ops, bool stop_on_error, void (*over)(vo
     list->over = over;
     list->user = user;
     g_queue_push_tail(&s->lists, list);
+    tap_change_graph(s->b, true);
     run(s);
 }
 

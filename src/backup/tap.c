@@ -2,8 +2,8 @@
 /*
  * The job is the tap: when buffers run low it is paused by QMP, and resumed when they are back.
  *
- * No reply to QEMU is ever held back for that: whatever drains in QEMU (a guest's reboot too) would hang on
- * it. What a paused job still has in flight is taken, in buffers or in the spool.
+ * No reply to QEMU is held back for that: whatever drains in QEMU (a guest's reboot too) would hang on it. What a paused
+ * job still has in flight is taken, in buffers or in the spool, but slowly where they are nearly full: see trickle.c.
  */
 #include "backup/run.h"
 
@@ -95,11 +95,20 @@ static bool is_plenty(const struct backup *b)
            writer_spool_used(b->writer) < SPOOL_NEARLY_EMPTY;
 }
 
+/* While jobs and nodes come and go, QEMU waits each time for what is in flight, and its monitor with it: nothing can be paused
+ * then, and what runs on goes far beyond our buffers. So the others rest meanwhile. */
+void tap_change_graph(struct backup *b, bool is_under_way)
+{
+    if (b->drives->len > 1)
+        set_all(b, TAP_GRAPH, is_under_way);
+}
+
 /* Called for every cluster that lands: two comparisons where nothing changes. */
 void tap_check_credit(struct backup *b)
 {
     if (!b->writer)
         return;
+    trickle_check(b);
     if (!b->is_credit_low && is_low(b)) {
         b->is_credit_low = true;
         set_all(b, TAP_CREDIT, true);

@@ -192,6 +192,8 @@ static const char *fake_del(struct fake_qemu *q, const char *name)
         return "Failed to find node with node-name";
     if (fake_is_used(q, name))
         return "Node is in use";
+    if (n->nbd && !q->on_fault && q->fault.kind < FAULT_TOLD && nbd_flush(n->nbd, 0) < 0)
+        fake_violate(q, "a connection has ended before its node: QEMU would connect again and again");
     g_ptr_array_remove(q->nodes, n);
     return NULL;
 }
