@@ -35,11 +35,16 @@ def _version(binary):
     return match.group(1) if match else None
 
 
+def _unpacked(major):
+    """Where scripts/get-qemu puts it, unless VMABACKUP_QEMU10 or VMABACKUP_QEMU11 name another folder."""
+    binary = pathlib.Path(os.environ.get(f"VMABACKUP_QEMU{major}", repo / f"build/qemu{major}"), "bin/qemu-system-x86_64")
+    return str(binary) if binary.exists() else None
+
+
 def qemu_binaries():
-    """{"7.2": path, "10.0": path}: the system's QEMU and the one that scripts/get-qemu10 has unpacked."""
-    unpacked = pathlib.Path(os.environ.get("VMABACKUP_QEMU10", repo / "build/qemu10")) / "bin/qemu-system-x86_64"
+    """{"7.2": path, "10.0": path, "11.1": path}: the system's QEMU and those that scripts/get-qemu has unpacked."""
     found = {}
-    for binary in (str(unpacked) if unpacked.exists() else None, shutil.which("qemu-system-x86_64")):
+    for binary in (_unpacked(11), _unpacked(10), shutil.which("qemu-system-x86_64")):
         version = _version(binary) if binary else None
         if version:
             found[version] = binary
@@ -47,7 +52,7 @@ def qemu_binaries():
 
 
 def qemu_versions():
-    """The versions a test is run with. VMABACKUP_QEMU=10.0 picks one."""
+    """The versions a test is run with. VMABACKUP_QEMU=10.0 picks one; 11.1 is used only when asked for like this."""
     wanted = os.environ.get("VMABACKUP_QEMU")
     return [wanted] if wanted else ["7.2", "10.0"]
 
@@ -55,7 +60,7 @@ def qemu_versions():
 def qemu_binary(version):
     binary = qemu_binaries().get(version)
     if not binary:
-        hint = "; scripts/get-qemu10 may fetch it" if version == "10.0" else ""
+        hint = f"; scripts/get-qemu {version} may fetch it" if version in ("10.0", "11.1") else ""
         raise Skip(f"no QEMU {version} here{hint}")
     return binary
 
