@@ -9,6 +9,7 @@
 """
 from .env import Skip, main, product, qemu_versions, repo, wait_for
 from .agent import Agent
+from .asker import Asker, bound_s
 from .drives import Drive, standard_drives
 from .guest import Guest
 from .lab import Lab
@@ -20,5 +21,5 @@ from .run import Run
 from .scenario import Scenario
 from .state import QemuState
 
-__all__ = ["Agent", "LAP", "Drive", "Guest", "Lab", "Noise", "Proxy", "QemuState", "Qmp", "QmpError", "Run", "Scenario", "Skip",
-           "check_images", "main", "product", "qemu_versions", "repo", "standard_drives", "wait_for"]
+__all__ = ["Agent", "Asker", "LAP", "Drive", "Guest", "Lab", "Noise", "Proxy", "QemuState", "Qmp", "QmpError", "Run", "Scenario", "Skip",
+           "bound_s", "check_images", "main", "product", "qemu_versions", "repo", "standard_drives", "wait_for"]

@@ -16,7 +16,8 @@ MIB = 1 << 20
 class Drive:
     """style "drive" is -drive if=none + -device, "blockdev" is -blockdev + -device with an id.
 
-    bus: "virtio", "iothread" (virtio-blk on one), "scsi" (virtio-scsi) or "cd" (an IDE CD-ROM, empty without a path).
+    bus: "virtio", "iothread" (virtio-blk on one), "scsi" (virtio-scsi), "scsi-iothread" or "cd" (an IDE CD-ROM, empty
+    without a path).
     name is what the product calls it: the drive's id, else the device's id.
     """
 
@@ -68,7 +69,7 @@ class Drive:
     def _device(self, boot_index):
         drive = self.name if self.style == "drive" else f"node-{self.name}"
         kind = {"virtio": "virtio-blk-pci", "iothread": "virtio-blk-pci,iothread=io0",
-                "scsi": "scsi-hd,bus=scsi0.0"}[self.bus]
+                "scsi": "scsi-hd,bus=scsi0.0", "scsi-iothread": "scsi-hd,bus=scsi1.0"}[self.bus]
         name = f",id={self.name}" if self.style == "blockdev" else ""
         order = f",bootindex={boot_index}" if self.is_counted_on() else ""
         return f"{kind},drive={drive}{name}{order}"

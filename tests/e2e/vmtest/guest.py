@@ -23,21 +23,24 @@ def _end_with_parent():
 class Guest:
     """Starts QEMU. .monitor is the path of the monitor for the product, .qmp the test's own connection.
 
-    incoming: a RAM stream to start from; the guest then waits, paused, for resume().
+    incoming: a RAM stream to start from; the guest then waits, paused, for resume(). monitors: names of more of them.
     """
 
-    def __init__(self, version, folder, drives, name="guest", ram_mib=32, incoming=None, extra=()):
+    def __init__(self, version, folder, drives, name="guest", ram_mib=32, incoming=None, monitors=(), extra=()):
         folder = pathlib.Path(folder)
         self.version, self.drives = version, drives
-        self.monitor = str(folder / f"{name}.qmp")
+        self._folder, self._name = folder, name
+        self.monitor = self.monitor_path("qmp")
         self.serial = folder / f"{name}.serial"
         self.log = folder / f"{name}.log"
-        test_monitor = str(folder / f"{name}.test")
+        test_monitor = self.monitor_path("test")
         command = [qemu_binary(version), "-nodefaults", "-no-user-config", "-machine", "pc", "-accel", "tcg",
                    "-m", str(ram_mib), "-display", "none", "-vga", "none", "-nic", "none", "-name", name,
                    "-object", "iothread,id=io0", "-device", "virtio-scsi-pci,id=scsi0",
                    "-serial", f"file:{self.serial}"]
-        for path in (self.monitor, test_monitor):
+        if any(drive.bus == "scsi-iothread" for drive in drives):
+            command += ["-object", "iothread,id=io1", "-device", "virtio-scsi-pci,id=scsi1,iothread=io1"]
+        for path in [self.monitor, test_monitor] + [self.monitor_path(m) for m in monitors]:
             key = os.path.basename(path).replace(".", "-")
             command += ["-chardev", f"socket,id={key},path={path},server=on,wait=off",
                         "-mon", f"chardev={key},mode=control"]
@@ -53,6 +56,9 @@ class Guest:
         except BaseException:
             self.kill()
             raise
+
+    def monitor_path(self, monitor):
+        return str(self._folder / f"{self._name}.{monitor}")
 
     def _is_up(self, path):
         if self.process.poll() is not None:
@@ -126,16 +132,18 @@ class Guest:
         wait_for(lambda: self.qmp.cmd("query-status")["status"] != "inmigrate", seconds, "the RAM to be loaded")
         self.qmp.cmd("cont")
 
-    def sockets(self):
-        """How many sockets QEMU holds open: left-overs show here and nowhere else."""
-        folder = f"/proc/{self.process.pid}/fd"
-        links = []
+    def descriptors(self):
+        """{number: what it is} of all that QEMU holds open: left-overs show here and nowhere else."""
+        folder, links = f"/proc/{self.process.pid}/fd", {}
         for name in os.listdir(folder):
             try:
-                links.append(os.readlink(f"{folder}/{name}"))
+                links[int(name)] = os.readlink(f"{folder}/{name}")
             except FileNotFoundError:
                 pass  # closed meanwhile
-        return sum(link.startswith("socket:") for link in links)
+        return links
+
+    def sockets(self):
+        return sum(link.startswith("socket:") for link in self.descriptors().values())
 
     def stop(self):
         """Ends QEMU in an orderly way, so that images are flushed and unlocked."""
