@@ -3,17 +3,19 @@
 """20 drives at once: exact; at full push little memory is used, and the filters' writes are answered at once.
 
 The answers are timed at QEMU's end of each filter's connection, from the head of the request on.
+With --long the push is repeated 20 times (--n), each on a guest of its own, while QEMU is asked how it does.
 """
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Drive, Noise, Scenario, main, product
+from vmtest import Asker, Drive, Noise, Scenario, main, option, product
 from vmtest.relay import CLUSTER
 from vmtest.run import peak_kib
 
 N_DRIVES, N_COUNTED = 20, 16
 MIB = 1 << 20
+PUSHED = 192 * MIB
 
 
 def many_drives(size):
@@ -73,13 +75,16 @@ def push(s, size):
     return times, used, noise
 
 
+def pushed_guest(version, **options):
+    return Scenario(version, drives=[Drive("drive0", size=16 * MIB)], extra=null_drives(PUSHED), **options)
+
+
 def answers_at_full_push(version):
     """The archive goes nowhere: nothing slows it down. A machine that others use may spoil a try or two."""
     product()
-    size = 192 * MIB
-    with Scenario(version, drives=[Drive("drive0", size=16 * MIB)], extra=null_drives(size)) as s:
+    with pushed_guest(version) as s:
         for left in reversed(range(3)):
-            times, used, noise = push(s, size)
+            times, used, noise = push(s, PUSHED)
             assert used < 200 << 10, f"{used} KiB"
             try:
                 assert len(times) > 200, f"only {len(times)} writes of filters"
@@ -90,5 +95,26 @@ def answers_at_full_push(version):
                     raise
 
 
+def pushed_and_asked(version):
+    """Returns how long the slowest answer took."""
+    with pushed_guest(version, monitors=("asked",)) as s, Asker(s.vm, "asked") as asker:
+        s.take_note()
+        try:
+            push(s, PUSHED)
+        except (AssertionError, OSError):
+            asker.must_be_alive()  # says more than that something took too long
+            raise
+        asker.must_be_alive()
+        return asker.worst()[0]
+
+
+def full_push_again_and_again(version):
+    product()
+    worst = []
+    for number in range(option("n", 20)):
+        worst.append(pushed_and_asked(version))
+        print(f"      {number + 1}: query-status: worst {worst[-1]:.3f} s, of all {max(worst):.3f} s", flush=True)
+
+
 if __name__ == "__main__":
-    main(twenty_drives_are_exact, answers_at_full_push)
+    main(twenty_drives_are_exact, answers_at_full_push, long=(full_push_again_and_again,))

@@ -84,8 +84,8 @@ class Asker:
         proc = f"/proc/{self._vm.process.pid}"
         lines = [f"{task} {_read(f'{proc}/task/{task}/comm')}: {_read(f'{proc}/task/{task}/wchan')}"
                  for task in _names(f"{proc}/task")]
-        return "\n".join(["threads of QEMU:"] + lines + ["its descriptors:"] +
-                         [f"{fd} {link}" for fd, link in sorted(self._vm.descriptors().items())])
+        sockets = [f"{fd} {link}" for fd, link in sorted(self._vm.descriptors().items()) if "anon_inode" not in link]
+        return "\n".join(["threads of QEMU:"] + lines + ["what it has open:"] + sockets)
 
 
 def _names(folder):

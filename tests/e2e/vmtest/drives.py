@@ -32,6 +32,9 @@ class Drive:
     is_dense: bool = False  # full of random data
     is_text: bool = False   # full of it, written in letters: what gives zstd work
     base: str = ""  # a flat copy of what the drive held before the guest ran
+    smaller: tuple = ()     # sizes that it had before it grew
+    booted_size: int = 0    # what it had when the guest booted, if it has grown since
+    former: frozenset = frozenset()  # sectors that the guest wrote to before it was reset
     faults: tuple = ()  # inject-error rules of blkdebug under it (style "blockdev" only): {"iotype": "read", "sector": 9}
 
     def is_counted_on(self):

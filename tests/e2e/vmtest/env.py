@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where things are, what can be had here, and how a test file is run."""
+import argparse
 import os
 import pathlib
 import re
@@ -84,15 +85,38 @@ def _versions_for(index, test, both):
     return [there[index % len(there)]] if there else versions
 
 
-def main(*tests, versions=None, both=()):
+def arguments():
+    """The command line of a test file."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*", help="tests by a part of their name, whichever kind")
+    parser.add_argument("--slow", action="store_true", help="those that the ordinary suite leaves out")
+    parser.add_argument("--long", action="store_true", help="those that take many minutes")
+    parser.add_argument("--seed", type=int, help="where a test is random: what it does")
+    parser.add_argument("--n", type=int, help="where something is repeated: how often")
+    return parser.parse_args()
+
+
+def option(name, usual):
+    """--seed or --n of the command line."""
+    given = getattr(arguments(), name)
+    return usual if given is None else given
+
+
+def _chosen(tests, slow, long):
+    given = arguments()
+    if given.names:
+        return [t for t in (*tests, *slow, *long) if any(name in t.__name__ for name in given.names)]
+    return long if given.long else slow if given.slow else tests
+
+
+def main(*tests, versions=None, both=(), slow=(), long=()):
     """Runs each test(version) with the QEMU versions; the end of a test file. Exit 0, 1 or 77 (all skipped).
 
-    Arguments on the command line pick tests by a part of their name. both: tests that always take every version.
+    slow, long: tests that run only with --slow, --long (ctest's labels), and like those of `both` with every version.
     """
     passed = failed = 0
-    chosen = [t for t in tests if not sys.argv[1:] or any(a in t.__name__ for a in sys.argv[1:])]
-    for index, test in enumerate(chosen):
-        for version in versions or _versions_for(index, test, both):
+    for index, test in enumerate(_chosen(tests, slow, long)):
+        for version in versions or _versions_for(index, test, (*both, *slow, *long)):
             start = time.monotonic()
             label = f"{test.__name__} [{version}]"
             try:

@@ -7,15 +7,21 @@ from .env import repo
 from .pattern import LAP, check_images
 
 
-def unpack(archive, folder):
-    """({drive name: flat image}, path of the RAM stream or None), by tests/vma_strict.py, which shares no code with us."""
+def read_strictly(archive, folder, allow_lost=False):
+    """What tests/vma_strict.py finds in an archive of ours; it shares no code with us."""
     sys.path.insert(0, str(repo / "tests"))
     try:
         import vma_strict
     finally:
         sys.path.pop(0)
-    found = vma_strict.read(str(archive), str(folder))
+    found = vma_strict.read(str(archive), str(folder), allow_lost)
     assert found["is_ours"] and found["has_digests"], "no digests in the archive"
+    return found
+
+
+def unpack(archive, folder):
+    """({drive name: flat image}, path of the RAM stream or None)."""
+    found = read_strictly(archive, folder)
     return {name: path for name, (_, path) in found["devices"].items()}, found["vmstate"]
 
 
