@@ -6,6 +6,7 @@
         s.must_be_saved(run)                # status 0, archive strict and exact, restored guest sound
         s.must_be_untouched()               # QEMU as before, guest goes on
 """
+import contextlib
 import os
 import subprocess
 
@@ -98,8 +99,19 @@ class Scenario(Lab):
         run.must_succeed(seconds, status)
         images, vmstate = self.must_be_exact(archive or self.archive)
         if restore and vmstate:
-            prove(self, self.drives, images, vmstate)
+            with self.at_rest():
+                prove(self, self.drives, images, vmstate)
         return images, vmstate
+
+    @contextlib.contextmanager
+    def at_rest(self):
+        """The guest leaves the processors to others."""
+        was_running = self.vm.is_running()
+        if was_running:
+            self.vm.qmp.cmd("stop")
+        yield
+        if was_running:
+            self.vm.qmp.cmd("cont")
 
     def must_be_exact(self, archive):
         images, vmstate = unpack(archive, self.path("unpacked"))
