@@ -21,5 +21,11 @@ foreach(short ui_term ui_matrix)
   endif()
 endforeach()
 
+# With -m slow they take every seed, every command.
+foreach(short backup_engine backup_killed backup_whims)
+  add_test(NAME slow/${short} COMMAND test_${short} -m slow)
+  set_tests_properties(slow/${short} PROPERTIES LABELS slow TIMEOUT 600)
+endforeach()
+
 # It measures how quick the console is: nothing beside it.
 set_tests_properties(golden/terminal PROPERTIES RUN_SERIAL TRUE)

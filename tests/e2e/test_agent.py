@@ -166,5 +166,5 @@ def with_ram(version):
 
 
 if __name__ == "__main__":
-    main(frozen_at_the_instant, failed_freeze, unanswered_freeze, unanswered_thaw, instant_held_up, ended_while_frozen, not_while_paused,
-         with_ram, both=(frozen_at_the_instant,))
+    main(frozen_at_the_instant, failed_freeze, unanswered_thaw, ended_while_frozen, not_while_paused, with_ram,
+         slow=(unanswered_freeze, instant_held_up))

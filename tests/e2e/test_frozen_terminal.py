@@ -113,4 +113,4 @@ def costs_nothing(version):
 
 
 if __name__ == "__main__":
-    main(costs_nothing)
+    main(slow=(costs_nothing,))

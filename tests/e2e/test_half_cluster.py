@@ -68,4 +68,4 @@ def torn_cluster_then_cut_at_once(version):
 
 
 if __name__ == "__main__":
-    main(torn_cluster_is_exact, torn_cluster_then_cut_at_once)
+    main(torn_cluster_then_cut_at_once, slow=(torn_cluster_is_exact,))

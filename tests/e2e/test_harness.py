@@ -184,4 +184,5 @@ def relay_stops_in_mid_cluster(version):
 
 
 if __name__ == "__main__":
-    main(guest_finds_faults, guest_times_its_writes, guest_tells_io_errors, oracle_finds_faults, proxy_meddles, relay_stops_in_mid_cluster)
+    main(guest_finds_faults, oracle_finds_faults, proxy_meddles,
+         slow=(guest_times_its_writes, guest_tells_io_errors, relay_stops_in_mid_cluster))

@@ -81,4 +81,4 @@ def killed_at_every_command(version):
 
 
 if __name__ == "__main__":
-    main(killed_at_every_command)
+    main(slow=(killed_at_every_command,))

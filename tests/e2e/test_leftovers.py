@@ -99,5 +99,4 @@ def told_who_holds_it(version):
 
 
 if __name__ == "__main__":
-    main(found_by_another_monitor, nothing_left_is_no_obstacle, stopped_guest, told_who_holds_it,
-         both=(found_by_another_monitor,))
+    main(found_by_another_monitor, nothing_left_is_no_obstacle, stopped_guest, told_who_holds_it)

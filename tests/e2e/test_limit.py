@@ -137,4 +137,4 @@ def ram_is_limited(version):
 
 
 if __name__ == "__main__":
-    main(limit_is_live, budget_is_kept, ram_is_limited)
+    main(limit_is_live, slow=(budget_is_kept, ram_is_limited))

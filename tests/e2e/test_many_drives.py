@@ -117,4 +117,4 @@ def full_push_again_and_again(version):
 
 
 if __name__ == "__main__":
-    main(twenty_drives_are_exact, answers_at_full_push, long=(full_push_again_and_again,))
+    main(answers_at_full_push, slow=(twenty_drives_are_exact,), long=(full_push_again_and_again,))

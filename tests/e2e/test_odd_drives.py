@@ -66,4 +66,4 @@ def odd_target_name(version):
 
 
 if __name__ == "__main__":
-    main(named_but_not_there, shared_node, odd_target_name, both=(shared_node,))
+    main(named_but_not_there, shared_node, odd_target_name)

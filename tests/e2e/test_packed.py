@@ -84,4 +84,4 @@ def for_proxmox(version):
 
 
 if __name__ == "__main__":
-    main(whole, by_cpu, into_pipes, for_proxmox)
+    main(whole, into_pipes, slow=(by_cpu, for_proxmox))

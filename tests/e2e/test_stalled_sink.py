@@ -131,4 +131,4 @@ def mount_image(s, image, folder):
 
 
 if __name__ == "__main__":
-    main(pipe_that_nobody_reads, frozen_file_system, full_spool)
+    main(pipe_that_nobody_reads, slow=(frozen_file_system, full_spool))

@@ -87,4 +87,4 @@ def three_fates_packed(version):
 
 
 if __name__ == "__main__":
-    main(three_fates, three_fates_packed, both=[three_fates])
+    main(three_fates, slow=(three_fates_packed,))

@@ -131,4 +131,4 @@ def existing_archive_is_kept(version):
 
 
 if __name__ == "__main__":
-    main(signals, cancelled_by_command, broken_pipe, full_file_system, existing_archive_is_kept)
+    main(signals, cancelled_by_command, existing_archive_is_kept, slow=(broken_pipe, full_file_system))

@@ -61,4 +61,4 @@ def compressed_and_piped(version):
 
 
 if __name__ == "__main__":
-    main(with_ram, without_ram, compressed_and_piped, both=[with_ram, without_ram])
+    main(with_ram, without_ram, compressed_and_piped, both=[with_ram])

@@ -96,4 +96,4 @@ def drives_alone(version):
 
 
 if __name__ == "__main__":
-    main(drives_and_ram, drives_alone)
+    main(drives_alone, slow=(drives_and_ram,))

@@ -112,11 +112,11 @@ def _chosen(tests, slow, long):
 def main(*tests, versions=None, both=(), slow=(), long=()):
     """Runs each test(version) with the QEMU versions; the end of a test file. Exit 0, 1 or 77 (all skipped).
 
-    slow, long: tests that run only with --slow, --long (ctest's labels), and like those of `both` with every version.
+    slow, long: tests that run only with --slow, --long (ctest's labels); those that take long with every version.
     """
     passed = failed = 0
     for index, test in enumerate(_chosen(tests, slow, long)):
-        for version in versions or _versions_for(index, test, (*both, *slow, *long)):
+        for version in versions or _versions_for(index, test, (*both, *long)):
             start = time.monotonic()
             label = f"{test.__name__} [{version}]"
             try:
