@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <glib/gstdio.h>
+#include "base/listening.h"
 #include "unit/nbd_loop.h"
 
 struct place {
@@ -106,6 +107,39 @@ static void test_in_the_way(struct fixture *f, gconstpointer unused)
     place_clear(&place);
 }
 
+/* Whoever has the file comes in when the path is gone; after the listener nobody does. */
+static void test_handle(struct fixture *f, gconstpointer unused)
+{
+    g_autoptr(GByteArray) says = begin_conversation();
+    g_autofree char *path = NULL;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct nbd_listener *listener;
+    struct place place;
+    int handle, late;
+
+    place_init(&place);
+    listener = listen_or_die(f, place.path);
+    handle = listening_handle(nbd_listener_socket(listener), NULL);
+    g_assert_cmpint(handle, >=, 0);
+    listening_remove(nbd_listener_socket(listener));
+    g_assert_cmpint(g_access(place.path, F_OK), ==, -1);
+    g_assert_cmpint(listening_handle(nbd_listener_socket(listener), NULL), ==, -1);
+    path = g_strdup_printf("/proc/self/fd/%d", handle);
+    f->client = connect_to(path);
+    say(f, f->client, says);
+    TURN_UNTIL(f, f->n_exports == 1);
+    nbd_listener_close(listener);
+    nbd_conn_shutdown(f->conn);
+    TURN_UNTIL(f, f->n_closed == 1);
+    late = socket(AF_UNIX, SOCK_STREAM, 0);
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    g_assert_cmpint(connect(late, (struct sockaddr *)&address, sizeof address), ==, -1);
+    g_assert_cmpint(errno, ==, ECONNREFUSED);
+    close(late);
+    close(handle);
+    place_clear(&place);
+}
+
 /* What stands at the path in the end may be another's. */
 static void test_replaced(struct fixture *f, gconstpointer unused)
 {
@@ -155,6 +189,7 @@ int main(int argc, char **argv)
     ADD(life);
     ADD(stale);
     ADD(in_the_way);
+    ADD(handle);
     ADD(replaced);
     ADD(without_descriptors);
     return g_test_run();
