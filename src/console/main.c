@@ -12,13 +12,27 @@
 #include "base/stdio.h"
 #include "console/app.h"
 
-/* A screen needs both ends of a terminal that can place text; who asks for lines gets lines. */
-static bool wants_screen(const struct console_options *o)
+static bool is_set(const char *variable)
 {
-    const char *term = g_getenv("TERM"), *accessible = g_getenv("ACCESSIBLE");
-    return !o->is_plain && !o->is_json && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && *term &&
-           !g_str_equal(term, "dumb") && !(accessible && *accessible) &&
-           g_strcmp0(o->backup.target, "-") != 0;
+    const char *value = g_getenv(variable);
+    return value && *value;
+}
+
+/* A screen needs both ends of a terminal that can place text; who asks for lines gets lines. NULL: it can be
+ * tried. */
+static const char *why_no_screen(const struct console_options *o)
+{
+    if (o->is_plain || o->is_json)
+        return "lines are asked for";
+    if (g_strcmp0(o->backup.target, "-") == 0)
+        return "the archive goes to standard output";
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+        return "standard input or output is no terminal";
+    if (is_set("ACCESSIBLE"))
+        return "ACCESSIBLE is set";
+    if (!is_set("TERM"))
+        return "TERM is not set";
+    return g_str_equal(g_getenv("TERM"), "dumb") ? "TERM is dumb" : NULL;
 }
 
 static int fail(const GError *error)
@@ -27,7 +41,20 @@ static int fail(const GError *error)
     return vmb_error_exit_status(error);
 }
 
-static int run_lines(const struct console_options *o)
+/* Without a screen nobody sees the plan: who gives this word does without it. */
+static bool may_begin_unseen(const struct console_options *o)
+{
+    return o->is_plain || o->is_json || o->begins_at_once;
+}
+
+static int refuse_lines(const char *why)
+{
+    fprintf(stderr, "vmabackup-tui: %s\n", why);
+    return VMB_ERROR_USAGE;
+}
+
+/* why: there is no screen; NULL where that was told already. */
+static int run_lines(const struct console_options *o, const char *why)
 {
     struct headless_options lines = {.program = "vmabackup-tui",
                                      .run = &o->backup,
@@ -35,11 +62,16 @@ static int run_lines(const struct console_options *o)
                                      .recording = o->replay,
                                      .is_json = o->is_json,
                                      .interval_s = (unsigned)o->interval_s};
-    if (o->attach || o->replay || o->backup.target)
+    if (o->attach || o->replay)
         return headless_run(&lines);
-    fputs("vmabackup-tui: there is no screen to ask on; name a target by -o, and the backup begins at once\n",
-          stderr);
-    return VMB_ERROR_USAGE;
+    if (!may_begin_unseen(o)) {
+        g_autofree char *text = g_strdup_printf(
+            "%s, so there is no screen for the plan; --plain does without and begins at once", why);
+        return why ? refuse_lines(text) : VMB_ERROR_USAGE;
+    }
+    if (o->backup.target)
+        return headless_run(&lines);
+    return refuse_lines("there is no screen to ask on; name a target by -o, and the backup begins at once");
 }
 
 /* Where it was named by its id or its monitor, the path of its socket. */
@@ -64,8 +96,9 @@ static int run(struct console_options *o)
     }
     if (o->attach && !find_run(o, &error))
         return fail(error);
-    if (!wants_screen(o))
-        return run_lines(o);
+    const char *why = why_no_screen(o);
+    if (why)
+        return run_lines(o, why);
     if (!o->attach && !o->replay)
         supervise(); /* so that the terminal can be given back while the run goes on */
     if (screen_open(&screen, o, &error)) {
@@ -73,7 +106,7 @@ static int run(struct console_options *o)
         return error ? fail(error) : status;
     }
     fail(error);
-    return g_error_matches(error, VMB_ERROR, VMB_ERROR_USAGE) ? VMB_ERROR_USAGE : run_lines(o);
+    return g_error_matches(error, VMB_ERROR, VMB_ERROR_USAGE) ? VMB_ERROR_USAGE : run_lines(o, NULL);
 }
 
 int main(int argc, char **argv)

@@ -88,10 +88,14 @@ static bool open_terminal(struct screen *s, const struct console_options *o, GEr
     ask_terminal(s, o, &options.has_sync);
     options.fd = s->fd;
     s->term = term_new(&options, error);
+    if (!s->term)
+        return false;
     s->has_mouse = o->wants_mouse;
-    if (s->term)
-        term_mouse(s->term, s->has_mouse);
-    return s->term != NULL;
+    term_mouse(s->term, s->has_mouse);
+    if (*term_stand_in(s->term))
+        ui_say(&s->ui, MODEL_INFO, "TERM=%s is not known here: drawn as %s", options.type,
+               term_stand_in(s->term));
+    return true;
 }
 
 bool screen_open(struct screen *s, const struct console_options *o, GError **error)

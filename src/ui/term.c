@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "ui/keymap.h"
+#include "ui/term_type.h"
 #include "ui/tty.h"
 
 #define ESCAPE_MS     25  /* a lone Esc must feel instant, */
@@ -38,6 +39,7 @@ struct term_screen {
     short pairs[UI_ROLES_END];
     GByteArray *pending;
     uint64_t rendered;
+    char stand_in[32];
     char farewell[200];
 };
 
@@ -120,8 +122,13 @@ static SCREEN *new_screen(struct term_screen *t, const struct term_options *o, c
 {
     const char *direct = o->has_rgb && !o->is_mono ? direct_type(type) : NULL;
     SCREEN *screen = direct ? newterm(direct, t->out, t->in) : NULL;
+    g_auto(GStrv) types = term_types(type);
     t->is_direct = screen != NULL;
-    return screen || !*type ? screen : newterm(type, t->out, t->in);
+    for (char **next = types; !screen && *next; next++) {
+        screen = newterm(*next, t->out, t->in);
+        g_strlcpy(t->stand_in, next == types ? "" : *next, sizeof t->stand_in);
+    }
+    return screen;
 }
 
 static bool open_screen(struct term_screen *t, const struct term_options *o, GError **error)
@@ -133,8 +140,10 @@ static bool open_screen(struct term_screen *t, const struct term_options *o, GEr
     t->screen = new_screen(t, o, type);
     if (t->screen && can_place())
         return true;
-    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
-                "terminal type '%s': nothing can be placed on its screen; set TERM, or use --plain", type);
+    g_set_error(
+        error, VMB_ERROR, VMB_ERROR_FAILED,
+        "terminal type '%s': %s; set TERM (to xterm, say), or use --plain, which begins at once", type,
+        t->screen ? "nothing can be placed on its screen" : "neither it nor one like it is known here");
     return false;
 }
 
@@ -435,6 +444,11 @@ void term_leave(struct term_screen *t)
     tty_write_all(t->fd, (const char *)t->pending->data, t->pending->len, LAST_WORDS_MS);
     g_byte_array_set_size(t->pending, 0);
     term_redraw(t);
+}
+
+const char *term_stand_in(const struct term_screen *t)
+{
+    return t->stand_in;
 }
 
 const char *term_farewell(const struct term_screen *t)

@@ -31,8 +31,8 @@ struct term_options {
 };
 
 struct term_screen;
-/* Fails where nothing can be placed on the screen (TERM=dumb, unknown). The screen is taken at the first
- * frame. */
+/* Fails where nothing can be placed on the screen (TERM=dumb, or neither it nor its kin is known). The screen
+ * is taken at the first frame. */
 struct term_screen *term_new(const struct term_options *options, GError **error);
 /* Gives the screen back and waits a moment (200 ms) for the terminal to take it. */
 void term_free(struct term_screen *t);
@@ -60,5 +60,7 @@ void term_title(struct term_screen *t, const char *title);
 void term_bell(struct term_screen *t);
 /* Colours to choose from: 0, 8, 16, 88, 256, 16777216. */
 int term_colours(const struct term_screen *t);
+/* The entry that stands in for an unknown type; "" = its own was found. */
+const char *term_stand_in(const struct term_screen *t);
 /* What gives the terminal back in one go: for a crash. */
 const char *term_farewell(const struct term_screen *t);

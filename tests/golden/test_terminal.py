@@ -81,6 +81,9 @@ class Terminal:
         assert termios.tcgetattr(self.slave) == self.before, f"{what}: the terminal is left as it was not"
         assert b"\x1b[?1049l" in self.seen, f"{what}: still in the alternate screen"
 
+    def must_be_cooked(self):
+        assert termios.tcgetattr(self.slave) == self.before, "the terminal is left as it was not"
+
     def close(self):
         if self.process.poll() is None:
             self.process.kill()
@@ -176,6 +179,8 @@ def test_any_terminal(folder):
         ({"TERM": "dumb"}, (80, 24), "connected web-01"),
         ({"ACCESSIBLE": "1"}, (80, 24), "connected web-01"),
         ({"TERM": "no-such-terminal"}, (80, 24), "connected web-01"),
+        ({"TERM": "xterm-no-such"}, (80, 24), "scsi4"),
+        ({"TERM": "tmux-no-such"}, (80, 24), "scsi4"),
         ({"LC_ALL": "C"}, (80, 24), "####"),
         ({"TERM": "linux"}, (80, 24), "\u2588"),
         ({"TERM": "vt100"}, (80, 24), "scsi4"),
@@ -194,6 +199,61 @@ def test_any_terminal(folder):
             assert bool(re.search(rb"\x1b\[3\dm", t.seen)) != bool(env), f"colours with {env}: {t.seen[:500]!r}"
     done = subprocess.run([console, "--replay", replay], capture_output=True, text=True, check=False)
     assert "connected web-01" in done.stdout, done.stdout
+
+
+class Monitor:
+    """Counts who comes; nobody must, where nothing was asked for."""
+
+    def __init__(self, path):
+        self.path, self.socket = path, socket.socket(socket.AF_UNIX)
+        self.socket.bind(path)
+        self.socket.listen(8)
+        self.socket.setblocking(False)
+
+    def has_been_asked(self):
+        try:
+            self.socket.accept()[0].close()
+            return True
+        except BlockingIOError:
+            return False
+
+
+def test_no_screen_no_backup(folder):
+    """Without a screen nobody has seen the plan: only who says so begins a backup."""
+    monitor = Monitor(os.path.join(folder, "monitor"))
+    target = os.path.join(folder, "x.vma")
+    own = ["--timeout", "1", "-o", target, monitor.path]
+    for env, says in (({"TERM": "no-such-terminal"}, "neither it nor one like it is known here; set TERM"),
+                      ({"TERM": "dumb"}, "TERM is dumb"), ({"TERM": ""}, "TERM is not set"),
+                      ({"ACCESSIBLE": "1"}, "ACCESSIBLE is set")):
+        with Terminal(*own, env=env) as t:
+            assert t.wait() == 2, f"{env}: {t.seen!r}"
+            said = t.seen.decode()
+            assert says in said and "--plain" in said and said.count("\n") == 1, f"{env}: {said!r}"
+            t.must_be_cooked()
+        with Terminal("--start", *own, env=env) as t:  # asked for: it gets as far as the monitor
+            assert t.wait() == 5 and monitor.has_been_asked(), f"{env}: {t.seen!r}"
+    with Terminal("-o", "-", monitor.path) as t:
+        assert t.wait() == 2 and b"standard output" in t.seen, t.seen
+    done = subprocess.run([console, *own], capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False)
+    assert done.returncode == 2 and "no terminal" in done.stderr and "--plain" in done.stderr, done
+    assert not monitor.has_been_asked(), "QEMU was asked although nothing was to begin"
+    assert sorted(os.listdir(folder)) == ["monitor"], os.listdir(folder)
+    for word in ("--plain", "--json", "--start"):
+        done = subprocess.run([console, word, *own], capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False)
+        assert done.returncode == 5 and monitor.has_been_asked(), f"{word}: {done}"
+
+
+def test_kin_of_a_terminal(folder):
+    """A type that is not installed here is drawn as its nearest kin, and the plan waits for B."""
+    monitor = Monitor(os.path.join(folder, "monitor"))
+    target = os.path.join(folder, "x.vma")
+    with Terminal("-o", target, monitor.path, env={"TERM": "xterm-no-such"}) as t:
+        t.wait_for("TERM=xterm-no-such is not known here: drawn as xterm-256color")
+        t.process.terminate()
+        t.wait()
+        t.must_be_as_before("a stand-in")
+    assert not os.path.exists(target)
 
 
 def test_wide_signs(folder):
