@@ -383,11 +383,19 @@ static struct cleanup *new_cleanup(const char *monitor, void *user)
     return c;
 }
 
+static void on_waiting(void *user, const GError *why)
+{
+    struct cleanup *c = user;
+
+    c->on_line(c->user, why->message);
+}
+
 struct cleanup *cleanup_new(uv_loop_t *loop, const char *monitor, bool dry_run, unsigned timeout_s,
                             void (*on_line)(void *user, const char *line),
                             void (*on_done)(void *user, unsigned n_actions, const GError *error), void *user)
 {
-    static const struct qmp_listener listener = {.on_ready = on_ready, .on_event = on_event, .on_lost = on_lost};
+    static const struct qmp_listener listener = {
+        .on_ready = on_ready, .on_event = on_event, .on_lost = on_lost, .on_waiting = on_waiting};
     struct cleanup *c = new_cleanup(monitor, user);
     g_autoptr(GError) error = NULL;
 

@@ -101,7 +101,7 @@ static const char *advice_for(const GError *error)
     case QMP_ERROR_PERMISSION:
         return "run this as the user who runs QEMU, or as root";
     case QMP_ERROR_BUSY:
-        return "another program holds this monitor; end it there, or give QEMU a second -qmp";
+        return "end that program, or give QEMU a second -qmp";
     case QMP_ERROR_HMP:
         return "this is a human monitor; give QEMU a QMP one: -qmp unix:PATH,server=on,wait=off";
     default:
@@ -128,6 +128,19 @@ static void report_connect_failure(struct backup *b, const GError *error)
         backup_set_phase(b, MODEL_CONNECT_FAILED);
     } else {
         backup_fail_new(b, VMB_ERROR_MONITOR, "%s", error->message);
+    }
+}
+
+/* A console shows at once what else can be done, and takes the greeting all the same when it comes. */
+static void on_waiting(void *user, const GError *why)
+{
+    struct backup *b = user;
+
+    if (!b->has_begun && b->options.reconnect_forever) {
+        report_connect_failure(b, why);
+        b->next_try_ms = uv_now(b->loop) + b->options.timeout_s * 1000;
+    } else {
+        backup_log(b, MODEL_INFO, NULL, "%s", why->message);
     }
 }
 
@@ -286,7 +299,8 @@ static void on_lost(void *user, const GError *error)
     b->next_try_ms = uv_now(b->loop) + RETRY_MS;
 }
 
-static const struct qmp_listener monitor_listener = {.on_ready = on_ready, .on_event = on_event, .on_lost = on_lost};
+static const struct qmp_listener monitor_listener = {
+    .on_ready = on_ready, .on_event = on_event, .on_lost = on_lost, .on_waiting = on_waiting};
 
 static void open_monitor(struct backup *b)
 {

@@ -17,6 +17,7 @@ static void on_line(void *user, const char *line)
 {
     (void)user;
     puts(line);
+    fflush(stdout); /* it may wait long behind this one */
 }
 
 static void on_done(void *user, unsigned n_actions, const GError *error)
@@ -34,20 +35,25 @@ int cli_cleanup(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
     gboolean is_dry_run = FALSE;
+    int timeout_s = CLI_TIMEOUT_S;
     const GOptionEntry entries[] = {
         {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &is_dry_run, "Only say what would be done", NULL},
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout_s, "For each answer of the monitor (default 30)",
+         "SECONDS"},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
     struct outcome o = {0};
     uv_loop_t loop;
 
-    if (!cli_parse_counted(&argc, &argv, entries, "MONITOR", "Takes away what a dead backup left in QEMU.", 1, 1, &error))
+    if (!cli_parse_counted(&argc, &argv, entries, "MONITOR", "Takes away what a dead backup left in QEMU.", 1,
+                           1, &error) ||
+        !cli_check_timeout(timeout_s, &error))
         return cli_fail(error);
     o.monitor = argv[1];
     o.is_dry_run = is_dry_run;
     signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&loop);
-    cleanup_new(&loop, argv[1], is_dry_run, 30, on_line, on_done, &o);
+    cleanup_new(&loop, argv[1], is_dry_run, (unsigned)timeout_s, on_line, on_done, &o);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
     return o.status;

@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "base/text.h"
 
+#define MAX_TIMEOUT_S 86400
+
 static gboolean on_version(const char *option, const char *value, gpointer data, GError **error)
 {
     puts("vmabackup " VMB_VERSION);
@@ -62,6 +64,14 @@ bool cli_parse_counted(int *argc, char ***argv, const GOptionEntry *options, con
                 *argc - 1 < min ? "%s: something is missing: `vmabackup %s %s`"
                                 : "%s: too many arguments: `vmabackup %s %s`",
                 command, command, arguments);
+    return false;
+}
+
+bool cli_check_timeout(int timeout_s, GError **error)
+{
+    if (timeout_s >= 1 && timeout_s <= MAX_TIMEOUT_S)
+        return true;
+    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "timeout must be 1 to %d seconds", MAX_TIMEOUT_S);
     return false;
 }
 

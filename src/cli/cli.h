@@ -43,5 +43,8 @@ bool cli_parse_group(int *argc, char ***argv, const GOptionEntry *options, GOpti
 /* The same, and there must be min…max arguments: argv[1]…. */
 bool cli_parse_counted(int *argc, char ***argv, const GOptionEntry *options, const char *arguments,
                        const char *summary, int min, int max, GError **error);
+/* The --timeout of those who ask a monitor. */
+#define CLI_TIMEOUT_S 30
+bool cli_check_timeout(int timeout_s, GError **error);
 /* "vmabackup: MESSAGE" as one safe line on standard error; returns the exit status that belongs to it. */
 int cli_fail(const GError *error);

@@ -83,6 +83,9 @@ static void on_event(void *user, const struct model_event *e)
     m = backup_model(a->backup);
     if (e->type == MODEL_EV_LOG && e->level == MODEL_WARNING)
         g_ptr_array_add(a->warnings, g_strdup(e->text));
+    if (e->type == MODEL_EV_LOG && m->phase == MODEL_CONNECTING &&
+        e->level == MODEL_INFO) /* why it takes long */
+        fprintf(stderr, "vmabackup: %s\n", e->text);
     if (e->type != MODEL_EV_PLAN)
         return;
     if (a->is_json)
@@ -111,18 +114,24 @@ int cli_info(int argc, char **argv)
     struct backup_options options;
     g_autoptr(GError) error = NULL;
     gboolean is_json = FALSE;
+    int timeout_s = CLI_TIMEOUT_S;
     const GOptionEntry entries[] = {
         {"json", 0, 0, G_OPTION_ARG_NONE, &is_json, "Print one JSON object", NULL},
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout_s, "For each answer of the monitor (default 30)",
+         "SECONDS"},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
     uv_loop_t loop;
 
-    if (!cli_parse_counted(&argc, &argv, entries, "MONITOR", "Says what a guest has and what of it can be saved.", 1, 1, &error))
+    if (!cli_parse_counted(&argc, &argv, entries, "MONITOR",
+                           "Says what a guest has and what of it can be saved.", 1, 1, &error) ||
+        !cli_check_timeout(timeout_s, &error))
         return cli_fail(error);
     signal(SIGPIPE, SIG_IGN);
     a.is_json = is_json;
     backup_options_init(&options);
     options.monitor = g_strdup(argv[1]);
+    options.timeout_s = (unsigned)timeout_s;
     options.only_ask = true;
     uv_loop_init(&loop);
     a.backup = backup_new(&loop, &options, &listener, &a);

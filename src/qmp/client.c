@@ -32,8 +32,8 @@ enum stage {
 
 struct qmp_client {
     char *subject;
-    unsigned reply_timeout_ms;
-    uint64_t greeting_deadline_ms;
+    unsigned timeout_ms;
+    uint64_t word_at_ms, greeting_deadline_ms; /* UINT64_MAX: never */
     enum stage stage;
     struct greeting_scan greeting;
     struct qmp_codec *codec;
@@ -53,13 +53,14 @@ static void pending_free(struct pending *p)
     g_free(p);
 }
 
-struct qmp_client *qmp_client_new(const char *subject, unsigned reply_timeout_ms, uint64_t now_ms)
+struct qmp_client *qmp_client_new(const char *subject, unsigned timeout_ms, uint64_t now_ms)
 {
     struct qmp_client *c = g_new0(struct qmp_client, 1);
 
     c->subject = text_make_safe(subject);
-    c->reply_timeout_ms = reply_timeout_ms;
-    c->greeting_deadline_ms = now_ms + QMP_GREETING_MS;
+    c->timeout_ms = timeout_ms;
+    c->greeting_deadline_ms = timeout_ms ? now_ms + timeout_ms : UINT64_MAX;
+    c->word_at_ms = now_ms + QMP_WORD_MS;
     c->codec = qmp_codec_new(QMP_CODEC_MAX_BYTES);
     c->next_id = CAPABILITIES_ID + 1;
     g_queue_init(&c->pending);
@@ -117,7 +118,7 @@ static struct pending *expect(struct qmp_client *c, uint64_t id, const char *com
     struct pending *p = g_new(struct pending, 1);
 
     *p = (struct pending){.id = id, .command = command, .callback = callback};
-    p->deadline_ms = c->reply_timeout_ms ? now_ms + c->reply_timeout_ms : UINT64_MAX;
+    p->deadline_ms = c->timeout_ms ? now_ms + c->timeout_ms : UINT64_MAX;
     g_queue_push_tail(&c->pending, p);
     return p;
 }
@@ -356,22 +357,40 @@ static void next_refused(struct qmp_client *c, struct qmp_item *item)
     }
 }
 
+/* QEMU serves one client at a time and lets the others wait: a short one's end may be near. */
+static void next_ungreeted(struct qmp_client *c, uint64_t now_ms, struct qmp_item *item)
+{
+    double limit_s = c->timeout_ms / 1000.0;
+
+    if (now_ms >= c->greeting_deadline_ms) {
+        g_autofree char *what =
+            g_strdup_printf("connected, but no greeting for %g s: another program holds this "
+                            "monitor; end it, or give QEMU a second -qmp",
+                            limit_s);
+        break_off(c, QMP_ERROR_BUSY, what);
+    } else if (now_ms >= c->word_at_ms) {
+        g_autofree char *until = c->timeout_ms ? g_strdup_printf(", up to %g s", limit_s) : g_strdup("");
+        c->word_at_ms = UINT64_MAX;
+        item->type = QMP_ITEM_WAITING;
+        item->error = g_error_new(QMP_ERROR, QMP_ERROR_BUSY,
+                                  "%s: waiting for the monitor's greeting%s: another program may hold it",
+                                  c->subject, until);
+    }
+}
+
 static void next_expired(struct qmp_client *c, uint64_t now_ms, struct qmp_item *item)
 {
-    if (c->stage < STAGE_NEGOTIATING && now_ms >= c->greeting_deadline_ms) {
-        break_off(
-            c, QMP_ERROR_BUSY,
-            "connected, but no greeting for 2 s: another program holds this monitor; end it, or give QEMU "
-            "a second -qmp");
+    if (c->stage < STAGE_NEGOTIATING)
+        next_ungreeted(c, now_ms, item);
+    if (c->stage == STAGE_LOST || item->type != QMP_ITEM_NONE)
         return;
-    }
     for (GList *at = c->pending.head; at; at = at->next) {
         struct pending *p = at->data;
         if (now_ms < p->deadline_ms)
             continue;
         settle(c, at, NULL,
                g_error_new(QMP_ERROR, QMP_ERROR_TIMEOUT, "%s: no answer from QEMU within %g s", p->command,
-                           c->reply_timeout_ms / 1000.0),
+                           c->timeout_ms / 1000.0),
                item);
         return;
     }
@@ -405,7 +424,8 @@ bool qmp_client_next(struct qmp_client *c, uint64_t now_ms, struct qmp_item *ite
 
 uint64_t qmp_client_deadline(const struct qmp_client *c)
 {
-    uint64_t soonest = c->stage < STAGE_NEGOTIATING ? c->greeting_deadline_ms : UINT64_MAX;
+    uint64_t soonest =
+        c->stage < STAGE_NEGOTIATING ? MIN(c->word_at_ms, c->greeting_deadline_ms) : UINT64_MAX;
 
     if (c->stage == STAGE_OVER)
         return c->pending.head ? 0 : UINT64_MAX;

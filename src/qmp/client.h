@@ -21,7 +21,7 @@
 #include "qmp/error.h"
 #include "qmp/events.h"
 
-#define QMP_GREETING_MS 2000
+#define QMP_WORD_MS 2000 /* without a greeting, then there is a word of it */
 
 struct json_object;
 struct qmp;
@@ -37,10 +37,11 @@ struct qmp_callback {
 
 enum qmp_item_type {
     QMP_ITEM_NONE,
-    QMP_ITEM_READY, /* greeting and capabilities done */
-    QMP_ITEM_EVENT, /* event */
-    QMP_ITEM_REPLY, /* callback, and value ("return") or error */
-    QMP_ITEM_LOST,  /* error */
+    QMP_ITEM_WAITING, /* still no greeting: error says what it waits for, once */
+    QMP_ITEM_READY,   /* greeting and capabilities done */
+    QMP_ITEM_EVENT,   /* event */
+    QMP_ITEM_REPLY,   /* callback, and value ("return") or error */
+    QMP_ITEM_LOST,    /* error */
 };
 struct qmp_item {
     enum qmp_item_type type;
@@ -53,8 +54,9 @@ struct qmp_item {
 void qmp_item_clear(struct qmp_item *item);
 
 typedef struct qmp_client qmp_client;
-/* subject: what errors begin with, the monitor's address. reply_timeout_ms 0: wait for ever. */
-struct qmp_client *qmp_client_new(const char *subject, unsigned reply_timeout_ms, uint64_t now_ms);
+/* subject: what errors begin with, the monitor's address. timeout_ms: for the greeting and for each reply, 0:
+ * wait for ever. */
+struct qmp_client *qmp_client_new(const char *subject, unsigned timeout_ms, uint64_t now_ms);
 void qmp_client_free(struct qmp_client *c); /* pending callbacks are dropped, descriptors closed */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(qmp_client, qmp_client_free)
 void qmp_client_set_trace(struct qmp_client *c, qmp_trace trace, void *user);

@@ -149,6 +149,10 @@ static void write_output(struct qmp *q)
 static void dispatch(struct qmp *q, const struct qmp_item *item)
 {
     switch (item->type) {
+    case QMP_ITEM_WAITING:
+        if (q->listener.on_waiting)
+            q->listener.on_waiting(q->user, item->error);
+        break;
     case QMP_ITEM_READY:
         if (q->listener.on_ready)
             q->listener.on_ready(q->user);
@@ -340,7 +344,7 @@ static struct qmp *new_monitor(uv_loop_t *loop, const char *subject, unsigned ti
     q->listener = *listener;
     q->user = user;
     q->try_at_ms = UINT64_MAX;
-    uv_update_time(loop); /* the caller may have been busy, and the greeting is due in 2 s from now */
+    uv_update_time(loop); /* the caller may have been busy, and the time for the greeting runs from now */
     uv_timer_init(loop, &q->timer);
     q->timer.data = q;
     q->open_handles = 1;

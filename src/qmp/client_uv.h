@@ -22,12 +22,14 @@ struct qmp_listener {
     void (*on_lost)(void *user, const GError *error); /* exactly once unless qmp_close() came first; after
                                                          every pending command has failed with GONE; also for
                                                          a connection that never became ready */
+    void (*on_waiting)(void *user,
+                       const GError *why); /* no greeting for 2 s, while there is time left; once */
 };
 /*
  * address: a path, "unix:PATH", "tcp:HOST:PORT" or "HOST:PORT", HOST being localhost or an address of this
  * machine in numbers; what QEMU's own option may add (",server=on,wait=off") is ignored. Everything, a bad
- * address too, is reported through on_lost from the loop. timeout_ms: for each reply, 0 = wait for ever.
- * Commands may be sent at once; they go out when the monitor is ready.
+ * address too, is reported through on_lost from the loop. timeout_ms: for the greeting and each reply, 0 =
+ * wait for ever. Commands may be sent at once; they go out when the monitor is ready.
  */
 struct qmp *qmp_open(uv_loop_t *loop, const char *address, unsigned timeout_ms,
                      const struct qmp_listener *listener, void *user);

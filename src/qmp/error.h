@@ -9,16 +9,16 @@
 #define QMP_ERROR qmp_error_quark()
 GQuark qmp_error_quark(void);
 enum qmp_error {
-    QMP_ERROR_COMMAND,     /* QEMU answered with an error: message is its desc */
-    QMP_ERROR_NO_DEVICE,   /* the same: what the command names (device, job, node, export, fd) is not there */
-    QMP_ERROR_NO_COMMAND,  /* the same, class CommandNotFound */
-    QMP_ERROR_TIMEOUT,     /* no answer within the deadline */
-    QMP_ERROR_GONE,        /* the connection ended */
-    QMP_ERROR_NOT_THERE,   /* no such path */
-    QMP_ERROR_REFUSED,     /* nothing listens */
-    QMP_ERROR_PERMISSION,  /* this user may not open it */
-    QMP_ERROR_NOT_SOCKET,  /* the path is no socket, or host/port cannot be read */
-    QMP_ERROR_BUSY,        /* connected, but no greeting for 2 s: another client holds this monitor */
-    QMP_ERROR_HMP,         /* a human monitor, not QMP */
-    QMP_ERROR_NOT_QMP,     /* greeting or message that is no QMP, or too large */
+    QMP_ERROR_COMMAND,    /* QEMU answered with an error: message is its desc */
+    QMP_ERROR_NO_DEVICE,  /* the same: what the command names (device, job, node, export, fd) is not there */
+    QMP_ERROR_NO_COMMAND, /* the same, class CommandNotFound */
+    QMP_ERROR_TIMEOUT,    /* no answer within the deadline */
+    QMP_ERROR_GONE,       /* the connection ended */
+    QMP_ERROR_NOT_THERE,  /* no such path */
+    QMP_ERROR_REFUSED,    /* nothing listens */
+    QMP_ERROR_PERMISSION, /* this user may not open it */
+    QMP_ERROR_NOT_SOCKET, /* the path is no socket, or host/port cannot be read */
+    QMP_ERROR_BUSY,       /* connected, but no greeting in time: another client holds this monitor */
+    QMP_ERROR_HMP,        /* a human monitor, not QMP */
+    QMP_ERROR_NOT_QMP,    /* greeting or message that is no QMP, or too large */
 };

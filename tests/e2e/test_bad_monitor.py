@@ -7,9 +7,10 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Run, main, product
+from vmtest import Lab, Qmp, Run, main, product, standard_drives, wait_for
 
 HMP = b"QEMU 7.2.22 monitor - type 'help' for more information\r\n(qemu) "
 GREETING = b'{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": ""}, "capabilities": []}}\r\n'
@@ -39,16 +40,23 @@ class Talker:
                 client.close()
 
 
-def tell(folder, monitor, command="backup"):
+ARGUMENTS = {"backup": ["backup", "--plain", "-o"], "info": ["info"], "cleanup": ["cleanup"]}
+
+
+def begin(folder, monitor, command, *options):
+    target = [f"{folder}/a.vma"] if command == "backup" else []
+    return Run([*ARGUMENTS[command], *target, *options, monitor], env={"XDG_RUNTIME_DIR": folder})
+
+
+def tell(folder, monitor, command="backup", *options):
     """Runs a command on that monitor; returns what it said."""
-    arguments = {"backup": ["backup", "--plain", "-o", f"{folder}/a.vma"], "info": ["info"], "cleanup": ["cleanup"]}
-    run = Run([*arguments[command], monitor], env={"XDG_RUNTIME_DIR": folder})
+    run = begin(folder, monitor, command, *options)
     status = run.wait(30)
     said = run.errors + "".join(run.lines)
     assert status == 5, f"{command} {monitor}: status {status}: {said}"
     assert not pathlib.Path(folder, "a.vma").exists()
     lines = [line for line in said.splitlines() if line.strip()]
-    assert 1 <= len(lines) <= 4, f"{command} {monitor}: {len(lines)} lines: {said}"
+    assert 1 <= len(lines) <= 5, f"{command} {monitor}: {len(lines)} lines: {said}"
     assert str(monitor) in said, f"it does not name the monitor: {said}"
     return said
 
@@ -83,5 +91,36 @@ def something_else_answers(_version):
                 assert "-qmp" in said or "human" in said or "HMP" in said, said
 
 
+def nobody_greets(_version):
+    """The time for an answer is that for the greeting, too; after 2 s of it there is a word, once."""
+    product()
+    with tempfile.TemporaryDirectory(prefix="vmt-") as folder:
+        Talker(f"{folder}/silent", b"", True)
+        for command in ("backup", "info", "cleanup"):
+            for timeout, has_word in ((1, False), (3, True)):
+                start = time.monotonic()
+                said = " ".join(tell(folder, f"{folder}/silent", command, "--timeout", str(timeout)).split())
+                took = time.monotonic() - start
+                assert timeout <= took < timeout + 5, f"{command} --timeout {timeout}: {took:.1f} s"
+                assert said.count("waiting for the monitor's greeting") == has_word, said
+                assert f"no greeting for {timeout} s: another program holds this monitor" in said, said
+
+
+def held_for_a_while(version):
+    """Another client has QEMU's only monitor, and leaves: whoever waits for it is served."""
+    product()
+    with Lab(version) as lab:
+        vm = lab.guest(standard_drives(count=1, with_odd_ones=False))
+        for command in ("info", "cleanup", "backup"):
+            holder = Qmp(vm.monitor)
+            run = begin(str(lab.folder), vm.monitor, command)
+            wait_for(lambda: "waiting for the monitor's greeting" in " ".join((run.errors + "".join(run.lines)).split()), 20,
+                     f"a word of {command}")
+            assert run.process.poll() is None
+            holder.close()
+            assert run.wait(60) == 0, run.report()
+        assert pathlib.Path(lab.folder, "a.vma").exists()
+
+
 if __name__ == "__main__":
-    main(no_monitor_there, something_else_answers, versions=["any"])
+    main(no_monitor_there, something_else_answers, nobody_greets, held_for_a_while, both=(held_for_a_while,))

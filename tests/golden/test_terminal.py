@@ -256,6 +256,22 @@ def test_kin_of_a_terminal(folder):
     assert not os.path.exists(target)
 
 
+def test_held_monitor(folder):
+    """Another program has the monitor: the console says so soon, offers others, and takes the greeting when it comes."""
+    monitor = Monitor(os.path.join(folder, "monitor"))
+    monitor.socket.settimeout(10)
+    with Terminal("-o", os.path.join(folder, "x.vma"), monitor.path) as t:
+        client, _ = monitor.socket.accept()
+        t.wait_for("greeting,")  # curses writes word by word
+        t.wait_for("Other path")
+        client.sendall(b'{"QMP": {"version": {"qemu": {"micro": 0, "minor": 0, "major": 10}}, "capabilities": []}}\r\n')
+        client.settimeout(10)
+        assert b"qmp_capabilities" in client.recv(4096)
+        os.write(t.master, b"q")
+        assert t.wait() == 5
+        t.must_be_as_before("a held monitor")
+
+
 def test_wide_signs(folder):
     """A terminal that says it shows our signs two columns wide gets others."""
     with Terminal("--replay", recording(folder)) as t:

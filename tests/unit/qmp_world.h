@@ -65,6 +65,11 @@ static inline void world_on_lost(void *user, const GError *error)
     world_note(w, "lost %s", error->message);
 }
 
+static inline void world_on_waiting(void *user, const GError *why)
+{
+    world_note(user, "waiting %s", why->message);
+}
+
 static inline void world_on_done(void *user, const GError *error)
 {
     struct world *w = user;
@@ -86,7 +91,8 @@ static inline void world_begin(struct world *w)
 
 static inline void world_open_at(struct world *w, const char *address, unsigned timeout_ms)
 {
-    static const struct qmp_listener listener = {world_on_ready, world_on_event, world_on_lost};
+    static const struct qmp_listener listener = {world_on_ready, world_on_event, world_on_lost,
+                                                 world_on_waiting};
 
     w->q = qmp_open(&w->loop, address, timeout_ms, &listener, w);
     g_assert_cmpstr(w->seen->str, ==, ""); /* nothing is told from within qmp_open() */

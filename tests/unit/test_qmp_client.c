@@ -37,6 +37,8 @@ static void describe(GString *seen, const struct qmp_item *item)
         g_string_append_printf(seen, "%s: error %d %s\n", name, item->error->code, item->error->message);
     else if (item->type == QMP_ITEM_REPLY)
         g_string_append_printf(seen, "%s: %s\n", name, json_object_to_json_string_ext(item->value, 0));
+    else if (item->type == QMP_ITEM_WAITING)
+        g_string_append_printf(seen, "waiting %s\n", item->error->message);
     else
         g_string_append_printf(seen, "lost %d %s\n", item->error->code, item->error->message);
 }
@@ -244,9 +246,43 @@ static void test_busy(void)
     drain(c, 2049, seen);
     expect_seen(seen, "");
     drain(c, 2050, seen);
+    expect_seen(seen, "waiting " ADDRESS
+                      ": waiting for the monitor's greeting, up to 100 s: another program may hold it\n");
+    g_assert_cmpuint(qmp_client_deadline(c), ==, 100050);
+    drain(c, 100049, seen);
+    expect_seen(seen, "");
+    drain(c, 100050, seen);
     g_assert_true(
-        g_str_has_prefix(seen->str, "stop: error 4 " ADDRESS ": connected, but no greeting for 2 s: "));
+        g_str_has_prefix(seen->str, "stop: error 4 " ADDRESS ": connected, but no greeting for 100 s: "));
     g_assert_nonnull(strstr(seen->str, "\nlost 9 " ADDRESS));
+    g_string_free(seen, TRUE);
+}
+
+/* Who held it has gone: all is well. */
+static void test_busy_for_a_while(void)
+{
+    g_autoptr(qmp_client) c = qmp_client_new(ADDRESS, 0, 0);
+    GString *seen = g_string_new(NULL);
+
+    drain(c, 2000, seen);
+    expect_seen(seen,
+                "waiting " ADDRESS ": waiting for the monitor's greeting: another program may hold it\n");
+    g_assert_cmpuint(qmp_client_deadline(c), ==, UINT64_MAX); /* 0: for ever */
+    drain(c, 999999999, seen);
+    expect_seen(seen, "");
+    feed(c, GREETING CAPS_OK, seen);
+    expect_seen(seen, "ready\n");
+    g_string_free(seen, TRUE);
+}
+
+/* No word where there is no time left for waiting. */
+static void test_busy_at_once(void)
+{
+    g_autoptr(qmp_client) c = qmp_client_new(ADDRESS, 2000, 0);
+    GString *seen = g_string_new(NULL);
+
+    drain(c, 2000, seen);
+    g_assert_true(g_str_has_prefix(seen->str, "lost 9 " ADDRESS ": connected, but no greeting for 2 s: "));
     g_string_free(seen, TRUE);
 }
 
@@ -435,6 +471,8 @@ int main(int argc, char **argv)
     g_test_add_func("/qmp/client/no-timeout", test_no_timeout);
     g_test_add_func("/qmp/client/late-reader", test_late_reader);
     g_test_add_func("/qmp/client/busy", test_busy);
+    g_test_add_func("/qmp/client/busy-for-a-while", test_busy_for_a_while);
+    g_test_add_func("/qmp/client/busy-at-once", test_busy_at_once);
     g_test_add_func("/qmp/client/capabilities-time-out", test_capabilities_time_out);
     g_test_add_func("/qmp/client/others", test_others);
     g_test_add_func("/qmp/client/strange-messages", test_strange_messages);

@@ -40,10 +40,11 @@ static void test_busy(void)
         if (connect(others[i], (struct sockaddr *)&address, sizeof address) != 0)
             g_assert_cmpint(errno, ==, EAGAIN);
     }
-    world_open(&w, 5000);
+    world_open(&w, 2500);
     qmp_stop(w.q, world_on_done, &w);
     run_until(&w.loop, &w.is_lost);
     g_assert_cmpint(w.lost_code, ==, QMP_ERROR_BUSY);
+    g_assert_true(g_str_has_prefix(w.seen->str, "waiting ")); /* the word, before the loss */
     g_assert_nonnull(strstr(w.seen->str, "another program holds this monitor"));
     close(others[0]);
     close(others[1]);
