@@ -39,20 +39,39 @@ static void *take_room(void *user, GError **error)
     return scratch_take(((struct cli_indexed *)user)->scratch, error);
 }
 
+/* The archive ends at this place, though not what it lies in: a device goes on behind it, and zeros are
+ * padding. */
+static bool is_end(struct cli_indexed *a, uint64_t at, GError **error)
+{
+    uint8_t first;
+    bool has_mark = vma_check_result(vma_index_check(a->index))->has_end_mark;
+    if (has_mark && random_is_device(a->random))
+        return true;
+    return (has_mark || !a->header->has_extension) && random_skim(a->random, at, &first, 1, error) &&
+           first == 0 && random_is_padding(a->random, at, error);
+}
+
 static bool read_index(struct cli_indexed *a, GError **error)
 {
     uint8_t extent[VMA_EXTENT_HEADER_SIZE];
     uint64_t at = a->header->header_size, len;
-    bool is_over = false; /* a device goes on behind its archive */
+    g_autoptr(GError) wrong = NULL;
+    bool is_over = false;
     a->index = vma_index_new(a->header);
     a->scratch = scratch_new();
     vma_index_set_room(a->index, VMA_INDEX_HEAP_BYTES, take_room, a);
-    for (; at < random_size(a->random) && !is_over; at += len) {
+    for (; at < random_size(a->random); at += len) {
+        is_over = is_end(a, at, &wrong);
+        if (is_over || wrong)
+            break;
         if (!random_skim(a->random, at, extent, sizeof extent, error) ||
             !(len = vma_index_add(a->index, at, extent, error)))
             return false;
         touch(a, VMA_CLUSTERS_PER_EXTENT);
-        is_over = random_is_device(a->random) && vma_check_result(vma_index_check(a->index))->has_end_mark;
+    }
+    if (wrong) {
+        g_propagate_error(error, g_steal_pointer(&wrong));
+        return false;
     }
     if (at == random_size(a->random) || is_over)
         return vma_index_end(a->index, at, error);

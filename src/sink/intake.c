@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "sink/padding.h"
 
 static bool fail_errno(GError **error, const char *what)
 {
@@ -102,6 +103,18 @@ bool intake_skip(struct intake *in, uint64_t len, GError **error)
         len -= step;
     }
     return true;
+}
+
+int intake_pass_zeros(struct intake *in, GError **error)
+{
+    ssize_t held;
+    while ((held = intake_some(in, error)) > 0) {
+        size_t n = padding_run(intake_at(in), (size_t)held);
+        intake_used(in, n);
+        if (n < (size_t)held)
+            return 0;
+    }
+    return held < 0 ? -1 : 1;
 }
 
 bool intake_seek(struct intake *in, uint64_t offset, GError **error)

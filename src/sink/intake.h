@@ -40,6 +40,8 @@ ssize_t intake_some(struct intake *in, GError **error);
 ssize_t intake_read(struct intake *in, uint8_t *to, size_t len, GError **error);
 /* Drops the next bytes, fewer at the end of the file. */
 bool intake_skip(struct intake *in, uint64_t len, GError **error);
+/* Passes zeros. 1: up to the end of the file, 0: something else comes next, -1 with error set. */
+int intake_pass_zeros(struct intake *in, GError **error);
 /* Goes on at this place of a regular file. */
 bool intake_seek(struct intake *in, uint64_t offset, GError **error);
 

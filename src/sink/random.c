@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "sink/frame.h"
 #include "sink/frames.h"
+#include "sink/padding.h"
 #include "sink/seek_table.h"
 #include "sink/source.h"
 
@@ -22,6 +23,7 @@
 struct random {
     int fd;
     uint64_t size; /* of the plain archive; of a device, all of it */
+    uint64_t padding_at; /* of a plain file: zeros from here on */
     bool is_device;
     int cached_flags; /* of preadv2(), to read what needs no waiting */
     uv_loop_t *loop;
@@ -126,6 +128,7 @@ static bool open_file(struct random *r, const char *path, GError **error)
         return refuse(error, "it is no file; store it as one");
     r->size = (uint64_t)lseek(r->fd, 0, SEEK_END);
     r->is_device = S_ISBLK(st.st_mode);
+    r->padding_at = r->is_device ? r->size : padding_start(r->fd, r->size);
     r->cached_flags = is_in_memory(r->fd) ? 0 : RWF_NOWAIT;
     return true;
 }
@@ -257,6 +260,20 @@ static bool skim_packed(struct random *r, uint64_t offset, uint8_t *to, size_t l
 bool random_skim(struct random *r, uint64_t offset, void *to, size_t len, GError **error)
 {
     return r->table ? skim_packed(r, offset, to, len, error) : skim_plain(r, offset, to, len, error);
+}
+
+/* Packed: only whoever filled the archive up before he packed it comes here. */
+bool random_is_padding(struct random *r, uint64_t offset, GError **error)
+{
+    uint8_t bytes[SKIM_BYTES];
+    if (!r->table)
+        return offset >= r->padding_at;
+    for (size_t n; offset < r->size; offset += n) {
+        n = (size_t)MIN(sizeof bytes, r->size - offset);
+        if (!random_skim(r, offset, bytes, n, error) || padding_run(bytes, n) < n)
+            return false;
+    }
+    return true;
 }
 
 /* ---- reading ---- */

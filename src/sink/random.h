@@ -28,6 +28,8 @@ void random_free(struct random *r);
 /* Of the plain archive, in bytes; of a device, all of it: what stands behind the archive is no part of it. */
 uint64_t random_size(const struct random *r);
 bool random_is_device(const struct random *r);
+/* Nothing but zeros from this place of the plain archive on. False with error set: it cannot be read. */
+bool random_is_padding(struct random *r, uint64_t offset, GError **error);
 /* All of it, or false with error set (FAILED; DAMAGED: beyond the end, or a frame is damaged). Cheap where
  * offsets go up: of a frame no more is unpacked than is needed. Blocking. */
 bool random_skim(struct random *r, uint64_t offset, void *to, size_t len, GError **error);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/le.h"
+#include "sink/padding.h"
 
 #define STRIDE     64u /* frames from one known place to the next */
 #define ENTRY_SIZE 8u
@@ -88,6 +89,7 @@ struct seek_table *seek_table_load(int fd, uint64_t file_size, GError **error)
 {
     uint8_t footer[SEEK_TABLE_FOOTER_SIZE];
     uint64_t at = 0;
+    file_size = padding_start(fd, file_size);
     if (file_size < sizeof footer || !read_at(fd, file_size - sizeof footer, footer, sizeof footer, error) ||
         le32_get(footer + 5) != SEEK_TABLE_MAGIC)
         return NULL;

@@ -31,7 +31,8 @@ struct seek_frame {
 
 struct seek_table;
 /* NULL without an error: the file has none. NULL with one: there is one, but damaged (DAMAGED), too long or
- * not to be read (FAILED). The sizes are known to add up to the file's. */
+ * not to be read (FAILED). The sizes are known to add up to the file's. Zeros
+ * behind it are padding. */
 struct seek_table *seek_table_load(int fd, uint64_t file_size, GError **error);
 void seek_table_free(struct seek_table *t);
 uint32_t seek_table_count(const struct seek_table *t);

@@ -27,6 +27,10 @@ static ssize_t gzip_read(struct unpack *u, struct intake *in, uint8_t *to, size_
     do {
         g_autoptr(GError) wrong = NULL;
         ssize_t held = g->is_over ? 0 : intake_some(in, error);
+        if (held > 0 && !g->is_in_member && *intake_at(in) == 0) { /* padding */
+            int passed = intake_pass_zeros(in, error);
+            return passed > 0 ? 0 : passed < 0 ? -1 : fail(g, in, "damaged", error);
+        }
         if (held < 0 || (held == 0 && !g->is_in_member) || g->is_over)
             return held < 0 ? -1 : 0;
         GConverterResult result =

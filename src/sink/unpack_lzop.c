@@ -92,6 +92,10 @@ static int begin_member(struct lzop *l, struct intake *in, GError **error)
     ssize_t held = intake_want(in, FIXED_SIZE, error);
     if (held <= 0)
         return (int)held;
+    if (*intake_at(in) == 0) { /* padding */
+        int passed = intake_pass_zeros(in, error);
+        return passed > 0 ? 0 : passed < 0 ? -1 : (int)give_up(l, "damaged", error);
+    }
     if (held < FIXED_SIZE || memcmp(intake_at(in), MAGIC, MAGIC_SIZE))
         return (int)give_up(l, held < FIXED_SIZE ? "cut short" : "damaged", error);
     take(in, h, FIXED_SIZE, NULL);

@@ -157,13 +157,19 @@ static int begin_frame(struct zstd *z, struct intake *in, GError **error)
     ssize_t held = intake_want(in, MAX_FRAME_HEADER, error);
     if (held <= 0)
         return (int)held;
+    z->frame_offset = intake_offset(in);
+    bool is_zero = *intake_at(in) == 0; /* padding, or a frame that was wiped */
+    int passed = is_zero ? intake_pass_zeros(in, error) : 0;
+    if (passed)
+        return passed < 0 ? -1 : 0;
     if (z->has_seen_table) {
         z->is_over = true;
         return (int)fail_table("something follows it", error);
     }
-    z->frame_offset = intake_offset(in);
     z->frame_plain = 0;
     z->n_frames++;
+    if (is_zero)
+        return (int)fail_frame(z, in, "damaged: there is no such frame", error);
     if (held < (ssize_t)SKIPPABLE_HEAD)
         return (int)fail_frame(z, in, "cut short", error);
     if (is_skippable(le32_get(intake_at(in))))

@@ -10,6 +10,7 @@ enum state {
     IN_HEADER,
     IN_EXTENT_HEADER,
     IN_PAYLOAD,
+    IN_PADDING,
     SEARCHING, /* for the next extent header after a broken one */
     AT_END,
     BROKEN,
@@ -22,6 +23,7 @@ struct vma_reader {
     bool has_ended;
     bool ends_at_mark;
     uint64_t consumed;
+    uint64_t padding_at;
 
     GByteArray *header_bytes;
     struct vma_header *header;
@@ -183,8 +185,32 @@ static enum vma_read_event start_extent(struct vma_reader *r)
     return VMA_READ_EXTENT;
 }
 
+/* Zeros, whatever their number: what copies an archive block by block fills up the last one. Other programs'
+ * archives have no end mark; there the check tells whether all has come. */
+static enum vma_read_event read_padding(struct vma_reader *r)
+{
+    size_t n = 0;
+    while (n < r->in_len && !r->in[n])
+        n++;
+    consume(r, n);
+    if (!r->in_len)
+        return VMA_READ_MORE;
+    return r->extent.is_end_mark ? broken(r, r->consumed, "something other than zeros follows the end mark")
+                                 : broken(r, r->padding_at, "there is no extent header here");
+}
+
+static bool is_padding(const struct vma_reader *r)
+{
+    return !r->gathered && r->in_len && !r->in[0] && (r->extent.is_end_mark || !r->header->has_extension);
+}
+
 static enum vma_read_event read_extent_header(struct vma_reader *r)
 {
+    if (is_padding(r)) {
+        r->padding_at = r->consumed;
+        r->state = IN_PADDING;
+        return read_padding(r);
+    }
     if (!gather(r, r->extent.header, VMA_EXTENT_HEADER_SIZE))
         return VMA_READ_MORE;
     const char *why = vma_entry_check_header(r->extent.header, r->header->uuid);
@@ -276,10 +302,8 @@ static enum vma_read_event read_end(struct vma_reader *r)
 enum vma_read_event vma_reader_next(struct vma_reader *r)
 {
     static enum vma_read_event (*const readers[])(struct vma_reader *) = {
-        [IN_HEADER] = read_header,
-        [IN_EXTENT_HEADER] = read_extent_header,
-        [IN_PAYLOAD] = read_payload,
-        [SEARCHING] = search_extent_header,
+        [IN_HEADER] = read_header,   [IN_EXTENT_HEADER] = read_extent_header, [IN_PAYLOAD] = read_payload,
+        [IN_PADDING] = read_padding, [SEARCHING] = search_extent_header,
     };
     if (r->state == BROKEN)
         return VMA_READ_BROKEN;

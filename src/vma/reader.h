@@ -12,6 +12,8 @@
  *
  *     HEADER  (EXTENT  BLOCK*  EXTENT_END)*  END
  *
+ * Zeros behind the end mark (of other programs' archives: behind the last extent) are padding, and no fault.
+ *
  * It checks what stands in one place: headers, their checksums and uuid, lengths, payload digests. What only
  * shows over the whole archive (a cluster twice, or never) is for vma/check.h.
  */

@@ -153,7 +153,8 @@ def test_hostile(folder):
     judge_extents(b"not zero behind", extent(whole[:3] + [(1, 1, 3)], 1), block)
     judge_extents(b"cluster 1 comes where 0 is due", extent(whole + [(0, 2, 1)]))
     judge_extents(b"another archive", extent(whole, uuid=bytes(16)))
-    judge_extents(b"no extent header", bytes(512))
+    judge_extents(b"no extent header", bytes(512) + b"x" * 512)
+    judge_extents(b"clusters are missing", bytes(512))
     judge_extents(b"clusters are missing")
 
 

@@ -94,6 +94,30 @@ static void test_splits(void)
     sample_clear(&s);
 }
 
+/* Zeros behind the end mark are padding; anything else, and zeros in front of it, are damage. */
+static void test_padding(void)
+{
+    struct sample s;
+    make_mixed(&s);
+    size_t len = s.bytes->len, sizes[] = {1, 511, 512, 513, 10240};
+    g_autofree char *bare = events_of(s.bytes->data, len, len, false);
+    for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        g_autofree uint8_t *bytes = g_malloc0(len + sizes[i]);
+        memcpy(bytes, s.bytes->data, len);
+        g_autofree char *padded = events_of(bytes, len + sizes[i], 4096, false);
+        g_assert_cmpstr(padded, ==, bare);
+        assert_split_is_nothing(bytes, len + sizes[i], false);
+        bytes[len + sizes[i] - 1] = 7;
+        g_autofree char *spoilt = events_of(bytes, len + sizes[i], 4096, false);
+        g_assert_nonnull(strstr(spoilt, "broken"));
+        assert_split_is_nothing(bytes, len + sizes[i], true);
+        memset(bytes + len - 512, 0, 512 + sizes[i]); /* there is no end mark now */
+        g_autofree char *cut = events_of(bytes, len + sizes[i], 4096, false);
+        g_assert_nonnull(strstr(cut, "broken"));
+    }
+    sample_clear(&s);
+}
+
 static void test_splits_of_damage(void)
 {
     struct sample s;
@@ -241,6 +265,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/reader/splits", test_splits);
+    g_test_add_func("/reader/padding", test_padding);
     g_test_add_func("/reader/splits-of-damage", test_splits_of_damage);
     g_test_add_func("/reader/truncated", test_truncated);
     g_test_add_func("/reader/flipped", test_flipped);
