@@ -5,9 +5,8 @@
 
 #include "base/error.h"
 #include "sink/intake.h"
+#include "sink/mistaken.h"
 #include "sink/unpack.h"
-
-#define LONGEST_MAGIC 9
 
 struct source {
     struct intake in;
@@ -36,30 +35,24 @@ static enum source_form form_of(const struct source *s)
     return starts_with(s, "\x1f\x8b", 2) ? SOURCE_GZIP : SOURCE_PLAIN;
 }
 
-/* Packed with something that is left to its own program. */
+/* Something else altogether, or packed with something that is left to its own program. */
 static bool is_foreign(const struct source *s, GError **error)
 {
-    static const struct {
-        const char *magic;
-        size_t len;
-        const char *name;
-    } foreign[] = {{"\xfd\x37zXZ\0", 6, "xz"}, {"BZh", 3, "bzip2"}, {"\x04\x22\x4d\x18", 4, "lz4"}};
-    for (unsigned i = 0; i < G_N_ELEMENTS(foreign); i++)
-        if (starts_with(s, foreign[i].magic, foreign[i].len)) {
-            g_set_error(
-                error, VMB_ERROR, VMB_ERROR_FAILED,
-                "it is compressed with %s, which is not read directly; pipe it: %s -dc FILE | vmabackup … -",
-                foreign[i].name, foreign[i].name);
-            return true;
-        }
-    return false;
+    g_autofree char *what = s->form == SOURCE_PLAIN && !starts_with(s, "VMA", 4)
+                                ? mistaken_for(intake_at(&s->in), intake_held(&s->in))
+                                : NULL;
+    if (what)
+        g_set_error_literal(error, VMB_ERROR, VMB_ERROR_FAILED, what);
+    return what != NULL;
 }
 
 static bool recognize(struct source *s, GError **error)
 {
-    if (intake_want(&s->in, LONGEST_MAGIC, error) < 0 || is_foreign(s, error))
+    if (intake_want(&s->in, MISTAKEN_BYTES, error) < 0)
         return false;
     s->form = form_of(s);
+    if (is_foreign(s, error))
+        return false;
     if (s->form == SOURCE_ZSTD)
         s->unpack = unpack_zstd_new(&s->in);
     else if (s->form == SOURCE_GZIP)

@@ -18,8 +18,8 @@
 enum source_form { SOURCE_PLAIN, SOURCE_ZSTD, SOURCE_GZIP, SOURCE_LZOP };
 
 struct source;
-/* Errors: cannot be opened or read (FAILED); a compression that is not known here (FAILED, with the way
- * round). */
+/* Errors: cannot be opened or read (FAILED); something else than an archive, or packed in a way that is
+ * not known here (FAILED, with the way round). */
 struct source *source_open(const char *path, GError **error);
 void source_free(struct source *s);
 /* Bytes read (as many as fit, unless the end or damage comes), 0 at the end, -1 with error set: FAILED when

@@ -46,6 +46,18 @@ def test_no_archive(folder):
         assert b"empty" in run(command, "-", stdin=b"", status=8)[1]
 
 
+def test_something_else(folder):
+    """What is known to be no archive is named, by whichever command; nothing is made."""
+    for data, told in ((b"QEVM\0\0\0\x03" + bytes(9000), b"RAM stream of QEMU (vmstate.bin), not an archive; start QEMU as"),
+                       (b"QFI\xfb\0\0\0\x03" + bytes(9000), b"a qcow2 image, not an archive; qemu-img info"),
+                       (bytes(510) + b"\x55\xaa" + bytes(9000), b"a disk image (raw)"), (b"PK\3\4", b"a zip file")):
+        (folder / "other").write_bytes(data)
+        for command in (["list"], ["verify"], ["config"], ["extract", "-C", folder / "out"], ["serve", "-s", folder / "sock"]):
+            assert told in run(*command, folder / "other", status=1)[1], (command, told)
+        assert told in run("list", "-", stdin=data, status=1)[1]
+        assert not (folder / "out").exists()
+
+
 def test_truncated(folder):
     data = small_archive(folder)
     for size in range(0, len(data), 512):
@@ -180,5 +192,5 @@ def test_salvage(folder):
 
 
 if __name__ == "__main__":
-    main([test_no_archive, test_truncated, test_flipped, test_packed, test_lzo, test_frames, test_hostile, test_every_fault_is_told,
+    main([test_no_archive, test_something_else, test_truncated, test_flipped, test_packed, test_lzo, test_frames, test_hostile, test_every_fault_is_told,
           test_salvage], "vmb-damage-")
