@@ -3,6 +3,39 @@
 
 #include <sys/statvfs.h>
 #include "base/error.h"
+#include "vma/files.h"
+
+GHashTable *archive_files_new(void)
+{
+    GHashTable *taken = vma_files_new();
+    g_autofree char *ram = vma_file_of_device(VMA_VMSTATE_NAME, NULL);
+
+    vma_files_take(taken, ram);
+    return taken;
+}
+
+void archive_files_add_drive(GHashTable *taken, const char *name)
+{
+    g_autofree char *raw = vma_file_of_device(name, "raw"), *qcow2 = vma_file_of_device(name, "qcow2");
+
+    vma_files_take(taken, raw);
+    vma_files_take(taken, qcow2);
+}
+
+bool archive_files_check_configs(GHashTable *taken, const struct backup_options *o, GError **error)
+{
+    for (unsigned i = 0; i < o->configs->len; i++) {
+        const char *name = g_array_index(o->configs, struct backup_file, i).name;
+        if (vma_files_take(taken, name))
+            continue;
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
+                    "config %s: extract makes another file of that name from this archive; name it "
+                    "otherwise: --config NAME=FILE",
+                    name);
+        return false;
+    }
+    return true;
+}
 
 bool archive_add_configs(struct vma_header *header, const struct backup_options *o, GError **error)
 {

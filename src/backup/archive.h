@@ -14,6 +14,12 @@
 
 #define ARCHIVE_SPOOL_EXTRA (UINT64_C(1) << 30) /* beside what the RAM takes */
 
+/* The names of files that no configuration may have, lest it gets a drive's when the archive is unpacked:
+ * those of the RAM state, and of this drive in any format. */
+GHashTable *archive_files_new(void);
+void archive_files_add_drive(GHashTable *taken, const char *name);
+/* VMB_ERROR_USAGE where one of the configurations has a name that is taken, or two have the same. */
+bool archive_files_check_configs(GHashTable *taken, const struct backup_options *o, GError **error);
 bool archive_add_configs(struct vma_header *header, const struct backup_options *o, GError **error);
 /* As large as was asked for, else `wanted`, but never more than half of what is free there. */
 struct spool *archive_open_spool(uv_loop_t *loop, const struct backup_options *o, uint64_t wanted, GError **error);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a plan is refused for, before anything is changed. */
 #include <string.h>
+#include "backup/archive.h"
 #include "backup/run.h"
+#include "vma/files.h"
 
 static bool is_there(const struct backup *b, const char *wanted)
 {
@@ -54,10 +56,21 @@ static bool check_shared(struct backup *b, GError **error)
     return true;
 }
 
+static bool check_configs(struct backup *b, GError **error)
+{
+    g_autoptr(GHashTable) taken = archive_files_new();
+
+    vma_files_take(taken, VMA_DESCRIPTION_NAME);
+    for (unsigned i = 0; i < b->drives->len; i++)
+        archive_files_add_drive(taken, ((const struct drive *)g_ptr_array_index(b->drives, i))->name);
+    return archive_files_check_configs(taken, &b->options, error);
+}
+
 bool plan_check(struct backup *b, GError **error)
 {
     if (!check_names(b, b->options.include, error) || !check_names(b, b->options.exclude, error) ||
-        !check_included(b, error) || !check_shared(b, error) || !limit_apply_options(b, error))
+        !check_included(b, error) || !check_shared(b, error) || !check_configs(b, error) ||
+        !limit_apply_options(b, error))
         return false;
     if (b->options.agent && b->options.strict && b->ram == RAM_PLAIN) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,

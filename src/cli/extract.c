@@ -15,6 +15,7 @@
 #include "cli/condition.h"
 #include "cli/pour.h"
 #include "cli/signals.h"
+#include "vma/files.h"
 
 struct options {
     char **drives; /* NULL: everything */
@@ -43,19 +44,12 @@ static bool name_is_usable(const char *kind, const char *name, GError **error)
     return false;
 }
 
-static char *file_name(const struct options *o, const char *device)
-{
-    if (!strcmp(device, VMA_VMSTATE_NAME))
-        return g_strconcat(device, ".bin", NULL);
-    return g_strconcat(device, ".", o->format, NULL);
-}
-
 static struct output *open_device(const struct options *o, const struct vma_device *d, GError **error)
 {
     bool is_qcow2 = strcmp(d->name, VMA_VMSTATE_NAME) && !strcmp(o->format, "qcow2");
     if (!name_is_usable("device name", d->name, error))
         return NULL;
-    g_autofree char *file = file_name(o, d->name);
+    g_autofree char *file = vma_file_of_device(d->name, o->format);
     g_autofree char *path = g_build_filename(o->directory, file, NULL);
     return is_qcow2 ? output_new_qcow2(path, d->size, error) : output_new_raw(path, error);
 }
@@ -83,11 +77,40 @@ static bool all_drives_exist(const struct options *o, const struct vma_header *h
     return true;
 }
 
+static bool take_file(GHashTable *taken, const char *name, GError **error)
+{
+    if (vma_files_take(taken, name))
+        return true;
+    g_autofree char *safe = text_make_safe(name);
+    g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED,
+                "two of its parts want the file %s; extract single drives with --drive, and print "
+                "configurations with "
+                "`vmabackup config`",
+                safe);
+    return false;
+}
+
+/* Whoever made the archive may have chosen names so that one part would take the place of another. */
+static bool files_differ(const struct options *o, const struct vma_header *h, GError **error)
+{
+    g_autoptr(GHashTable) taken = vma_files_new();
+    for (unsigned i = 0; i < VMA_MAX_DEVICES; i++) {
+        const char *name = h->devices[i].name;
+        g_autofree char *file = name && is_wanted(o, name) ? vma_file_of_device(name, o->format) : NULL;
+        if (file && !take_file(taken, file, error))
+            return false;
+    }
+    for (unsigned i = 0; !o->drives && i < VMA_MAX_CONFIGS; i++)
+        if (h->configs[i].name && !take_file(taken, h->configs[i].name, error))
+            return false;
+    return true;
+}
+
 static bool open_outputs(struct pour *p, const struct vma_header *h, GError **error)
 {
     struct extract *x = p->user;
     const struct options *o = x->options;
-    if (!all_drives_exist(o, h, error))
+    if (!all_drives_exist(o, h, error) || !files_differ(o, h, error))
         return false;
     if (mkdir(o->directory, 0777) && errno != EEXIST) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "directory %s: cannot be made: %s", o->directory,
@@ -135,7 +158,7 @@ static void print_json(const struct pour *p, const struct options *options)
     for (int i = 0; i < (int)VMA_MAX_DEVICES; i++) {
         if (!p->outputs[i])
             continue;
-        g_autofree char *file = file_name(options, h->devices[i].name);
+        g_autofree char *file = vma_file_of_device(h->devices[i].name, options->format);
         g_autofree char *path = g_build_filename(options->directory, file, NULL),
                         *safe = text_make_safe(path);
         struct json_object *device = condition_json(p->archive->walk, i);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backup/archive.h"
 #include "backup/headless.h"
 #include "backup/input.h"
 #include "backup/options.h"
@@ -147,6 +148,14 @@ static bool add_drive(struct standalone_options *o, const char *text, GError **e
     return true;
 }
 
+static bool check_configs(const struct standalone_options *o, GError **error)
+{
+    g_autoptr(GHashTable) taken = archive_files_new();
+    for (unsigned i = 0; i < o->drives->len; i++)
+        archive_files_add_drive(taken, g_array_index(o->drives, struct standalone_drive, i).name);
+    return archive_files_check_configs(taken, &o->archive, error);
+}
+
 static bool check(struct standalone_options *o, int argc, char **drives, int reconnect_s, GError **error)
 {
     const char *missing = !o->nbd_path || !*o->nbd_path               ? "name a socket by --nbd"
@@ -161,7 +170,7 @@ static bool check(struct standalone_options *o, int argc, char **drives, int rec
         if (!add_drive(o, *drives, error))
             return false;
     o->reconnect_s = (unsigned)reconnect_s;
-    return backup_options_check(&o->archive, error);
+    return backup_options_check(&o->archive, error) && check_configs(o, error);
 }
 
 static bool parse(int argc, char **argv, struct standalone_options *o, gboolean *is_json, GError **error)

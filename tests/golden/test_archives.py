@@ -116,6 +116,26 @@ def test_nothing_is_overwritten(folder):
     assert os.listdir(out) == ["a.raw"]
 
 
+def test_names_that_clash(folder):
+    """A configuration that would get a drive's file, or take its place while it is written: nothing is unpacked."""
+    (folder / "a").write_bytes(bytes(65536))
+    (folder / "ram").write_bytes(b"state")
+    (folder / "conf").write_bytes(b"not a drive")
+    for name, options in (("a.raw", []), ("a.raw.partial", []), ("vmstate.bin", []), ("vmstate.bin.partial", []),
+                          ("a.qcow2", ["--format", "qcow2"])):
+        make_vma(folder / "x.vma", f"a={folder}/a", "--vmstate", folder / "ram", "--config", f"{name}={folder}/conf")
+        out = folder / "out"
+        line = run("extract", *options, "-C", out, folder / "x.vma", status=8)[1]
+        assert b"two of its parts want the file " + name.encode() in line and not out.exists(), line
+        run("extract", *options, "--drive", "a", "--drive", "vmstate", "-C", folder / f"out-{name}", folder / "x.vma")
+        assert run("config", folder / "x.vma", name)[0] == b"not a drive"
+    make_vma(folder / "x.vma", f"a={folder}/a", "--config", f"b={folder}/conf", "--config", f"b.partial={folder}/conf")
+    assert b"b.partial" in run("extract", "-C", folder / "out", folder / "x.vma", status=8)[1]
+    make_vma(folder / "x.vma", f"a={folder}/a", "--config", f"a.qcow2={folder}/conf", "--config", f"a={folder}/conf")
+    run("extract", "-C", folder / "out", folder / "x.vma")  # no clash with raw images
+    assert sorted(p.name for p in (folder / "out").iterdir()) == ["a", "a.qcow2", "a.raw"]
+
+
 def test_lost_drive(folder):
     archive, image = make_archive(folder, "--lost", "zeros")
     assert b"incomplete" in run("verify", archive, status=3)[1]
@@ -193,5 +213,5 @@ def test_usage(folder):
 
 
 if __name__ == "__main__":
-    main([test_ours, test_packed_and_piped, test_qcow2, test_progress_on_terminals_only, test_nothing_is_overwritten, test_lost_drive, test_never_finished,
+    main([test_ours, test_packed_and_piped, test_qcow2, test_progress_on_terminals_only, test_nothing_is_overwritten, test_names_that_clash, test_lost_drive, test_never_finished,
           test_interrupted, test_names, test_usage], "vmb-archives-")

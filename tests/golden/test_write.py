@@ -282,6 +282,10 @@ def test_refused(folder):
             ((*drive, "-o", "x"), 2, b"--nbd"), ((*nbd, "-o", "x"), 2, b"--drive"), ((*nbd, *drive), 2, b"-o"),
             ((*nbd, "--drive", "name=a", "-o", "x"), 2, b"size="), ((*nbd, "--drive", "name=a,size=5", "-o", "x"), 2, b"512"),
             ((*nbd, "--drive", "name=vmstate,size=1M", "-o", "x"), 2, b"RAM"), ((*nbd, *drive, *drive, "-o", "x"), 2, b"once"),
+            ((*nbd, *drive, "--config", "a.raw=/dev/null", "-o", "x"), 2, b"config a.raw: extract makes another file"),
+            ((*nbd, *drive, "--config", "a.qcow2.partial=/dev/null", "-o", "x"), 2, b"a.qcow2.partial"),
+            ((*nbd, *drive, "--config", "vmstate.bin=/dev/null", "-o", "x"), 2, b"vmstate.bin"),
+            ((*nbd, *drive, "--config", "b=/dev/null", "--config", "b=/dev/zero", "-o", "x"), 2, b"config b:"),
             ((*nbd, *drive, "-o", "x", "more"), 2, b"too many"), ((*nbd, *drive, "-o", folder / "no/x.vma"), 6, b"no/x.vma"),
             (("--nbd", "/dev/null", *drive, "-o", folder / "x.vma"), 1, b"/dev/null")):
         assert text in run("write", *words, status=status)[1], (words, text)
