@@ -169,7 +169,7 @@ static void print_json(const struct pour *p, const struct options *options)
     json_object_object_add(o, "archive", json_object_new_string(p->archive->shown));
     json_object_object_add(o, "is_damaged", json_object_new_boolean(vma_walk_faults(p->archive->walk) > 0));
     json_object_object_add(o, "devices", devices);
-    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(o);
 }
 

@@ -150,7 +150,7 @@ static void print_json(const struct cli_archive *a)
     json_object_object_add(o, "devices", devices_json(h));
     json_object_object_add(o, "configs", configs_json(h));
     json_object_object_add(o, "description", description_of(h));
-    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(o);
 }
 

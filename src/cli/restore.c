@@ -130,7 +130,7 @@ static void print_json(const struct restore *r, const struct pour *p)
     g_autofree char *line = start_line(r, p), *safe = text_make_safe(line);
     json_object_object_add(o, "devices", devices);
     json_object_object_add(o, "start", json_object_new_string(safe));
-    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(o);
 }
 
