@@ -9,12 +9,19 @@ import re
 NAME = re.compile(r"vzdump-qemu-(\d+)-\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d\.vma(?:\.(?:zst|gz|lzo))?$")
 MAP = re.compile(r"#qmdump#map:(\S+):(\S+):(\S*):(\S*):$")
 DRIVE = re.compile(r"((?:ide|sata|scsi|virtio|efidisk|tpmstate)\d+):\s*(\S+)\s*$")
+SIZE = re.compile(r"size=(\d+)([KMGT])")
 PLACES = {"ide": 4, "sata": 6, "scsi": 31, "virtio": 16, "efidisk": 1, "tpmstate": 1}
 
 
 def check_name(path, vmid):
     match = NAME.match(pathlib.Path(path).name)
     assert match and int(match[1]) == vmid, f"{path}: no name for a backup of guest {vmid}"
+
+
+def sizes(config):
+    """{key: bytes} where a line tells them."""
+    told = {m[1]: SIZE.search(m[2]) for m in map(DRIVE.match, config.decode().split("\n")) if m}
+    return {key: int(m[1]) << 10 * ("KMGT".index(m[2]) + 1) for key, m in told.items() if m}
 
 
 def check(devices, config):

@@ -4,6 +4,10 @@
 #include <string.h>
 
 #define DEVICE_PREFIX "drive-"
+#define TPM_SUFFIX    "-backup" /* Proxmox's own name for it while it backs up */
+#define EFI           "efidisk"
+#define TPM           "tpmstate"
+#define EFI_4M_BYTES  540672 /* variables of the larger of EDK2's two kinds */
 
 /* How many drives Proxmox knows of each bus. */
 static const struct bus {
@@ -15,6 +19,8 @@ static const struct bus {
     {"scsi", "scsi", 31},
     {"sata", "sata", 6},
     {"ide", "ide", 4},
+    {"cfi.pflash", EFI, 1}, /* the variables of EFI */
+    {"tpm", TPM, 1},
     {"", "scsi", 31}, /* whatever else (NVMe, USB): Proxmox has no bus for it */
 };
 
@@ -34,6 +40,11 @@ static const struct bus *bus_of(const char *type)
     return bus;
 }
 
+bool proxmox_is_same_bus(const char *type, const char *other)
+{
+    return strcmp(bus_of(type)->prefix, bus_of(other)->prefix) == 0;
+}
+
 /* "scsi1" names a place of its own accord; "scsi01" or "scsi99" is only a name. */
 static bool is_key(const struct bus *bus, const char *id)
 {
@@ -51,21 +62,97 @@ static char *take(GHashTable *taken, char *key)
     return key;
 }
 
-char *proxmox_key(GHashTable *taken, const char *type, const char *id)
+/* Beside its own bus: these are told by their name alone, and QEMU says "ide" for what hangs on SATA. */
+static bool may_claim(const struct bus *own, const struct bus *claimed)
 {
-    const struct bus *bus = bus_of(type);
+    return strcmp(own->prefix, claimed->prefix) == 0 || strcmp(claimed->prefix, EFI) == 0 ||
+           strcmp(claimed->prefix, TPM) == 0 ||
+           (strcmp(own->prefix, "ide") == 0 && strcmp(claimed->prefix, "sata") == 0);
+}
 
-    if (id && proxmox_key_of(id))
-        id = proxmox_key_of(id);
-    if (is_key(bus, id) && !g_hash_table_contains(taken, id))
-        return take(taken, g_strdup(id));
-    for (unsigned i = 0; i < bus->max; i++) {
-        char *key = g_strdup_printf("%s%u", bus->prefix, i);
-        if (!g_hash_table_contains(taken, key))
-            return take(taken, key);
-        g_free(key);
-    }
+char *proxmox_claim(const char *type, const char *id)
+{
+    const char *theirs = id ? proxmox_key_of(id) : NULL;
+    g_autofree char *name = g_strdup(theirs ? theirs : id ? id : "");
+
+    if (g_str_has_prefix(name, TPM) && g_str_has_suffix(name, TPM_SUFFIX))
+        name[strlen(name) - strlen(TPM_SUFFIX)] = '\0';
+    for (const struct bus *bus = buses; *bus->type; bus++)
+        if (is_key(bus, name) && (theirs || may_claim(bus_of(type), bus)))
+            return g_steal_pointer(&name);
     return NULL;
+}
+
+/* What the operator's configuration says of this key, up to its snapshots; NULL: nothing. */
+static char *line_of(const char *config, const char *key)
+{
+    g_auto(GStrv) lines = g_strsplit(config ? config : "", "\n", -1);
+    size_t len = strlen(key);
+
+    for (char **line = lines; *line && **line != '['; line++)
+        if (strncmp(*line, key, len) == 0 && (*line)[len] == ':')
+            return g_strdup(*line + len + 1);
+    return NULL;
+}
+
+/* "…,size=528K" */
+static bool has_size(const char *line, uint64_t bytes)
+{
+    static const char units[] = "KMGT";
+    const char *at = strstr(line, "size="), *unit;
+    char *end;
+    guint64 n = at ? g_ascii_strtoull(at + strlen("size="), &end, 10) : 0;
+
+    if (!n)
+        return false;
+    unit = *end ? strchr(units, *end) : NULL;
+    return n << (unit ? 10 * (unit - units + 1) : 0) == bytes;
+}
+
+/* What a key's line in the operator's configuration must be: of a drive of this size, of a drive, of no CD.
+ */
+enum place { OF_THIS_SIZE, OF_A_DRIVE, OF_NO_CD, PLACES_END };
+
+static bool fits(const struct proxmox_wish *w, const char *key, enum place wanted)
+{
+    g_autofree char *line = line_of(w->config, key);
+    bool is_drive = line && !strstr(line, "media=cdrom");
+
+    return wanted == OF_NO_CD ? !line || is_drive
+                              : is_drive && (wanted == OF_A_DRIVE || has_size(line, w->size));
+}
+
+/* The first key of this bus that is free and fits, *n of them in all. NULL: none. */
+static char *find_key(GHashTable *taken, const struct proxmox_wish *w, enum place wanted, unsigned *n)
+{
+    const struct bus *bus = bus_of(w->type);
+    char *first = NULL;
+
+    *n = 0;
+    for (unsigned i = 0; i < bus->max; i++) {
+        g_autofree char *key = g_strdup_printf("%s%u", bus->prefix, i);
+        if (g_hash_table_contains(taken, key) || !fits(w, key, wanted))
+            continue;
+        (*n)++;
+        first = first ? first : g_steal_pointer(&key);
+    }
+    return first;
+}
+
+/* A configuration with lines for all drives of the bus says which they are; one with fewer is only completed.
+ */
+char *proxmox_key(GHashTable *taken, const struct proxmox_wish *w)
+{
+    unsigned n_listed, n;
+    g_autofree char *listed = find_key(taken, w, OF_A_DRIVE, &n_listed);
+    char *key = NULL;
+
+    if (w->claim && !g_hash_table_contains(taken, w->claim))
+        return take(taken, g_strdup(w->claim));
+    for (enum place wanted = n_listed > w->n_more ? OF_THIS_SIZE : OF_NO_CD; !key && wanted < PLACES_END;
+         wanted++)
+        key = find_key(taken, w, wanted, &n);
+    return key ? take(taken, key) : NULL;
 }
 
 char *proxmox_device(const char *key)
@@ -90,7 +177,14 @@ static void add_name(GString *text, const char *name)
 /* qmrestore puts another volume in the place of this one. */
 static void add_drive_line(GString *text, const struct proxmox_drive *d)
 {
-    g_string_append_printf(text, "%s: local:restored,size=%" G_GUINT64_FORMAT "K\n", d->key, d->size >> 10);
+    const char *kind = "";
+
+    if (g_str_has_prefix(d->key, EFI) && d->size == EFI_4M_BYTES)
+        kind = "efitype=4m,";
+    else if (g_str_has_prefix(d->key, TPM))
+        kind = "version=v2.0,";
+    g_string_append_printf(text, "%s: local:restored,%ssize=%" G_GUINT64_FORMAT "K\n", d->key, kind,
+                           d->size >> 10);
 }
 
 static void add_map_line(GString *text, const char *key)
@@ -107,6 +201,9 @@ char *proxmox_config(const struct proxmox_guest *guest)
         add_name(text, guest->name);
     if (guest->ram_bytes)
         g_string_append_printf(text, "memory: %" G_GUINT64_FORMAT "\n", guest->ram_bytes >> 20);
+    for (unsigned i = 0; i < guest->n_drives; i++)
+        if (g_str_has_prefix(guest->drives[i].key, EFI))
+            g_string_append(text, "bios: ovmf\n");
     lines = g_string_free(text, FALSE);
     return proxmox_complete(lines, guest->drives, guest->n_drives);
 }

@@ -3,7 +3,7 @@
 /*
  * What qmrestore expects of an archive: the file's name, the devices' names, the configuration. Pure.
  *
- *     g_autofree char *key = proxmox_key(taken, "scsi-hd", "scsi1");       // "scsi1"
+ *     g_autofree char *key = proxmox_key(taken, &(struct proxmox_wish){.type = "scsi-hd"});       // "scsi0"
  *     g_autofree char *device = proxmox_device(key);                       // "drive-scsi1"
  *     g_autofree char *text = proxmox_config(&guest);                      // for the blob qemu-server.conf
  */
@@ -28,10 +28,22 @@ struct proxmox_guest {
 
 /* "vzdump-qemu-100-2026_11_23-04_05_06.vma" with the suffix (".vma", ".vma.zst"). */
 char *proxmox_file_name(unsigned vmid, GDateTime *when, const char *suffix);
-/* The key of a drive by its device's type ("scsi-hd", "virtio-blk-device", "ide-hd", "sata", …): the id itself (which
- * may be a device's name: "drive-scsi1") where that is a key of this bus, else the first number that is free. Adds it to taken (a set of char *, which owns it). NULL: the
- * bus has no number left. */
-char *proxmox_key(GHashTable *taken, const char *type, const char *id);
+struct proxmox_wish {
+    const char *
+        type; /* of the drive's device: "scsi-hd", "virtio-blk-device", "ide-hd", "sata", "cfi.pflash01", … */
+    const char *claim;  /* NULL: none */
+    const char *config; /* the operator's own, NULL: none */
+    uint64_t size;
+    unsigned n_more; /* drives of this bus that claim none and come after it */
+};
+
+bool proxmox_is_same_bus(const char *type, const char *other);
+/* The key that an id names by itself: "scsi1" on its bus, "drive-scsi1" on any. NULL: it is only a name. */
+char *proxmox_claim(const char *type, const char *id);
+/* The key of a drive: its claim. Else, where the configuration has lines for all drives of its bus, one of
+ * those, of this size if possible; else the first number that is free. Adds it to taken (a set of char *,
+ * which owns it). NULL: the bus has no number left. */
+char *proxmox_key(GHashTable *taken, const struct proxmox_wish *wish);
 char *proxmox_device(const char *key);
 /* The key in a device's name; NULL: it is no name of Proxmox's. */
 const char *proxmox_key_of(const char *device);

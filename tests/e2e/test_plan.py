@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a plan refuses or says before anything is changed: names, firmware, memory and drives of special kinds."""
+import json
 import os
 import pathlib
+import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Scenario, main, product, standard_drives
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+import proxmox_rules
+from vmtest import Lab, Run, Scenario, main, product, standard_drives
 
 
 def one_drive():
@@ -32,5 +37,47 @@ def configurations_that_clash(version):
         assert run.wait() == 0, run.report()
 
 
+OWN_CONF = """bios: ovmf
+boot: order=scsi0
+efidisk0: local-lvm:vm-117-disk-0,efitype=4m,size=528K
+scsi0: local-lvm:vm-117-disk-1,size=8M
+scsi1: local-lvm:vm-117-disk-2,size=2M
+sata0: none,media=cdrom
+scsihw: virtio-scsi-pci
+"""
+
+
+def efi_for_proxmox(version):
+    """EFI's variables become efidisk0, whatever comes first; each disk has the key it is called by, or that of its size."""
+    product()
+    with Lab(version) as lab:
+        sizes = {"code": 262144, "vars": 540672, "big": 8 << 20, "small": 2 << 20, "plain": 1 << 20}
+        for name, size in sizes.items():
+            pathlib.Path(lab.path(name)).write_bytes(os.urandom(size))
+        shutil.copy("/usr/share/seabios/bios-256k.bin", lab.path("code"))
+        pathlib.Path(lab.path("own.conf")).write_text(OWN_CONF, encoding="utf-8")
+        vm = lab.start([], extra=(
+            "-drive", f"if=pflash,format=raw,readonly=on,file={lab.path('code')}",
+            "-drive", f"if=pflash,format=raw,file={lab.path('vars')}",
+            "-drive", f"if=none,id=first,file={lab.path('small')},format=raw", "-device", "scsi-hd,drive=first",
+            "-drive", f"if=none,id=scsi0,file={lab.path('big')},format=raw", "-device", "scsi-hd,drive=scsi0",
+            "-drive", f"if=none,id=drive-sata3,file={lab.path('plain')},format=raw", "-device", "virtio-blk-pci,drive=drive-sata3"))
+        wanted = {"efidisk0": sizes["vars"], "scsi0": sizes["big"], "scsi1": sizes["small"], "sata3": sizes["plain"]}
+        for number, options in enumerate(((), ("--config", f"qemu-server.conf={lab.path('own.conf')}"))):
+            folder = lab.path(f"to-{number}")
+            os.mkdir(folder)
+            run = Run(["backup", "--no-vmstate", "--proxmox", "117", *options, "-o", folder, vm.monitor],
+                      env={"XDG_RUNTIME_DIR": str(lab.folder), "XDG_STATE_HOME": str(lab.folder)})
+            assert run.wait() == 0, run.report()
+            archive, = pathlib.Path(folder).glob("*.vma.zst")
+            listed = json.loads(subprocess.run([product(), "list", "--json", archive], stdout=subprocess.PIPE, check=True).stdout)
+            found = {d["name"]: d["size"] for d in listed["devices"]}
+            assert found == {f"drive-{key}": size for key, size in wanted.items()}, found
+            config = subprocess.run([product(), "config", archive, "qemu-server.conf"], stdout=subprocess.PIPE, check=True).stdout
+            assert proxmox_rules.check(list(found), config) == {key: f"drive-{key}" for key in wanted}
+            assert wanted == proxmox_rules.sizes(config), config  # no line of a drive is another's
+            assert config.count(b"bios: ovmf") == 1, config
+
+
 if __name__ == "__main__":
-    main(configurations_that_clash)
+    main(configurations_that_clash, efi_for_proxmox, both=(efi_for_proxmox,))
