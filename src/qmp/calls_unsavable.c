@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a guest has that no archive can hold. Four commands, one after the other; each adds its sentences to
- * a JSON array that the call keeps. A command that this QEMU does not know tells nothing, and is no error.
+ * What a guest has that no archive can hold, or only with the RAM. Five commands, one after the other; each
+ * adds its sentences to a JSON array that the call keeps. A command that this QEMU does not know tells
+ * nothing, and is no error.
  */
 #include "base/text.h"
 #include "qmp/call.h"
@@ -16,6 +17,8 @@ static const struct {
     {"virtio-9p", "a folder shared with the host; its files are not saved"},
     {"vhost-user-", "served by another process; its state is not saved"},
     {"vhost-vdpa-", "a device of the host; its state is not saved"},
+    {"nvdimm", "persistent memory; its contents are saved only together with the RAM"},
+    {"virtio-pmem", "persistent memory; its contents are not saved, not with the RAM either"},
     {"ivshmem", "memory shared with the host; it is not saved"},
     {"u2f-passthru", "a device of the host passed through; its state is not saved"},
     {"usb-host", "a device of the host passed through; its state is not saved"},
@@ -64,6 +67,15 @@ static void add_device(struct call *call, struct json_object *device)
     }
 }
 
+/* -bios PATH. What QEMU brings along has no folder in its name, and pflash is a drive. */
+static void add_firmware(struct call *call, struct json_object *firmware)
+{
+    const char *path = json_object_get_string(firmware);
+
+    if (strchr(path, '/'))
+        add_sentence(call, "firmware %s: a file of the host; it is not saved", path);
+}
+
 /* QEMU's own words, since 6.0. */
 static void add_blockers(struct call *call, struct json_object *migration)
 {
@@ -95,14 +107,15 @@ static void add_devices(struct call *call, struct json_object *list)
 }
 
 static const struct {
-    const char *command, *path;
+    const char *command, *path, *property;
     enum json_type shape;
     void (*add)(struct call *call, struct json_object *value);
 } steps[] = {
-    {"query-tpm", NULL, json_type_array, add_tpms},
-    {"qom-list", "/machine/peripheral", json_type_array, add_devices},
-    {"qom-list", "/machine/peripheral-anon", json_type_array, add_devices},
-    {"query-migrate", NULL, json_type_object, add_blockers},
+    {"query-tpm", NULL, NULL, json_type_array, add_tpms},
+    {"qom-list", "/machine/peripheral", NULL, json_type_array, add_devices},
+    {"qom-list", "/machine/peripheral-anon", NULL, json_type_array, add_devices},
+    {"qom-get", "/machine", "firmware", json_type_string, add_firmware},
+    {"query-migrate", NULL, NULL, json_type_object, add_blockers},
 };
 
 static void tell(struct call *call, const GError *error)
@@ -141,6 +154,8 @@ static void send_step(struct call *call)
 {
     struct json_object *args = steps[call->step].path ? args_new_text("path", steps[call->step].path) : NULL;
 
+    if (steps[call->step].property)
+        args_text(args, "property", steps[call->step].property);
     call_send(call, steps[call->step].command, args, steps[call->step].shape, on_step);
 }
 

@@ -79,5 +79,40 @@ def efi_for_proxmox(version):
             assert config.count(b"bios: ovmf") == 1, config
 
 
+def tell(lab, vm, *arguments):
+    """What a command says, standard error too, without its line breaks."""
+    run = Run([*arguments, vm.monitor], env={"XDG_RUNTIME_DIR": str(lab.folder), "XDG_STATE_HOME": str(lab.folder)})
+    return answer(run, 0)
+
+
+def what_is_not_saved_is_named(version):
+    """Persistent memory and firmware that no drive holds; pflash by -machine is a drive like any other."""
+    product()
+    with Lab(version) as lab:
+        for name, size in (("nv", 64 << 20), ("pm", 64 << 20), ("vars", 540672), ("disk", 1 << 20)):
+            with open(lab.path(name), "wb") as out:
+                out.truncate(size)
+        shutil.copy("/usr/share/seabios/bios-256k.bin", lab.path("code"))
+        disk = ("-drive", f"if=none,id=disk,file={lab.path('disk')},format=raw", "-device", "virtio-blk-pci,drive=disk")
+        memory = [("-m", "32,maxmem=1G,slots=2", "-machine", "pc,nvdimm=on")]
+        for name, device in (("nv", "nvdimm"), ("pm", "virtio-pmem-pci")):
+            memory.append(("-object", f"memory-backend-file,id=m-{name},share=on,mem-path={lab.path(name)},size=64M",
+                           "-device", f"{device},id={name},memdev=m-{name}"))
+        vm = lab.start([], name="memory", extra=(*sum(memory, ()), *disk, "-bios", lab.path("code")))
+        for said in (tell(lab, vm, "info"), tell(lab, vm, "backup", "--no-vmstate", "-o", lab.path("a.vma"))):
+            assert "nvdimm nv: persistent memory; its contents are saved only together with the RAM" in said, said
+            assert "virtio-pmem-pci pm: persistent memory; its contents are not saved" in said, said
+            assert f"firmware {lab.path('code')}: a file of the host; it is not saved" in said, said
+        vm.kill()
+        vm = lab.start([], name="flash", extra=(
+            "-blockdev", f"driver=raw,node-name=code,read-only=on,file.driver=file,file.filename={lab.path('code')}",
+            "-blockdev", f"driver=raw,node-name=vars,file.driver=file,file.filename={lab.path('vars')}",
+            "-machine", "pflash0=code,pflash1=vars", *disk))
+        rows = {d["id"]: d for d in json.loads(tell(lab, vm, "info", "--json"))["devices"]}
+        assert rows["code"]["note"] == "read-only: skipped" and rows["vars"]["included"], rows
+        assert "persistent memory" not in tell(lab, vm, "info")
+
+
 if __name__ == "__main__":
-    main(configurations_that_clash, efi_for_proxmox, both=(efi_for_proxmox,))
+    main(configurations_that_clash, efi_for_proxmox, what_is_not_saved_is_named,
+         both=(efi_for_proxmox, what_is_not_saved_is_named))

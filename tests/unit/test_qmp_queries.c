@@ -337,21 +337,33 @@ static void test_unsavable(void)
         "\"return\":[{\"name\":\"type\",\"type\":\"string\"},{\"name\":\"gpu\",\"type\":\"child<vfio-pci>\"},"
         "{\"name\":\"vda\",\"type\":\"child<virtio-blk-pci>\"}]",
         "\"return\":[{\"name\":\"device[3]\",\"type\":\"child<virtio-9p-pci>\"},{\"name\":\"fs\\n\",\"type\":"
-        "\"child<vhost-user-fs-pci>\"}]",
-        "\"return\":{\"blocked-reasons\":[\"VFIO migration is not supported\",7]}", NULL};
+        "\"child<vhost-user-fs-pci>\"},{\"name\":\"nv1\",\"type\":\"child<nvdimm>\"},{\"name\":\"pm1\","
+        "\"type\":"
+        "\"child<virtio-pmem-pci>\"}]",
+        "\"return\":\"/usr/share/OVMF.fd\"",
+        "\"return\":{\"blocked-reasons\":[\"VFIO migration is not supported\",7]}",
+        NULL};
     static const char *const none[] = {"\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"no TPM\"}",
-                                       "\"return\":[]", "\"return\":[]", "\"return\":{}", NULL};
+                                       "\"return\":[]",
+                                       "\"return\":[]",
+                                       "\"return\":\"bios-256k.bin\"",
+                                       "\"return\":{}",
+                                       NULL};
 
     expect(query_unsavable, answers,
            "{\"execute\":\"query-tpm\"}\n"
            "{\"execute\":\"qom-list\",\"arguments\":{\"path\":\"/machine/peripheral\"}}\n"
            "{\"execute\":\"qom-list\",\"arguments\":{\"path\":\"/machine/peripheral-anon\"}}\n"
+           "{\"execute\":\"qom-get\",\"arguments\":{\"path\":\"/machine\",\"property\":\"firmware\"}}\n"
            "{\"execute\":\"query-migrate\"}\n",
            "TPM tpm0: its state is not saved\n"
            "TPM tpm1: its state is saved only together with the RAM\n"
            "vfio-pci gpu: a device of the host passed through; its state is not saved\n"
            "virtio-9p-pci device[3]: a folder shared with the host; its files are not saved\n"
            "vhost-user-fs-pci fs?: a folder shared with the host; its files are not saved\n"
+           "nvdimm nv1: persistent memory; its contents are saved only together with the RAM\n"
+           "virtio-pmem-pci pm1: persistent memory; its contents are not saved, not with the RAM either\n"
+           "firmware /usr/share/OVMF.fd: a file of the host; it is not saved\n"
            "RAM: VFIO migration is not supported\n");
     expect(query_unsavable, none, NULL, "");
 }
