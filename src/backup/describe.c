@@ -50,6 +50,8 @@ static json_object *saved_drives(const struct backup *b)
         json_object_object_add(entry, "node", text(d->node));
         json_object_object_add(entry, "format", text(f ? f->format : NULL));
         json_object_object_add(entry, "size", json_object_new_int64((int64_t)d->size));
+        json_object_object_add(entry, "encrypted",
+                               json_object_new_boolean(f && f->is_encrypted)); /* it was, here it is not */
         json_object_object_add(entry, "guard", text(d->is_guarded ? "filter" : "direct"));
         json_object_object_add(entry, "instant", instant(d->instant_us ? d->instant_us : b->instant_us));
         if (d->is_out) /* a pipe has swallowed a part of it */

@@ -116,8 +116,11 @@ static void add_row(struct backup *b, const struct found_drive *f)
     if (!reason) {
         struct drive *d = g_ptr_array_index(b->drives, b->drives->len - 1);
         row->is_guarded = d->is_guarded;
-        if (!d->is_guarded && !f->is_read_only)
-            model_set(row->note, d->is_shared ? "unguarded: two devices share its node" : "unguarded");
+        const char *guard = d->is_guarded || f->is_read_only ? ""
+                            : d->is_shared                   ? "unguarded: two devices share its node"
+                                                             : "unguarded";
+        model_set(row->note, "%s%s%s", guard, *guard && f->is_encrypted ? "; " : "",
+                  f->is_encrypted ? "encrypted: saved decrypted" : "");
     }
 }
 
@@ -183,6 +186,18 @@ static void log_unsavable(struct backup *b)
         backup_log(b, MODEL_WARNING, NULL, "%s", (const char *)g_ptr_array_index(b->unsavable, i));
 }
 
+/* QEMU reads it through its key, and so do we. */
+static void log_encrypted(struct backup *b)
+{
+    for (unsigned i = 0; i < b->found->len; i++) {
+        const struct found_drive *f = g_ptr_array_index(b->found, i);
+        const struct drive *d = f->is_encrypted && f->node_name ? drive_on_node(b, f->node_name) : NULL;
+        if (d && !b->options.only_ask)
+            backup_log(b, MODEL_WARNING, "keep it where it may lie, or encrypt it: -o '|COMMAND'",
+                       "drive %s is encrypted, and the archive holds it decrypted", d->name);
+    }
+}
+
 static void reset(struct backup *b)
 {
     g_ptr_array_set_size(b->drives, 0);
@@ -240,6 +255,7 @@ void plan_make(struct backup *b)
         return;
     }
     log_unsavable(b);
+    log_encrypted(b);
     agent_on_plan(b);
     watch_look(b); /* before anything is done to the guest */
     backup_set_phase(b, MODEL_PLAN);

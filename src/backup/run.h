@@ -291,7 +291,7 @@ struct backup {
 struct found_drive {
     char *device, *qdev, *node_name, *format, *file;
     char *type; /* of its device, where that was asked for: "scsi-hd" */
-    bool is_removable, has_medium, is_read_only, is_attached;
+    bool is_removable, has_medium, is_read_only, is_attached, is_encrypted;
     uint64_t virtual_size, actual_size;
 };
 

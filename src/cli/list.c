@@ -28,7 +28,23 @@ static char *time_text(int64_t ctime)
 
 /* ---- text ---- */
 
-static void print_devices(const struct vma_header *h)
+/* It was encrypted in the guest's image, as the description says; here it is not. */
+static bool was_encrypted(struct json_object *about, const char *name)
+{
+    struct json_object *drives = NULL, *value;
+    if (!about || !json_object_object_get_ex(about, "drives", &drives) ||
+        !json_object_is_type(drives, json_type_array))
+        return false;
+    for (size_t i = 0; i < json_object_array_length(drives); i++) {
+        struct json_object *drive = json_object_array_get_idx(drives, i);
+        if (json_object_object_get_ex(drive, "name", &value) &&
+            json_object_is_type(value, json_type_string) && !strcmp(json_object_get_string(value), name))
+            return json_object_object_get_ex(drive, "encrypted", &value) && json_object_get_boolean(value);
+    }
+    return false;
+}
+
+static void print_devices(const struct vma_header *h, struct json_object *about)
 {
     char size[UNITS_LEN];
     puts("\nDEVICE                         SIZE           BYTES");
@@ -37,9 +53,12 @@ static void print_devices(const struct vma_header *h)
         if (!d->name)
             continue;
         g_autofree char *name = text_make_safe(d->name);
-        bool is_ram = !strcmp(d->name, VMA_VMSTATE_NAME); /* its size is only an upper bound */
+        const char *note = !strcmp(d->name, VMA_VMSTATE_NAME)
+                               ? "  RAM and device state, at most" /* an upper bound */
+                           : was_encrypted(about, d->name) ? "  decrypted: the guest's image is encrypted"
+                                                           : "";
         printf("%-28s %6s %15" G_GUINT64_FORMAT "%s\n", name, units_format_size(d->size, size), d->size,
-               is_ram ? "  RAM and device state, at most" : "");
+               note);
     }
 }
 
@@ -94,7 +113,7 @@ static void print_text(const struct cli_archive *a)
     print_command(about);
     if (!h->has_extension)
         puts("written  by another program: its data carries no digests");
-    print_devices(h);
+    print_devices(h, about);
     print_configs(h);
     json_object_put(about);
 }
@@ -107,7 +126,7 @@ static struct json_object *safe_string(const char *text)
     return json_object_new_string(safe);
 }
 
-static struct json_object *devices_json(const struct vma_header *h)
+static struct json_object *devices_json(const struct vma_header *h, struct json_object *about)
 {
     struct json_object *list = json_object_new_array();
     for (unsigned i = 0; i < VMA_MAX_DEVICES; i++) {
@@ -117,6 +136,8 @@ static struct json_object *devices_json(const struct vma_header *h)
         json_object_object_add(o, "id", json_object_new_int((int)i));
         json_object_object_add(o, "name", safe_string(h->devices[i].name));
         json_object_object_add(o, "size", json_object_new_int64((int64_t)h->devices[i].size));
+        json_object_object_add(o, "was_encrypted",
+                               json_object_new_boolean(was_encrypted(about, h->devices[i].name)));
         json_object_array_add(list, o);
     }
     return list;
@@ -140,16 +161,16 @@ static void print_json(const struct cli_archive *a)
 {
     const struct vma_header *h = vma_walk_header(a->walk);
     g_autofree char *uuid = uuid_text(h->uuid);
-    struct json_object *o = json_object_new_object();
+    struct json_object *o = json_object_new_object(), *about = description_of(h);
     json_object_object_add(o, "archive", safe_string(a->path));
     json_object_object_add(o, "uuid", json_object_new_string(uuid));
     json_object_object_add(o, "ctime", json_object_new_int64(h->ctime));
     json_object_object_add(o, "compression",
                            json_object_new_string(source_form_name(source_form(a->source))));
     json_object_object_add(o, "is_ours", json_object_new_boolean(h->has_extension));
-    json_object_object_add(o, "devices", devices_json(h));
+    json_object_object_add(o, "devices", devices_json(h, about));
     json_object_object_add(o, "configs", configs_json(h));
-    json_object_object_add(o, "description", description_of(h));
+    json_object_object_add(o, "description", about);
     puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(o);
 }

@@ -41,6 +41,7 @@ void qmp_query_status(struct qmp *q, qmp_on_status done, void *user);
 struct qmp_drive {
     const char *device, *qdev, *node_name, *format /* "drv" */, *file /* filename, may be json: */;
     bool is_removable, has_medium, is_read_only, is_attached /* has a qdev */;
+    bool is_encrypted;     /* the image, or one that it builds on: what QEMU reads from it is not */
     uint64_t virtual_size; /* bytes */
     uint64_t actual_size;  /* allocated bytes, UINT64_MAX if unknown */
     uint32_t cluster_size; /* 0 if unknown */
@@ -104,8 +105,8 @@ void qmp_query_memory(struct qmp *q, qmp_on_bytes done, void *user);
 typedef void (*qmp_on_answer)(void *user, bool has, const GError *error);
 void qmp_has_command(struct qmp *q, const char *command, qmp_on_answer done, void *user);
 
-/* query-tpm, qom-list of /machine/peripheral and peripheral-anon, and what blocks a migration: all that no
- * archive can hold, as one-line sentences, safe to print: "TPM tpm0: its state is not saved". */
+/* query-tpm, qom-list of /machine/peripheral and peripheral-anon, the firmware, and what blocks a migration:
+ * all that no archive can hold, as one-line sentences, safe to print: "TPM tpm0: its state is not saved". */
 void qmp_query_unsavable(struct qmp *q, qmp_on_texts done, void *user);
 
 /* qom-get of a string property; machine type: path "/machine", property "type" */

@@ -1,9 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Calls that look at drives and block nodes. */
+#include <string.h>
 #include "qmp/call.h"
 #include "qmp/field.h"
 
 /* --- drives ------------------------------------------------------------------------------------- */
+
+/* By any of the images, newest first; under another format (raw over luks) only the file's description says
+ * it. */
+static bool is_encrypted(struct json_object *inserted)
+{
+    const char *file = field_text(inserted, "file");
+    bool is = field_is_true(inserted, "encrypted") ||
+              (file && g_str_has_prefix(file, "json:") && strstr(file, "\"driver\": \"luks\""));
+
+    for (struct json_object *image = field_at(inserted, "image"); image && !is;
+         image = field_at(image, "backing-image"))
+        is = field_is_true(image, "encrypted");
+    return is;
+}
 
 static struct qmp_drive read_drive(struct json_object *entry)
 {
@@ -17,6 +32,7 @@ static struct qmp_drive read_drive(struct json_object *entry)
         .is_removable = field_is_true(entry, "removable"),
         .has_medium = inserted != NULL,
         .is_read_only = field_is_true(inserted, "ro"),
+        .is_encrypted = is_encrypted(inserted),
         .virtual_size = field_size(image, "virtual-size", 0),
         .actual_size = field_size(image, "actual-size", UINT64_MAX),
         .backing_depth = (int)CLAMP(field_int(inserted, "backing_file_depth", 0), 0, INT_MAX),

@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 import proxmox_rules
-from vmtest import Lab, Run, Scenario, main, product, standard_drives
+from vmtest import Lab, Run, Scenario, Skip, main, product, standard_drives
 
 
 def one_drive():
@@ -85,6 +85,51 @@ def tell(lab, vm, *arguments):
     return answer(run, 0)
 
 
+def encrypted_image(lab, name, kind, options):
+    """Of the file "flat". On a busy machine qemu-img now and then fails to measure how fast it makes keys."""
+    for _ in range(20):
+        made = subprocess.run([lab.qemu_img, "convert", "-f", "raw", "-O", kind, "--object", "secret,id=s,data=abc", "-o", options,
+                               lab.path("flat"), lab.path(name)], stderr=subprocess.PIPE, text=True)
+        if made.returncode == 0:
+            return
+        assert "CPU usage" in made.stderr, made.stderr
+    raise Skip("qemu-img cannot make a LUKS key here")
+
+
+def encrypted_drives(version):
+    """LUKS as a format, inside qcow2, and under another format: saved decrypted, and that is said everywhere."""
+    product()
+    with Lab(version) as lab:
+        data = os.urandom(1 << 20)
+        pathlib.Path(lab.path("flat")).write_bytes(data)
+        encrypted_image(lab, "whole", "luks", "key-secret=s,iter-time=10")
+        encrypted_image(lab, "inside", "qcow2", "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10")
+        encrypted_image(lab, "plain", "qcow2", "compat=1.1")
+        shutil.copy(lab.path("whole"), lab.path("under"))
+        nodes = {"whole": "driver=luks,key-secret=s,file.driver=file,file.filename=",
+                 "under": "driver=raw,file.driver=luks,file.key-secret=s,file.file.driver=file,file.file.filename=",
+                 "inside": "driver=qcow2,encrypt.format=luks,encrypt.key-secret=s,file.driver=file,file.filename=",
+                 "plain": "driver=qcow2,file.driver=file,file.filename="}
+        extra = ["-object", "secret,id=s,data=abc"]
+        for name, node in nodes.items():
+            extra += ["-blockdev", f"{node}{lab.path(name)},node-name={name}", "-device", f"virtio-blk-pci,drive={name},id={name}"]
+        vm = lab.start([], extra=extra)
+        archive = lab.path("a.vma")
+        info = tell(lab, vm, "info")
+        assert info.count("encrypted: saved decrypted") == 3, info
+        said = tell(lab, vm, "backup", "--no-vmstate", "-o", archive)
+        listed = subprocess.run([product(), "list", archive], stdout=subprocess.PIPE, check=True, text=True).stdout
+        as_json = json.loads(subprocess.run([product(), "list", "--json", archive], stdout=subprocess.PIPE, check=True).stdout)
+        subprocess.run([product(), "extract", "-C", lab.path("out"), archive], check=True)
+        for device in as_json["devices"]:
+            name, is_encrypted = device["name"], device["name"] != "plain"
+            assert (f"drive {name} is encrypted, and the archive holds it decrypted" in said) == is_encrypted, said
+            line, = (line for line in listed.splitlines() if line.startswith(f"{name} "))
+            assert ("decrypted" in line) == is_encrypted and device["was_encrypted"] == is_encrypted, (line, device)
+            assert pathlib.Path(lab.path("out"), f"{name}.raw").read_bytes() == data
+        assert len(as_json["devices"]) == 4
+
+
 def what_is_not_saved_is_named(version):
     """Persistent memory and firmware that no drive holds; pflash by -machine is a drive like any other."""
     product()
@@ -114,5 +159,5 @@ def what_is_not_saved_is_named(version):
 
 
 if __name__ == "__main__":
-    main(configurations_that_clash, efi_for_proxmox, what_is_not_saved_is_named,
-         both=(efi_for_proxmox, what_is_not_saved_is_named))
+    main(configurations_that_clash, efi_for_proxmox, encrypted_drives, what_is_not_saved_is_named,
+         both=(efi_for_proxmox,))

@@ -368,6 +368,35 @@ static void test_unsavable(void)
     expect(query_unsavable, none, NULL, "");
 }
 
+static void on_encrypted(void *user, const struct qmp_drive *drives, unsigned n, const GError *error)
+{
+    struct world *w = user;
+
+    finish(w, error);
+    for (const struct qmp_drive *d = drives; d < drives + n; d++)
+        g_string_append_printf(w->seen, "%s %d\n", TEXT(d->device), d->is_encrypted);
+}
+
+static void query_encrypted(struct world *w)
+{
+    qmp_query_block(w->q, on_encrypted, w);
+}
+
+/* The image itself, one that it builds on, or what lies under its format. */
+static void test_encrypted(void)
+{
+    expect_one(query_encrypted,
+               "\"return\":[{\"device\":\"plain\",\"inserted\":{\"encrypted\":false,\"file\":\"/"
+               "luks\",\"image\":{}}},"
+               "{\"device\":\"itself\",\"inserted\":{\"encrypted\":true}},"
+               "{\"device\":\"base\",\"inserted\":{\"image\":{\"backing-image\":{\"backing-image\":{"
+               "\"encrypted\":true}}}}},"
+               "{\"device\":\"under\",\"inserted\":{\"file\":\"json:{\\\"file\\\": {\\\"driver\\\": "
+               "\\\"luks\\\"}}\"}},"
+               "{\"device\":\"empty\"},{\"device\":\"odd\",\"inserted\":{\"image\":[{\"encrypted\":true}]}}]",
+               "plain 0\nitself 1\nbase 1\nunder 1\nempty 0\nodd 0\n");
+}
+
 /* --- nonsense ----------------------------------------------------------------------------------- */
 
 /* Whatever JSON comes, each call ends once: with an error, or with values that can be read. */
@@ -429,6 +458,7 @@ int main(int argc, char **argv)
     g_test_add_func("/qmp/queries/jobs", test_jobs);
     g_test_add_func("/qmp/queries/migration", test_migration);
     g_test_add_func("/qmp/queries/unsavable", test_unsavable);
+    g_test_add_func("/qmp/queries/encrypted", test_encrypted);
     g_test_add_func("/qmp/queries/nonsense", test_nonsense);
     return g_test_run();
 }
