@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A running QEMU with the counting guest in it."""
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -61,8 +62,7 @@ class Guest:
         return str(self._folder / f"{self._name}.{monitor}")
 
     def _is_up(self, path):
-        if self.process.poll() is not None:
-            raise AssertionError(f"QEMU ended with {self.process.returncode}: {self.log.read_text()[-2000:]}")
+        self.must_live()
         return os.path.exists(path) and os.path.exists(self.monitor)
 
     @staticmethod
@@ -71,6 +71,12 @@ class Guest:
             return Qmp(path)
         except ConnectionRefusedError:
             return None  # QEMU has made the path, but does not listen yet
+
+    def must_live(self, seconds=0):
+        """Fails with QEMU's last words when it has ended, or ends within so many seconds."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            ended = self.process.wait(seconds)
+            raise AssertionError(f"QEMU ended with {ended}: {self.log.read_text()[-2000:]}")
 
     def output(self):
         """Whole lines only: the last one may be on its way."""
@@ -82,8 +88,7 @@ class Guest:
         text = self.output()
         if "BAD" in text:
             raise AssertionError(f"the guest says {text[text.index('BAD'):].splitlines()[0]}")
-        if self.process.poll() is not None:
-            raise AssertionError(f"QEMU ended with {self.process.returncode}: {self.log.read_text()[-2000:]}")
+        self.must_live()
         told = [line for line in text.split("\n")[:-1] if line.startswith("C ")]
         return int(told[-1][2:], 16) if told else 0
 
