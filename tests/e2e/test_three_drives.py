@@ -5,12 +5,14 @@
 The archive is accepted by the strict reader, holds exactly the two that survived, and each equals what it was while our
 "cont" was held.
 """
+import dataclasses
+import json
 import pathlib
 import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Scenario, main, product, standard_drives, wait_for
+from vmtest import Drive, Scenario, main, product, standard_drives, wait_for
 from vmtest.drives import fill_base
 from vmtest.pattern import first_difference, written_clusters
 from vmtest.relay import CLUSTER
@@ -20,19 +22,33 @@ LIMIT = "4M"
 
 
 def cluster_left_alone(drive):
-    """In its second half, with data; the guest neither writes nor reads there, so that the fault waits for the copy."""
+    """The last one with data; the guest neither writes nor reads there, so that the fault waits for the copy."""
     taken = written_clusters(drive.size) | {0}
     with tempfile.NamedTemporaryFile() as image:
         fill_base(image.name, drive.size, f"{drive.name} 0")  # as the guest's image will be made
         base = image.read()
-    return next(c for c in range(drive.size // CLUSTER // 2, drive.size // CLUSTER)
+    return next(c for c in reversed(range(drive.size // CLUSTER))
                 if c not in taken and base[c * CLUSTER:c * CLUSTER + CLUSTER].strip(b"\0"))
 
 
+class SlowDrive(Drive):
+    """Its faults come when all jobs are long under way: of a job that is paused at the moment of an error, as jobs are while
+    others start, QEMU forgets the error and copies the cluster anew (backup_loop), and this one fails only once."""
+
+    def _fault_node(self):
+        group = {"qom-type": "throttle-group", "id": f"slow-{self.name}", "limits": {"bps-total": 4 << 20}}
+        slow = {"driver": "throttle", "node-name": f"slow-{self.name}", "throttle-group": group["id"],
+                "file": f"file-{self.name}"}
+        rules = [{"event": "none", "errno": 5, **rule} for rule in self.faults]
+        faulty = {"driver": "blkdebug", "node-name": f"faulty-{self.name}", "image": slow["node-name"],
+                  "inject-error": rules}
+        return ["-object", json.dumps(group), "-blockdev", json.dumps(slow), "-blockdev", json.dumps(faulty)]
+
+
 def drives_with_a_fault():
-    cancelled, untouched, faulty = standard_drives(count=3, size=32 << 20, with_odd_ones=False)
-    faulty.faults = ({"iotype": "read", "sector": cluster_left_alone(faulty) * 128 + 5, "once": True},)
-    return cancelled, untouched, faulty
+    cancelled, untouched, third = standard_drives(count=3, size=32 << 20, with_odd_ones=False)
+    fault = {"iotype": "read", "sector": cluster_left_alone(third) * 128 + 5, "once": True}
+    return cancelled, untouched, SlowDrive(**{**dataclasses.asdict(third), "faults": (fault,)})
 
 
 def limits(*drives):
@@ -57,8 +73,6 @@ def three_fates(version, archive="a.vma"):
     with Scenario(version, drives=[cancelled, untouched, faulty]) as s:
         s.archive = s.path(archive)
         hold = s.add_proxy().hold("cont")
-        # The faulty drive has no limit: of a job that is paused for its limit at the moment of the error, QEMU forgets the
-        # error and copies the cluster anew (backup_loop), and this one fails only once.
         run = s.backup(*limits(cancelled, untouched), *options)
         hold.wait(30)
         copies = s.copy_images()
