@@ -11,20 +11,21 @@ import sys
 # A folder may include itself, base, and what stands here.
 MAY_INCLUDE = {
     "base": set(),
+    "guest": set(),
     "qmp": set(),
     "nbd": set(),
     "vma": set(),
     "sink": set(),
     "model": set(),
-    "backup": {"qmp", "nbd", "vma", "sink", "model"},
+    "backup": {"guest", "qmp", "nbd", "vma", "sink", "model"},
     "ui": {"model"},
     "console": {"ui", "backup", "model"},
-    "cli": {"backup", "vma", "nbd", "sink", "model"},
+    "cli": {"backup", "guest", "vma", "nbd", "sink", "model"},
 }
 # A library header and the only files (regular expressions over the path) that may see it.
 LIBRARY_ONLY_IN = {
     r"uv\.h": r"^(\w+/\w+_uv\.[ch]|(backup|console|cli|sink)/.*)$",
-    r"json-c/.*": r"^(qmp/.*|model/(json|replay)\w*\.c|backup/(journal|describe)\.c|cli/\w+\.c)$",
+    r"json-c/.*": r"^(qmp/.*|model/(json|replay)\w*\.c|backup/(journal|describe)\.c|guest/keyvals\.c|cli/\w+\.c)$",
     r"(n?curses\w*|term|ncursesw/.*)\.h": r"^ui/term\.c$",
     r"libnbd\.h": r"^(nbd/client\.[ch]|cli/.*)$",
     r"zstd.*\.h": r"^sink/.*$",
