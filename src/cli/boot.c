@@ -2,6 +2,8 @@
 /*
  * `vmabackup boot [--ram] ARCHIVE [-- QEMU ARGUMENTS…]`: serves the drives, lays qcow2 overlays over them and
  * starts QEMU at once; with --ram it goes on where it was saved. What the guest writes is gone when it ends.
+ * The archive may be anybody's: which program runs is our choice, and guest_command.h says what of its own it
+ * gets.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -16,14 +18,23 @@
 #include "cli/cli.h"
 #include "cli/exports.h"
 #include "cli/guest_command.h"
+#include "cli/guest_program.h"
 #include "cli/ramfeed.h"
 #include "cli/resumer.h"
+#include "guest/mask.h"
 
 /* What QEMU inherits. */
 #define RAM_FD     3
 #define MONITOR_FD 4
 
+struct options {
+    char *qemu; /* NULL: the one that is found */
+    gboolean has_ram, is_trusted;
+    char *const *more; /* arguments for QEMU */
+};
+
 struct boot {
+    const struct options *options;
     uv_loop_t loop;
     uv_process_t qemu;
     uv_signal_t signals[2];
@@ -32,7 +43,8 @@ struct boot {
     struct guest_command *command;
     struct ramfeed *ram;     /* NULL: it boots anew */
     struct resumer *resumer; /* likewise */
-    char *folder;            /* of the socket and the overlays */
+    char *program;
+    char *folder; /* of the socket and the overlays */
     bool is_running;
     int status;
 };
@@ -139,10 +151,24 @@ static void catch_signals(struct boot *b)
     }
 }
 
-static bool start_qemu(struct boot *b, char *const *more, GError **error)
+/* The operator's own secrets are not for logs either. */
+static void tell(const struct boot *b, char **argv)
 {
-    g_auto(GStrv) argv = guest_command_build(b->command, more);
-    g_autofree char *line = guest_command_quote(argv), *safe = text_make_safe(line);
+    g_autofree char *left = guest_command_left(b->command);
+    g_auto(GStrv) masked = mask_arguments(argv + 1);
+    g_autofree char *line = guest_command_quote(masked), *safe = text_make_safe(line);
+    if (left)
+        fprintf(stderr, "vmabackup: %s\n", left);
+    if (left && isatty(STDERR_FILENO))
+        fputs("vmabackup: what the guest needs of this host comes behind `--`: -display gtk, -netdev "
+              "user,id=ID\n",
+              stderr);
+    fprintf(stderr, "vmabackup: starting %s %s\n", *argv, safe);
+}
+
+static bool start_qemu(struct boot *b, GError **error)
+{
+    g_auto(GStrv) argv = guest_command_build(b->command, b->program, b->options->more);
     uv_stdio_container_t stdio[5] = {{.flags = UV_INHERIT_FD, .data.fd = 0},
                                      {.flags = UV_INHERIT_FD, .data.fd = 1},
                                      {.flags = UV_INHERIT_FD, .data.fd = 2}};
@@ -155,7 +181,7 @@ static bool start_qemu(struct boot *b, char *const *more, GError **error)
         stdio[RAM_FD] = ramfeed_stdio(b->ram);
         stdio[MONITOR_FD] = resumer_stdio(b->resumer);
     }
-    fprintf(stderr, "vmabackup: starting %s\n", safe);
+    tell(b, argv);
     b->qemu.data = b;
     int status = uv_spawn(&b->loop, &b->qemu, &options);
     if (status == 0) {
@@ -187,28 +213,77 @@ static bool find_ram(struct boot *b, GError **error)
     return true;
 }
 
+/* No more than this line of standard input: the rest is QEMU's. */
+static bool is_confirmed(void)
+{
+    char answer[8] = "", byte;
+    size_t n = 0;
+    while (read(STDIN_FILENO, &byte, 1) == 1 && byte != '\n')
+        if (n + 1 < sizeof answer)
+            answer[n++] = byte;
+    return !g_ascii_strcasecmp(answer, "y") || !g_ascii_strcasecmp(answer, "yes");
+}
+
+static bool ask_for_trust(const struct boot *b, GError **error)
+{
+    g_autofree char *line = b->options->is_trusted ? guest_command_original(b->command) : NULL;
+    if (!line)
+        return true;
+    fprintf(
+        stderr,
+        "The archive's command line:\n  %s\nIt can open files, devices and networks of this host, and run "
+        "programs. Start it? [y/N] ",
+        line);
+    if (is_confirmed())
+        return true;
+    g_set_error_literal(error, VMB_ERROR, VMB_ERROR_CANCELLED, "not started; --trust needs the answer y");
+    return false;
+}
+
+/* An older QEMU does not know the machine of a newer one; a guest that boots anew gets along with its own. */
+static void fit_machine(const struct boot *b, unsigned wanted)
+{
+    unsigned version = guest_program_version(b->program);
+    if (!version || version >= wanted)
+        return;
+    fprintf(stderr, "vmabackup: %s is older than QEMU %s, which ran the guest; name a newer one by --qemu\n",
+            b->program, guest_command_version(b->command));
+    if (!b->options->has_ram)
+        guest_command_fit(b->command, version);
+}
+
+static bool find_program(struct boot *b, GError **error)
+{
+    unsigned wanted = guest_program_number(guest_command_version(b->command));
+    b->program = b->options->qemu ? g_strdup(b->options->qemu)
+                                  : guest_program_find(guest_command_program(b->command), wanted, error);
+    if (b->program)
+        fit_machine(b, wanted);
+    return b->program != NULL;
+}
+
 static bool prepare(struct boot *b, GError **error)
 {
-    if (!make_folder(b, error))
+    if (!ask_for_trust(b, error) || !find_program(b, error) || !make_folder(b, error))
         return false;
     g_autofree char *socket_path = g_build_filename(b->folder, "nbd", NULL);
     b->exports = exports_open(&b->loop, b->archive, NULL, socket_path, error);
     if (!b->exports)
         cli_archive_prefix(b->archive->path, error);
-    return b->exports && make_overlays(b, error);
+    return b->exports && make_overlays(b, error) && (!b->options->has_ram || find_ram(b, error));
 }
 
-static bool boot(const char *path, bool has_ram, char *const *more, int *status, GError **error)
+static bool boot(const char *path, const struct options *options, int *status, GError **error)
 {
-    struct boot b = {.archive = cli_indexed_open(path, error)};
+    struct boot b = {.options = options, .archive = cli_indexed_open(path, error)};
     if (!b.archive)
         return false;
     uv_loop_init(&b.loop);
-    b.command = guest_command_new(b.archive->header);
-    bool is_good = prepare(&b, error) && (!has_ram || find_ram(&b, error));
+    b.command = guest_command_new(b.archive->header, options->is_trusted);
+    bool is_good = prepare(&b, error);
     if (is_good) {
         catch_signals(&b);
-        is_good = start_qemu(&b, more, error);
+        is_good = start_qemu(&b, error);
         if (is_good && b.ram) {
             ramfeed_start(b.ram);
             resumer_start(b.resumer);
@@ -227,30 +302,39 @@ static bool boot(const char *path, bool has_ram, char *const *more, int *status,
     cli_indexed_free(b.archive);
     uv_loop_close(&b.loop);
     g_free(b.folder);
+    g_free(b.program);
     *status = b.status;
     return is_good;
 }
 
 int cli_boot(int argc, char **argv)
 {
-    gboolean has_ram = FALSE;
+    struct options options = {NULL};
     int status = 0;
     g_autoptr(GError) error = NULL;
     const GOptionEntry entries[] = {
-        {"ram", 0, 0, G_OPTION_ARG_NONE, &has_ram, "Go on at the instant that was saved, with the RAM state",
-         NULL},
+        {"ram", 0, 0, G_OPTION_ARG_NONE, &options.has_ram,
+         "Go on at the instant that was saved, with the RAM state", NULL},
+        {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &options.qemu,
+         "Start this QEMU (default: the one in $PATH that is new enough)", "PATH"},
+        {"trust", 0, 0, G_OPTION_ARG_NONE, &options.is_trusted,
+         "Show the archive's own command line and, after a question, use all of it", NULL},
         G_OPTION_ENTRY_NULL,
     };
     if (!cli_parse_counted(
             &argc, &argv, entries, "ARCHIVE [-- QEMU ARGUMENTS…]",
             "Starts a guest straight from an archive. Its drives are read as they are needed; what it "
             "writes\n"
-            "goes to overlays that are removed at the end. The guest's own command line is used where the\n"
-            "archive has it, cut off from networks, monitors and files; QEMU ARGUMENTS replace or add.",
+            "goes to overlays that are removed at the end. Of the command line in the archive only machine,\n"
+            "processors, memory, devices and drives are used, so that it opens nothing of this host: "
+            "networks,\n"
+            "consoles and screens come from QEMU ARGUMENTS, which replace or add.",
             1, G_MAXINT, &error))
         return cli_fail(error);
-    char *const *more = argv + 2;
-    if (*more && !strcmp(*more, "--"))
-        more++;
-    return boot(argv[1], has_ram, more, &status, &error) ? status : cli_fail(error);
+    options.more = argv + 2;
+    if (*options.more && !strcmp(*options.more, "--"))
+        options.more++;
+    bool is_good = boot(argv[1], &options, &status, &error);
+    g_free(options.qemu);
+    return is_good ? status : cli_fail(error);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* `vmabackup config ARCHIVE [NAME]` */
+#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 #include "base/text.h"
 #include "cli/archive.h"
 #include "cli/cli.h"
+#include "cli/description.h"
 
 static void print_names(const struct vma_header *h)
 {
@@ -17,13 +19,26 @@ static void print_names(const struct vma_header *h)
         }
 }
 
+/* Archives of earlier versions hold all of QEMU's command line. False: there is nothing to hide in this one.
+ */
+static bool print_masked(const struct vma_header *h, const char *name)
+{
+    struct json_object *about = strcmp(name, VMA_DESCRIPTION_NAME) ? NULL : description_of(h);
+    bool is_masked = description_mask(about);
+    if (is_masked)
+        puts(json_object_to_json_string_ext(about, JSON_C_TO_STRING_PLAIN));
+    json_object_put(about);
+    return is_masked;
+}
+
 /* The bytes as they were stored: data, not text for a terminal. */
 static bool print_config(const struct cli_archive *a, const char *name, GError **error)
 {
     for (unsigned i = 0; i < VMA_MAX_CONFIGS; i++) {
         const struct vma_config *c = &vma_walk_header(a->walk)->configs[i];
         if (c->name && !strcmp(c->name, name)) {
-            fwrite(c->data, 1, c->len, stdout);
+            if (!print_masked(vma_walk_header(a->walk), name))
+                fwrite(c->data, 1, c->len, stdout);
             return true;
         }
     }

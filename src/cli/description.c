@@ -2,7 +2,10 @@
 #include "cli/description.h"
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <string.h>
+
+#include "guest/mask.h"
 
 static struct json_object *parse(const struct vma_config *c)
 {
@@ -29,4 +32,34 @@ const char *description_text(struct json_object *description, const char *key)
         !json_object_is_type(o, json_type_string))
         return NULL;
     return *json_object_get_string(o) ? json_object_get_string(o) : NULL;
+}
+
+char **description_texts(struct json_object *description, const char *key)
+{
+    struct json_object *list = NULL;
+    if (!description || !json_object_object_get_ex(description, key, &list) ||
+        !json_object_is_type(list, json_type_array))
+        return NULL;
+    GPtrArray *texts = g_ptr_array_new();
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        struct json_object *o = json_object_array_get_idx(list, i);
+        bool is_text = json_object_is_type(o, json_type_string);
+        g_ptr_array_add(texts, g_strdup(is_text ? json_object_get_string(o) : ""));
+    }
+    g_ptr_array_add(texts, NULL);
+    return (char **)g_ptr_array_free(texts, FALSE);
+}
+
+bool description_mask(struct json_object *description)
+{
+    g_auto(GStrv) argv = description_texts(description, "command_line");
+    g_auto(GStrv) masked = argv && *argv ? mask_arguments(argv + 1) : NULL;
+    if (!masked || g_strv_equal((const char *const *)masked, (const char *const *)argv + 1))
+        return false;
+    struct json_object *list = json_object_new_array();
+    json_object_array_add(list, json_object_new_string(*argv));
+    for (char **text = masked; *text; text++)
+        json_object_array_add(list, json_object_new_string(*text));
+    json_object_object_add(description, "command_line", list);
+    return true;
 }

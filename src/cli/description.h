@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
-/* What vmabackup wrote about an archive into it: the configuration vmabackup.json. */
+/* What vmabackup wrote about an archive into it: the configuration vmabackup.json. Whoever made the archive
+ * may have written anything there. */
 #include "vma/header.h"
 
 struct json_object;
@@ -8,3 +9,7 @@ struct json_object;
 struct json_object *description_of(const struct vma_header *h);
 /* A text of it, or NULL; borrowed. */
 const char *description_text(struct json_object *description, const char *key);
+/* A list of texts, NULL where there is none; what is no text in it is "". g_strfreev() it. */
+char **description_texts(struct json_object *description, const char *key);
+/* For the eye: what looks like a secret in its command line becomes "***". False: nothing does. */
+bool description_mask(struct json_object *description);

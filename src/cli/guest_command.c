@@ -3,84 +3,113 @@
 
 #include <json-c/json.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/text.h"
 #include "cli/description.h"
-#include "cli/keyvals.h"
-
-struct drive {
-    char *name, *id, *node; /* in the archive; of -drive; of -blockdev */
-    char *file, *format;
-};
+#include "cli/guest_drive.h"
+#include "cli/guest_program.h"
+#include "guest/device.h"
+#include "guest/keyvals.h"
+#include "guest/line.h"
 
 struct guest_command {
     struct json_object *description;
-    struct json_object *own; /* the array of the guest's arguments, or NULL; borrowed from description */
-    GPtrArray *drives;       /* struct drive */
+    char **original;         /* as the archive has it, the program first; NULL: it has none */
+    struct guest_line *line; /* likewise */
+    char *machine, *program;
+    GPtrArray *drives; /* struct guest_drive */
+    GPtrArray *empty;  /* char *: drives of the line that are not in the archive */
     char *incoming;
     GPtrArray *added; /* options and values */
 };
 
-static void drive_free(void *item)
+/* ---- what the archive says ---- */
+
+/* "pc-i440fx-7.2-machine", as QEMU's object model has it, is "pc-i440fx-7.2" to -machine. An alias such as
+ * "pc" would be another machine in another QEMU, so this one replaces it. */
+static char *find_machine(struct json_object *description)
 {
-    struct drive *d = item;
-    g_free(d->name);
-    g_free(d->id);
-    g_free(d->node);
-    g_free(d->file);
-    g_free(d->format);
-    g_free(d);
+    const char *text = description ? description_text(description, "machine") : NULL;
+    if (!text || !value_is(VALUE_ID, text))
+        return NULL;
+    return g_strndup(text, strlen(text) - (g_str_has_suffix(text, "-machine") ? strlen("-machine") : 0));
 }
 
-struct guest_command *guest_command_new(const struct vma_header *header)
+/* By its name alone: where it lies is our business. */
+static char *find_program(char *const *original)
+{
+    g_autofree char *name = original ? g_path_get_basename(*original) : NULL;
+    bool is_good = name && g_str_has_prefix(name, "qemu-system-") && value_is(VALUE_WORD, name);
+    return is_good ? g_steal_pointer(&name) : g_strdup("qemu-system-x86_64");
+}
+
+struct guest_command *guest_command_new(const struct vma_header *header, bool is_trusted)
 {
     struct guest_command *c = g_new0(struct guest_command, 1);
-    c->drives = g_ptr_array_new_with_free_func(drive_free);
+    c->drives = g_ptr_array_new_with_free_func(guest_drive_free);
+    c->empty = g_ptr_array_new_with_free_func(g_free);
     c->added = g_ptr_array_new_with_free_func(g_free);
     c->description = description_of(header);
-    if (c->description)
-        json_object_object_get_ex(c->description, "command_line", &c->own);
-    if (!json_object_is_type(c->own, json_type_array) || json_object_array_length(c->own) < 1)
-        c->own = NULL;
+    c->machine = find_machine(c->description);
+    c->original = description_texts(c->description, "command_line");
+    if (c->original && !*c->original)
+        g_clear_pointer(&c->original, g_strfreev);
+    c->program = find_program(c->original);
+    if (c->original)
+        c->line = guest_line_new(c->original + 1, c->machine, is_trusted);
     return c;
 }
 
 void guest_command_free(struct guest_command *c)
 {
     g_ptr_array_unref(c->drives);
+    g_ptr_array_unref(c->empty);
     g_ptr_array_unref(c->added);
+    g_clear_pointer(&c->line, guest_line_free);
+    g_strfreev(c->original);
     json_object_put(c->description);
+    g_free(c->machine);
+    g_free(c->program);
     g_free(c->incoming);
     g_free(c);
 }
 
-/* What the description says of this device. */
-static struct json_object *find_described(struct guest_command *c, const char *device)
+const char *guest_command_program(const struct guest_command *c)
 {
-    struct json_object *list = NULL;
-    if (c->description)
-        json_object_object_get_ex(c->description, "drives", &list);
-    for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list);
-         i++) {
-        struct json_object *o = json_object_array_get_idx(list, i);
-        const char *name = json_object_is_type(o, json_type_object) ? description_text(o, "name") : NULL;
-        g_autofree char *safe = name ? vma_name_make_safe(name) : NULL;
-        if (safe && !strcmp(safe, device))
-            return o;
-    }
-    return NULL;
+    return c->program;
 }
+
+const char *guest_command_version(const struct guest_command *c)
+{
+    const char *text = c->description ? description_text(c->description, "qemu") : NULL;
+    return text && value_is(VALUE_WORD, text) ? text : NULL;
+}
+
+/* "pc-q35-10.0" -> "q35" */
+void guest_command_fit(struct guest_command *c, unsigned version)
+{
+    static const struct {
+        const char *prefix, *alias;
+    } kinds[] = {{"pc-i440fx-", "pc"}, {"pc-q35-", "q35"}, {"virt-", "virt"}, {"pseries-", "pseries"}};
+    for (unsigned i = 0; c->machine && i < G_N_ELEMENTS(kinds); i++)
+        if (g_str_has_prefix(c->machine, kinds[i].prefix) &&
+            guest_program_number(c->machine + strlen(kinds[i].prefix)) > version) {
+            g_free(c->machine);
+            c->machine = g_strdup(kinds[i].alias);
+        }
+}
+
+char *guest_command_original(const struct guest_command *c)
+{
+    g_autofree char *line = c->original ? guest_command_quote(c->original) : NULL;
+    return line ? text_make_safe(line) : NULL;
+}
+
+/* ---- what we say ---- */
 
 void guest_command_drive(struct guest_command *c, const char *device, const char *file, const char *format)
 {
-    struct json_object *described = find_described(c, device);
-    struct drive *d = g_new0(struct drive, 1);
-    d->name = g_strdup(device);
-    d->id = g_strdup(described ? description_text(described, "id") : NULL);
-    d->node = g_strdup(described ? description_text(described, "node") : NULL);
-    d->file = g_strdup(file);
-    d->format = g_strdup(format);
-    g_ptr_array_add(c->drives, d);
+    g_ptr_array_add(c->drives, guest_drive_new(c->description, c->line, device, file, format));
 }
 
 void guest_command_incoming(struct guest_command *c, const char *uri)
@@ -95,231 +124,242 @@ void guest_command_add(struct guest_command *c, const char *option, const char *
     g_ptr_array_add(c->added, g_strdup(value));
 }
 
-/* ---- the guest's own ---- */
+/* ---- the operator's arguments against the guest's own ---- */
 
-static const char *own_at(const struct guest_command *c, size_t i)
-{
-    const char *text = i < json_object_array_length(c->own)
-                           ? json_object_get_string(json_object_array_get_idx(c->own, i))
-                           : NULL;
-    return text ? text : "";
-}
-
-/* "--drive" is "-drive". */
 static const char *option_name(const char *argument)
 {
     return argument[0] == '-' && argument[1] == '-' ? argument + 1 : argument;
 }
 
-static bool is_among(const char *word, const char *const *words)
+/* Options that say the same thing. */
+static const char *group_of(const char *option)
 {
-    return g_strv_contains(words, word);
+    static const char *const groups[][6] = {
+        {"-machine", "-M"},
+        {"-net", "-nic"},
+        {"-display", "-vnc", "-spice", "-nographic", "-sdl", "-curses"},
+        {"-accel", "-enable-kvm"},
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(groups); i++)
+        for (unsigned k = 0; k < G_N_ELEMENTS(groups[i]) && groups[i][k]; k++)
+            if (!strcmp(groups[i][k], option))
+                return groups[i][0];
+    return option;
 }
 
-/* Where a -drive with this id, or a -blockdev with this node name is: our drive, or NULL. */
-static struct drive *find_drive(const struct guest_command *c, const char *id, const char *node)
+static bool is_same_option(const char *own, const char *theirs)
 {
-    for (unsigned i = 0; i < c->drives->len; i++) {
-        struct drive *d = c->drives->pdata[i];
-        if ((id && (!g_strcmp0(d->id, id) || (!d->id && !strcmp(d->name, id)))) ||
-            (node && !g_strcmp0(d->node, node)))
-            return d;
-    }
-    return NULL;
+    bool is_headless =
+        !strcmp(theirs, "-nographic") && (!strcmp(own, "-serial") || !strcmp(own, "-parallel"));
+    return is_headless || !strcmp(group_of(own), group_of(theirs));
 }
 
-static bool is_json(const char *argument)
+static bool has_same_id(const struct guest_entry *e, const char *argument)
 {
-    return argument[0] == '{';
+    g_autoptr(GPtrArray) theirs = argument ? keyvals_parse(argument, NULL) : NULL;
+    const char *key = e->rule->kind == OPTION_BLOCKDEV ? "node-name" : "id";
+    const char *id = e->kv ? keyvals_get(e->kv, key) : NULL;
+    return theirs && id && !g_strcmp0(keyvals_get(theirs, key), id);
 }
 
-/* A -blockdev's text for a key; g_free() it. */
-static char *blockdev_get(const char *argument, const char *key)
+static bool is_additive(const char *option)
 {
-    if (!is_json(argument))
-        return keyvals_get(argument, key);
-    struct json_object *o = json_tokener_parse(argument);
-    char *value = json_object_is_type(o, json_type_object) ? g_strdup(description_text(o, key)) : NULL;
-    json_object_put(o);
-    return value;
+    static const char *const additive[] = {"-drive",  "-blockdev", "-device", "-chardev",
+                                           "-netdev", "-object",   "-global", "-audiodev",
+                                           "-set",    "-add-fd",   "-numa",   NULL};
+    return g_strv_contains(additive, option);
 }
 
-bool guest_command_is_own(struct guest_command *c)
+static bool is_replaced(const char *option, const struct guest_entry *e, char *const *more)
 {
-    unsigned n_found = 0;
-    for (size_t i = 1; c->own && i + 1 < json_object_array_length(c->own); i++) {
-        const char *option = option_name(own_at(c, i)), *value = own_at(c, i + 1);
-        g_autofree char *id = strcmp(option, "-drive") ? NULL : keyvals_get(value, "id");
-        g_autofree char *node = strcmp(option, "-blockdev") ? NULL : blockdev_get(value, "node-name");
-        n_found += find_drive(c, id, node) != NULL;
-    }
-    return c->own && n_found == c->drives->len;
-}
-
-/* Nodes below the drives that are exchanged: nothing uses them any more, and they would open the guest's
- * images. */
-static GHashTable *find_unused_nodes(const struct guest_command *c)
-{
-    GHashTable *unused = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    for (bool has_grown = true; has_grown;) {
-        has_grown = false;
-        for (size_t i = 1; i + 1 < json_object_array_length(c->own); i++) {
-            const char *value = own_at(c, i + 1);
-            if (strcmp(option_name(own_at(c, i)), "-blockdev"))
-                continue;
-            g_autofree char *node = blockdev_get(value, "node-name"), *file = blockdev_get(value, "file"),
-                            *backing = blockdev_get(value, "backing");
-            if (!node || (!find_drive(c, NULL, node) && !g_hash_table_contains(unused, node)))
-                continue;
-            if (file)
-                has_grown |= g_hash_table_add(unused, g_steal_pointer(&file));
-            if (backing)
-                has_grown |= g_hash_table_add(unused, g_steal_pointer(&backing));
-        }
-    }
-    return unused;
-}
-
-static char *exchanged_drive(const struct drive *d, const char *value)
-{
-    static const char *const replaced[] = {"file",          "format",      "driver",       "readonly",
-                                           "read-only",     "snapshot",    "cache",        "aio",
-                                           "file.filename", "file.driver", "file.locking", NULL};
-    g_autofree char *rest = keyvals_without(value, replaced), *file = keyvals_escape(d->file);
-    return g_strdup_printf("file=%s,format=%s,%s", file, d->format, rest);
-}
-
-static char *exchanged_blockdev(const struct drive *d)
-{
-    g_autofree char *file = keyvals_escape(d->file), *node = keyvals_escape(d->node);
-    return g_strdup_printf("driver=%s,node-name=%s,file.driver=file,file.filename=%s", d->format, node, file);
-}
-
-/* A drive that the archive does not have is never written to. */
-static char *guarded_drive(const char *value)
-{
-    g_autofree char *media = keyvals_get(value, "media"), *file = keyvals_get(value, "file"),
-                    *readonly = keyvals_get(value, "readonly");
-    bool is_safe = !file || !g_strcmp0(media, "cdrom") || !g_strcmp0(readonly, "on");
-    return is_safe ? g_strdup(value) : g_strconcat(value, ",snapshot=on", NULL);
-}
-
-static char *guarded_blockdev(const char *value)
-{
-    static const char *const keys[] = {"read-only", "auto-read-only", NULL};
-    if (!is_json(value)) {
-        g_autofree char *rest = keyvals_without(value, keys);
-        return g_strconcat(rest, ",read-only=on", NULL);
-    }
-    struct json_object *o = json_tokener_parse(value);
-    json_object_object_add(o, "read-only", json_object_new_boolean(true));
-    json_object_object_del(o, "auto-read-only");
-    char *text = g_strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-    json_object_put(o);
-    return text;
-}
-
-/* The argument as it is for the copy; NULL: leave option and argument out. */
-static char *translate(const struct guest_command *c, GHashTable *unused, const char *option,
-                       const char *value)
-{
-    static const char *const harmless[] = {"null", "none", "stdio", "mon:stdio", "vc", NULL};
-    g_autofree char *id = keyvals_get(value, "id"), *node = NULL;
-    if (!strcmp(option, "-drive")) {
-        const struct drive *d = find_drive(c, id, NULL);
-        return d ? exchanged_drive(d, value) : guarded_drive(value);
-    }
-    if (!strcmp(option, "-blockdev")) {
-        node = blockdev_get(value, "node-name");
-        const struct drive *d = find_drive(c, NULL, node);
-        if (d)
-            return exchanged_blockdev(d);
-        return node && g_hash_table_contains(unused, node) ? NULL : guarded_blockdev(value);
-    }
-    if (!strcmp(option, "-chardev"))
-        return id ? g_strdup_printf("null,id=%s", id) : NULL;
-    if (!strcmp(option, "-netdev"))
-        return id ? g_strdup_printf("hubport,hubid=0,id=%s", id) : NULL;
-    if (!strcmp(option, "-serial") || !strcmp(option, "-parallel"))
-        return g_strdup(is_among(value, harmless) || g_str_has_prefix(value, "chardev:") ? value : "null");
-    return g_strdup(value);
-}
-
-/* Is this option of the guest's own left to the operator's arguments? */
-static bool is_replaced(const char *option, char *const *more)
-{
-    static const char *const additive[] = {"-drive",  "-blockdev", "-device", "-chardev", "-netdev",
-                                           "-object", "-global",   "-set",    "-add-fd",  NULL};
     for (; more && *more; more++)
-        if (!strcmp(option_name(*more), option))
-            return !is_among(option, additive);
+        if (**more == '-' && is_same_option(option, option_name(*more)) &&
+            (!is_additive(option) || (e && has_same_id(e, more[1]))))
+            return true;
     return false;
 }
 
-static void add(GPtrArray *argv, const char *text)
+/* ---- building ---- */
+
+static void add(GPtrArray *argv, const char *option, const char *argument)
 {
-    g_ptr_array_add(argv, g_strdup(text));
+    g_ptr_array_add(argv, g_strdup(option));
+    if (argument)
+        g_ptr_array_add(argv, g_strdup(argument));
 }
 
-static void build_own(struct guest_command *c, GPtrArray *argv, char *const *more)
+static bool is_machine(const struct guest_entry *e)
 {
-    /* Whoever was saved may still run: its monitors, its screens and its files are not ours. */
-    static const char *const dropped[] = {"-qmp",      "-qmp-pretty", "-mon",      "-monitor", "-pidfile",
-                                          "-incoming", "-D",          "-vnc",      "-spice",   "-loadvm",
-                                          "-gdb",      "-runas",      "-run-with", "-chroot",  NULL};
-    static const char *const dropped_alone[] = {"-daemonize", "-S", "-s", "-snapshot", NULL};
-    g_autoptr(GHashTable) unused = find_unused_nodes(c);
-    g_autofree char *program = g_path_get_basename(own_at(c, 0));
-    add(argv, access(own_at(c, 0), X_OK) == 0 ? own_at(c, 0) : program);
-    for (size_t i = 1; i < json_object_array_length(c->own); i++) {
-        const char *option = option_name(own_at(c, i)), *value = own_at(c, i + 1);
-        bool has_value = i + 1 < json_object_array_length(c->own) && value[0] && value[0] != '-';
-        if (is_among(option, dropped_alone))
-            continue;
-        i += has_value;
-        if (is_among(option, dropped) || is_replaced(option, more))
-            continue;
-        g_autofree char *text = has_value ? translate(c, unused, option, value) : NULL;
-        if (has_value && !text)
-            continue;
-        add(argv, option);
-        if (text)
-            add(argv, text);
+    return e->kv && !strcmp(group_of(e->name), "-machine");
+}
+
+/* The machine as it was, without flash that is not there. */
+static void finish_machine(struct guest_command *c, struct guest_entry *e)
+{
+    static const char *const flashes[] = {"pflash0", "pflash1"};
+    if (c->machine && keyvals_get(e->kv, "type"))
+        keyvals_set(e->kv, "type", c->machine);
+    for (unsigned i = 0; i < G_N_ELEMENTS(flashes); i++) {
+        const char *node = keyvals_get(e->kv, flashes[i]);
+        if (node && !guest_line_find(c->line, OPTION_BLOCKDEV, "node-name", node))
+            keyvals_drop(e->kv, flashes[i]);
     }
 }
 
-/* ---- a plain one ---- */
-
-static void build_plain(struct guest_command *c, GPtrArray *argv, char *const *more)
+static bool finish_bios(struct guest_command *c, struct guest_entry *e)
 {
-    const char *machine = c->description ? description_text(c->description, "machine") : NULL;
-    add(argv, "qemu-system-x86_64");
-    if (machine && !is_replaced("-machine", more) && !is_replaced("-M", more)) {
-        add(argv, "-machine");
-        add(argv, machine);
+    g_autofree char *path = value_find_firmware(e->value), *named = g_strdup(e->value);
+    g_free(e->value);
+    e->value = g_steal_pointer(&path);
+    if (!e->value)
+        guest_line_leave(c->line, "-bios", named);
+    return e->value != NULL;
+}
+
+static void finish_device(struct guest_command *c, struct guest_entry *e)
+{
+    const char *rom = keyvals_get(e->kv, "romfile");
+    g_autofree char *path = rom && *rom ? value_find_firmware(rom) : NULL;
+    if (!rom || !*rom)
+        return;
+    if (path) {
+        keyvals_set(e->kv, "romfile", path);
+        return;
     }
+    guest_line_leave(c->line, "-device romfile", rom);
+    keyvals_drop(e->kv, "romfile");
+}
+
+/* Drives in their places; false: leave it out. */
+static bool finish_entry(struct guest_command *c, struct guest_entry *e)
+{
+    switch (e->rule->kind) {
+    case OPTION_DRIVE:
+    case OPTION_BLOCKDEV:
+        return guest_drive_finish(c->drives, c->line, e, c->empty);
+    case OPTION_VALUE:
+        return strcmp(e->name, "-bios") != 0 || finish_bios(c, e);
+    case OPTION_DEVICE:
+        if (e->kv)
+            finish_device(c, e);
+        return true;
+    default:
+        return true;
+    }
+}
+
+/* Nodes first: the machine is asked which of its flash is there. */
+static void finish_line(struct guest_command *c)
+{
+    GPtrArray *entries = c->line->entries;
+    for (unsigned i = 0; i < entries->len;) {
+        if (finish_entry(c, entries->pdata[i]))
+            i++;
+        else
+            g_ptr_array_remove_index(entries, i);
+    }
+    for (unsigned i = 0; i < entries->len; i++)
+        if (is_machine(entries->pdata[i]))
+            finish_machine(c, entries->pdata[i]);
+}
+
+static bool has_machine_type(const struct guest_command *c)
+{
+    for (unsigned i = 0; c->line && i < c->line->entries->len; i++) {
+        const struct guest_entry *e = c->line->entries->pdata[i];
+        if (is_machine(e) && keyvals_get(e->kv, "type"))
+            return true;
+    }
+    return false;
+}
+
+static void add_own(struct guest_command *c, GPtrArray *argv, char *const *more)
+{
+    guest_drive_settle(c->drives);
+    finish_line(c);
+    for (unsigned i = 0; i < c->line->entries->len; i++) {
+        struct guest_entry *e = c->line->entries->pdata[i];
+        if (is_machine(e) && is_replaced("-accel", NULL, more)) /* QEMU takes it in one place only */
+            keyvals_drop(e->kv, "accel");
+        g_autofree char *argument = guest_entry_argument(e);
+        if (!is_replaced(e->name, e, more) && (!e->kv || e->kv->len))
+            add(argv, e->name, argument);
+    }
+}
+
+/* Drives that have no place on the line: all, if there is none. */
+static void add_other_drives(struct guest_command *c, GPtrArray *argv)
+{
     for (unsigned i = 0; i < c->drives->len; i++) {
-        const struct drive *d = c->drives->pdata[i];
-        g_autofree char *file = keyvals_escape(d->file), *id = vma_name_make_safe(d->name);
-        add(argv, "-drive");
-        g_ptr_array_add(argv, g_strdup_printf("file=%s,format=%s,if=virtio,id=%s", file, d->format, id));
+        g_autofree char *argument = guest_drive_plain(c->drives->pdata[i]);
+        if (argument)
+            add(argv, "-drive", argument);
     }
 }
 
-char **guest_command_build(struct guest_command *c, char *const *more)
+/* QEMU would open a window or a port, and a network. */
+static void add_isolation(struct guest_command *c, GPtrArray *argv, char *const *more)
+{
+    if (!c->line && !is_replaced("-nic", NULL, more))
+        add(argv, "-nic", "none");
+    if (!is_replaced("-display", NULL, more))
+        add(argv, "-display", "none");
+}
+
+char **guest_command_build(struct guest_command *c, const char *program, char *const *more)
 {
     GPtrArray *argv = g_ptr_array_new();
-    (guest_command_is_own(c) ? build_own : build_plain)(c, argv, more);
-    if (c->incoming) {
-        add(argv, "-incoming");
-        add(argv, c->incoming);
-    }
-    for (unsigned i = 0; i < c->added->len; i++)
-        add(argv, c->added->pdata[i]);
+    add(argv, program ? program : c->program, NULL);
+    if (c->machine && !has_machine_type(c) && !is_replaced("-machine", NULL, more))
+        add(argv, "-machine", c->machine);
+    if (c->line)
+        add_own(c, argv, more);
+    add_other_drives(c, argv);
+    add_isolation(c, argv, more);
+    if (c->incoming)
+        add(argv, "-incoming", c->incoming);
+    for (unsigned i = 0; i < c->added->len; i += 2)
+        add(argv, c->added->pdata[i], c->added->pdata[i + 1]);
     for (; more && *more; more++)
-        add(argv, *more);
+        add(argv, *more, NULL);
     g_ptr_array_add(argv, NULL);
     return (char **)g_ptr_array_free(argv, FALSE);
+}
+
+/* ---- telling ---- */
+
+static void list_texts(GString *text, const char *before, const GPtrArray *list)
+{
+    for (unsigned i = 0; i < list->len; i++)
+        g_string_append_printf(text, "%s%s%s",
+                               i           ? ", "
+                               : text->len ? "; "
+                                           : "",
+                               i ? "" : before, (char *)list->pdata[i]);
+}
+
+/* What the archive says was left out when it was made, if it looks like that. */
+static void add_left_before(const struct guest_command *c)
+{
+    g_auto(GStrv) before = description_texts(c->description, "command_line_without");
+    for (char **option = before; option && *option; option++)
+        if (**option == '-' && strlen(*option) <= 64 && value_is(VALUE_TEXT, *option))
+            guest_line_leave(c->line, *option, NULL);
+}
+
+char *guest_command_left(const struct guest_command *c)
+{
+    GString *text = g_string_new(NULL);
+    if (c->line) {
+        add_left_before(c);
+        list_texts(text, "left out: ", c->line->left);
+    }
+    list_texts(text, "not in the archive, so empty: ", c->empty);
+    if (c->line && c->line->is_severed)
+        g_string_append_printf(text, "%snetworks and consoles lead nowhere", text->len ? "; " : "");
+    char *line = text->len ? text_make_safe(text->str) : NULL;
+    g_string_free(text, TRUE);
+    return line;
 }
 
 char *guest_command_quote(char *const *argv)

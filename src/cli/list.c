@@ -83,19 +83,27 @@ static void print_described(const char *label, struct json_object *about, const 
         printf("%s%s\n", label, text);
 }
 
-/* How QEMU was started. */
+/* How QEMU was started, as far as the archive knows. */
 static void print_command(struct json_object *about)
 {
-    struct json_object *list = NULL;
-    g_autoptr(GPtrArray) argv = g_ptr_array_new();
-    if (!about || !json_object_object_get_ex(about, "command_line", &list) ||
-        !json_object_is_type(list, json_type_array))
+    g_auto(GStrv) argv = description_texts(about, "command_line"),
+                  without = description_texts(about, "command_line_without");
+    if (!argv)
         return;
-    for (size_t i = 0; i < json_object_array_length(list); i++)
-        g_ptr_array_add(argv, (char *)json_object_get_string(json_object_array_get_idx(list, i)));
-    g_ptr_array_add(argv, NULL);
-    g_autofree char *line = guest_command_quote((char **)argv->pdata), *safe = text_make_safe(line);
+    g_autofree char *line = guest_command_quote(argv), *safe = text_make_safe(line);
+    g_autofree char *more = without && *without ? g_strjoinv(", ", without) : NULL,
+                    *safe_more = text_make_safe(more);
     printf("command  %s\n", safe);
+    if (safe_more)
+        printf("without  %s\n", safe_more);
+}
+
+/* Archives of earlier versions hold the whole command line. */
+static struct json_object *shown_description(const struct vma_header *h)
+{
+    struct json_object *about = description_of(h);
+    description_mask(about);
+    return about;
 }
 
 static void print_text(const struct cli_archive *a)
@@ -103,7 +111,7 @@ static void print_text(const struct cli_archive *a)
     const struct vma_header *h = vma_walk_header(a->walk);
     g_autofree char *uuid = uuid_text(h->uuid), *created = time_text(h->ctime);
     g_autofree char *path = text_make_safe(a->path);
-    struct json_object *about = description_of(h);
+    struct json_object *about = shown_description(h);
     printf("archive  %s\ncreated  %s\nuuid     %s\npacking  %s\n", path, created, uuid,
            source_form_name(source_form(a->source)));
     print_described("guest    ", about, "guest");
@@ -161,7 +169,7 @@ static void print_json(const struct cli_archive *a)
 {
     const struct vma_header *h = vma_walk_header(a->walk);
     g_autofree char *uuid = uuid_text(h->uuid);
-    struct json_object *o = json_object_new_object(), *about = description_of(h);
+    struct json_object *o = json_object_new_object(), *about = shown_description(h);
     json_object_object_add(o, "archive", safe_string(a->path));
     json_object_object_add(o, "uuid", json_object_new_string(uuid));
     json_object_object_add(o, "ctime", json_object_new_int64(h->ctime));

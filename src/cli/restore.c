@@ -79,10 +79,10 @@ static bool open_outputs(struct pour *p, const struct vma_header *h, GError **er
 
 /* ---- the end ---- */
 
-/* How to start the guest on what was restored; a shell's line. */
-static char *start_line(const struct restore *r, const struct pour *p)
+/* How to start the guest on what was restored; a shell's line. *left: what it lacks, or NULL. */
+static char *start_line(const struct restore *r, const struct pour *p, char **left)
 {
-    g_autoptr(guest_command_t) c = guest_command_new(vma_walk_header(p->archive->walk));
+    g_autoptr(guest_command_t) c = guest_command_new(vma_walk_header(p->archive->walk), false);
     for (unsigned i = 0; i < r->wanted->len; i++) {
         const struct wanted *w = wanted_at(r, i);
         g_autofree char *quoted = g_shell_quote(w->target),
@@ -94,8 +94,10 @@ static char *start_line(const struct restore *r, const struct pour *p)
         else
             guest_command_drive(c, w->name, w->target, "raw");
     }
-    g_auto(GStrv) argv = guest_command_build(c, NULL);
-    return guest_command_quote(argv);
+    g_auto(GStrv) argv = guest_command_build(c, NULL, NULL);
+    g_autofree char *line = guest_command_quote(argv);
+    *left = guest_command_left(c);
+    return text_make_safe(line);
 }
 
 static void print_text(const struct restore *r, const struct pour *p)
@@ -107,10 +109,10 @@ static void print_text(const struct restore *r, const struct pour *p)
         if (p->outputs[w->dev_id])
             printf("%s: %s restored to %s\n", name, units_format_size(pour_size(p, w->dev_id), size), target);
     }
-    g_autofree char *line = start_line(r, p), *safe = text_make_safe(line);
-    printf(
-        "To start the guest on it (complete, and cut off from networks, monitors and other files):\n  %s\n",
-        safe);
+    g_autofree char *left = NULL, *line = start_line(r, p, &left);
+    printf("To start the guest on it, cut off from this host:\n  %s\n", line);
+    if (left)
+        printf("  (%s)\n", left);
 }
 
 static void print_json(const struct restore *r, const struct pour *p)
@@ -127,9 +129,10 @@ static void print_json(const struct restore *r, const struct pour *p)
         json_object_array_add(devices, device);
     }
     json_object_object_add(o, "archive", json_object_new_string(p->archive->shown));
-    g_autofree char *line = start_line(r, p), *safe = text_make_safe(line);
+    g_autofree char *left = NULL, *line = start_line(r, p, &left);
     json_object_object_add(o, "devices", devices);
-    json_object_object_add(o, "start", json_object_new_string(safe));
+    json_object_object_add(o, "start", json_object_new_string(line));
+    json_object_object_add(o, "start_lacks", left ? json_object_new_string(left) : NULL);
     puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(o);
 }

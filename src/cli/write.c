@@ -15,8 +15,8 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/cli.h"
-#include "cli/keyvals.h"
 #include "cli/write_report.h"
+#include "guest/keyvals.h"
 #include "vma/format.h"
 
 #define MAX_DRIVE_BYTES (UINT64_C(65536) << 32) /* clusters are numbered by 32 bits */
@@ -131,11 +131,11 @@ static bool is_taken(const struct standalone_options *o, const char *name)
 
 static bool add_drive(struct standalone_options *o, const char *text, GError **error)
 {
-    static const char *const known[] = {"name", "size", NULL};
-    g_autofree char *name = keyvals_get(text, "name"), *size = keyvals_get(text, "size");
-    g_autofree char *rest = keyvals_without(text, known);
+    g_autoptr(GPtrArray) pairs = keyvals_parse(text, NULL);
+    const char *name = pairs ? keyvals_get(pairs, "name") : NULL;
+    const char *size = pairs ? keyvals_get(pairs, "size") : NULL;
     struct standalone_drive d = {0};
-    if (!name || !*name || !size || *rest)
+    if (!name || !*name || !size || pairs->len != 2)
         return usage(error, text, "say --drive name=NAME,size=BYTES");
     if (!units_parse_size(size, &d.size, NULL) || !d.size || d.size % 512 || d.size > MAX_DRIVE_BYTES)
         return usage(error, text, "a drive's size must be a multiple of 512 bytes");
@@ -143,7 +143,7 @@ static bool add_drive(struct standalone_options *o, const char *text, GError **e
         return usage(error, text, "this name is the RAM's; take another");
     if (is_taken(o, name))
         return usage(error, text, "a drive is named only once");
-    d.name = g_steal_pointer(&name);
+    d.name = g_strdup(name);
     g_array_append_val(o->drives, d);
     return true;
 }

@@ -8,6 +8,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from vmtest import LAP, Scenario, main, product, standard_drives, wait_for
+from vmtest.env import qemu_binary
 from vmtest.pattern import check_images
 
 
@@ -17,7 +18,8 @@ class Booted:
     def __init__(self, s, name, *arguments):
         self.serial = s.folder / f"{name}.serial"
         self.process = subprocess.Popen(
-            [product(), "boot", *arguments, "--", "-serial", f"file:{self.serial}"], stdin=subprocess.DEVNULL,
+            [product(), "boot", "--qemu", qemu_binary(s.version), *arguments, "--", "-serial", f"file:{self.serial}"],
+            stdin=subprocess.DEVNULL,
             stderr=open(s.path(f"{name}.said"), "wb"), env=dict(os.environ, TMPDIR=str(s.folder)))
         self.said = pathlib.Path(s.path(f"{name}.said"))
         s.at_end(self.process.kill)

@@ -31,7 +31,8 @@ def test_boot(folder):
     env = dict(os.environ, PATH=f"{folder}/bin:{os.environ['PATH']}", TMPDIR=str(folder))
     done = subprocess.run([PROGRAM, "boot", "--ram", folder / "x.vma", "--", "-m", "64"], env=env, cwd=folder,
                           capture_output=True, text=True, timeout=60)
-    assert done.returncode == 7 and done.stderr.startswith("vmabackup: starting qemu-system-x86_64 -drive "), done
+    program = f"{folder}/bin/qemu-system-x86_64"
+    assert done.returncode == 7 and done.stderr.startswith(f"vmabackup: starting {program} -drive "), done
     assert done.stderr.count("\n") == 1 and done.stderr.endswith(" -m 64\n"), done
     assert (folder / "ram.out").read_bytes() == (folder / "ram").read_bytes()
     assert (folder / "a.out").read_bytes() == image
