@@ -4,12 +4,23 @@
 #include <json-c/json.h>
 #include <string.h>
 #include "backup/run.h"
+#include "guest/line.h"
+#include "guest/mask.h"
 
-#define MAX_COMMAND_LINE (32u << 10) /* of 60 KiB that the description may take */
+#define MAX_COMMAND_LINE (64u << 10) /* that is read, */
+#define MAX_KEPT         (24u << 10) /* and of 60 KiB that the description may take */
 
 static json_object *text(const char *value)
 {
     return json_object_new_string(value ? value : "");
+}
+
+/* Words of QEMU's, which may name an image by its address. */
+static json_object *masked(const char *value)
+{
+    g_autofree char *safe = mask_text(value ? value : "");
+
+    return text(safe);
 }
 
 static json_object *instant(int64_t real_us)
@@ -61,22 +72,35 @@ static json_object *saved_drives(const struct backup *b)
     return list;
 }
 
-/* "secret,id=x,data=…" without what is secret in it. */
-static char *without_secrets(const char *argument)
-{
-    g_autoptr(GRegex) regex = g_regex_new("(\\b(?:data|password|keysecret)=)[^,]*", 0, 0, NULL);
-    return g_regex_replace_literal(regex, argument, -1, 0, "\\1-", 0, NULL);
-}
-
-static json_object *command_line(const struct backup *b)
+static json_object *texts(const char *first, char **more)
 {
     json_object *list = json_object_new_array();
 
-    for (char **argument = b->guest_argv; *argument; argument++) {
-        g_autofree char *safe = without_secrets(*argument);
-        json_object_array_add(list, text(safe ? safe : "-"));
-    }
+    if (first)
+        json_object_array_add(list, text(first));
+    for (; *more; more++)
+        json_object_array_add(list, text(*more));
     return list;
+}
+
+static void add_if_short(json_object *root, const char *key, json_object *list)
+{
+    if (strlen(json_object_to_json_string(list)) <= MAX_KEPT)
+        json_object_object_add(root, key, list);
+    else
+        json_object_put(list);
+}
+
+/* What makes the guest, by a white list; the options that are not kept, by name. */
+static void add_command_line(const struct backup *b, json_object *root)
+{
+    g_autofree char *name = g_path_get_basename(b->guest_argv[0]);
+    g_autoptr(guest_line_t) line = guest_line_new(b->guest_argv + 1, b->guest_machine, false);
+    g_auto(GStrv) kept = guest_line_format(line);
+
+    g_ptr_array_add(line->left, NULL);
+    add_if_short(root, "command_line", texts(value_is(VALUE_WORD, name) ? name : "qemu", kept));
+    add_if_short(root, "command_line_without", texts(NULL, (char **)line->left->pdata));
 }
 
 /* What listens on the monitor was started like this, if it is on this machine and is a QEMU. */
@@ -113,18 +137,18 @@ static json_object *left_out(const struct backup *b)
             continue;
         json_object *entry = json_object_new_object();
         json_object_object_add(entry, "name", text(row->name));
-        json_object_object_add(entry, "why", text(row->note));
+        json_object_object_add(entry, "why", masked(row->note));
         json_object_array_add(list, entry);
     }
     return list;
 }
 
-static json_object *strings(const GPtrArray *array)
+static json_object *sentences(const GPtrArray *array)
 {
     json_object *list = json_object_new_array();
 
     for (unsigned i = 0; i < array->len; i++)
-        json_object_array_add(list, text(g_ptr_array_index(array, i)));
+        json_object_array_add(list, masked(g_ptr_array_index(array, i)));
     return list;
 }
 
@@ -139,14 +163,14 @@ char *describe_run(const struct backup *b)
     json_object_object_add(root, "qemu", text(b->model.qemu));
     json_object_object_add(root, "machine", text(b->guest_machine));
     if (b->guest_argv)
-        json_object_object_add(root, "command_line", command_line(b));
+        add_command_line(b, root);
     json_object_object_add(root, "recipe", text(b->model.recipe));
     json_object_object_add(root, "instant", instant(b->instant_us));
     json_object_object_add(root, "ram", json_object_new_boolean(b->ram != RAM_NONE && !b->is_ram_lost));
     json_object_object_add(root, "frozen", json_object_new_boolean(b->options.agent && !b->agent.has_failed));
     json_object_object_add(root, "drives", saved_drives(b));
     json_object_object_add(root, "left_out", left_out(b));
-    json_object_object_add(root, "not_savable", strings(b->unsavable));
+    json_object_object_add(root, "not_savable", sentences(b->unsavable));
     result = g_strdup(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
     json_object_put(root);
     return result;
