@@ -7,6 +7,14 @@ foreach(file ${tools})
   target_link_libraries(${name} PRIVATE vmb_engine)
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 endforeach()
+# Each tests/preload/x.c is a library "x.so" there, for LD_PRELOAD.
+file(GLOB preloads CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/preload/*.c)
+foreach(file ${preloads})
+  get_filename_component(name ${file} NAME_WE)
+  add_library(${name} MODULE ${file})
+  set_target_properties(${name} PROPERTIES PREFIX "")
+  target_compile_definitions(${name} PRIVATE _GNU_SOURCE)
+endforeach()
 
 # What the terminal shows is read through libvterm; without it those tests are left out.
 foreach(short ui_term ui_matrix)

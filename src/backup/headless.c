@@ -12,6 +12,8 @@
 #include "model/json.h"
 #include "model/plain.h"
 
+#define CLOSING_MS 5000 /* longest that what is closing is waited for */
+
 static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP};
 
 struct headless {
@@ -130,10 +132,24 @@ static int exit_status(struct headless *h)
                                    : feed_model(h->feed)->exit_status;
 }
 
+static void on_patience_over(uv_timer_t *timer)
+{
+    timer->data = NULL;
+}
+
+/* The removal of an unfinished file may still be in the thread pool, and a busy machine takes its time. */
 void headless_close_loop(uv_loop_t *loop, int status)
 {
-    for (unsigned i = 0; i < 100 && uv_loop_alive(loop); i++)
-        uv_run(loop, UV_RUN_NOWAIT);
+    uv_timer_t patience;
+
+    uv_timer_init(loop, &patience);
+    patience.data = loop;
+    uv_timer_start(&patience, on_patience_over, CLOSING_MS, 0);
+    uv_unref((uv_handle_t *)&patience);
+    while (patience.data && uv_loop_alive(loop))
+        uv_run(loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&patience, NULL);
+    uv_run(loop, UV_RUN_NOWAIT);
     if (uv_loop_close(loop) != 0) {
         fflush(NULL);
         _exit(status);

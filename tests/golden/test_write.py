@@ -3,6 +3,7 @@
 """`vmabackup write` and real clients: what they write is in the archive, exactly, or there is no archive."""
 import contextlib
 import json
+import os
 import pathlib
 import random
 import shutil
@@ -12,7 +13,7 @@ import subprocess
 import sys
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1])]
-from archives import PROGRAM, SKIP, assert_one_line, main, run  # noqa: E402
+from archives import BUILD, PROGRAM, SKIP, assert_one_line, main, run  # noqa: E402
 import vma_strict  # noqa: E402
 
 CLUSTER, MIB = 65536, 1 << 20
@@ -237,6 +238,18 @@ def test_written_twice(folder):
         assert b"written twice at 65536" in w.end(status=1)[1]
 
 
+def test_slow_removal(folder):
+    """The unfinished file goes before the program does, however long that takes."""
+    os.environ.update(LD_PRELOAD=str((BUILD / "tests/slow_unlink.so").resolve()),
+                      ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+    try:
+        with writer(folder) as w:
+            w.process.send_signal(signal.SIGTERM)
+            w.end(status=128 + signal.SIGTERM)
+    finally:
+        del os.environ["LD_PRELOAD"]
+
+
 def test_slow_target(folder):
     """Buffers and spool are full: clients wait, and everything arrives."""
     size = 96 * MIB
@@ -297,4 +310,4 @@ if __name__ == "__main__":
         print("skipped: nbdcopy, nbdinfo, qemu-io and qemu-img are needed")
         sys.exit(SKIP)
     main([test_two_drives, test_into_a_command, test_json, test_incomplete, test_absent_is_zero, test_commit_while_connected,
-          test_cancel, test_client_killed, test_written_twice, test_slow_target, test_full, test_refused], "vmb-write-")
+          test_cancel, test_client_killed, test_written_twice, test_slow_removal, test_slow_target, test_full, test_refused], "vmb-write-")
