@@ -14,7 +14,6 @@ static void action_clear(gpointer data)
     struct action *a = data;
 
     g_free(a->name);
-    g_free(a->node);
 }
 
 static GArray *new_actions(void)
@@ -25,9 +24,9 @@ static GArray *new_actions(void)
     return array;
 }
 
-void cleanup_add(GArray *to, enum action_kind kind, const char *name, const char *node)
+void cleanup_add(GArray *to, enum action_kind kind, const char *name)
 {
-    struct action a = {kind, g_strdup(name), g_strdup(node)};
+    struct action a = {kind, g_strdup(name)};
 
     g_array_append_val(to, a);
 }
@@ -43,6 +42,9 @@ static void cleanup_free(struct cleanup *c)
     g_array_unref(c->inserted);
     g_array_unref(c->nodes);
     g_ptr_array_unref(c->passed_sockets);
+    g_ptr_array_unref(c->staying);
+    survey_clear(&c->survey);
+    takeout_clear(&c->takeout);
     g_clear_error(&c->first_error);
     g_free(c);
 }
@@ -102,7 +104,6 @@ static void action_over(void *user, const GError *error)
     if (error && !c->first_error)
         c->first_error = g_error_copy(error);
     c->at++;
-    c->is_retry = false;
     cleanup_act(c);
 }
 
@@ -242,19 +243,40 @@ static void on_migration_cancelled(void *user, const GError *error)
         qmp_query_migrate(c->qmp, on_migration_again, c);
 }
 
-static void on_put_back(void *user, const GError *error)
+/* --- filters that others stand on --------------------------------------------------------------- */
+
+static void on_out(void *user, const struct takeout *t, const GError *error)
 {
     struct cleanup *c = user;
-    const struct action *a = &g_array_index(c->actions, struct action, c->at);
+    g_autoptr(GError) stays = NULL;
 
-    if (error && !c->is_retry && !strchr(a->name, '/')) { /* nvme shows a bare id */
-        g_autofree char *path = g_strdup_printf("/machine/peripheral/%s", a->name);
-        c->is_retry = true;
-        qmp_set_drive(c->qmp, path, a->node, on_put_back, c);
-        return;
+    if (!error && t->stays) {
+        g_ptr_array_add(c->staying, g_strdup(t->filter));
+        stays = g_error_new(VMB_ERROR, VMB_ERROR_FAILED, "filter %s stays, where it does no harm, because of %s; clean up again later",
+                            t->filter, t->stays);
     }
-    action_over(c, error);
+    action_over(c, error ? error : stays);
 }
+
+/* "vmb-<run>-cbw-3" has the target "vmb-<run>-fl-3". */
+bool cleanup_is_part_of(const char *node, const char *filter)
+{
+    const char *part = strstr(filter, "-cbw-");
+    g_autofree char *target =
+        part ? g_strdup_printf("%.*s-fl-%s", (int)(part - filter), filter, part + strlen("-cbw-")) : NULL;
+
+    return strcmp(node, filter) == 0 || g_strcmp0(node, target) == 0;
+}
+
+static bool is_staying(const struct cleanup *c, const char *node)
+{
+    for (unsigned i = 0; i < c->staying->len; i++)
+        if (cleanup_is_part_of(node, g_ptr_array_index(c->staying, i)))
+            return true;
+    return false;
+}
+
+/* --- the rest ----------------------------------------------------------------------------------- */
 
 static void restore_capabilities(struct cleanup *c)
 {
@@ -302,7 +324,7 @@ void cleanup_act(struct cleanup *c)
         return;
     }
     a = &g_array_index(c->actions, struct action, c->at);
-    if (c->is_hanging && a->kind <= PUT_BACK) {
+    if ((c->is_hanging && a->kind <= PUT_BACK) || (a->kind == DELETE_NODE && is_staying(c, a->name))) {
         c->at++;
         cleanup_act(c);
         return;
@@ -319,7 +341,7 @@ void cleanup_act(struct cleanup *c)
         qmp_del_node(c->qmp, a->name, action_over, c);
         break;
     case PUT_BACK:
-        qmp_set_drive(c->qmp, a->name, a->node, on_put_back, c);
+        takeout_begin(&c->takeout, c->qmp, a->name, on_out, c);
         break;
     case STOP_NBD_SERVER:
         if (c->is_server_foreign)
@@ -379,6 +401,7 @@ static struct cleanup *new_cleanup(const char *monitor, void *user)
     c->inserted = new_actions();
     c->nodes = new_actions();
     c->passed_sockets = g_ptr_array_new_with_free_func(g_free);
+    c->staying = g_ptr_array_new_with_free_func(g_free);
     c->records = journal_read_all(monitor); /* cleanup_find() drops those of other guests */
     return c;
 }

@@ -9,7 +9,7 @@ static void append_all(struct cleanup *c, GArray *from)
 {
     for (unsigned i = 0; i < from->len; i++) {
         const struct action *a = &g_array_index(from, struct action, i);
-        cleanup_add(c->actions, a->kind, a->name, a->node);
+        cleanup_add(c->actions, a->kind, a->name);
     }
 }
 
@@ -76,12 +76,12 @@ static void add_settings(struct cleanup *c)
     const struct journal_record *caps = cleanup_capabilities(c), *params = cleanup_params(c);
 
     if (caps && c->is_migrating)
-        cleanup_add(c->actions, CANCEL_MIGRATION, NULL, NULL);
+        cleanup_add(c->actions, CANCEL_MIGRATION, NULL);
     if (params && (!c->are_params_known || c->params.max_bandwidth != params->max_bandwidth ||
                    c->params.downtime_limit_ms != params->downtime_limit_ms))
-        cleanup_add(c->actions, RESTORE_PARAMS, NULL, NULL);
+        cleanup_add(c->actions, RESTORE_PARAMS, NULL);
     if (caps && (is_capability_changed(c, caps, "events") || is_capability_changed(c, caps, "background-snapshot")))
-        cleanup_add(c->actions, RESTORE_CAPABILITIES, NULL, NULL);
+        cleanup_add(c->actions, RESTORE_CAPABILITIES, NULL);
 }
 
 /* --- the order ---------------------------------------------------------------------------------- */
@@ -107,74 +107,24 @@ static void put_in_order(struct cleanup *c)
             g_ptr_array_add(c->passed_sockets, g_strdup_printf(PREFIX "%s-act", r->run_id));
     }
     if (c->jobs->len)
-        cleanup_add(c->actions, CALM_JOBS, NULL, NULL);
+        cleanup_add(c->actions, CALM_JOBS, NULL);
     append_all(c, c->jobs);
     append_all(c, c->snapshots);
     append_all(c, c->inserted);
     append_all(c, c->nodes);
     if (has_server)
-        cleanup_add(c->actions, STOP_NBD_SERVER, NULL, NULL);
+        cleanup_add(c->actions, STOP_NBD_SERVER, NULL);
     add_settings(c);
     if (is_stopped)
-        cleanup_add(c->actions, RESUME, NULL, NULL);
+        cleanup_add(c->actions, RESUME, NULL);
     if (agent)
-        cleanup_add(c->actions, THAW, agent, NULL);
+        cleanup_add(c->actions, THAW, agent);
     if (c->may_tidy && !c->actions->len)
         c->is_dry_run = false; /* nothing is changed by what follows */
     close_next_socket(c);
 }
 
 /* --- what is there ------------------------------------------------------------------------------ */
-
-static const char *journalled_node(struct cleanup *c, const char *cbw_node)
-{
-    for (unsigned i = 0; i < c->records->len; i++) {
-        const struct journal_record *r = g_ptr_array_index(c->records, i);
-        for (unsigned j = 0; j < r->drives->len; j++) {
-            const struct journal_drive *d = &g_array_index(r->drives, struct journal_drive, j);
-            if (strcmp(d->cbw_node, cbw_node) == 0)
-                return d->node;
-        }
-    }
-    return NULL;
-}
-
-static void find_originals(struct cleanup *c);
-
-static void on_child(void *user, const char *child, const GError *error)
-{
-    struct cleanup *c = user;
-    struct action *a = &g_array_index(c->inserted, struct action, c->lookup);
-    g_autoptr(GError) lost = NULL;
-
-    if (error || !child) {
-        g_set_error(&lost, VMB_ERROR, VMB_ERROR_FAILED, "device %s: the drive behind filter %s is unknown; qom-set it by hand",
-                    a->name, a->node);
-        cleanup_finish(c, lost);
-        return;
-    }
-    g_free(a->node);
-    a->node = g_strdup(child);
-    c->lookup++;
-    find_originals(c);
-}
-
-/* In `inserted`, node is the filter at first: replaced by what it filters. */
-static void find_originals(struct cleanup *c)
-{
-    while (c->lookup < c->inserted->len) {
-        struct action *a = &g_array_index(c->inserted, struct action, c->lookup);
-        const char *original = journalled_node(c, a->node);
-        if (!original) {
-            qmp_query_file_child(c->qmp, a->node, on_child, c);
-            return;
-        }
-        g_free(a->node);
-        a->node = g_strdup(original);
-        c->lookup++;
-    }
-    put_in_order(c);
-}
 
 static void on_params(void *user, const struct qmp_migration_params *p, const GError *error)
 {
@@ -183,10 +133,7 @@ static void on_params(void *user, const struct qmp_migration_params *p, const GE
     c->are_params_known = !error;
     if (!error)
         c->params = *p;
-    if (c->looked) /* which drive is whose is not asked for */
-        put_in_order(c);
-    else
-        find_originals(c);
+    put_in_order(c);
 }
 
 static void on_capabilities(void *user, const struct qmp_capability *caps, unsigned n, const GError *error)
@@ -255,6 +202,39 @@ static bool has_part(const char *node, const char *part)
     return strstr(node, part) != NULL;
 }
 
+static void forget_parts(GArray *nodes, const char *filter)
+{
+    for (unsigned i = nodes->len; i-- > 0;)
+        if (cleanup_is_part_of(g_array_index(nodes, struct action, i).name, filter))
+            g_array_remove_index(nodes, i);
+}
+
+/* Filters that somebody stands on. One that has to stay, which does no harm, is in nobody's way: a run that only looks
+ * does not count it. */
+static void on_surveyed(void *user, const struct survey *s, const GError *error)
+{
+    struct cleanup *c = user;
+    g_autoptr(GPtrArray) stuck = g_ptr_array_new_with_free_func(g_free);
+
+    for (unsigned i = 0; !error && i < c->nodes->len; i++) {
+        const char *name = g_array_index(c->nodes, struct action, i).name;
+        if (!has_part(name, "-cbw-"))
+            continue;
+        struct graph_exit exit = graph_way_out(s->graph, name, survey_showing(s, name) != NULL);
+        g_free(exit.why);
+        if (exit.way == GRAPH_STUCK && c->looked)
+            g_ptr_array_add(stuck, g_strdup(name));
+        else if (exit.way != GRAPH_FREE)
+            cleanup_add(c->inserted, PUT_BACK, name);
+    }
+    for (unsigned i = 0; i < stuck->len; i++)
+        forget_parts(c->nodes, g_ptr_array_index(stuck, i));
+    if (error)
+        cleanup_finish(c, error);
+    else
+        qmp_query_status(c->qmp, on_status, c);
+}
+
 static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)
 {
     static const char *const order[] = {"-cbw-", "-"}; /* filters, then everything they stood on */
@@ -267,29 +247,15 @@ static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const
     }
     for (unsigned i = 0; i < n; i++)
         if (g_str_has_prefix(nodes[i].node_name, PREFIX) && has_part(nodes[i].node_name, "-snap-"))
-            cleanup_add(c->snapshots, DELETE_NODE, nodes[i].node_name, NULL);
+            cleanup_add(c->snapshots, DELETE_NODE, nodes[i].node_name);
     for (unsigned pass = 0; pass < G_N_ELEMENTS(order); pass++)
         for (unsigned i = 0; i < n; i++) {
             const char *name = nodes[i].node_name;
             if (g_str_has_prefix(name, PREFIX) && !has_part(name, "-snap-") &&
                 has_part(name, "-cbw-") == (pass == 0) && has_part(name, order[pass]))
-                cleanup_add(c->nodes, DELETE_NODE, name, NULL);
+                cleanup_add(c->nodes, DELETE_NODE, name);
         }
-    qmp_query_status(c->qmp, on_status, c);
-}
-
-static void on_drives(void *user, const struct qmp_drive *drives, unsigned n, const GError *error)
-{
-    struct cleanup *c = user;
-
-    for (unsigned i = 0; !error && i < n; i++)
-        if (drives[i].qdev && drives[i].node_name && g_str_has_prefix(drives[i].node_name, PREFIX) &&
-            has_part(drives[i].node_name, "-cbw-"))
-            cleanup_add(c->inserted, PUT_BACK, drives[i].qdev, drives[i].node_name);
-    if (error)
-        cleanup_finish(c, error);
-    else
-        qmp_query_nodes(c->qmp, on_nodes, c);
+    survey_take(&c->survey, c->qmp, on_surveyed, c);
 }
 
 static void on_jobs(void *user, const struct qmp_job *jobs, unsigned n, const GError *error)
@@ -298,11 +264,11 @@ static void on_jobs(void *user, const struct qmp_job *jobs, unsigned n, const GE
 
     for (unsigned i = 0; !error && i < n; i++)
         if (g_str_has_prefix(jobs[i].id, PREFIX))
-            cleanup_add(c->jobs, END_JOB, jobs[i].id, NULL);
+            cleanup_add(c->jobs, END_JOB, jobs[i].id);
     if (error)
         cleanup_finish(c, error);
     else
-        qmp_query_block(c->qmp, on_drives, c);
+        qmp_query_nodes(c->qmp, on_nodes, c);
 }
 
 static void on_chardevs(void *user, const char *const *filenames, unsigned n, const GError *error)

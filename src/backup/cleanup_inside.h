@@ -4,9 +4,9 @@
  * it. */
 #include "backup/cleanup.h"
 #include "backup/journal.h"
-#include "qmp/calls.h"
+#include "backup/takeout.h"
 
-#define PREFIX "vmb-" /* of all our names in QEMU */
+#define PREFIX GRAPH_PREFIX
 
 enum action_kind {
     CALM_JOBS, END_JOB, DELETE_NODE, PUT_BACK, STOP_NBD_SERVER, CANCEL_MIGRATION, RESTORE_PARAMS, RESTORE_CAPABILITIES, RESUME,
@@ -15,8 +15,7 @@ enum action_kind {
 
 struct action {
     enum action_kind kind;
-    char *name; /* job, node, device path, the agent's socket */
-    char *node; /* PUT_BACK: the drive's own node */
+    char *name; /* job, node, filter, the agent's socket */
 };
 
 struct cleanup {
@@ -36,13 +35,16 @@ struct cleanup {
     struct qmp_migration_params params;
     bool are_params_known;
     GArray *actions, *jobs, *snapshots, *inserted, *nodes;
-    unsigned at, lookup, next_socket;
+    unsigned at, next_socket;
+    struct survey survey;
+    struct takeout takeout;
+    GPtrArray *staying; /* char *: filters that others stand on */
     uv_timer_t pause; /* between two looks at what is to end; not of one that only looks */
     uint64_t wait_until_ms;
     unsigned timeout_s;
     bool is_hanging; /* a job does not end: nothing that would wait for its disk is touched */
     GPtrArray *passed_sockets; /* char *: names of descriptors */
-    bool is_retry, is_guest_stopped, is_postmigrate, is_migrating;
+    bool is_guest_stopped, is_postmigrate, is_migrating;
     bool is_server_foreign; /* the socket for it was never used: the one that runs, if any, is not ours */
     GError *first_error;
 };
@@ -54,7 +56,9 @@ bool cleanup_was_on(const struct journal_record *r, const char *capability);
 void cleanup_find(struct cleanup *c); /* fills actions, then cleanup_act() */
 void cleanup_act(struct cleanup *c);  /* does the next one, then the others; ends by cleanup_finish() */
 void cleanup_finish(struct cleanup *c, const GError *error);
-void cleanup_add(GArray *to, enum action_kind kind, const char *name, const char *node);
+void cleanup_add(GArray *to, enum action_kind kind, const char *name);
+/* The filter, or the target of it. */
+bool cleanup_is_part_of(const char *node, const char *filter);
 char *cleanup_describe(const struct action *a);   /* "end job vmb-…" */
 char *cleanup_summary(const GArray *actions);     /* "2 jobs, the guest stopped" */
 bool cleanup_is_moving(const struct qmp_migration *m);

@@ -9,7 +9,7 @@ static const struct {
     [CALM_JOBS] = {"pause its jobs", NULL, NULL},
     [END_JOB] = {"end job", "job", "jobs"},
     [DELETE_NODE] = {"delete node", "node", "nodes"},
-    [PUT_BACK] = {"give back the drive of", "drive behind a filter", "drives behind filters"},
+    [PUT_BACK] = {"take out filter", "drive behind a filter", "drives behind filters"},
     [STOP_NBD_SERVER] = {"stop QEMU's NBD server", "its NBD server", NULL},
     [CANCEL_MIGRATION] = {"cancel the RAM's migration", "a migration of its RAM", NULL},
     [RESTORE_PARAMS] = {"restore migration parameters", "changed migration parameters", NULL},

@@ -53,9 +53,18 @@ void filter_begin_add(struct steps_op *op)
                    on_filter_added, op);
 }
 
+void filter_leave(struct steps_op *op)
+{
+    op->d->left |= 1u << op->row;
+    steps_end(op, NULL);
+}
+
 void filter_undo_add(struct steps_op *op)
 {
-    qmp_del_node(op->b->qmp, op->d->cbw_node, on_reply, op);
+    if (op->d->left)
+        filter_leave(op);
+    else
+        qmp_del_node(op->b->qmp, op->d->cbw_node, on_reply, op);
 }
 
 /* The drive's node as query-block shows it now; NULL when the drive is gone. */
@@ -138,19 +147,37 @@ void filter_begin_insert(struct steps_op *op)
     try_insert(op);
 }
 
-static void on_drives_before_removal(void *user, const struct qmp_drive *drives, unsigned n, const GError *error)
+/* Who unplugs a drive while our filter is over it cannot delete its node, and may not try again. */
+static void tell_of_orphan(struct drive *d, const struct survey *s)
+{
+    const char *below = graph_below(s->graph, d->cbw_node);
+    g_autofree char *hint = g_strdup_printf("if whoever unplugged it could not delete its node: blockdev-del %s", below);
+
+    if (below && *below != '#' && !survey_find(s, d->qdev))
+        backup_log(d->b, MODEL_INFO, hint, "drive %s was unplugged meanwhile", d->name);
+}
+
+static void on_out(void *user, const struct takeout *t, const GError *error)
 {
     struct steps_op *op = user;
+    struct drive *d = op->d;
 
-    if (error || g_strcmp0(node_now(op->d, drives, n), op->d->cbw_node) != 0)
-        steps_end(op, error); /* unplugged, or back already */
-    else
-        set_drive(op, op->d->node, on_reply);
+    if (error || !t->stays) {
+        if (!error)
+            tell_of_orphan(d, &t->survey);
+        steps_end(op, error);
+        return;
+    }
+    if (!d->is_left_told)
+        backup_log(op->b, MODEL_WARNING, NULL, "drive %s: filter %s stays in QEMU, where it does no harm, because of %s", d->name, d->cbw_node,
+                   t->stays);
+    d->is_left_told = true;
+    filter_leave(op);
 }
 
 void filter_undo_insert(struct steps_op *op)
 {
-    qmp_query_block(op->b->qmp, on_drives_before_removal, op);
+    takeout_begin(&op->b->takeout, op->b->qmp, op->d->cbw_node, on_out, op);
 }
 
 void filter_begin_snapshot(struct steps_op *op)

@@ -171,7 +171,6 @@ static json_object *drives_of(const struct backup *b)
         const struct drive *d = g_ptr_array_index(b->drives, i);
         json_object *entry = json_object_new_object();
         json_object_object_add(entry, "qdev", json_object_new_string(d->qdev));
-        json_object_object_add(entry, "node", json_object_new_string(d->node));
         json_object_object_add(entry, "filter", json_object_new_string(d->cbw_node));
         json_object_array_add(list, entry);
     }
@@ -237,7 +236,6 @@ static void journal_drive_clear(gpointer data)
     struct journal_drive *d = data;
 
     g_free(d->qdev);
-    g_free(d->node);
     g_free(d->cbw_node);
 }
 
@@ -275,7 +273,7 @@ static void read_drives(struct journal_record *r, json_object *list)
         json_object *entry = json_object_array_get_idx(list, i);
         if (!json_object_is_type(entry, json_type_object))
             continue;
-        struct journal_drive d = {string_in(entry, "qdev"), string_in(entry, "node"), string_in(entry, "filter")};
+        struct journal_drive d = {string_in(entry, "qdev"), string_in(entry, "filter")};
         g_array_append_val(r->drives, d);
     }
 }

@@ -22,7 +22,7 @@ void journal_close(struct journal *j, bool is_all_undone);
 
 /* What a dead run wrote, for cleanup. */
 struct journal_drive {
-    char *qdev, *node, *cbw_node;
+    char *qdev, *cbw_node;
 };
 struct journal_record {
     char *path, *run_id;

@@ -132,6 +132,10 @@ static void on_target_deleted(void *user, const GError *error)
 
 static void undo_add_target(struct steps_op *op)
 {
+    if (is_filters(op) && op->d->left) { /* its filter stays */
+        filter_leave(op);
+        return;
+    }
     port_of(op)->is_expected_to_close = true;
     qmp_del_node(op->b->qmp, node_of(op), on_target_deleted, op);
 }

@@ -37,6 +37,11 @@ GArray *recipe_undo_all(struct backup *b)
 {
     GArray *ops = new_list();
 
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        d->begun |= d->left; /* who was in the way may have gone */
+        d->left = 0;
+    }
     for (unsigned row = recipe_rows(); row-- > 0;)
         add_row(ops, b, row, true);
     return ops;

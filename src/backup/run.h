@@ -20,6 +20,8 @@
  *     cleanup.c   ends what a dead run left (cleanup_find.c)    logfile.c   the run in plain lines (textout.c writes)
  *     agent.c     the rows that freeze file systems            identity.c  which guest a monitor belongs to
  *     calm.c      do all disks answer, before anything is undone
+ *     graph.c     who stands on what in QEMU                  survey.c    the drives as they are now
+ *     takeout.c   takes a filter out of whatever chain it is in now
  *     verbs.c     what an operator can ask for                 steer.c     the same as a line, and its answer
  *     control.c   the socket for other terminals               record.c    the event stream in a file
  *     backup.c    phases, the end, the public face
@@ -35,11 +37,14 @@
 #include <glib.h>
 #include <uv.h>
 #include "backup/backup.h"
+#include "backup/filter.h"
+#include "backup/found.h"
 #include "backup/pace.h"
 #include "backup/pool.h"
 #include "backup/pulse.h"
 #include "backup/stall.h"
 #include "backup/steps.h"
+#include "backup/takeout.h"
 #include "backup/writer.h"
 #include "base/error.h"
 #include "base/eta.h"
@@ -107,6 +112,8 @@ struct drive {
     bool is_shared;    /* two devices write to its node: a filter before one of them would not see the other */
     bool is_bare_path_wrong; /* qom-set wants /machine/peripheral/<qdev> */
     unsigned begun; /* rows of the table that were begun and not undone, a bit each */
+    unsigned left;  /* of them, those whose undo others stand in the way of: tried again at the end */
+    bool is_left_told;
 
     struct port filter, target;
     struct vma_assemble *clusters;
@@ -166,6 +173,7 @@ struct backup {
     struct nearby *nearby; /* looks for monitors that do answer, NULL while ours does */
     uv_timer_t tick;
     struct pulse pulse; /* while the run is under way */
+    struct takeout takeout;
     unsigned question; /* of discover.c */
     unsigned n_types;  /* of drives found, asked for so far */
     GPtrArray *sockets;    /* char *: keys of the guest's, see identity.h */
@@ -287,14 +295,6 @@ struct backup {
     unsigned n_open_handles;
 };
 
-/* What query-block said of a drive, kept. */
-struct found_drive {
-    char *device, *qdev, *node_name, *format, *file;
-    char *type; /* of its device, where that was asked for: "scsi-hd" */
-    bool is_removable, has_medium, is_read_only, is_attached, is_encrypted;
-    uint64_t virtual_size, actual_size;
-};
-
 /* backup.c */
 void backup_emit(struct backup *b, const struct model_event *event);
 void backup_log(struct backup *b, enum model_level level, const char *hint, const char *format, ...)
@@ -336,12 +336,6 @@ char *plan_default_target(const struct backup *b, const char *folder, const char
 /* plan_forecast.c: how much, how long */
 void plan_forecast(struct backup *b);
 void plan_remember(struct backup *b); /* how this run went, for the guest's next one */
-/* naming.c: what drives are called */
-char *naming_of(struct backup *b, const struct found_drive *f); /* in the archive: unlike all rows of the model */
-bool naming_fits(const struct backup *b, const struct found_drive *f, const char *wanted); /* an operator may call it so */
-/* The same for a list; or one of them is its name in the archive. */
-bool naming_is_among(const struct backup *b, const GPtrArray *names, const char *name, const struct found_drive *f);
-char *naming_device_path(const struct found_drive *f); /* of its device, in QOM */
 /* plan_check.c */
 bool plan_check(struct backup *b, GError **error);
 
@@ -482,14 +476,6 @@ void agent_close(struct backup *b);
 /* calm.c: do all disks answer? */
 void calm_undo(struct steps_op *op);
 void calm_on_tick(struct backup *b);
-
-/* filter.c */
-void filter_begin_add(struct steps_op *op);
-void filter_undo_add(struct steps_op *op);
-void filter_begin_insert(struct steps_op *op);
-void filter_undo_insert(struct steps_op *op);
-void filter_begin_snapshot(struct steps_op *op);
-void filter_undo_snapshot(struct steps_op *op);
 
 /* ram.c */
 void ram_begin_params(struct steps_op *op);

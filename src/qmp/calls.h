@@ -112,8 +112,29 @@ void qmp_query_unsavable(struct qmp *q, qmp_on_texts done, void *user);
 /* qom-get of a string property; machine type: path "/machine", property "type" */
 void qmp_qom_get_string(struct qmp *q, const char *path, const char *property, qmp_on_text done, void *user);
 
-/* The file child of a filter node (x-debug-query-block-graph); NULL if not found. */
-void qmp_query_file_child(struct qmp *q, const char *node, qmp_on_text done, void *user);
+/*
+ * Who stands on what: x-debug-query-block-graph, and the nodes' drivers by query-named-block-nodes. A QEMU that has no such
+ * command tells from 10.1 on of each node's children at least: then no devices and jobs are among the vertices
+ * (knows_users is false). Errors only where neither answers.
+ */
+enum qmp_vertex_kind { QMP_VERTEX_NODE, QMP_VERTEX_DEVICE /* a block backend, whosever */, QMP_VERTEX_JOB };
+struct qmp_vertex {
+    enum qmp_vertex_kind kind;
+    const char *name;   /* of a device: its drive's id, else its qdev; "" for a backend that is nobody's; never NULL */
+    const char *driver; /* of a node, NULL if unknown */
+};
+struct qmp_edge {
+    unsigned parent, child; /* of vertices */
+    const char *name;       /* "file", "backing", "root", "source", …; never NULL */
+};
+struct qmp_graph {
+    const struct qmp_vertex *vertices;
+    const struct qmp_edge *edges;
+    unsigned n_vertices, n_edges;
+    bool knows_users;
+};
+typedef void (*qmp_on_graph)(void *user, const struct qmp_graph *graph, const GError *error);
+void qmp_query_graph(struct qmp *q, qmp_on_graph done, void *user);
 
 /* --- run state --------------------------------------------------------------------------------- */
 void qmp_stop(struct qmp *q, qmp_done done, void *user);
@@ -160,6 +181,9 @@ struct qmp_backup_job {
 };
 /* blockdev-backup sync full, auto-dismiss false, x-perf {max-workers, max-chunk 65536} */
 void qmp_backup(struct qmp *q, const struct qmp_backup_job *job, qmp_done done, void *user);
+/* block-stream: what lies between `device` and `base` leaves the chain, and the image's header says so. The job is
+ * dismissed by QEMU itself. */
+void qmp_stream(struct qmp *q, const char *id, const char *device, const char *base, qmp_done done, void *user);
 void qmp_job_cancel(struct qmp *q, const char *id, qmp_done done, void *user);
 void qmp_job_dismiss(struct qmp *q, const char *id, qmp_done done, void *user);
 void qmp_job_pause(struct qmp *q, const char *id, qmp_done done, void *user); /* block-job-pause */

@@ -25,6 +25,15 @@ void qmp_backup(struct qmp *q, const struct qmp_backup_job *job, qmp_done done, 
     call_do(q, "blockdev-backup", args, done, user);
 }
 
+void qmp_stream(struct qmp *q, const char *id, const char *device, const char *base, qmp_done done, void *user)
+{
+    struct json_object *args = args_new_text("job-id", id);
+
+    args_text(args, "device", device);
+    args_text(args, "base-node", base);
+    call_do(q, "block-stream", args, done, user);
+}
+
 /* job-cancel, because block-job-cancel refuses a paused job. */
 void qmp_job_cancel(struct qmp *q, const char *id, qmp_done done, void *user)
 {

@@ -61,6 +61,43 @@ static char *fake_list_jobs(struct fake_qemu *q, bool is_block)
     return g_string_free(g_string_append(s, "]"), FALSE);
 }
 
+/* Ids: nodes from 1, devices from 1000, jobs from 2000. */
+static void fake_add_edge(struct fake_qemu *q, GString *s, unsigned parent, const char *child, const char *name)
+{
+    for (unsigned i = 0; child && i < q->nodes->len; i++)
+        if (strcmp(((struct fake_node *)g_ptr_array_index(q->nodes, i))->name, child) == 0)
+            g_string_append_printf(s, "%s{\"parent\":%u,\"child\":%u,\"name\":\"%s\"}", s->str[s->len - 1] == '[' ? "" : ",",
+                                   parent, i + 1, name);
+}
+
+static char *fake_graph(struct fake_qemu *q)
+{
+    GString *s = g_string_new("{\"nodes\":[");
+
+    for (unsigned i = 0; i < q->nodes->len; i++)
+        g_string_append_printf(s, "%s{\"id\":%u,\"type\":\"block-driver\",\"name\":\"%s\"}", i ? "," : "", i + 1,
+                               ((struct fake_node *)g_ptr_array_index(q->nodes, i))->name);
+    for (unsigned i = 0; i < q->kind.n_drives; i++)
+        g_string_append_printf(s, ",{\"id\":%u,\"type\":\"block-backend\",\"name\":\"/machine/peripheral/dev%u/x\"}", 1000 + i, i);
+    for (unsigned i = 0; i < q->jobs->len; i++)
+        g_string_append_printf(s, ",{\"id\":%u,\"type\":\"block-job\",\"name\":\"%s\"}", 2000 + i,
+                               ((struct fake_job *)g_ptr_array_index(q->jobs, i))->id);
+    g_string_append(s, "],\"edges\":[");
+    for (unsigned i = 0; i < q->nodes->len; i++) {
+        const struct fake_node *n = g_ptr_array_index(q->nodes, i);
+        fake_add_edge(q, s, i + 1, n->file, "file");
+        fake_add_edge(q, s, i + 1, n->target, "target");
+    }
+    for (unsigned i = 0; i < q->kind.n_drives; i++)
+        fake_add_edge(q, s, 1000 + i, q->drives[i], "root");
+    for (unsigned i = 0; i < q->jobs->len; i++) {
+        const struct fake_job *j = g_ptr_array_index(q->jobs, i);
+        if (strcmp(j->status, "concluded") != 0)
+            fake_add_edge(q, s, 2000 + i, j->device, "main node");
+    }
+    return g_string_free(g_string_append(s, "]}"), FALSE);
+}
+
 /* The number of a set is that of its one descriptor. */
 static char *fake_add_fd(struct fake_qemu *q, json_object *args)
 {
@@ -136,6 +173,10 @@ static char *fake_answer(struct fake_qemu *q, const char *command, json_object *
                                      q->migration, q->kind.never_converges ? 99 : 2);
     if (strcmp(command, "query-block") == 0)
         return fake_list_drives(q);
+    if (strcmp(command, "query-block-exports") == 0)
+        return g_strdup("[]");
+    if (strcmp(command, "x-debug-query-block-graph") == 0)
+        return fake_graph(q);
     if (strcmp(command, "query-named-block-nodes") == 0)
         return fake_list_nodes(q);
     if (strcmp(command, "query-jobs") == 0 || strcmp(command, "query-block-jobs") == 0)

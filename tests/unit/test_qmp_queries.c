@@ -62,6 +62,23 @@ static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const
                                TEXT(node->format), TEXT(node->file), node->is_read_only, node->virtual_size);
 }
 
+static void on_graph(void *user, const struct qmp_graph *g, const GError *error)
+{
+    static const char *const kinds[] = {"node", "device", "job"};
+    struct world *w = user;
+
+    if (!finish(w, error))
+        return;
+    for (unsigned i = 0; i < g->n_vertices; i++)
+        g_string_append_printf(w->seen, "%s%s %s %s", i ? ", " : "", kinds[g->vertices[i].kind], g->vertices[i].name,
+                               TEXT(g->vertices[i].driver));
+    g_string_append(w->seen, "; ");
+    for (unsigned i = 0; i < g->n_edges; i++)
+        g_string_append_printf(w->seen, "%s-%s-%s, ", g->vertices[g->edges[i].parent].name, g->edges[i].name,
+                               g->vertices[g->edges[i].child].name);
+    g_string_append_printf(w->seen, "%s told\n", g->knows_users ? "all" : "nodes");
+}
+
 static void on_jobs(void *user, const struct qmp_job *jobs, unsigned n, const GError *error)
 {
     struct world *w = user;
@@ -171,7 +188,7 @@ CALL(query_memory, on_bytes)
 CALL(has_command, "blockdev-set-active", on_answer)
 CALL(query_unsavable, on_sentences)
 CALL(qom_get_string, "/machine", "type", on_text)
-CALL(query_file_child, "cbw0", on_text)
+CALL(query_graph, on_graph)
 CALL(query_capabilities, on_capabilities)
 CALL(query_migration_params, on_params)
 CALL(query_migrate, on_migration)
@@ -272,21 +289,38 @@ static void test_nodes(void)
                "e nbd n 1\n");
 }
 
-static void test_file_child(void)
+#define NAMED                                                                                                \
+    "\"return\":[{\"node-name\":\"cbw0\",\"drv\":\"copy-before-write\"%s},{\"node-name\":\"disk0\","         \
+    "\"drv\":\"raw\"}]"
+#define KNOWN                                                                                                \
+    "{\"id\":1,\"type\":\"block-backend\",\"name\":\"vda\"},{\"id\":2,\"type\":\"block-driver\","            \
+    "\"name\":\"cbw0\"},{\"id\":3,\"type\":\"block-driver\",\"name\":\"disk0\"},{\"id\":9,"                  \
+    "\"type\":\"block-job\",\"name\":\"m0\"}"
+
+static void expect_graph(const char *more, const char *answer, const char *seen)
 {
-#define GRAPH(edges)                                                                                         \
-    "\"return\":{\"nodes\":[{\"id\":1,\"type\":\"block-backend\",\"name\":\"\"},{\"id\":2,\"name\":"         \
-    "\"cbw0\"},"                                                                                             \
-    "{\"id\":3,\"name\":\"disk0\"},{\"id\":4,\"name\":\"fl0\"}],\"edges\":[" edges "]}"
-    expect_one(query_file_child,
-               GRAPH("{\"parent\":1,\"child\":2,\"name\":\"root\"},{\"parent\":2,\"child\":4,"
-                     "\"name\":\"target\"},{\"parent\":2,\"child\":3,\"name\":\"file\"}"),
-               "disk0");
-    expect_one(query_file_child, GRAPH("{\"parent\":2,\"child\":4,\"name\":\"target\"}"), "-");
-    expect_one(query_file_child, GRAPH("{\"parent\":2,\"child\":99,\"name\":\"file\"}"), "-");
-    expect_one(query_file_child, "\"return\":{\"nodes\":7,\"edges\":{}}", "-");
-    expect_one(query_file_child, "\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"gone\"}",
-               "error 2 gone");
+    g_autofree char *named = g_strdup_printf(NAMED, more);
+    const char *const answers[] = {named, answer, NULL};
+
+    expect(query_graph, answers,
+           "{\"execute\":\"query-named-block-nodes\",\"arguments\":{\"flat\":true}}\n"
+           "{\"execute\":\"x-debug-query-block-graph\"}\n",
+           seen);
+}
+
+static void test_graph(void)
+{
+#define CHILDREN ",\"children\":[{\"child\":\"file\",\"node-name\":\"disk0\"},{\"child\":\"target\",\"node-name\":\"gone\"}]"
+#define GONE     "\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"gone\"}"
+    expect_graph("",
+                 "\"return\":{\"nodes\":[" KNOWN "],\"edges\":[{\"parent\":1,\"child\":2,\"name\":\"root\"},"
+                 "{\"parent\":2,\"child\":3,\"name\":\"file\"},{\"parent\":9,\"child\":3,\"name\":\"source\"},"
+                 "{\"parent\":2,\"child\":99,\"name\":\"target\"},{\"parent\":-1}]}",
+                 "device vda -, node cbw0 copy-before-write, node disk0 raw, job m0 -; vda-root-cbw0, "
+                 "cbw0-file-disk0, m0-source-disk0, all told\n");
+    expect_graph("", "\"return\":{\"nodes\":7,\"edges\":{}}", "; all told\n");
+    expect_graph(CHILDREN, GONE, "node cbw0 copy-before-write, node disk0 raw; cbw0-file-disk0, nodes told\n");
+    expect_graph("", GONE, "error 2 gone");
 }
 
 static void test_jobs(void)
@@ -406,7 +440,7 @@ static void test_nonsense(void)
         query_version,    query_name,         query_status,           query_block,
         query_nodes,      query_jobs,         query_exports,          query_blockstats,
         query_memory,     has_command,        query_unsavable,        qom_get_string,
-        query_file_child, query_capabilities, query_migration_params, query_migrate,
+        query_graph,      query_capabilities, query_migration_params, query_migrate,
     };
     static const char *const shapes[] = {
         "null",
@@ -454,7 +488,7 @@ int main(int argc, char **argv)
     g_test_add_func("/qmp/queries/guest", test_guest);
     g_test_add_func("/qmp/queries/drives", test_drives);
     g_test_add_func("/qmp/queries/nodes", test_nodes);
-    g_test_add_func("/qmp/queries/file-child", test_file_child);
+    g_test_add_func("/qmp/queries/graph", test_graph);
     g_test_add_func("/qmp/queries/jobs", test_jobs);
     g_test_add_func("/qmp/queries/migration", test_migration);
     g_test_add_func("/qmp/queries/unsavable", test_unsavable);

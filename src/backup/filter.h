@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/* The rows of the table that put filters over drives (see recipe.c). */
+struct steps_op;
+
+/* filter.c */
+void filter_leave(struct steps_op *op); /* somebody else stands in the way of this undo */
+void filter_begin_add(struct steps_op *op);
+void filter_undo_add(struct steps_op *op);
+void filter_begin_insert(struct steps_op *op);
+void filter_undo_insert(struct steps_op *op);
+void filter_begin_snapshot(struct steps_op *op);
+void filter_undo_snapshot(struct steps_op *op);

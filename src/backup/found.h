@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/* The guest's drives as they were found when the plan was made, and what they are called. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <glib.h>
+
+struct backup;
+
+/* What query-block said of a drive, kept. */
+struct found_drive {
+    char *device, *qdev, *node_name, *format, *file;
+    char *type; /* of its device, where that was asked for: "scsi-hd" */
+    bool is_removable, has_medium, is_read_only, is_attached, is_encrypted;
+    uint64_t virtual_size, actual_size;
+};
+
+/* naming.c: what drives are called */
+char *naming_of(struct backup *b, const struct found_drive *f); /* in the archive: unlike all rows of the model */
+bool naming_fits(const struct backup *b, const struct found_drive *f, const char *wanted); /* an operator may call it so */
+/* The same for a list; or one of them is its name in the archive. */
+bool naming_is_among(const struct backup *b, const GPtrArray *names, const char *name, const struct found_drive *f);
+char *naming_device_path(const struct found_drive *f); /* of its device, in QOM */
