@@ -67,8 +67,11 @@ static void on_export_added(void *user, const GError *error)
 static void activate_next(struct steps_op *op)
 {
     struct backup *b = op->b;
-    g_autofree char *id = activation_id(op);
+    g_autofree char *id = NULL;
 
+    while (op->sub < b->drives->len && ((struct drive *)g_ptr_array_index(b->drives, op->sub))->is_out)
+        op->sub++;
+    id = activation_id(op);
     if (op->sub < b->drives->len) {
         struct drive *d = g_ptr_array_index(b->drives, op->sub);
         qmp_export_add(b->qmp, id, d->node, on_export_added, op);

@@ -392,6 +392,7 @@ void backup_free(struct backup *b)
     if (!b || b->is_stuck) /* a thread of the pool still uses our buffers: they stay */
         return;
     steps_free(b->steps);
+    survey_clear(&b->survey);
     takeout_clear(&b->takeout);
     g_ptr_array_unref(b->drives);
     g_clear_pointer(&b->header, vma_header_free);

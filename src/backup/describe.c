@@ -35,11 +35,11 @@ static json_object *instant(int64_t real_us)
     return text(iso);
 }
 
-static const struct found_drive *found_by_node(const struct backup *b, const char *node)
+static const struct found_drive *found_by_device(const struct backup *b, const char *qdev)
 {
     for (unsigned i = 0; i < b->found->len; i++) {
         const struct found_drive *f = g_ptr_array_index(b->found, i);
-        if (g_strcmp0(f->node_name, node) == 0)
+        if (g_strcmp0(f->qdev, qdev) == 0)
             return f;
     }
     return NULL;
@@ -51,7 +51,7 @@ static json_object *saved_drives(const struct backup *b)
 
     for (unsigned i = 0; i < b->drives->len; i++) {
         const struct drive *d = g_ptr_array_index(b->drives, i);
-        const struct found_drive *f = found_by_node(b, d->node);
+        const struct found_drive *f = found_by_device(b, d->qdev);
         if (d->is_out && fate_may_drop(b))
             continue;
         json_object *entry = json_object_new_object();

@@ -106,6 +106,7 @@ static void found_drive_free(gpointer data)
     g_free(f->format);
     g_free(f->file);
     g_free(f->type);
+    g_free(f->occupant);
     g_free(f);
 }
 
@@ -131,6 +132,19 @@ static void on_drives(void *user, const struct qmp_drive *drives, unsigned n, co
         f->virtual_size = drives[i].virtual_size;
         f->actual_size = drives[i].actual_size;
         g_ptr_array_add(b->found, f);
+    }
+    answered(b, error);
+}
+
+static void on_surveyed(void *user, const struct survey *s, const GError *error)
+{
+    struct backup *b = user;
+
+    for (unsigned i = 0; !error && i < b->found->len; i++) {
+        struct found_drive *f = g_ptr_array_index(b->found, i);
+        const struct survey_drive *d = f->is_attached ? survey_find(s, f->qdev) : NULL;
+        if (d && d->node)
+            f->occupant = survey_occupant(s, d, b->run_id);
     }
     answered(b, error);
 }
@@ -215,6 +229,7 @@ static void ask_memory(struct backup *b) { qmp_query_memory(b->qmp, on_memory, b
 static void ask_capabilities(struct backup *b) { qmp_query_capabilities(b->qmp, on_capabilities, b); }
 static void ask_params(struct backup *b) { qmp_query_migration_params(b->qmp, on_params, b); }
 static void ask_drives(struct backup *b) { qmp_query_block(b->qmp, on_drives, b); }
+static void ask_occupants(struct backup *b) { survey_take(&b->survey, b->qmp, on_surveyed, b); }
 static void ask_sockets(struct backup *b) { qmp_query_chardevs(b->qmp, on_sockets, b); }
 static void ask_unsavable(struct backup *b) { qmp_query_unsavable(b->qmp, on_unsavable, b); }
 static void ask_machine(struct backup *b) { qmp_qom_get_string(b->qmp, "/machine", "type", on_machine, b); }
@@ -226,7 +241,7 @@ static void ask_leftovers(struct backup *b)
 
 static void (*const questions[])(struct backup *b) = {
     ask_version, ask_name, ask_status, ask_set_active, ask_memory, ask_capabilities, ask_params,
-    ask_drives, ask_types, ask_sockets, ask_leftovers, ask_unsavable, ask_machine,
+    ask_drives, ask_occupants, ask_types, ask_sockets, ask_leftovers, ask_unsavable, ask_machine,
 };
 
 static void ask_next(struct backup *b)

@@ -182,6 +182,12 @@ void fate_broken(struct drive *d, const char *why)
     leave(d);
 }
 
+void fate_refuse(struct drive *d, const char *why)
+{
+    if (!d->is_out && !d->b->is_failing)
+        fail(d, VMB_ERROR_FAILED, false, why);
+}
+
 void fate_no_room(struct drive *d)
 {
     if (d->is_done || d->is_out || d->b->is_failing)
@@ -204,6 +210,7 @@ void fate_judge(struct drive *d)
 {
     g_autofree char *incomplete = why_incomplete(d);
     bool is_snapshot_broken = d->job_error && strstr(d->job_error, "Permission denied");
+    bool is_image_gone = d->is_guarded && d->job_error && strstr(d->job_error, "Operation not supported");
     bool is_cancelled = d->job_error && strstr(d->job_error, "cancel") && !d->is_target_lost;
     bool has_image = d->is_guarded || d->is_read_only;
 
@@ -217,6 +224,8 @@ void fate_judge(struct drive *d)
         fail(d, VMB_ERROR_FAILED, has_image, "its job was cancelled by somebody else");
     else if (is_snapshot_broken)
         fate_broken(d, "the frozen image broke (a write of the guest could not be kept for us in time)");
+    else if (is_image_gone) /* the frozen image reads from what was put there, which has none */
+        fate_broken(d, "somebody has taken a snapshot of it, or put another node over it, and its frozen image is cut off by that");
     else if (!has_image)
         fate_broken(d, d->job_error);
     else if (d->n_refused || d->retries < d->b->options.retries)

@@ -67,12 +67,12 @@ void filter_undo_add(struct steps_op *op)
         qmp_del_node(op->b->qmp, op->d->cbw_node, on_reply, op);
 }
 
-/* The drive's node as query-block shows it now; NULL when the drive is gone. */
-static const char *node_now(const struct drive *d, const struct qmp_drive *drives, unsigned n)
+/* The drive as query-block shows it now; NULL when it is gone. */
+static const struct qmp_drive *drive_now(const struct drive *d, const struct qmp_drive *drives, unsigned n)
 {
     for (unsigned i = 0; i < n; i++)
         if (g_strcmp0(drives[i].qdev, d->qdev) == 0)
-            return drives[i].node_name;
+            return &drives[i];
     return NULL;
 }
 
@@ -118,14 +118,16 @@ static void set_drive(struct steps_op *op, const char *node, qmp_done done)
     qmp_set_drive(op->b->qmp, path, node, done, op);
 }
 
-/* Setting the node that a device has already aborts QEMU: look right before. */
+/* Setting the node that a device has already aborts QEMU, and so does a write behind the end of a filter's target: look
+ * right before. */
 static void on_drives_before_insert(void *user, const struct qmp_drive *drives, unsigned n, const GError *error)
 {
     struct steps_op *op = user;
+    const struct qmp_drive *now = drive_now(op->d, drives, n);
     g_autoptr(GError) wrong = NULL;
 
-    if (!error && g_strcmp0(node_now(op->d, drives, n), op->d->node) != 0)
-        g_set_error(&wrong, VMB_ERROR, VMB_ERROR_FAILED, "its node is no longer %s; somebody else changed it", op->d->node);
+    if (!error && (!now || g_strcmp0(now->node_name, op->d->node) != 0 || now->virtual_size != op->d->size))
+        g_set_error(&wrong, VMB_ERROR, VMB_ERROR_FAILED, "its node is no longer %s, or was resized; back up again", op->d->node);
     else if (!error && !op->b->is_guest_stopped)
         g_set_error(&wrong, VMB_ERROR, VMB_ERROR_FAILED, "guest was resumed by somebody else; back up again");
     if (error || wrong) {

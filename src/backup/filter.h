@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
-/* The rows of the table that put filters over drives (see recipe.c). */
+/* The rows of the table that look at drives once more, and put filters over them (see recipe.c). */
 struct steps_op;
+
+/* look.c */
+void look_begin(struct steps_op *op);
 
 /* filter.c */
 void filter_leave(struct steps_op *op); /* somebody else stands in the way of this undo */

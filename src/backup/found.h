@@ -11,6 +11,7 @@ struct backup;
 struct found_drive {
     char *device, *qdev, *node_name, *format, *file;
     char *type; /* of its device, where that was asked for: "scsi-hd" */
+    char *occupant; /* "block job m0 (mirror) is on it": it cannot be saved now; NULL where nobody is at work on it */
     bool is_removable, has_medium, is_read_only, is_attached, is_encrypted;
     uint64_t virtual_size, actual_size;
 };

@@ -11,12 +11,15 @@ static bool is_incomplete(const struct backup *b)
         if (d->is_out || d->is_instant_own || (!d->is_guarded && !d->is_read_only))
             return true;
     }
+    for (unsigned i = 0; i < b->model.n_drives; i++)
+        if (b->model.drives[i].is_refused)
+            return true;
     return b->is_ram_lost || b->agent.has_failed || (!b->is_freed_from_qemu && !b->is_qemu_gone);
 }
 
 static bool is_missing(const struct model_drive *row)
 {
-    return row->is_included && (row->state == MODEL_FAIL || row->state == MODEL_CANCELLED);
+    return row->is_refused || (row->is_included && (row->state == MODEL_FAIL || row->state == MODEL_CANCELLED));
 }
 
 static bool is_of_another_instant(const struct model_drive *row)

@@ -41,6 +41,8 @@ static char *reason_to_skip(struct backup *b, const struct found_drive *f, const
         reason = "not asked for";
     else if (!o->include->len && f->is_read_only)
         reason = "read-only: skipped";
+    else if (f->occupant)
+        reason = f->occupant;
     else if (twin)
         return g_strdup_printf("the same node as %s: saved there", twin->name);
     return g_strdup(reason);
@@ -110,6 +112,7 @@ static void add_row(struct backup *b, const struct found_drive *f)
     row->size = f->virtual_size;
     row->used = f->actual_size;
     row->is_included = !reason;
+    row->is_refused = g_strcmp0(reason, f->occupant) == 0 && f->occupant;
     row->state = reason ? MODEL_SKIPPED : MODEL_WAIT;
     if (!reason)
         add_drive(b, f, name, b->model.n_drives - 1);
@@ -178,6 +181,15 @@ char *plan_default_target(const struct backup *b, const char *folder, const char
     g_autofree char *path = target_at(b, folder, now, "%Y%m%dT%H%M");
 
     return g_strcmp0(path, taken) != 0 ? g_steal_pointer(&path) : target_at(b, folder, now, "%Y%m%dT%H%M%S");
+}
+
+/* Drives that were asked for, but that others are at work on. */
+static void log_refused(struct backup *b)
+{
+    for (unsigned i = 0; i < b->model.n_drives && !b->options.only_ask; i++) /* else the table says it */
+        if (b->model.drives[i].is_refused)
+            backup_log(b, MODEL_WARNING, "back up again when that has ended", "drive %s is left out: %s",
+                       b->model.drives[i].name, b->model.drives[i].note);
 }
 
 static void log_unsavable(struct backup *b)
@@ -256,6 +268,7 @@ void plan_make(struct backup *b)
     }
     log_unsavable(b);
     log_encrypted(b);
+    log_refused(b);
     agent_on_plan(b);
     watch_look(b); /* before anything is done to the guest */
     backup_set_phase(b, MODEL_PLAN);

@@ -34,7 +34,7 @@ static bool check_included(struct backup *b, GError **error)
 
     for (unsigned i = 0; i < b->found->len; i++) {
         const struct model_drive *row = &b->model.drives[first + i];
-        if (row->is_included || !naming_is_among(b, b->options.include, row->name, g_ptr_array_index(b->found, i)))
+        if (row->is_included || row->is_refused || !naming_is_among(b, b->options.include, row->name, g_ptr_array_index(b->found, i)))
             continue;
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s cannot be saved: %.*s; leave it out", row->name,
                     (int)strcspn(row->note, ":"), row->note);
@@ -66,10 +66,24 @@ static bool check_configs(struct backup *b, GError **error)
     return archive_files_check_configs(taken, &b->options, error);
 }
 
+/* Somebody else is at work on a drive that was asked for, and nothing is saved without it. */
+static bool check_refused(struct backup *b, GError **error)
+{
+    for (unsigned i = 0; i < b->model.n_drives && !b->options.only_ask; i++) {
+        const struct model_drive *row = &b->model.drives[i];
+        if (!row->is_refused || (b->drives->len && !b->options.strict))
+            continue;
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "drive %s cannot be saved now: %s; back up again when that has ended",
+                    row->name, row->note);
+        return false;
+    }
+    return true;
+}
+
 bool plan_check(struct backup *b, GError **error)
 {
     if (!check_names(b, b->options.include, error) || !check_names(b, b->options.exclude, error) ||
-        !check_included(b, error) || !check_shared(b, error) || !check_configs(b, error) ||
+        !check_included(b, error) || !check_refused(b, error) || !check_shared(b, error) || !check_configs(b, error) ||
         !limit_apply_options(b, error))
         return false;
     if (b->options.agent && b->options.strict && b->ram == RAM_PLAIN) {

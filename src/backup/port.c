@@ -204,8 +204,8 @@ static void on_closed(void *user, struct nbd_conn *conn, bool clean, const char 
         return;
     (void)why;
     p->drive->b->n_open_handles--;
-    if (p->conn && p->conn != conn)
-        return; /* another one stands in its place already */
+    if (p->conn != conn)
+        return; /* another one stands in its place already, or soon will */
     p->conn = NULL;
     if (p->is_expected_to_close || is_nobodys(p->drive))
         return;
@@ -257,6 +257,7 @@ struct listening *port_open(struct port *p, GError **error)
 
     g_clear_pointer(&p->listener, nbd_listener_close);
     p->is_expected_to_close = false;
+    p->conn = NULL; /* an older one may still be closing */
     if (path)
         p->listener = nbd_listener_open(b->loop, path, p->exports, &port_events, b, error);
     return p->listener ? nbd_listener_socket(p->listener) : NULL;

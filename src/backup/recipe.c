@@ -364,12 +364,14 @@ const struct step recipe_table[] = {
     {"set background-snapshot", STEP_RUN, is_background, ram_begin_capability, ram_undo_capability, STEP_STAYS},
     {"set the migration's parameters", STEP_RUN, is_plain, ram_begin_params, ram_undo_params, STEP_STAYS},
     {"save the RAM", STEP_RUN, is_plain, ram_begin_plain, ram_undo_moving, STEP_STAYS},
+    {"look at the drives", STEP_RUN, is_plain, look_begin, NULL, STEP_REPEATS},
     {"activate the drives", STEP_RUN, is_plain, ram_begin_activate, ram_undo_activate, STEP_STAYS},
     {"add the filter's target", STEP_DRIVE, is_guarded, begin_add_target, undo_add_target, STEP_STAYS},
     {"add the job's target", STEP_DRIVE, NULL, begin_add_target, undo_add_target, STEP_STAYS},
     {"freeze the file systems", STEP_RUN, agent_is_wanted, agent_begin_freeze, agent_undo_freeze,
      STEP_STAYS | STEP_IN_WINDOW},
     {"stop the guest", STEP_RUN, needs_stop, begin_stop, undo_stop, STEP_STAYS | STEP_IN_WINDOW},
+    {"look at the drives again", STEP_RUN, NULL, look_begin, NULL, STEP_REPEATS | STEP_IN_WINDOW},
     {"add the filter", STEP_DRIVE, is_guarded, filter_begin_add, filter_undo_add, 0},
     {"insert the filter", STEP_DRIVE, is_guarded, filter_begin_insert, filter_undo_insert, 0},
     {"add the frozen image", STEP_DRIVE, is_guarded, filter_begin_snapshot, filter_undo_snapshot, 0},
@@ -384,6 +386,11 @@ const struct step recipe_table[] = {
 unsigned recipe_rows(void)
 {
     return G_N_ELEMENTS(recipe_table);
+}
+
+bool recipe_makes_target(unsigned row)
+{
+    return recipe_table[row].begin == begin_add_target;
 }
 
 bool recipe_is_job(unsigned row)

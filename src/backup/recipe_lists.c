@@ -75,6 +75,20 @@ GArray *recipe_retake(struct backup *b, bool is_undo)
     return ops;
 }
 
+/* Its size has changed: those that are there already are made anew. */
+GArray *recipe_remake_targets(struct drive *d)
+{
+    GArray *ops = new_list();
+
+    for (unsigned row = recipe_rows(); row-- > 0;)
+        if (recipe_makes_target(row) && d->begun & (1u << row))
+            add_op(ops, d->b, d, row, true);
+    for (unsigned row = 0; row < recipe_rows(); row++)
+        if (recipe_makes_target(row) && d->begun & (1u << row))
+            add_op(ops, d->b, d, row, false);
+    return ops;
+}
+
 /* A job that failed while its frozen image stands: a new job from the same instant, and a new target for it where the
  * connection was lost. */
 GArray *recipe_restart_job(struct drive *d)

@@ -72,10 +72,20 @@ static void on_undone(void *user, const GError *error)
     for_each(b, take_failure, why);
 }
 
+/* Those that were refused on the way have left already. */
+static void forget_refused(struct backup *b)
+{
+    for (unsigned i = 0; i < b->drives->len; i++) {
+        struct drive *d = g_ptr_array_index(b->drives, i);
+        d->is_retaking &= !d->is_out;
+    }
+}
+
 static void on_retaken(void *user, const GError *error)
 {
     struct backup *b = user;
 
+    forget_refused(b);
     if (b->is_failing || !error) {
         for_each(b, take_success, NULL);
         jobs_poll(b);

@@ -21,7 +21,7 @@
  *     agent.c     the rows that freeze file systems            identity.c  which guest a monitor belongs to
  *     calm.c      do all disks answer, before anything is undone
  *     graph.c     who stands on what in QEMU                  survey.c    the drives as they are now
- *     takeout.c   takes a filter out of whatever chain it is in now
+ *     look.c      the row that looks again, right before      takeout.c   takes a filter out of whatever chain it is in now
  *     verbs.c     what an operator can ask for                 steer.c     the same as a line, and its answer
  *     control.c   the socket for other terminals               record.c    the event stream in a file
  *     backup.c    phases, the end, the public face
@@ -103,7 +103,7 @@ struct drive {
     unsigned index; /* in names: vmb-<run>-tgt-<index> */
     unsigned row;   /* in model.drives */
     char *name;     /* in the archive */
-    char *qdev, *node;
+    char *qdev, *node; /* node: as it was when last looked at, see look.c */
     char *filter_node, *target_node, *cbw_node, *snap_node, *job_id; /* names of ours */
     uint64_t size;
     int dev_id;
@@ -173,6 +173,7 @@ struct backup {
     struct nearby *nearby; /* looks for monitors that do answer, NULL while ours does */
     uv_timer_t tick;
     struct pulse pulse; /* while the run is under way */
+    struct survey survey;
     struct takeout takeout;
     unsigned question; /* of discover.c */
     unsigned n_types;  /* of drives found, asked for so far */
@@ -414,6 +415,7 @@ void fate_judge(struct drive *d);           /* its job has ended */
 void fate_broken(struct drive *d, const char *why); /* its frozen image: a retry takes a new instant */
 void fate_no_room(struct drive *d);                 /* a guest's write waits, and nothing is free */
 void fate_not_restarted(struct drive *d, const GError *error);
+void fate_refuse(struct drive *d, const char *why); /* nothing was put over it yet */
 void fate_forget_clusters(struct drive *d);
 void fate_check_all_over(struct backup *b);
 bool fate_cancel(struct drive *d, GError **error);
@@ -455,10 +457,12 @@ void recipe_take_instant(struct drive *d);
 unsigned recipe_rows(void);
 bool recipe_is_job(unsigned row);
 bool recipe_is_target(unsigned row); /* of the job */
+bool recipe_makes_target(unsigned row); /* of the filter or of the job */
 GArray *recipe_forward(struct backup *b);
 GArray *recipe_undo_all(struct backup *b);
 GArray *recipe_undo_drive(struct drive *d);
 GArray *recipe_restart_job(struct drive *d);
+GArray *recipe_remake_targets(struct drive *d);
 GArray *recipe_retake(struct backup *b, bool is_undo);
 
 /* agent.c */

@@ -57,7 +57,7 @@ static bool should_run(const struct steps_op *op)
 {
     const struct step *step = &recipe_table[op->row];
 
-    if (op->d && op->d->is_left)
+    if (op->d && (op->d->is_left || (op->d->is_out && !op->is_undo)))
         return false;
     if (op->is_undo)
         return !step->begin || *begun_of(op) & (1u << op->row);
@@ -126,6 +126,14 @@ void steps_run(struct steps *s, GArray *ops, bool stop_on_error, void (*over)(vo
     g_queue_push_tail(&s->lists, list);
     tap_change_graph(s->b, true);
     run(s);
+}
+
+void steps_insert(struct steps *s, const GArray *ops)
+{
+    struct list *list = g_queue_peek_head(&s->lists);
+
+    g_assert(s->is_in_step);
+    g_array_insert_vals(list->ops, list->at, ops->data, ops->len);
 }
 
 /* One answer that does not come may be QEMU's own trouble; after two it has stopped, with a disk that hangs as a rule, and

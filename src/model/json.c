@@ -255,7 +255,7 @@ static void add_result(json_object *o, const struct model *m)
     add_rows(o, m);
     for (unsigned i = 0; i < m->n_drives; i++) {
         const struct model_drive *d = &m->drives[i];
-        if (d->is_included && d->state != MODEL_OK && d->state != MODEL_WARN)
+        if (d->is_refused || (d->is_included && d->state != MODEL_OK && d->state != MODEL_WARN))
             json_object_array_add(missing, json_object_new_string(d->name));
     }
     json_object_object_add(o, "missing", missing);

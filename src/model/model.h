@@ -50,6 +50,7 @@ struct model_drive {
     char note[MODEL_TEXT_LEN];   /* one short fact: "paused 38ms", "read-only: skipped", "unguarded", the error */
     bool is_vmstate;
     bool is_included;
+    bool is_refused;             /* asked for, but somebody else is at work on it: the note says who */
     bool is_guarded;             /* by a copy-before-write filter; else a slow target slows the guest */
     enum model_state state;
     uint64_t size;               /* bytes; for the RAM the best guess, then the exact length */

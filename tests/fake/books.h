@@ -49,6 +49,8 @@ struct fake_kind {
     bool refuses_filters; /* qom-set fails */
     bool hangs_disks;     /* what jobs have in flight does not come back */
     bool holds_jobs;      /* they go on until they are cancelled */
+    bool has_mirror;      /* of somebody else's, on the first drive, */
+    bool mirrors_late;    /* from the first stop on */
     bool has_agent;       /* one answers at PATH.agent while the guest runs */
     bool never_converges; /* a plain migration goes on until it is cancelled */
     bool is_lively;       /* jobs move by a cluster now and then, and a guest that runs writes meanwhile */

@@ -58,6 +58,9 @@ static char *fake_list_jobs(struct fake_qemu *q, bool is_block)
                                    j->is_paused && !q->kind.hangs_disks ? "paused" : j->status, j->error ? ",\"error\":\"" : "",
                                    j->error ? j->error : "", j->error ? "\"" : "");
     }
+    if (q->kind.has_mirror)
+        g_string_append_printf(s, "%s{\"%s\":\"m0\",\"type\":\"mirror\",\"status\":\"ready\"}", s->len > 1 ? "," : "",
+                               is_block ? "device" : "id");
     return g_string_free(g_string_append(s, "]"), FALSE);
 }
 
@@ -82,6 +85,8 @@ static char *fake_graph(struct fake_qemu *q)
     for (unsigned i = 0; i < q->jobs->len; i++)
         g_string_append_printf(s, ",{\"id\":%u,\"type\":\"block-job\",\"name\":\"%s\"}", 2000 + i,
                                ((struct fake_job *)g_ptr_array_index(q->jobs, i))->id);
+    if (q->kind.has_mirror)
+        g_string_append(s, ",{\"id\":3000,\"type\":\"block-job\",\"name\":\"m0\"}");
     g_string_append(s, "],\"edges\":[");
     for (unsigned i = 0; i < q->nodes->len; i++) {
         const struct fake_node *n = g_ptr_array_index(q->nodes, i);
@@ -95,6 +100,8 @@ static char *fake_graph(struct fake_qemu *q)
         if (strcmp(j->status, "concluded") != 0)
             fake_add_edge(q, s, 2000 + i, j->device, "main node");
     }
+    if (q->kind.has_mirror)
+        fake_add_edge(q, s, 3000, "disk0", "source");
     return g_string_free(g_string_append(s, "]}"), FALSE);
 }
 
@@ -231,6 +238,7 @@ static const char *fake_do(struct fake_qemu *q, const char *command, json_object
     if (strcmp(command, "block-job-set-speed") == 0)
         return fake_set_speed(q, text_of(args, "device"), json_object_get_int64(object_of(args, "speed")));
     if (strcmp(command, "stop") == 0) {
+        q->kind.has_mirror |= q->kind.mirrors_late;
         q->is_frozen |= q->is_running;
         fake_set_running(q, false);
     } else if (strcmp(command, "cont") == 0)

@@ -5,6 +5,7 @@
  * the guest, resumes it, shuts it down. Whatever happens, nothing may be left in QEMU, and a run that says it
  * is good has left an archive that is.
  */
+#include <signal.h>
 #include "fake/faults.h"
 
 /* Every kind of fault at every command; at every ninth of them unless there is time (-m slow). */
@@ -115,6 +116,31 @@ static void test_cancelled_late(void)
     world_down(&w);
 }
 
+/* Somebody else's job is on a drive, when the plan is made or only when the guest stands still: that one is left out by its name, and
+ * a filter is never put over it; alone it is the end of the run. */
+static void test_occupied(void)
+{
+    struct world w = {0};
+
+    world_up(&w);
+    for (unsigned i = 0; i < 8; i++) {
+        const struct fake_kind kind = {.major = i & 1 ? 10 : 7, .n_drives = i & 2 ? 3 : 1, .has_mirror = i & 4, .mirrors_late = !(i & 4)};
+        trial_new(&w, &kind, (struct fake_fault){0}, i & 1);
+    }
+    run_trials(&w);
+    for (unsigned i = 0; i < w.trials->len; i++) {
+        struct trial *t = g_ptr_array_index(w.trials, i);
+        bool is_alone = t->qemu->kind.n_drives == 1;
+        judge(t, false);
+        g_assert_cmpint(t->status, ==, is_alone ? VMB_ERROR_FAILED : VMB_ERROR_INCOMPLETE);
+        g_assert_cmpuint(t->saved, ==, is_alone ? 0 : all_drives(t) & ~1u);
+        g_assert_nonnull(strstr(t->said->str, "block job m0 (mirror) is on it"));
+        for (unsigned j = 0; j < t->qemu->log->len; j++)
+            g_assert_false(g_str_has_prefix(g_ptr_array_index(t->qemu->log, j), "qom-set /machine/peripheral/dev0/"));
+    }
+    world_down(&w);
+}
+
 /* Newest first, whatever was begun. */
 static void test_undone_in_reverse(void)
 {
@@ -180,11 +206,13 @@ static void test_mute(void)
 int main(int argc, char **argv)
 {
     g_setenv("UV_THREADPOOL_SIZE", "16", TRUE);
+    signal(SIGPIPE, SIG_IGN); /* as the programs do */
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(sweeps); i++) {
         g_autofree char *path = g_strdup_printf("/backup/engine/%s", sweeps[i].name);
         g_test_add_data_func(path, &sweeps[i], test_sweep);
     }
+    g_test_add_func("/backup/engine/occupied", test_occupied);
     g_test_add_func("/backup/engine/late-answer", test_late_answer);
     g_test_add_func("/backup/engine/cancelled-late", test_cancelled_late);
     g_test_add_func("/backup/engine/undone-in-reverse", test_undone_in_reverse);
