@@ -203,24 +203,45 @@ void recipe_take_instant(struct drive *d)
 
 /* --- the job ------------------------------------------------------------------------------------ */
 
-/* QEMU says so of the job's name, or of the target it writes to. */
-static bool is_taken(const char *message)
+/* QEMU says so of the job's name, or of a node that some job has. */
+static bool may_be_taken(const GError *error)
 {
-    return strstr(message, "already in use") || strstr(message, "in use by block job");
+    return error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND &&
+           (strstr(error->message, "already in use") || strstr(error->message, "in use by block job"));
+}
+
+static void job_begun(struct steps_op *op, const GError *error)
+{
+    if (!error)
+        tap_job_started(op->d);
+    else if (error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND)
+        op->d->job = JOB_NONE; /* an answer that never came says nothing: it may run */
+    steps_end(op, error);
+}
+
+/* The names are this run's own: a job of that name is the one whose answer was lost with the monitor. */
+static void on_jobs_after_refusal(void *user, const struct qmp_job *jobs, unsigned n, const GError *error)
+{
+    struct steps_op *op = user;
+    g_autoptr(GError) refusal = g_steal_pointer(&op->d->refusal);
+    bool is_there = false;
+
+    for (unsigned i = 0; !error && i < n; i++)
+        is_there |= g_strcmp0(jobs[i].id, op->d->job_id) == 0;
+    job_begun(op, error ? error : is_there ? NULL : refusal);
 }
 
 static void on_job_started(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
-    /* The names are this run's own: a job of that name is the one whose answer was lost with the monitor. */
-    bool is_there = !error || (error->domain == QMP_ERROR && is_taken(error->message));
-
-    if (is_there)
-        tap_job_started(op->d);
-    else if (error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND)
-        op->d->job = JOB_NONE; /* an answer that never came says nothing: it may run */
-    steps_end(op, is_there ? NULL : error);
+    if (!error || !may_be_taken(error)) {
+        job_begun(op, error);
+        return;
+    }
+    g_clear_error(&op->d->refusal);
+    op->d->refusal = g_error_copy(error);
+    qmp_query_jobs(op->b->qmp, on_jobs_after_refusal, op);
 }
 
 static void begin_job(struct steps_op *op)

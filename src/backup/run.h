@@ -140,7 +140,7 @@ struct drive {
     bool is_instant_own; /* taken again: not the run's */
     char *doubt; /* why the filter's image cannot be trusted, NULL while it can */
     char *job_error;
-    GError *refusal; /* why the filter could not be inserted, while it is being removed again */
+    GError *refusal; /* why the filter could not be inserted, while it is being removed again; or its job not be started */
     unsigned retries;
     uint64_t restart_at_ms; /* of uv_now(): a failed job waits before it is started again */
 
