@@ -406,6 +406,7 @@ void backup_free(struct backup *b)
     g_strfreev(b->guest_argv);
     g_free(b->retake_error);
     g_free(b->trash);
+    g_free(b->qemu_process);
     g_free(b->room_of);
     g_free(b->archive_path);
     pool_free(b->pool);

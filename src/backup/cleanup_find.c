@@ -184,6 +184,12 @@ static bool keep_own_records(struct cleanup *c, const struct qmp_node *nodes, un
 {
     for (unsigned i = c->records->len; i-- > 0;) {
         const struct journal_record *r = g_ptr_array_index(c->records, i);
+        if (r->is_qemu_gone && !r->is_alive) { /* what it tells of has gone with it */
+            if (c->looked || !c->is_dry_run)
+                journal_forget(r);
+            g_ptr_array_remove_index(c->records, i);
+            continue;
+        }
         bool is_here = r->is_of_monitor || identity_is_shared(r->sockets, c->sockets) ||
                        is_seen(nodes, n, c->jobs, r->run_id);
         if (is_here && r->is_alive && (c->looked || !r->is_of_monitor)) {

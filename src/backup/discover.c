@@ -154,6 +154,8 @@ static void on_sockets(void *user, const char *const *filenames, unsigned n, con
     struct backup *b = user;
 
     g_clear_pointer(&b->sockets, g_ptr_array_unref);
+    g_free(b->qemu_process);
+    b->qemu_process = identity_of_process(qmp_peer_pid(b->qmp));
     if (!error)
         b->sockets = identity_of_chardevs(filenames, n, qmp_peer_pid(b->qmp));
     answered(b, NULL);

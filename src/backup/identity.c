@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "backup/identity.h"
 
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 #include "qmp/address.h"
 
 #define KEY_LEN 16 /* of a digest: enough to be alone */
@@ -76,4 +80,47 @@ gboolean identity_is_shared(const GPtrArray *a, const GPtrArray *b)
         if (g_ptr_array_find_with_equal_func((GPtrArray *)b, g_ptr_array_index(a, i), g_str_equal, NULL))
             return TRUE;
     return FALSE;
+}
+
+/* --- the process -------------------------------------------------------------------------------- */
+
+/* The 22nd field of /proc/PID/stat, the 20th behind the name, which may hold anything; 0 if it cannot be read. */
+static guint64 birth_of(int pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat", pid), *text = NULL;
+    const char *rest = g_file_get_contents(path, &text, NULL, NULL) ? strrchr(text, ')') : NULL;
+
+    for (unsigned i = 0; rest && i < 20; i++)
+        rest = strchr(rest + 1, ' ');
+    return rest ? g_ascii_strtoull(rest + 1, NULL, 10) : 0;
+}
+
+static gboolean is_qemu(int pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/exe", pid), *program = g_file_read_link(path, NULL);
+
+    return program && (strstr(program, "qemu") || strstr(program, "kvm"));
+}
+
+char *identity_of_process(int pid)
+{
+    g_autofree char *numbers = g_file_read_link("/proc/self/ns/pid", NULL);
+    guint64 birth = pid > 0 && is_qemu(pid) ? birth_of(pid) : 0;
+
+    return birth && numbers ? g_strdup_printf("%d %" G_GUINT64_FORMAT " %s", pid, birth, numbers) : NULL;
+}
+
+gboolean identity_is_gone(const char *process)
+{
+    g_autofree char *numbers = g_file_read_link("/proc/self/ns/pid", NULL);
+    char theirs[64] = "";
+    guint64 birth = 0;
+    int pid = 0;
+
+    if (sscanf(process, "%d %" G_GUINT64_FORMAT " %63s", &pid, &birth, theirs) != 3 || pid <= 0 ||
+        g_strcmp0(numbers, theirs) != 0)
+        return FALSE;
+    if (kill(pid, 0) < 0 && errno == ESRCH)
+        return TRUE;
+    return birth_of(pid) && birth_of(pid) != birth;
 }

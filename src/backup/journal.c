@@ -205,6 +205,8 @@ bool journal_write(struct journal *j, const struct backup *b, GError **error)
     json_object_object_add(root, "run", json_object_new_string(b->run_id));
     json_object_object_add(root, "holder", json_object_new_string(j->holder));
     json_object_object_add(root, "sockets", strings_of(b->sockets));
+    if (b->qemu_process)
+        json_object_object_add(root, "qemu", json_object_new_string(b->qemu_process));
     json_object_object_add(root, "stopped", json_object_new_boolean(b->did_we_stop));
     json_object_object_add(root, "migrates",
                            json_object_new_boolean(b->ram == RAM_PLAIN && b->was_running && !b->has_resumed));
@@ -306,12 +308,13 @@ static bool is_key_locked(const char *folder, const char *key)
 static struct journal_record *record_of(const char *folder, const char *path, json_object *root, const char *key)
 {
     struct journal_record *r = g_new0(struct journal_record, 1);
-    g_autofree char *theirs = string_in(root, "key");
+    g_autofree char *theirs = string_in(root, "key"), *process = string_in(root, "qemu");
     json_object *value = NULL;
 
     r->path = g_strdup(path);
     r->is_of_monitor = g_strcmp0(theirs, key) == 0;
     r->is_alive = is_key_locked(folder, theirs);
+    r->is_qemu_gone = identity_is_gone(process);
     r->run_id = string_in(root, "run");
     r->agent = string_in(root, "agent");
     r->holder = string_in(root, "holder");

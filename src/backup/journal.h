@@ -30,6 +30,7 @@ struct journal_record {
     GPtrArray *sockets; /* char *: keys of its guest's, see identity.h */
     bool is_of_monitor; /* its run came by the monitor that was asked for, not by another one */
     bool is_alive;      /* its run goes on */
+    bool is_qemu_gone;  /* the process that it told of has ended */
     bool did_we_stop; /* the guest stood still because of us */
     bool does_migrate; /* a plain migration was to stop it: then its state is "postmigrate" */
     char *agent; /* socket of the agent that has frozen the guest's file systems, "" = none */

@@ -178,6 +178,7 @@ struct backup {
     unsigned question; /* of discover.c */
     unsigned n_types;  /* of drives found, asked for so far */
     GPtrArray *sockets;    /* char *: keys of the guest's, see identity.h */
+    char *qemu_process;    /* identity_of_process(); NULL where that is not known */
     GPtrArray *unsavable;  /* char *: sentences on what no archive can hold */
     struct qmp_version version;
     struct door *door; /* that is being shown */

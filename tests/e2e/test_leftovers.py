@@ -98,5 +98,19 @@ def told_who_holds_it(version):
         s.must_be_untouched(rounds=0)
 
 
+def qemu_that_ended(version):
+    """What a dead run has left in it went with it: the next look, at whichever guest, removes the record."""
+    product()
+    with Twice(version) as s:
+        run = s.run("backup", "--json", "--no-vmstate", "--limit", "1M", "-o", s.archive, s.second)
+        s.wait_copying(run)
+        run.kill()
+        assert json.loads(s.ask("info", "--json", s.second))["leftovers"] and s.records()
+        s.vm.kill()
+        other = s.start(s.drives, name="other")
+        assert not json.loads(s.ask("info", "--json", other.monitor))["leftovers"]
+        assert not s.records()
+
+
 if __name__ == "__main__":
-    main(found_by_another_monitor, nothing_left_is_no_obstacle, stopped_guest, told_who_holds_it)
+    main(found_by_another_monitor, nothing_left_is_no_obstacle, stopped_guest, told_who_holds_it, qemu_that_ended)

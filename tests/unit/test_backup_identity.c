@@ -103,6 +103,23 @@ static void test_chardevs(struct fixture *f, gconstpointer data)
     g_assert_false(identity_is_shared(first, only_a) || identity_is_shared(NULL, both) || identity_is_shared(both, NULL));
 }
 
+/* What is not known for certain has not ended: its record may be the only trace of what is left in QEMU. */
+static void test_process(struct fixture *f, gconstpointer data)
+{
+    g_autofree char *numbers = g_file_read_link("/proc/self/ns/pid", NULL);
+    g_autofree char *reborn = g_strdup_printf("%d 1 %s", getpid(), numbers), *never = g_strdup_printf("99999999 5 %s", numbers),
+                    *elsewhere = g_strdup("99999999 5 pid:[1]");
+    static const char *const unknown[] = {"", "x", "-1 5 pid:[1]", "99999999", "99999999 5", "0 0 0"};
+
+    (void)f;
+    g_assert_null(identity_of_process(getpid())); /* no QEMU */
+    g_assert_null(identity_of_process(0));
+    g_assert_true(identity_is_gone(reborn) && identity_is_gone(never));
+    g_assert_false(identity_is_gone(elsewhere));
+    for (unsigned i = 0; i < G_N_ELEMENTS(unknown); i++)
+        g_assert_false(identity_is_gone(unknown[i]));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -111,5 +128,6 @@ int main(int argc, char **argv)
     ADD("made-again", test_made_again);
     ADD("tcp", test_tcp);
     ADD("chardevs", test_chardevs);
+    ADD("process", test_process);
     return g_test_run();
 }
