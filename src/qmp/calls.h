@@ -136,6 +136,10 @@ struct qmp_graph {
 typedef void (*qmp_on_graph)(void *user, const struct qmp_graph *graph, const GError *error);
 void qmp_query_graph(struct qmp *q, qmp_on_graph done, void *user);
 
+/* Names of the nodes whose devices hold them open (x-debug-query-block-graph): a migration that has ended has
+ * let go of all, until something wakes them. */
+void qmp_query_awake_nodes(struct qmp *q, qmp_on_texts done, void *user);
+
 /* --- run state --------------------------------------------------------------------------------- */
 void qmp_stop(struct qmp *q, qmp_done done, void *user);
 void qmp_cont(struct qmp *q, qmp_done done, void *user);
@@ -161,6 +165,9 @@ void qmp_add_snapshot_access(struct qmp *q, const char *node, const char *file, 
 void qmp_add_null(struct qmp *q, const char *node, uint64_t size, qmp_done done, void *user);
 void qmp_add_raw_window(struct qmp *q, const char *node, const char *file, uint64_t size, qmp_done done,
                         void *user);
+/* blockdev-add of a file, or of a device of the host (driver), to be written, without locks: may QEMU open it? */
+void qmp_add_file(struct qmp *q, const char *node, const char *driver, const char *filename, qmp_done done,
+                  void *user);
 void qmp_del_node(struct qmp *q, const char *node, qmp_done done, void *user);
 /* qom-set path drive=node */
 void qmp_set_drive(struct qmp *q, const char *qdev, const char *node, qmp_done done, void *user);
@@ -211,6 +218,7 @@ void qmp_migrate(struct qmp *q, const char *uri, qmp_done done, void *user);
 void qmp_migrate_cancel(struct qmp *q, qmp_done done, void *user);
 struct qmp_migration {
     const char *status /* "none" if never */, *error;
+    const char *blocked; /* why none can begin (the first reason), NULL if one can */
     uint64_t total, remaining, transferred, dirty_sync_count;
     double mbps;
     int64_t expected_downtime_ms, downtime_ms;

@@ -72,12 +72,22 @@ void qmp_migrate_cancel(struct qmp *q, qmp_done done, void *user)
     call_do(q, "migrate_cancel", NULL, done, user);
 }
 
+static const char *first_text(struct json_object *list)
+{
+    struct json_object *first = json_object_is_type(list, json_type_array) && json_object_array_length(list)
+                                    ? json_object_array_get_idx(list, 0)
+                                    : NULL;
+
+    return json_object_is_type(first, json_type_string) ? json_object_get_string(first) : NULL;
+}
+
 static void on_migration(struct call *call, struct json_object *value, const GError *error)
 {
     struct json_object *ram = field_at(value, "ram");
     struct qmp_migration migration = {
         .status = field_text(value, "status"),
         .error = field_text(value, "error-desc"),
+        .blocked = first_text(field_at(value, "blocked-reasons")),
         .total = field_size(ram, "total", 0),
         .remaining = field_size(ram, "remaining", 0),
         .transferred = field_size(ram, "transferred", 0),

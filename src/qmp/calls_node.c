@@ -66,6 +66,18 @@ void qmp_add_raw_window(struct qmp *q, const char *node, const char *file, uint6
     call_do(q, "blockdev-add", args, done, user);
 }
 
+void qmp_add_file(struct qmp *q, const char *node, const char *driver, const char *filename, qmp_done done,
+                  void *user)
+{
+    struct json_object *args = new_node(driver, node);
+
+    args_text(args, "filename", filename);
+    args_text(args, "locking", "off"); /* the guest's own node holds them */
+    args_flag(args, "read-only", false);
+    args_flag(args, "auto-read-only", false);
+    call_do(q, "blockdev-add", args, done, user);
+}
+
 void qmp_del_node(struct qmp *q, const char *node, qmp_done done, void *user)
 {
     call_do(q, "blockdev-del", args_new_text("node-name", node), done, user);

@@ -8,6 +8,9 @@ enum qmp_event_type {
     QMP_EVENT_OTHER,
     QMP_EVENT_STOP,
     QMP_EVENT_RESUME,
+    QMP_EVENT_WAKEUP, /* from the sleep of its own, "suspended": RESUME does not come then */
+    QMP_EVENT_GUEST_PANICKED, /* action */
+    QMP_EVENT_WATCHDOG,       /* action */
     QMP_EVENT_SHUTDOWN,
     QMP_EVENT_RESET,
     QMP_EVENT_MIGRATION,           /* status */

@@ -17,6 +17,7 @@ CALL(add_null, "null0", 65536, world_on_done)
 CALL(add_raw_window, "win0", "snap0", 65536, world_on_done)
 CALL(del_node, "cbw0", world_on_done)
 CALL(set_drive, "/machine/peripheral/vda/virtio-backend", "cbw0", world_on_done)
+CALL(add_file, "probe", "host_device", "/dev/sdb", world_on_done)
 CALL(set_active, world_on_done)
 CALL(nbd_server_start, "vmb-act", NULL, world_on_done)
 CALL(remove_fd, 3, world_on_done)
@@ -99,6 +100,9 @@ static const struct {
     {add_raw_window,
      "\"blockdev-add\",\"arguments\":{\"driver\":\"raw\",\"node-name\":\"win0\",\"file\":\"snap0\","
      "\"size\":65536}"},
+    {add_file,
+     "\"blockdev-add\",\"arguments\":{\"driver\":\"host_device\",\"node-name\":\"probe\",\"filename\":\"/dev/sdb\","
+     "\"locking\":\"off\",\"read-only\":false,\"auto-read-only\":false}"},
     {del_node, "\"blockdev-del\",\"arguments\":{\"node-name\":\"cbw0\"}"},
     {set_drive,
      "\"qom-set\",\"arguments\":{\"path\":\"/machine/peripheral/vda/virtio-backend\",\"property\":\"drive\","

@@ -162,7 +162,9 @@ static void on_migration(void *user, const struct qmp_migration *m, const GError
 {
     struct world *w = user;
 
-    if (finish(w, error))
+    if (finish(w, error) && m->blocked)
+        g_string_append_printf(w->seen, "%s blocked %s", m->status, m->blocked);
+    else if (!error)
         g_string_append_printf(w->seen, "%s %s %d %d %d %d %.1f %d %d", m->status, TEXT(m->error),
                                (int)m->total, (int)m->remaining, (int)m->transferred,
                                (int)m->dirty_sync_count, m->mbps, (int)m->expected_downtime_ms,
@@ -189,6 +191,7 @@ CALL(has_command, "blockdev-set-active", on_answer)
 CALL(query_unsavable, on_sentences)
 CALL(qom_get_string, "/machine", "type", on_text)
 CALL(query_graph, on_graph)
+CALL(query_awake_nodes, on_sentences)
 CALL(query_capabilities, on_capabilities)
 CALL(query_migration_params, on_params)
 CALL(query_migrate, on_migration)
@@ -323,6 +326,19 @@ static void test_graph(void)
     expect_graph("", GONE, "error 2 gone");
 }
 
+static void test_awake_nodes(void)
+{
+#define AWAKE(edges)                                                                                         \
+    "\"return\":{\"nodes\":[{\"id\":1,\"type\":\"block-backend\",\"name\":\"\"},{\"id\":2,\"name\":\"cbw0\"}," \
+    "{\"id\":3,\"name\":\"disk0\"},{\"id\":4,\"name\":\"fl0\"}],\"edges\":[" edges "]}"
+    expect_one(query_awake_nodes,
+               AWAKE("{\"parent\":1,\"child\":2,\"perm\":[\"write\"]},{\"parent\":1,\"child\":3,\"perm\":[]},"
+                     "{\"parent\":2,\"child\":4,\"perm\":[\"write\"]},{\"parent\":1,\"child\":99,\"perm\":[1]}"),
+               "cbw0\n");
+    expect_one(query_awake_nodes, AWAKE("{\"parent\":1,\"child\":2,\"perm\":7}"), "");
+    expect_one(query_awake_nodes, "\"return\":{\"nodes\":7,\"edges\":{}}", "");
+}
+
 static void test_jobs(void)
 {
     static const char *const answers[] = {"\"return\":[{\"id\":\"bk0\",\"type\":\"backup\",\"status\":"
@@ -353,6 +369,9 @@ static void test_migration(void)
                "active - 9 8 7 2 12.5 300 4");
     expect_one(query_migrate, "\"return\":{\"status\":\"failed\",\"error-desc\":\"x\",\"ram\":{\"mbps\":3}}",
                "failed x 0 0 0 0 3.0 0 0");
+    expect_one(query_migrate, "\"return\":{\"blocked-reasons\":[\"nvme\",\"9p\"]}", "none blocked nvme");
+    expect_one(query_migrate, "\"return\":{\"blocked-reasons\":[7]}", "none - 0 0 0 0 0.0 0 0");
+    expect_one(query_migrate, "\"return\":{\"blocked-reasons\":{}}", "none - 0 0 0 0 0.0 0 0");
     expect_one(query_capabilities,
                "\"return\":[{\"state\":true,\"capability\":\"events\"},{\"state\":true},{\"state\":false,"
                "\"capability\":\"xbzrle\"}]",
@@ -441,6 +460,7 @@ static void test_nonsense(void)
         query_nodes,      query_jobs,         query_exports,          query_blockstats,
         query_memory,     has_command,        query_unsavable,        qom_get_string,
         query_graph,      query_capabilities, query_migration_params, query_migrate,
+        query_awake_nodes,
     };
     static const char *const shapes[] = {
         "null",
@@ -489,6 +509,7 @@ int main(int argc, char **argv)
     g_test_add_func("/qmp/queries/drives", test_drives);
     g_test_add_func("/qmp/queries/nodes", test_nodes);
     g_test_add_func("/qmp/queries/graph", test_graph);
+    g_test_add_func("/qmp/queries/awake-nodes", test_awake_nodes);
     g_test_add_func("/qmp/queries/jobs", test_jobs);
     g_test_add_func("/qmp/queries/migration", test_migration);
     g_test_add_func("/qmp/queries/unsavable", test_unsavable);
