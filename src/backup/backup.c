@@ -305,6 +305,7 @@ static void on_tick(uv_timer_t *timer)
     }
     monitor_on_tick(b);
     ram_on_tick(b);
+    state_on_tick(b);
     agent_on_tick(b);
     recipe_on_tick(b);
     calm_on_tick(b);
@@ -337,6 +338,7 @@ struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
     b->model.pause_ms = MODEL_UNKNOWN;
     b->model.impact.write_us = b->model.impact.base_us = b->model.impact.p99_us = MODEL_UNKNOWN;
     b->vmstate_row = -1;
+    b->guest.now = runstate_of(NULL);
     b->capabilities = g_ptr_array_new_with_free_func(g_free);
     b->unsavable = g_ptr_array_new_with_free_func(g_free);
     b->pool = pool_new(POOL_BUFFERS);
@@ -403,6 +405,9 @@ void backup_free(struct backup *b)
     g_free(b->held);
     g_clear_error(&b->outcome);
     g_free(b->guest_machine);
+    g_free(b->guest.ram_obstacle);
+    g_free(b->ram_state.abandoned);
+    g_clear_pointer(&b->images, g_array_unref);
     g_strfreev(b->guest_argv);
     g_free(b->retake_error);
     g_free(b->trash);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <string.h>
 #include "backup/cleanup_inside.h"
+#include "backup/reopen.h"
 #include "base/error.h"
 #include "qmp/agent_uv.h"
 
@@ -46,6 +47,7 @@ static void cleanup_free(struct cleanup *c)
     survey_clear(&c->survey);
     takeout_clear(&c->takeout);
     g_clear_error(&c->first_error);
+    g_free(c->status);
     g_free(c);
 }
 
@@ -297,6 +299,17 @@ static void restore_params(struct cleanup *c)
     qmp_set_migration_params(c->qmp, &p, action_over, c);
 }
 
+static void on_resumed(void *user, const GError *error)
+{
+    struct cleanup *c = user;
+    g_autofree char *who = error ? reopen_describe(error->message, qmp_peer_pid(c->qmp)) : NULL;
+    g_autoptr(GError) why =
+        who ? g_error_new(VMB_ERROR, VMB_ERROR_FAILED, "%s; let that user write it, then clean up again", who)
+            : NULL;
+
+    action_over(c, why ? why : error);
+}
+
 static void on_thawed(void *user, int64_t number, const char *text, const GError *error)
 {
     (void)number;
@@ -359,7 +372,7 @@ void cleanup_act(struct cleanup *c)
         restore_capabilities(c);
         break;
     case RESUME:
-        qmp_cont(c->qmp, action_over, c);
+        qmp_cont(c->qmp, on_resumed, c);
         break;
     case THAW:
         thaw(c, a->name);

@@ -3,7 +3,11 @@
 #include <string.h>
 #include "backup/cleanup_inside.h"
 #include "backup/identity.h"
+#include "backup/runstate.h"
 #include "base/error.h"
+
+#define MAX_LOOKS                                                                                            \
+    5000 /* at a guest that is about to be "postmigrate"; each answer takes QEMU a turn of its loop */
 
 static void append_all(struct cleanup *c, GArray *from)
 {
@@ -86,9 +90,10 @@ static void add_settings(struct cleanup *c)
 
 /* --- the order ---------------------------------------------------------------------------------- */
 
+/* A guest that has panicked since, say, is in a state of its own: it stays there. */
 static bool is_stopped_by(const struct cleanup *c, const struct journal_record *r)
 {
-    return c->is_guest_stopped && (r->did_we_stop || (r->does_migrate && c->is_postmigrate));
+    return runstate_is_ours(c->status, r->did_we_stop, r->does_migrate);
 }
 
 /* Jobs first, then what stands on what: frozen images, filters out of their drives, filters, targets. The guest last:
@@ -159,9 +164,13 @@ static void on_migration(void *user, const struct qmp_migration *m, const GError
 static void on_status(void *user, const struct qmp_status *s, const GError *error)
 {
     struct cleanup *c = user;
+    bool is_passing = !error && runstate_of(s->status)->place == RUNSTATE_LEAVING;
 
-    c->is_guest_stopped = !error && !s->is_running;
-    c->is_postmigrate = !error && strcmp(s->status, "postmigrate") == 0;
+    if (is_passing && ++c->n_looks < MAX_LOOKS) { /* of a run that died as its RAM was all but saved */
+        qmp_query_status(c->qmp, on_status, c);
+        return;
+    }
+    c->status = g_strdup(error ? "" : s->status);
     qmp_query_migrate(c->qmp, on_migration, c);
 }
 

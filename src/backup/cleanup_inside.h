@@ -35,7 +35,7 @@ struct cleanup {
     struct qmp_migration_params params;
     bool are_params_known;
     GArray *actions, *jobs, *snapshots, *inserted, *nodes;
-    unsigned at, next_socket;
+    unsigned at, next_socket, n_looks;
     struct survey survey;
     struct takeout takeout;
     GPtrArray *staying; /* char *: filters that others stand on */
@@ -44,7 +44,8 @@ struct cleanup {
     unsigned timeout_s;
     bool is_hanging; /* a job does not end: nothing that would wait for its disk is touched */
     GPtrArray *passed_sockets; /* char *: names of descriptors */
-    bool is_guest_stopped, is_postmigrate, is_migrating;
+    char *status; /* the guest's, "" = unknown */
+    bool is_migrating;
     bool is_server_foreign; /* the socket for it was never used: the one that runs, if any, is not ours */
     GError *first_error;
 };

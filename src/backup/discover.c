@@ -51,11 +51,30 @@ static void on_status(void *user, const struct qmp_status *s, const GError *erro
     struct backup *b = user;
 
     if (!error) {
-        b->was_running = s->is_running;
-        b->is_guest_stopped = !s->is_running;
-        model_set(b->model.guest_state, "%s", s->status);
+        state_see_status(b, s);
+        b->was_running = state_can_be_stopped(b);
     }
     answered(b, error);
+}
+
+static void on_migration(void *user, const struct qmp_migration *m, const GError *error)
+{
+    struct backup *b = user;
+
+    if (!error)
+        state_see_migration(b, m);
+    answered(b, error);
+}
+
+/* A QEMU that does not tell has, as far as we know, let go of them. */
+static void on_awake(void *user, const char *const *nodes, unsigned n, const GError *error)
+{
+    struct backup *b = user;
+    bool is_lost = g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE);
+
+    if (!error || !is_lost)
+        state_see_awake(b, nodes, error ? 0 : n);
+    answered(b, is_lost ? error : NULL);
 }
 
 static void on_set_active_known(void *user, bool has, const GError *error)
@@ -226,6 +245,7 @@ static void ask_types(struct backup *b)
 static void ask_version(struct backup *b) { qmp_query_version(b->qmp, on_version, b); }
 static void ask_name(struct backup *b) { qmp_query_name(b->qmp, on_name, b); }
 static void ask_status(struct backup *b) { qmp_query_status(b->qmp, on_status, b); }
+static void ask_migration(struct backup *b) { qmp_query_migrate(b->qmp, on_migration, b); }
 static void ask_set_active(struct backup *b) { qmp_has_command(b->qmp, "blockdev-set-active", on_set_active_known, b); }
 static void ask_memory(struct backup *b) { qmp_query_memory(b->qmp, on_memory, b); }
 static void ask_capabilities(struct backup *b) { qmp_query_capabilities(b->qmp, on_capabilities, b); }
@@ -236,14 +256,22 @@ static void ask_sockets(struct backup *b) { qmp_query_chardevs(b->qmp, on_socket
 static void ask_unsavable(struct backup *b) { qmp_query_unsavable(b->qmp, on_unsavable, b); }
 static void ask_machine(struct backup *b) { qmp_qom_get_string(b->qmp, "/machine", "type", on_machine, b); }
 
+static void ask_awake(struct backup *b)
+{
+    if (state_is_left(b))
+        qmp_query_awake_nodes(b->qmp, on_awake, b);
+    else
+        answered(b, NULL);
+}
+
 static void ask_leftovers(struct backup *b)
 {
     b->look = cleanup_look(b->qmp, b->options.monitor, !b->options.only_ask, on_looked, b);
 }
 
 static void (*const questions[])(struct backup *b) = {
-    ask_version, ask_name, ask_status, ask_set_active, ask_memory, ask_capabilities, ask_params,
-    ask_drives, ask_occupants, ask_types, ask_sockets, ask_leftovers, ask_unsavable, ask_machine,
+    ask_version, ask_name, ask_status, ask_migration, ask_set_active, ask_memory, ask_capabilities, ask_params,
+    ask_drives, ask_awake, ask_occupants, ask_types, ask_sockets, ask_leftovers, ask_unsavable, ask_machine,
 };
 
 static void ask_next(struct backup *b)

@@ -77,6 +77,10 @@ void fate_check_all_over(struct backup *b)
         fail_run(b);
         return;
     }
+    if (!b->guest.is_here_at_end) { /* of one that has left, what was copied is of no instant */
+        state_look_at_end(b);
+        return;
+    }
     backup_set_phase(b, MODEL_FINISH);
     steps_run(b->steps, recipe_undo_all(b), false, on_all_undone, b);
 }
@@ -297,19 +301,23 @@ bool fate_retry(struct drive *d, GError **error)
 
 /* --- the RAM ------------------------------------------------------------------------------------ */
 
-void fate_ram_lost(struct backup *b, bool is_wanted, const char *why)
+void fate_drop_ram(struct backup *b, enum model_state state, const char *note)
 {
-    struct model_drive *row = &b->model.drives[b->vmstate_row];
-
     b->is_ram_lost = true;
     if (fate_may_drop(b))
         writer_drop_lane(b->vmstate_lane);
     else
         writer_flush_lane(b->vmstate_lane);
     vmstate_close(g_steal_pointer(&b->vmstate));
-    model_set(row->note, "%s", why);
-    backup_drive_state(b, b->vmstate_row, is_wanted ? MODEL_CANCELLED : MODEL_FAIL);
+    model_set(b->model.drives[b->vmstate_row].note, "%s", note);
+    backup_drive_state(b, b->vmstate_row, state);
+}
+
+void fate_ram_lost(struct backup *b, bool is_wanted, const char *why)
+{
+    fate_drop_ram(b, is_wanted ? MODEL_CANCELLED : MODEL_FAIL, why);
     backup_log(b, is_wanted ? MODEL_INFO : MODEL_ERROR, NULL, "RAM: %s; it leaves the archive", why);
+    ram_put_settings_back(b);
     fate_check_all_over(b);
 }
 

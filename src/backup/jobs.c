@@ -180,6 +180,7 @@ void jobs_copy_begins(struct backup *b)
             backup_drive_state(b, d->row, MODEL_RUN);
     }
     jobs_poll(b);
+    ram_put_settings_back(b);
     fate_check_all_over(b);
 }
 

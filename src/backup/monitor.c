@@ -168,6 +168,7 @@ static void on_ready(void *user)
     backup_log(b, MODEL_INFO, NULL, "monitor is back");
     jobs_poll(b);
     tap_monitor_back(b);
+    state_monitor_back(b);
     steps_kick(b->steps);
     if (b->is_check_wanted)
         backup_undone(b);
@@ -179,70 +180,13 @@ void monitor_discovered(struct backup *b)
     set_checks(b, G_N_ELEMENTS(check_texts), MODEL_OK);
 }
 
-static bool is_before_instant(const struct backup *b)
-{
-    return b->has_begun && !b->did_we_stop && !b->instant_us;
-}
-
-/* A plain migration stops the guest itself, and calls that "finish-migrate" and "postmigrate"; "paused" is a user's. */
-static void on_stopped_status(void *user, const struct qmp_status *s, const GError *error)
-{
-    struct backup *b = user;
-
-    if (error || b->instant_us || !(s->is_running || strcmp(s->status, "paused") == 0))
-        return;
-    b->did_we_stop = false;
-    b->was_running = s->is_running;
-    if (!s->is_running)
-        backup_log(b, MODEL_INFO, NULL, "guest was paused by somebody else while its RAM moved: it stays paused");
-    if (b->journal)
-        journal_write(b->journal, b, NULL);
-}
-
-static void note_stop(struct backup *b)
-{
-    if (b->ram == RAM_PLAIN && b->ram_state.is_moving && b->was_running && !b->did_we_stop) {
-        b->did_we_stop = true; /* until we know better: the pause begins */
-        b->stopped_at_us = g_get_monotonic_time();
-        qmp_query_status(b->qmp, on_stopped_status, b);
-    } else if (is_before_instant(b)) {
-        b->was_running = false; /* its user paused it: we do not resume it */
-    }
-}
-
-/* Drives, and RAM, are of one instant only while nobody else lets the guest run. A background snapshot may resume
- * it by itself: then everything is frozen. */
-static void note_resume(struct backup *b)
-{
-    if (is_before_instant(b))
-        b->was_running = true;
-    else if (b->has_begun && b->model.phase < MODEL_COPY && !b->is_resuming && !b->ram_state.is_moving)
-        backup_fail_new(b, VMB_ERROR_FAILED,
-                        "guest was resumed by somebody else while its instant was taken; back up again");
-}
-
 static void on_event(void *user, const struct qmp_event *event)
 {
     struct backup *b = user;
 
-    switch (event->type) {
-    case QMP_EVENT_STOP:
-        b->is_guest_stopped = true;
-        note_stop(b);
-        model_set(b->model.guest_state, "paused");
-        break;
-    case QMP_EVENT_RESUME:
-        b->is_guest_stopped = false;
-        note_resume(b);
-        model_set(b->model.guest_state, "running");
-        break;
-    case QMP_EVENT_SHUTDOWN:
-        if (b->has_begun && b->model.phase < MODEL_FINISH)
-            backup_fail_new(b, VMB_ERROR_MONITOR, "guest was shut down during the backup; start it and back up again");
-        break;
-    default:
-        break;
-    }
+    if (event->type == QMP_EVENT_SHUTDOWN && b->has_begun && b->model.phase < MODEL_FINISH)
+        backup_fail_new(b, VMB_ERROR_MONITOR, "guest was shut down during the backup; start it and back up again");
+    state_on_event(b, event);
     jobs_on_event(b, event);
 }
 

@@ -19,7 +19,13 @@ static bool is_incomplete(const struct backup *b)
 
 static bool is_missing(const struct model_drive *row)
 {
-    return row->is_refused || (row->is_included && (row->state == MODEL_FAIL || row->state == MODEL_CANCELLED));
+    /* Also the RAM that could not even be planned. */
+    return row->is_refused || row->state == MODEL_FAIL || row->state == MODEL_CANCELLED;
+}
+
+static bool may_come_another_time(const struct model_drive *row)
+{
+    return (row->is_included || row->is_refused) && is_missing(row);
 }
 
 static bool is_of_another_instant(const struct model_drive *row)
@@ -41,7 +47,7 @@ static char *rows_that(const struct model *m, bool (*is)(const struct model_driv
 void outcome_set(struct backup *b)
 {
     struct model *m = &b->model;
-    g_autofree char *missing = NULL, *retaken = NULL;
+    g_autofree char *missing = NULL, *retaken = NULL, *again = NULL;
     char size[UNITS_LEN], time[UNITS_LEN];
 
     if (b->outcome) {
@@ -61,6 +67,7 @@ void outcome_set(struct backup *b)
               m->is_verified ? ", verified" : "", *missing ? "; missing: " : "", missing,
               *retaken ? "; of a later instant: " : "", retaken, b->agent.has_failed ? "; file systems " : "",
               b->agent.has_failed ? m->agent : "");
-    if (*missing && !*m->next) /* what is left in QEMU comes first */
-        model_set(m->next, "back up again to have %s", missing);
+    again = rows_that(m, may_come_another_time);
+    if (*again && !*m->next) /* what is left in QEMU comes first */
+        model_set(m->next, "back up again to have %s", again);
 }

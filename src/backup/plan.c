@@ -35,6 +35,8 @@ static char *reason_to_skip(struct backup *b, const struct found_drive *f, const
         reason = "attached to no device: skipped";
     else if (!f->virtual_size)
         reason = "empty: skipped";
+    else if (f->is_asleep)
+        reason = "let go by a migration, until cont: skipped";
     else if (naming_is_among(b, o->exclude, name, f))
         reason = "excluded";
     else if (o->include->len && !naming_is_among(b, o->include, name, f))
@@ -134,8 +136,10 @@ static void add_ram_row(struct backup *b)
     b->vmstate_row = b->model.n_drives - 1;
     row->is_vmstate = true;
     row->is_included = b->ram != RAM_NONE;
-    row->state = row->is_included ? MODEL_WAIT : MODEL_SKIPPED;
+    row->state = row->is_included ? MODEL_WAIT : b->is_ram_lost ? MODEL_FAIL : MODEL_SKIPPED;
     model_set(row->note, "%s", row->is_included ? "" : "excluded");
+    if (b->is_ram_lost)
+        model_set(row->note, "left out: %s", b->guest.ram_obstacle);
     row->size = b->ram_bytes;
     row->used = MODEL_UNKNOWN;
     model_set(row->format, "RAM");
@@ -150,14 +154,20 @@ static bool is_snapshot_safe(const struct qmp_version *v)
 
 static void choose_recipe(struct backup *b)
 {
-    b->ram = b->options.no_vmstate ? RAM_NONE : is_snapshot_safe(&b->version) ? RAM_BACKGROUND : RAM_PLAIN;
+    bool is_wanted = !b->options.no_vmstate;
+
+    b->is_ram_lost = is_wanted && b->guest.ram_obstacle;
+    b->ram = !is_wanted || b->is_ram_lost    ? RAM_NONE
+             : is_snapshot_safe(&b->version) ? RAM_BACKGROUND
+                                             : RAM_PLAIN;
     plan_name_recipe(b);
 }
 
 void plan_name_recipe(struct backup *b)
 {
     model_set(b->model.recipe, "%s, %s", b->options.guard == BACKUP_GUARD_DIRECT ? "direct" : "guard",
-              b->ram == RAM_NONE         ? "without RAM"
+              b->is_ram_lost             ? "RAM left out"
+              : b->ram == RAM_NONE       ? "without RAM"
               : b->ram == RAM_BACKGROUND ? "background snapshot"
                                          : "plain migration");
 }
@@ -194,6 +204,12 @@ static void log_refused(struct backup *b)
 
 static void log_unsavable(struct backup *b)
 {
+    g_autoptr(GError) gone = NULL;
+
+    if (b->options.only_ask && !state_is_here(b, &gone))
+        backup_log(b, MODEL_WARNING, NULL, "%s", gone->message);
+    if (b->is_ram_lost && !b->options.only_ask)
+        backup_log(b, MODEL_WARNING, NULL, "RAM is left out: %s", b->guest.ram_obstacle);
     for (unsigned i = 0; i < b->unsavable->len; i++)
         backup_log(b, MODEL_WARNING, NULL, "%s", (const char *)g_ptr_array_index(b->unsavable, i));
 }
@@ -326,7 +342,7 @@ void plan_begin(struct backup *b)
 
     b->has_begun = true;
     pulse_start(&b->pulse);
-    b->was_running = !b->is_guest_stopped; /* while the plan was looked at, its user may have paused it */
+    b->was_running = state_can_be_stopped(b); /* while the plan was looked at, its user may have paused it */
     if (b->ram == RAM_PLAIN && !b->was_running)
         backup_log(b, MODEL_WARNING, "cont resumes it as before",
                    "guest is paused: saving its RAM leaves QEMU's state \"postmigrate\" instead of \"paused\"");

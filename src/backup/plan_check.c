@@ -86,6 +86,13 @@ bool plan_check(struct backup *b, GError **error)
         !check_included(b, error) || !check_refused(b, error) || !check_shared(b, error) || !check_configs(b, error) ||
         !limit_apply_options(b, error))
         return false;
+    if (!b->options.only_ask && !state_is_here(b, error))
+        return false;
+    if (b->is_ram_lost && b->options.strict) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "RAM cannot be saved: %s; use --no-vmstate",
+                    b->guest.ram_obstacle);
+        return false;
+    }
     if (b->options.agent && b->options.strict && b->ram == RAM_PLAIN) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
                     "file systems cannot be frozen while this QEMU saves the RAM; use --no-vmstate, or leave --agent away");

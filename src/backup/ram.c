@@ -12,18 +12,11 @@
 #include "backup/run.h"
 #include "backup/vmstate.h"
 
-#define FAST_BANDWIDTH    (INT64_C(4) << 30) /* bytes/s: a local socket; the spool takes what the target cannot */
-#define FIRST_DOWNTIME_MS 300                /* QEMU's own default */
-#define PASSES_RELAXED    4                  /* passes over dirty RAM before --max-pause is used up */
-#define PASSES_GIVEN_UP   12                 /* and before the RAM is left out */
-#define RESUME_AFTER      65536              /* bytes of a background snapshot: then its stop is behind it */
-#define MAX_LOOKS         5000               /* at a migration that was cancelled */
-#define BLOCKED_LIMIT_MS  8000               /* longest the stream may wait for us: QEMU's monitor may wait with it */
-
-static void on_reply(void *user, const GError *error)
-{
-    steps_end(user, error);
-}
+#define PASSES_RELAXED   4     /* passes over dirty RAM before --max-pause is used up */
+#define PASSES_GIVEN_UP  12    /* and before the RAM is left out */
+#define RESUME_AFTER     65536 /* bytes of a background snapshot: then its stop is behind it */
+#define MAX_LOOKS        5000  /* at a migration that was cancelled */
+#define BLOCKED_LIMIT_MS 8000  /* longest the stream may wait for us: QEMU's monitor may wait with it */
 
 static void end_waiting(struct backup *b, const GError *error)
 {
@@ -33,163 +26,55 @@ static void end_waiting(struct backup *b, const GError *error)
         steps_end(op, error);
 }
 
-/* --- parameters and capabilities ---------------------------------------------------------------- */
+/* --- left out ----------------------------------------------------------------------------------- */
 
-static bool was_on(const struct backup *b, const char *capability)
+/* Of a background snapshot the drives' targets stand already, and what a pipe has swallowed stays: its lane ends there. */
+static bool drop(struct backup *b, const char *note, GError **error)
 {
-    for (unsigned i = 0; i < b->capabilities->len; i++)
-        if (g_str_equal(g_ptr_array_index(b->capabilities, i), capability))
-            return true;
-    return false;
+    enum model_state state = b->ram_state.is_unwanted ? MODEL_CANCELLED : MODEL_FAIL;
+    enum ram_method method = b->ram;
+
+    b->ram_state.is_moving = b->ram_state.is_plain = false; /* "postmigrate" would be somebody else's from now on */
+    if (method == RAM_PLAIN && sink_can_rewrite(b->sink))
+        return target_restart_without_ram(b, state, note, error);
+    fate_drop_ram(b, state, note);
+    b->ram = method == RAM_PLAIN ? RAM_NONE : method;
+    return true;
 }
 
-/* Sets what saving the RAM needs (on), or what was before. */
-static void set_capabilities(struct steps_op *op, bool on, qmp_done done)
+void ram_lose(struct backup *b, const char *why, const char *hint)
 {
-    struct backup *b = op->b;
-    struct qmp_capability wanted[] = {
-        {"events", on || was_on(b, "events")},
-        {"background-snapshot", b->ram == RAM_BACKGROUND ? on || was_on(b, "background-snapshot")
-                                                         : was_on(b, "background-snapshot")},
-    };
-    /* Old versions do not know the second; where it is not used it is not touched. */
-    qmp_set_capabilities(b->qmp, wanted, b->ram == RAM_BACKGROUND ? 2 : 1, done, op);
-}
+    bool is_wish = b->ram_state.is_unwanted;
+    g_autofree char *note = g_strdup_printf("left out: %s", is_wish ? "by operator" : why);
+    g_autoptr(GError) error = NULL;
 
-static int64_t bandwidth(const struct backup *b)
-{
-    return b->ram_state.limit ? (int64_t)b->ram_state.limit : FAST_BANDWIDTH;
-}
-
-static void on_events_set(void *user, const GError *error)
-{
-    struct steps_op *op = user;
-    struct qmp_migration_params params = {bandwidth(op->b), FIRST_DOWNTIME_MS};
-
-    op->b->ram_state.limit_sent = op->b->ram_state.limit;
-
-    if (error || !op->b->have_old_params) /* what could not be put back is not changed */
-        steps_end(op, error);
-    else
-        qmp_set_migration_params(op->b->qmp, &params, on_reply, op);
-}
-
-void ram_begin_params(struct steps_op *op)
-{
-    backup_set_phase(op->b, MODEL_RAM);
-    set_capabilities(op, true, on_events_set);
-}
-
-static void on_params_restored(void *user, const GError *error)
-{
-    struct steps_op *op = user;
-
-    if (error)
-        steps_end(op, error);
-    else
-        set_capabilities(op, false, on_reply);
-}
-
-void ram_undo_params(struct steps_op *op)
-{
-    if (op->b->have_old_params)
-        qmp_set_migration_params(op->b->qmp, &op->b->old_params, on_params_restored, op);
-    else
-        on_params_restored(op, NULL);
-}
-
-static void on_limit_set(void *user, const GError *error)
-{
-    struct backup *b = user;
-
-    b->ram_state.is_limit_busy = false;
-    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
-        b->ram_state.limit_sent = MODEL_UNKNOWN; /* once more, when the monitor is back */
-    else if (error)
-        backup_log(b, MODEL_WARNING, NULL, "RAM: QEMU refuses the limit: %s", error->message);
-}
-
-static void send_limit(struct backup *b)
-{
-    struct qmp_migration_params params = {bandwidth(b), -1};
-
-    if (b->ram_state.limit == b->ram_state.limit_sent || b->ram_state.is_limit_busy || b->is_failing ||
-        !monitor_is_up(b))
+    if (!state_must_be_stopped(b)) /* a RESUME while it was about to move might have been its own */
         return;
-    b->ram_state.is_limit_busy = true;
-    b->ram_state.limit_sent = b->ram_state.limit;
-    qmp_set_migration_params(b->qmp, &params, on_limit_set, b);
-}
-
-bool ram_limit(struct backup *b, uint64_t rate, GError **error)
-{
-    const char *why = b->ram == RAM_BACKGROUND
-                          ? "a background snapshot cannot be slowed: QEMU ignores its bandwidth, and who reads it slowly stops the guest"
-                      : b->ram == RAM_NONE    ? "it is left out"
-                      : b->ram_state.is_done  ? "it is saved already"
-                      : !b->have_old_params   ? "QEMU does not tell its present bandwidth, so that it could not be put back"
-                                              : NULL;
-
-    if (why)
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "limit of the RAM: %s", why);
+    if (b->options.strict && !is_wish)
+        backup_fail_new(b, VMB_ERROR_FAILED, "RAM cannot be saved: %s; %s%suse --no-vmstate", why, hint ? hint : "",
+                        hint ? ", or " : "");
+    else if (!drop(b, note, &error))
+        backup_fail(b, error);
+    else if (is_wish)
+        backup_log(b, MODEL_INFO, NULL, "RAM is left out by operator");
     else
-        b->ram_state.limit = rate; /* ram_on_tick() sends it */
-    return !why;
-}
-
-/* Whether QEMU may use userfaultfd shows only when it is asked to: where not, the rows of the plain migration apply. */
-static void on_snapshot_set(void *user, const GError *error)
-{
-    struct steps_op *op = user;
-    struct backup *b = op->b;
-
-    if (!error || error->domain != QMP_ERROR || error->code > QMP_ERROR_NO_COMMAND) {
-        steps_end(op, error);
-        return;
-    }
-    op->b->begun &= ~(1u << op->row);
-    b->ram = RAM_PLAIN;
-    journal_write(b->journal, b, NULL); /* the parameters to be put back are in it now */
-    plan_name_recipe(b);
-    backup_note(b, "no background snapshot (%s): plain migration", error->message);
-    steps_end(op, NULL);
-}
-
-void ram_begin_capability(struct steps_op *op)
-{
-    set_capabilities(op, true, on_snapshot_set);
-}
-
-void ram_undo_capability(struct steps_op *op)
-{
-    set_capabilities(op, false, on_reply);
+        backup_log(b, MODEL_WARNING, hint, "RAM is left out: %s", why);
 }
 
 /* --- following a migration ---------------------------------------------------------------------- */
 
-/* Before the instant. why: what QEMU says, where it is not that the guest was too quick. */
-static void leave_ram_out(struct backup *b, const char *why)
+/* A plain migration that came to nothing, by what it was ended for. */
+static void leave_out_plain(struct backup *b, const char *said)
 {
-    g_autoptr(GError) error = NULL;
-    bool is_wish = b->ram_state.is_unwanted;
+    g_autofree char *too_fast =
+        g_strdup_printf("guest changes it too fast for a pause of %u s", b->options.max_pause_s);
+    const char *hint = "QEMU's own output may say more";
 
-    b->ram_state.is_moving = false;
     b->did_we_stop = false; /* QEMU has let it go on, if it was stopped at all */
-    if (b->options.strict && !is_wish) {
-        g_set_error(&error, VMB_ERROR, VMB_ERROR_INCOMPLETE,
-                    "RAM cannot be saved within a pause of %u s; allow more by --max-pause, or use --no-vmstate",
-                    b->options.max_pause_s);
-    } else if (!target_restart_without_ram(b, &error)) {
-        g_prefix_error(&error, "cannot begin again without the RAM: ");
-    } else if (is_wish) {
-        backup_log(b, MODEL_INFO, NULL, "RAM is left out by operator");
-    } else if (!b->ram_state.is_too_slow) {
-        backup_log(b, MODEL_WARNING, "QEMU's own output may say more", "RAM is left out: %s", why);
-    } else {
-        backup_log(b, MODEL_WARNING, "allow more by --max-pause",
-                   "RAM is left out: the guest changes it too fast for a pause of %u s", b->options.max_pause_s);
-    }
-    end_waiting(b, error);
+    if (b->ram_state.is_too_slow)
+        ram_lose(b, too_fast, "allow more by --max-pause");
+    else
+        ram_lose(b, b->ram_state.abandoned ? b->ram_state.abandoned : said, b->ram_state.abandoned ? NULL : hint);
 }
 
 static void on_pause_relaxed(void *user, const GError *error)
@@ -217,7 +102,7 @@ static void cancel_moving(struct backup *b)
 /* A guest that writes its RAM faster than it moves: first the pause grows to --max-pause, then it is given up. */
 static void press_on(struct backup *b, const struct qmp_migration *m)
 {
-    struct qmp_migration_params params = {bandwidth(b), (int64_t)b->options.max_pause_s * 1000};
+    struct qmp_migration_params params = {ram_bandwidth(b), (int64_t)b->options.max_pause_s * 1000};
 
     if (b->ram != RAM_PLAIN || b->ram_state.is_cancelled)
         return;
@@ -225,7 +110,7 @@ static void press_on(struct backup *b, const struct qmp_migration *m)
         b->ram_state.is_too_slow = true;
         cancel_moving(b);
     } else if (m->dirty_sync_count > PASSES_RELAXED && !b->ram_state.is_relaxed &&
-               b->have_old_params && params.downtime_limit_ms > FIRST_DOWNTIME_MS) {
+               b->have_old_params && params.downtime_limit_ms > RAM_FIRST_DOWNTIME_MS) {
         b->ram_state.is_relaxed = true;
         qmp_set_migration_params(b->qmp, &params, on_pause_relaxed, b);
     }
@@ -238,32 +123,32 @@ static void take_completed(struct backup *b)
     b->ram_state.is_moving = false;
     b->ram_state.is_done = true;
     b->ram_state.ended_ms = uv_now(b->loop);
+    b->guest.is_ours_by_migration = b->ram == RAM_PLAIN;
     backup_drive_state(b, b->vmstate_row, MODEL_OK);
     end_waiting(b, NULL);
+    ram_put_settings_back(b);
     fate_check_all_over(b);
 }
 
+/* Before the copy has begun it is left out and the drives are saved: so is what QEMU refuses from the start. */
 static void take_failure(struct backup *b, const struct qmp_migration *m)
 {
-    g_autoptr(GError) error = NULL;
     g_autofree char *why = g_strdup_printf("QEMU's migration %s%s%s", m->status, m->error ? ": " : "",
                                            m->error ? m->error : "");
+    const char *lost = b->ram_state.is_unwanted ? "cancelled by operator" : why;
 
-    if (b->ram == RAM_PLAIN && !b->is_failing &&
-        (b->ram_state.is_too_slow || b->ram_state.is_unwanted || !b->options.strict)) {
-        leave_ram_out(b, why);
-        return;
-    }
     b->ram_state.is_moving = false;
-    if (b->model.phase == MODEL_COPY && !b->is_failing && (b->ram_state.is_unwanted || !b->options.strict)) {
-        fate_ram_lost(b, b->ram_state.is_unwanted, b->ram_state.is_unwanted ? "cancelled by operator" : why);
-        return;
-    }
-    g_set_error_literal(&error, VMB_ERROR, VMB_ERROR_FAILED, why);
-    if (b->ram_state.waiting)
-        end_waiting(b, b->is_failing ? NULL : error);
-    else if (!b->is_failing)
-        backup_fail(b, error);
+    if (b->is_failing)
+        ; /* all of it is being undone */
+    else if (b->ram == RAM_PLAIN)
+        leave_out_plain(b, why);
+    else if (b->model.phase != MODEL_COPY)
+        ram_lose(b, lost, NULL);
+    else if (b->ram_state.is_unwanted || !b->options.strict)
+        fate_ram_lost(b, b->ram_state.is_unwanted, lost);
+    else
+        backup_fail_new(b, VMB_ERROR_FAILED, "%s", why);
+    end_waiting(b, NULL);
 }
 
 static void on_migration(void *user, const struct qmp_migration *m, const GError *error)
@@ -309,7 +194,7 @@ void ram_on_tick(struct backup *b)
     if (!b->ram_state.is_moving || !b->vmstate)
         return;
     if (b->ram == RAM_PLAIN)
-        send_limit(b);
+        ram_send_limit(b);
     vmstate_pump(b->vmstate);
     if (blocked && uv_now(b->loop) - blocked > BLOCKED_LIMIT_MS && !b->is_failing)
         backup_fail_new(b, VMB_ERROR_TARGET,
@@ -321,6 +206,13 @@ void ram_on_tick(struct backup *b)
 void ram_leave_out(struct backup *b)
 {
     b->ram_state.is_unwanted = true;
+    cancel_moving(b);
+}
+
+void ram_abandon(struct backup *b, const char *why)
+{
+    g_free(b->ram_state.abandoned);
+    b->ram_state.abandoned = g_strdup(why);
     cancel_moving(b);
 }
 
@@ -336,16 +228,20 @@ void ram_interrupt(struct backup *b)
 static void on_migrate_sent(void *user, const GError *error)
 {
     struct steps_op *op = user;
+    struct backup *b = op->b;
+    bool is_refused = error && error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND;
 
-    if (!op->b->ram_state.waiting) /* its status came first, and the step is over */
+    if (!b->ram_state.waiting) /* its status came first, and the step is over */
         return;
-    if (error) {
-        op->b->ram_state.waiting = NULL;
-        op->b->ram_state.is_moving = error->domain != QMP_ERROR || error->code > QMP_ERROR_NO_COMMAND; /* it may */
-        steps_end(op, error);
+    if (!error) {
+        look(b);
         return;
     }
-    look(op->b);
+    b->ram_state.waiting = NULL;
+    b->ram_state.is_moving = !is_refused; /* it may */
+    if (is_refused && !b->is_failing)
+        ram_lose(b, error->message, NULL);
+    steps_end(op, is_refused ? NULL : error);
 }
 
 static void send_migrate(struct steps_op *op, const char *uri)
@@ -383,14 +279,29 @@ static void begin_moving(struct steps_op *op)
         steps_end(op, error);
 }
 
-void ram_begin_plain(struct steps_op *op)
+/* A background snapshot of a guest that neither runs nor was paused would abort QEMU: looked at right before. */
+static void on_status_before(void *user, const struct qmp_status *s, const GError *error)
 {
-    begin_moving(op);
+    struct steps_op *op = user;
+
+    if (error) {
+        steps_end(op, error);
+        return;
+    }
+    (void)s;
+    if (op->b->guest.now->may_move_ram) {
+        begin_moving(op);
+    } else {
+        g_autofree char *why = state_ram_obstacle(op->b);
+        ram_lose(op->b, why, NULL);
+        steps_end(op, NULL);
+    }
 }
 
-void ram_begin_background(struct steps_op *op)
+void ram_begin_moving(struct steps_op *op)
 {
-    begin_moving(op);
+    op->b->ram_state.is_plain = op->b->ram == RAM_PLAIN;
+    state_ask(op->b, on_status_before, op);
 }
 
 /* After a plain migration the guest stands still and its drives are asleep: cont wakes both. */
@@ -399,7 +310,7 @@ static void on_moving_over(struct steps_op *op)
     struct backup *b = op->b;
 
     if (b->ram == RAM_PLAIN && b->was_running && b->is_guest_stopped && !b->has_resumed)
-        qmp_cont(b->qmp, on_reply, op);
+        halt_resume(op);
     else
         steps_end(op, NULL);
 }

@@ -11,12 +11,6 @@
 #include "backup/journal.h"
 #include "backup/run.h"
 
-/* The plain answer to a step's one command. */
-static void on_reply(void *user, const GError *error)
-{
-    steps_end(user, error);
-}
-
 /* --- journal ------------------------------------------------------------------------------------ */
 
 static void begin_journal(struct steps_op *op)
@@ -138,54 +132,6 @@ static void undo_add_target(struct steps_op *op)
     }
     port_of(op)->is_expected_to_close = true;
     qmp_del_node(op->b->qmp, node_of(op), on_target_deleted, op);
-}
-
-/* --- stop and go -------------------------------------------------------------------------------- */
-
-static void begin_stop(struct steps_op *op)
-{
-    struct backup *b = op->b;
-    g_autoptr(GError) error = NULL;
-
-    if (!b->is_retaking)
-        backup_set_phase(b, MODEL_FREEZE);
-    b->did_we_stop = true;
-    if (!journal_write(b->journal, b, &error)) {
-        steps_end(op, error);
-        return;
-    }
-    b->stopped_at_us = g_get_monotonic_time();
-    qmp_stop(b->qmp, on_reply, op);
-}
-
-static void on_resumed(void *user, const GError *error)
-{
-    struct steps_op *op = user;
-    struct backup *b = op->b;
-
-    if (!error) {
-        b->did_we_stop = false;
-        b->has_resumed = true;
-        if (!b->is_retaking)
-            b->model.pause_ms = (g_get_monotonic_time() - b->stopped_at_us) / 1000;
-        journal_write(b->journal, b, NULL);
-    }
-    steps_end(op, error);
-}
-
-static void begin_resume(struct steps_op *op)
-{
-    op->b->is_resuming = true;
-    qmp_cont(op->b->qmp, on_resumed, op);
-}
-
-/* Whatever stopped it for us: a guest that ran when we came runs when we go. */
-static void undo_stop(struct steps_op *op)
-{
-    if (op->b->did_we_stop)
-        qmp_cont(op->b->qmp, on_resumed, op);
-    else
-        steps_end(op, NULL);
 }
 
 static void undo_job(struct steps_op *op);
@@ -362,7 +308,7 @@ static bool is_plain(const struct backup *b, const struct drive *d)
 static bool is_background(const struct backup *b, const struct drive *d)
 {
     (void)d;
-    return b->ram == RAM_BACKGROUND;
+    return b->ram == RAM_BACKGROUND && !b->is_ram_lost;
 }
 
 static bool needs_stop(const struct backup *b, const struct drive *d)
@@ -376,29 +322,32 @@ static bool needs_stop(const struct backup *b, const struct drive *d)
 static bool needs_resume(const struct backup *b, const struct drive *d)
 {
     (void)d;
-    return b->is_retaking ? b->did_we_stop : b->was_running;
+    return b->is_retaking ? b->did_we_stop : b->was_running && b->is_guest_stopped;
 }
 
 /* Rows that hold everything are undone last; a background snapshot must be under way before the guest resumes. */
 const struct step recipe_table[] = {
     {"keep the journal", STEP_RUN, NULL, begin_journal, NULL, 0},
+    {"look at the guest's state", STEP_RUN, NULL, state_begin_look, NULL, 0},
     {"set background-snapshot", STEP_RUN, is_background, ram_begin_capability, ram_undo_capability, STEP_STAYS},
+    {"see that the images can be opened again", STEP_RUN, is_plain, reopen_begin, reopen_undo, STEP_STAYS},
     {"set the migration's parameters", STEP_RUN, is_plain, ram_begin_params, ram_undo_params, STEP_STAYS},
-    {"save the RAM", STEP_RUN, is_plain, ram_begin_plain, ram_undo_moving, STEP_STAYS},
+    {"save the RAM", STEP_RUN, is_plain, ram_begin_moving, ram_undo_moving, STEP_STAYS},
     {"look at the drives", STEP_RUN, is_plain, look_begin, NULL, STEP_REPEATS},
     {"activate the drives", STEP_RUN, is_plain, ram_begin_activate, ram_undo_activate, STEP_STAYS},
     {"add the filter's target", STEP_DRIVE, is_guarded, begin_add_target, undo_add_target, STEP_STAYS},
     {"add the job's target", STEP_DRIVE, NULL, begin_add_target, undo_add_target, STEP_STAYS},
     {"freeze the file systems", STEP_RUN, agent_is_wanted, agent_begin_freeze, agent_undo_freeze,
      STEP_STAYS | STEP_IN_WINDOW},
-    {"stop the guest", STEP_RUN, needs_stop, begin_stop, undo_stop, STEP_STAYS | STEP_IN_WINDOW},
+    {"stop the guest", STEP_RUN, needs_stop, halt_begin_stop, halt_undo_stop, STEP_STAYS | STEP_IN_WINDOW},
+    {"look at the guest's state again", STEP_RUN, NULL, state_begin_look, NULL, STEP_IN_WINDOW},
     {"look at the drives again", STEP_RUN, NULL, look_begin, NULL, STEP_REPEATS | STEP_IN_WINDOW},
     {"add the filter", STEP_DRIVE, is_guarded, filter_begin_add, filter_undo_add, 0},
     {"insert the filter", STEP_DRIVE, is_guarded, filter_begin_insert, filter_undo_insert, 0},
     {"add the frozen image", STEP_DRIVE, is_guarded, filter_begin_snapshot, filter_undo_snapshot, 0},
-    {"start saving the RAM", STEP_RUN, is_background, ram_begin_background, ram_undo_moving, STEP_STAYS},
+    {"start saving the RAM", STEP_RUN, is_background, ram_begin_moving, ram_undo_moving, STEP_STAYS},
     {"start the job", STEP_DRIVE, is_direct, begin_job, undo_job, STEP_REPEATS},
-    {"resume the guest", STEP_RUN, needs_resume, begin_resume, NULL, STEP_REPEATS | STEP_IN_WINDOW},
+    {"resume the guest", STEP_RUN, needs_resume, halt_resume, NULL, STEP_REPEATS | STEP_IN_WINDOW},
     {"thaw the file systems", STEP_RUN, agent_is_frozen, agent_begin_thaw, NULL, STEP_IN_WINDOW},
     {"start the job", STEP_DRIVE, is_guarded, begin_job, undo_job, STEP_REPEATS},
     {"see that all disks answer", STEP_RUN, NULL, NULL, calm_undo, 0},
@@ -407,6 +356,11 @@ const struct step recipe_table[] = {
 unsigned recipe_rows(void)
 {
     return G_N_ELEMENTS(recipe_table);
+}
+
+bool recipe_sets_migration(unsigned row)
+{
+    return recipe_table[row].begin == ram_begin_capability || recipe_table[row].begin == ram_begin_params;
 }
 
 bool recipe_makes_target(unsigned row)

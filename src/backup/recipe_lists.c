@@ -104,3 +104,13 @@ GArray *recipe_restart_job(struct drive *d)
             add_op(ops, d->b, d, row, false);
     return ops;
 }
+
+GArray *recipe_undo_ram_settings(struct backup *b)
+{
+    GArray *ops = new_list();
+
+    for (unsigned row = recipe_rows(); row-- > 0;)
+        if (recipe_sets_migration(row))
+            add_op(ops, b, NULL, row, true);
+    return ops;
+}

@@ -24,6 +24,8 @@
  *     look.c      the row that looks again, right before      takeout.c   takes a filter out of whatever chain it is in now
  *     verbs.c     what an operator can ask for                 steer.c     the same as a line, and its answer
  *     control.c   the socket for other terminals               record.c    the event stream in a file
+ *     state.c     the guest's run state, looked at             runstate.c  THE table of run states
+ *     halt.c      the rows that stop it and let it go          reopen.c    could QEMU open its images again
  *     backup.c    phases, the end, the public face
  *     nearby.c    monitors that answer where ours does not
  *     map.c       how far each part of a drive is              outcome.c   how it has ended
@@ -42,7 +44,9 @@
 #include "backup/pace.h"
 #include "backup/pool.h"
 #include "backup/pulse.h"
+#include "backup/ram.h"
 #include "backup/stall.h"
+#include "backup/state.h"
 #include "backup/steps.h"
 #include "backup/takeout.h"
 #include "backup/writer.h"
@@ -193,6 +197,9 @@ struct backup {
     bool is_resuming; /* our cont is on its way, or has arrived */
     bool has_resumed; /* it has: whatever stops the guest from now on is somebody else's */
     uint64_t stopped_at_us;
+    struct guest_state guest;
+    GArray *images;        /* of reopen.c, while it tries them */
+    bool is_probe_open;    /* its node may be in QEMU */
     GPtrArray *found;      /* struct found_drive: query-block as it was */
     GPtrArray *capabilities; /* char *: those that are on */
     struct qmp_migration_params old_params;
@@ -215,6 +222,8 @@ struct backup {
     int vmstate_row; /* in model.drives, -1 = none */
     struct {
         bool is_moving, is_done, is_query_busy, is_cancelled, is_relaxed, is_too_slow, is_unwanted;
+        bool is_plain;   /* a plain migration of ours moves it, or has: "postmigrate" is its doing */
+        char *abandoned; /* why it was cancelled, where that was neither slowness nor a wish */
         uint64_t total, remaining; /* bytes, as QEMU counts them */
         uint64_t bytes;            /* of the stream, received */
         uint64_t counted;          /* of them, against the budget */
@@ -354,8 +363,8 @@ void room_ask(struct backup *b);
 
 /* target.c */
 bool target_open(struct backup *b, GError **error); /* sink, spool, header, writer, lanes */
-/* The RAM will not come: the target begins again without it. Not possible where the header has gone down a pipe. */
-bool target_restart_without_ram(struct backup *b, GError **error);
+/* The RAM will not come: the target, no pipe, begins again without it. */
+bool target_restart_without_ram(struct backup *b, enum model_state state, const char *note, GError **error);
 void target_close(struct backup *b, bool keep_partial);
 GBytes *target_final_header(struct backup *b, GError **error);
 
@@ -421,6 +430,7 @@ void fate_forget_clusters(struct drive *d);
 void fate_check_all_over(struct backup *b);
 bool fate_cancel(struct drive *d, GError **error);
 bool fate_retry(struct drive *d, GError **error);
+void fate_drop_ram(struct backup *b, enum model_state state, const char *note);
 void fate_ram_lost(struct backup *b, bool is_wanted, const char *why);
 bool fate_cancel_ram(struct backup *b, GError **error);
 
@@ -465,6 +475,8 @@ GArray *recipe_undo_drive(struct drive *d);
 GArray *recipe_restart_job(struct drive *d);
 GArray *recipe_remake_targets(struct drive *d);
 GArray *recipe_retake(struct backup *b, bool is_undo);
+bool recipe_sets_migration(unsigned row); /* capabilities, parameters */
+GArray *recipe_undo_ram_settings(struct backup *b);
 
 /* agent.c */
 void agent_on_plan(struct backup *b); /* says what freezing will mean */
@@ -482,19 +494,3 @@ void agent_close(struct backup *b);
 void calm_undo(struct steps_op *op);
 void calm_on_tick(struct backup *b);
 
-/* ram.c */
-void ram_begin_params(struct steps_op *op);
-void ram_undo_params(struct steps_op *op);
-void ram_begin_plain(struct steps_op *op);
-void ram_begin_activate(struct steps_op *op);
-void ram_undo_activate(struct steps_op *op);
-void ram_begin_capability(struct steps_op *op);
-void ram_undo_capability(struct steps_op *op);
-void ram_begin_background(struct steps_op *op);
-void ram_undo_moving(struct steps_op *op); /* plain and background: whatever still moves is cancelled */
-void ram_on_tick(struct backup *b);
-/* Bytes/s, 0 = none. False with the reason where it cannot be slowed. */
-bool ram_limit(struct backup *b, uint64_t rate, GError **error);
-void ram_stream_moved(struct backup *b); /* the receiver has read more, or the end */
-void ram_interrupt(struct backup *b);
-void ram_leave_out(struct backup *b); /* by the operator's wish, while it moves */

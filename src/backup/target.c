@@ -251,27 +251,22 @@ static void drop_lanes(struct backup *b)
         ((struct drive *)g_ptr_array_index(b->drives, i))->lane = NULL;
 }
 
-bool target_restart_without_ram(struct backup *b, GError **error)
+bool target_restart_without_ram(struct backup *b, enum model_state state, const char *note, GError **error)
 {
-    if (!sink_can_rewrite(b->sink)) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_INCOMPLETE,
-                    "the header has gone down the pipe; allow more by --max-pause, or use --no-vmstate");
-        return false;
-    }
     b->ram = RAM_NONE;
     b->is_ram_lost = true;
     vmstate_close(g_steal_pointer(&b->vmstate));
-    model_set(b->model.drives[b->vmstate_row].note, "left out: %s",
-              b->ram_state.is_unwanted   ? "by operator"
-              : b->ram_state.is_too_slow ? "changes too fast"
-                                         : "QEMU's migration failed");
-    backup_drive_state(b, b->vmstate_row, b->ram_state.is_unwanted ? MODEL_CANCELLED : MODEL_FAIL);
+    model_set(b->model.drives[b->vmstate_row].note, "%s", note);
+    backup_drive_state(b, b->vmstate_row, state);
     drop_lanes(b);
     writer_close(g_steal_pointer(&b->writer), on_writer_closed, b);
     g_clear_pointer(&b->spool, spool_close); /* what lies there is of the stream that is given up */
     sink_abort(b->sink, false);
     g_clear_pointer(&b->sink, sink_free);
-    return target_open(b, error);
+    if (target_open(b, error))
+        return true;
+    g_prefix_error(error, "cannot begin again without the RAM: ");
+    return false;
 }
 
 /* Nothing uses them any more; they close by way of the loop. */

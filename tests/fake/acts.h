@@ -18,6 +18,7 @@ static void fake_set_running(struct fake_qemu *q, bool is_running)
     if (q->is_running == is_running)
         return;
     q->is_running = is_running;
+    q->state = "paused";
     if (q->agent)
         g_atomic_int_set(&q->agent->is_guest_running, is_running);
     fake_event(q, is_running ? "RESUME" : "STOP", "{}");
@@ -50,13 +51,20 @@ static void fake_guest_writes(struct fake_qemu *q, unsigned drive, unsigned clus
     q->contents[drive].writes[cluster]++;
 }
 
-static void fake_cont(struct fake_qemu *q)
+static const char *fake_cont(struct fake_qemu *q)
 {
+    if (q->has_left)
+        fake_violate(q, "a guest that has left is let go here, too");
+    if (q->kind.is_paused && q->kind.state)
+        fake_violate(q, "a guest that has stopped by itself is let go");
+    if (q->is_inactive && q->kind.may_not_reopen)
+        return "Could not open 'disk0.raw': Permission denied";
     q->is_inactive = false;
     fake_set_running(q, true);
     for (unsigned i = 0; i < q->kind.n_drives; i++)
         fake_guest_writes(q, i, 0);
     q->is_frozen = false;
+    return NULL;
 }
 
 static int fake_connect(const char *path)
@@ -75,6 +83,12 @@ static const char *fake_migrate(struct fake_qemu *q, const char *uri)
 {
     static const char page[4096];
 
+    if (q->kind.blocks_ram || q->kind.refuses_ram)
+        return "non-migratable device";
+    if (!q->is_running && strcmp(q->state, "postmigrate") == 0)
+        return "Can't migrate the vm that was paused due to previous migration";
+    if (!q->is_running && strcmp(q->state, "paused") != 0 && q->has_snapshot)
+        fake_violate(q, "a background snapshot of a guest that is neither running nor paused");
     if (!g_str_has_prefix(uri, "unix:") || (q->migration_fd = fake_connect(uri + 5)) < 0)
         return "Failed to connect";
     q->is_background = q->has_snapshot;
@@ -92,8 +106,34 @@ static const char *fake_migrate(struct fake_qemu *q, const char *uri)
             fake_violate(q, "a plain migration cannot end while filters stand");
     fake_set_running(q, false);
     q->is_inactive = true;
+    q->state = "postmigrate";
     fake_end_stream(q, "completed");
     return NULL;
+}
+
+/* By its own fault. */
+static void fake_panic(struct fake_qemu *q)
+{
+    if (!q->is_running)
+        return;
+    q->kind.is_paused = true;
+    q->kind.state = "guest-panicked";
+    fake_event(q, "GUEST_PANICKED", "{\"action\":\"pause\"}");
+    fake_set_running(q, false);
+    q->state = q->kind.state;
+}
+
+/* To run elsewhere, on the same images. */
+static void fake_leave(struct fake_qemu *q)
+{
+    if (strcmp(q->migration, "active") == 0 || strcmp(q->state, "postmigrate") == 0)
+        return;
+    q->was_instant_left = q->n_copied < q->kind.n_drives;
+    q->has_left = q->kind.is_paused = true;
+    q->kind.state = NULL;
+    fake_set_running(q, false);
+    q->state = "postmigrate";
+    q->migration = "completed";
 }
 
 static const char *fake_set_capabilities(struct fake_qemu *q, json_object *list)
@@ -148,6 +188,12 @@ static const char *fake_add(struct fake_qemu *q, json_object *args)
         return "Duplicate nodes with node-name";
     if (strcmp(driver, "nbd") == 0)
         return fake_add_nbd(q, args);
+    if (strcmp(driver, "file") == 0 && q->kind.may_not_reopen)
+        return "Could not open 'disk0.raw': Permission denied";
+    if (strcmp(driver, "file") == 0) {
+        fake_add_node(q, name, driver, FAKE_DRIVE_SIZE);
+        return NULL;
+    }
     if (!file)
         return "Cannot find device nor node-name";
     if (q->is_inactive)
@@ -222,6 +268,7 @@ static void fake_conclude(struct fake_qemu *q, struct fake_job *j, const char *e
     j->status = "concluded";
     j->is_paused = false;
     j->error = error;
+    q->n_copied += !error;
     fake_event(q, "JOB_STATUS_CHANGE", data);
 }
 

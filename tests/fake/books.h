@@ -32,6 +32,8 @@ enum fault_kind {
     FAULT_RESUMED,       /* done, then somebody else resumes the guest */
     FAULT_PAUSED,        /* done, then somebody else pauses it */
     FAULT_SHUTDOWN,      /* done, then the guest powers itself off; QEMU stays */
+    FAULT_PANICKED,      /* the guest panics right before, if it runs; then done */
+    FAULT_MIGRATED,      /* somebody migrates it away right before, if nothing else moves; then done */
     FAULT_KINDS,         /* of a sweep */
     FAULT_MUTE,          /* nothing is done or answered from here on: a disk hangs */
     FAULT_LATE,          /* done, but refused after a few other commands: a deadline that ends late */
@@ -45,6 +47,10 @@ struct fake_kind {
     int major;
     unsigned n_drives;
     bool is_paused;       /* from the beginning, by its user */
+    const char *state;    /* … or by itself, in this state; NULL = "paused" */
+    bool blocks_ram;      /* query-migrate says so */
+    bool refuses_ram;     /* only migrate says so */
+    bool may_not_reopen;  /* images for writing: neither by blockdev-add nor by cont after a migration */
     bool no_snapshot;     /* background-snapshot is refused */
     bool refuses_filters; /* qom-set fails */
     bool hangs_disks;     /* what jobs have in flight does not come back */
@@ -103,6 +109,9 @@ struct fake_qemu {
     GPtrArray *jobs;  /* struct fake_job */
     char **drives;    /* the node of each device */
     GHashTable *fds;  /* name, or what the set of add-fd is called -> fd */
+    const char *state;        /* while it does not run */
+    unsigned n_copied;        /* jobs that ended well */
+    bool has_left, was_instant_left; /* to run elsewhere; and its drives had not been copied by then */
     bool is_running, is_inactive, has_events, has_snapshot, has_nbd_server;
     int64_t bandwidth, downtime;
     const char *migration;
@@ -207,6 +216,7 @@ static struct fake_qemu *fake_new(const char *path, const struct fake_kind *kind
     q->log = g_ptr_array_new_with_free_func(g_free);
     q->drives = g_new0(char *, kind->n_drives + 1);
     q->is_running = !kind->is_paused;
+    q->state = kind->state ? kind->state : "paused";
     if (kind->has_agent) {
         g_autofree char *agent = g_strconcat(path, ".agent", NULL);
         q->agent = fake_agent_new(agent, fake_listen(agent));
@@ -260,6 +270,9 @@ static char *fake_left(struct fake_qemu *q)
         g_string_append_printf(s, " descriptor %s", (const char *)key);
     if (q->is_running == q->kind.is_paused)
         g_string_append(s, q->is_running ? " guest resumed" : " guest stands still");
+    if (q->kind.is_paused && q->kind.state && !q->is_running && strcmp(q->state, q->kind.state) != 0 &&
+        strcmp(q->state, "postmigrate") != 0) /* it may have panicked as a plain migration began */
+        g_string_append_printf(s, " guest is %s", q->state);
     if (q->has_events || q->has_snapshot)
         g_string_append(s, " capabilities");
     if (q->bandwidth != 134217728 || q->downtime != 300)

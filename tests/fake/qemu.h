@@ -40,6 +40,8 @@ static char *fake_list_nodes(struct fake_qemu *q)
             s, "%s{\"node-name\":\"%s\",\"drv\":\"%s\",\"image\":{\"virtual-size\":%" G_GUINT64_FORMAT "}}",
             i ? "," : "", n->name, n->driver, n->size);
     }
+    for (unsigned i = 0; i < q->kind.n_drives; i++)
+        g_string_append_printf(s, ",{\"node-name\":\"#block%u\",\"drv\":\"file\",\"ro\":false,\"file\":\"disk%u.raw\"}", i, i);
     return g_string_free(g_string_append(s, "]"), FALSE);
 }
 
@@ -151,10 +153,7 @@ static char *fake_answer(struct fake_qemu *q, const char *command, json_object *
     if (strcmp(command, "query-name") == 0)
         return g_strdup("{\"name\":\"fake\"}");
     if (strcmp(command, "query-status") == 0)
-        return g_strdup_printf("{\"status\":\"%s\",\"running\":%s}",
-                               q->is_running                                                 ? "running"
-                               : strcmp(q->migration, "completed") == 0 && !q->is_background ? "postmigrate"
-                                                                                             : "paused",
+        return g_strdup_printf("{\"status\":\"%s\",\"running\":%s}", q->is_running ? "running" : q->state,
                                q->is_running ? "true" : "false");
     if (strcmp(command, "query-commands") == 0)
         return g_strdup(q->kind.major >= 10 ? "[{\"name\":\"blockdev-set-active\"}]"
@@ -174,7 +173,7 @@ static char *fake_answer(struct fake_qemu *q, const char *command, json_object *
         fake_end_stream(q, "completed");
     if (strcmp(command, "query-migrate") == 0)
         return strcmp(q->migration, "none") == 0
-                   ? g_strdup("{}")
+                   ? g_strdup(q->kind.blocks_ram ? "{\"blocked-reasons\":[\"non-migratable device\"]}" : "{}")
                    : g_strdup_printf("{\"status\":\"%s\",\"ram\":{\"total\":1048576,\"remaining\":0,\"dirty-"
                                      "sync-count\":%u}}",
                                      q->migration, q->kind.never_converges ? 99 : 2);
@@ -242,7 +241,7 @@ static const char *fake_do(struct fake_qemu *q, const char *command, json_object
         q->is_frozen |= q->is_running;
         fake_set_running(q, false);
     } else if (strcmp(command, "cont") == 0)
-        fake_cont(q);
+        return fake_cont(q);
     else if (strcmp(command, "migrate") == 0)
         return fake_migrate(q, text_of(args, "uri"));
     else if (strcmp(command, "migrate_cancel") == 0 && strcmp(q->migration, "active") == 0)
@@ -289,6 +288,14 @@ static void fake_interfere(struct fake_qemu *q, enum fault_kind kind)
     } else if (kind == FAULT_SHUTDOWN) {
         fake_event(q, "SHUTDOWN", "{\"guest\":true,\"reason\":\"guest-shutdown\"}");
     }
+}
+
+static void fake_meddle(struct fake_qemu *q, enum fault_kind kind)
+{
+    if (kind == FAULT_PANICKED)
+        fake_panic(q);
+    else if (kind == FAULT_MIGRATED)
+        fake_leave(q);
 }
 
 static void fake_execute(struct fake_qemu *q, json_object *message, enum fault_kind kind)
@@ -361,6 +368,7 @@ static void fake_take(struct fake_qemu *q, json_object *message)
     if (q->is_mute)
         return;
     fake_moment(q);
+    fake_meddle(q, kind);
     if (kind == FAULT_TOLD || kind == FAULT_TOLD_AND_LOST)
         q->on_fault(q->user);
     if (kind == FAULT_ERROR)

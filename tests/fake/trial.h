@@ -119,6 +119,8 @@ static const char *const kinds[FAULT_KINDS] = {
     "resumed by somebody",
     "paused by somebody",
     "guest off",
+    "guest panicked",
+    "migrated away",
 };
 
 static struct trial *trial_new(struct world *w, const struct fake_kind *kind, struct fake_fault fault,
@@ -314,6 +316,8 @@ static G_GNUC_UNUSED void judge(struct trial *t, bool may_need_cleanup)
         complain(t, t->qemu->violation);
     if (is_saved && t->qemu->was_instant_broken)
         complain(t, "called good, but drives are of several instants");
+    if (is_saved && t->qemu->was_instant_left)
+        complain(t, "called good, but its guest had left");
     if (is_saved && !is_archive_good(t))
         complain(t, "called good, and is not");
     if (t->status == 0 && (t->saved != all_drives(t) || t->is_ram_saved == t->options.no_vmstate))

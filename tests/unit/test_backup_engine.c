@@ -25,6 +25,9 @@ static void test_sweep(gconstpointer data)
             /* What an answer said of the guest would no longer be true, as it never happens. */
             if ((kind == FAULT_RESUMED || kind == FAULT_PAUSED) && g_str_has_prefix(fault.command, "query-"))
                 continue;
+            /* Whoever is asked at once before it cannot know. */
+            if (kind == FAULT_MIGRATED && strcmp(fault.command, "cont") == 0)
+                continue;
             trial_new(&w, &s->kind, fault, s->with_ram);
         }
     run_trials(&w);
@@ -59,8 +62,7 @@ static void must_be_reversed(struct trial *t)
     for (unsigned i = 0; i < t->qemu->log->len; i++) {
         const char *line = g_ptr_array_index(t->qemu->log, i);
         const char *gone = removed_by(line);
-        bool is_toggle =
-            g_str_has_prefix(line, "qom-set ") || g_str_has_prefix(line, "migrate-set-capabilities");
+        bool is_toggle = g_str_has_prefix(line, "qom-set "); /* capabilities are put back earlier */
         if (is_toggle && stack->len && strcmp(g_ptr_array_index(stack, stack->len - 1), line) == 0)
             gone = line;
         if (!gone && (is_toggle || added_by(line))) {

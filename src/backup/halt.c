@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The rows that stop the guest and let it go. Only what we have stopped is resumed: a guest that has
+ * panicked, met a full disk or was paused by its user meanwhile is in a state of its own by then, and `cont`
+ * would take it out of that.
+ */
+#include "backup/journal.h"
+#include "backup/reopen.h"
+#include "backup/run.h"
+
+static void on_stopped(void *user, const GError *error)
+{
+    steps_end(user, error);
+}
+
+void halt_begin_stop(struct steps_op *op)
+{
+    struct backup *b = op->b;
+    g_autoptr(GError) error = NULL;
+
+    if (!b->is_retaking)
+        backup_set_phase(b, MODEL_FREEZE);
+    b->did_we_stop = true;
+    if (!journal_write(b->journal, b, &error)) {
+        steps_end(op, error);
+        return;
+    }
+    b->stopped_at_us = g_get_monotonic_time();
+    qmp_stop(b->qmp, on_stopped, op);
+}
+
+/* Images that QEMU may no longer open for writing, as a rule. */
+static void fail_to_resume(struct steps_op *op, const GError *error)
+{
+    struct backup *b = op->b;
+    g_autofree char *who = reopen_describe(error->message, qmp_peer_pid(b->qmp));
+    g_autoptr(GError) why = g_error_copy(error);
+
+    if (who) {
+        g_prefix_error(&why, "guest stands still, as %s: ", who);
+        backup_log(b, MODEL_ERROR, "give that user the right to write it", "guest stands still: %s", who);
+    }
+    steps_end(op, why);
+}
+
+static void on_resumed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    struct backup *b = op->b;
+
+    if (error && error->domain == QMP_ERROR && error->code == QMP_ERROR_COMMAND) {
+        fail_to_resume(op, error);
+        return;
+    }
+    if (!error) {
+        b->did_we_stop = false;
+        b->has_resumed = true;
+        if (!b->is_retaking)
+            b->model.pause_ms = (g_get_monotonic_time() - b->stopped_at_us) / 1000;
+        journal_write(b->journal, b, NULL);
+    }
+    steps_end(op, error);
+}
+
+/* Not ours any more: it is left as it is. */
+static void leave_stopped(struct steps_op *op)
+{
+    struct backup *b = op->b;
+
+    if (b->is_guest_stopped)
+        backup_log(b, MODEL_WARNING, NULL, "guest is left stopped: it %s (%s) since we stopped it",
+                   *b->guest.now->says ? b->guest.now->says : "was paused by somebody else",
+                   b->model.guest_state);
+    b->did_we_stop = b->was_running = false;
+    journal_write(b->journal, b, NULL);
+    steps_end(op, NULL);
+}
+
+static void on_status(void *user, const struct qmp_status *s, const GError *error)
+{
+    struct steps_op *op = user;
+    struct backup *b = op->b;
+
+    if (error) {
+        steps_end(op, error);
+        return;
+    }
+    if (runstate_is_ours(s->status, true, b->ram_state.is_plain)) {
+        b->is_resuming = !op->is_undo;
+        qmp_cont(b->qmp, on_resumed, op);
+    } else {
+        leave_stopped(op);
+    }
+}
+
+void halt_resume(struct steps_op *op)
+{
+    state_ask(op->b, on_status, op);
+}
+
+/* Whatever stopped it for us: a guest that ran when we came runs when we go. */
+void halt_undo_stop(struct steps_op *op)
+{
+    if (op->b->did_we_stop)
+        halt_resume(op);
+    else
+        steps_end(op, NULL);
+}

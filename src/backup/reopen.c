@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Whether QEMU could open the guest's images once more, tried before a plain migration of its RAM.
+ *
+ * That migration lets go of all images, and `cont` opens them for writing again, by their names. A QEMU that
+ * has dropped its privileges since its start (-runas) may not, and its guest would stand still for good. So
+ * each file is opened by a node of ours first, read-write, without locks, and closed again.
+ */
+#include "backup/reopen.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "backup/run.h"
+#include "base/text.h"
+
+/* --- words -------------------------------------------------------------------------------------- */
+
+/* As it is now: the credentials of the monitor's socket are those of QEMU's start. */
+static char *user_of(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/status", (int)pid), *text = NULL;
+    const char *line = g_file_get_contents(path, &text, NULL, NULL) ? strstr(text, "\nUid:") : NULL;
+    unsigned real, effective;
+
+    if (!line || sscanf(line, "\nUid: %u %u", &real, &effective) != 2)
+        return g_strdup("");
+    const struct passwd *user = getpwuid(effective);
+    return user ? g_strdup_printf(" (user %s)", user->pw_name) : g_strdup_printf(" (user %u)", effective);
+}
+
+/* " (root:root 0644)", or "". QEMU has just failed at this file: it does not hang. */
+static char *mode_of(const char *file, pid_t pid)
+{
+    g_autofree char *path =
+        *file == '/' ? g_strdup(file) : g_strdup_printf("/proc/%d/cwd/%s", (int)pid, file);
+    struct stat st;
+
+    if (pid <= 0 || stat(path, &st) != 0) /* not known, as by a monitor of another host */
+        return g_strdup("");
+    const struct passwd *user = getpwuid(st.st_uid);
+    g_autofree char *owner = user ? g_strdup(user->pw_name) : g_strdup_printf("%u", st.st_uid);
+    const struct group *group = getgrgid(st.st_gid);
+    return group ? g_strdup_printf(" (%s:%s %04o)", owner, group->gr_name, st.st_mode & 07777)
+                 : g_strdup_printf(" (%s:%u %04o)", owner, st.st_gid, st.st_mode & 07777);
+}
+
+char *reopen_describe(const char *message, pid_t pid)
+{
+    static const char before[] = "Could not open '", after[] = "': ";
+    const char *begin = strstr(message, before), *end = NULL;
+
+    for (const char *at = begin; at && (at = strstr(at, after)); at += strlen(after))
+        end = at; /* a name may have quotes of its own */
+    if (!begin || !end)
+        return NULL;
+    begin += strlen(before);
+    if (end < begin)
+        return NULL;
+    g_autofree char *file = g_strndup(begin, (gsize)(end - begin)), *user = user_of(pid),
+                    *mode = mode_of(file, pid);
+    char *text =
+        g_strdup_printf("QEMU%s cannot open %s%s for writing: %s", user, file, mode, end + strlen(after));
+    text_make_safe_inplace(text);
+    return text;
+}
+
+/* --- the row ------------------------------------------------------------------------------------ */
+
+struct image {
+    char *driver, *file;
+};
+
+static void image_clear(gpointer data)
+{
+    struct image *image = data;
+
+    g_free(image->driver);
+    g_free(image->file);
+}
+
+static void try_next(struct steps_op *op);
+
+static char *probe_name(const struct steps_op *op)
+{
+    return g_strdup_printf("vmb-%s-probe", op->b->run_id);
+}
+
+static void end_trying(struct steps_op *op, const GError *error)
+{
+    g_clear_pointer(&op->b->images, g_array_unref);
+    steps_end(op, error);
+}
+
+static void on_closed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    op->b->is_probe_open = error != NULL;
+    if (error) {
+        end_trying(op, error);
+        return;
+    }
+    op->sub++;
+    try_next(op);
+}
+
+static void refuse_ram(struct steps_op *op, const GError *error)
+{
+    g_autofree char *who = reopen_describe(error->message, qmp_peer_pid(op->b->qmp));
+    g_autofree char *why =
+        g_strdup_printf("guest could not go on after it, as %s", who ? who : error->message);
+
+    ram_lose(op->b, why, "let that user write it");
+    end_trying(op, NULL);
+}
+
+static void on_opened(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    g_autofree char *name = probe_name(op);
+    bool is_refused = error && error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND;
+
+    op->b->is_probe_open = !is_refused;
+    if (is_refused)
+        refuse_ram(op, error);
+    else if (error)
+        end_trying(op, error);
+    else
+        qmp_del_node(op->b->qmp, name, on_closed, op);
+}
+
+static void try_next(struct steps_op *op)
+{
+    struct backup *b = op->b;
+    g_autofree char *name = probe_name(op);
+
+    if (op->sub == b->images->len || b->is_failing) {
+        end_trying(op, NULL);
+        return;
+    }
+    const struct image *image = &g_array_index(b->images, struct image, op->sub);
+    b->is_probe_open = true;
+    qmp_add_file(b->qmp, name, image->driver, image->file, on_opened, op);
+}
+
+/* Not what QEMU has made for itself (snapshot=on): that has no name any more, and stays open. */
+static bool is_reopened_by_name(const struct qmp_node *node)
+{
+    return !node->is_read_only && node->file && !g_str_has_prefix(node->file, "json:") &&
+           !g_pattern_match_simple("*/vl.??????", node->file) &&
+           (g_strcmp0(node->format, "file") == 0 || g_strcmp0(node->format, "host_device") == 0);
+}
+
+/* All of the guest's, also those of drives that are not saved: they are let go together. */
+static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (error) {
+        steps_end(op, error);
+        return;
+    }
+    op->b->images = g_array_new(FALSE, FALSE, sizeof(struct image));
+    g_array_set_clear_func(op->b->images, image_clear);
+    for (unsigned i = 0; i < n; i++) {
+        struct image image = {g_strdup(nodes[i].format), g_strdup(nodes[i].file)};
+        if (is_reopened_by_name(&nodes[i]))
+            g_array_append_val(op->b->images, image);
+        else
+            image_clear(&image);
+    }
+    try_next(op);
+}
+
+void reopen_begin(struct steps_op *op)
+{
+    qmp_query_nodes(op->b->qmp, on_nodes, op);
+}
+
+static void on_undone(void *user, const GError *error)
+{
+    bool is_gone = g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE);
+
+    steps_end(user, is_gone ? NULL : error);
+}
+
+/* Interrupted between opening and closing. */
+void reopen_undo(struct steps_op *op)
+{
+    g_autofree char *name = probe_name(op);
+
+    if (op->b->is_probe_open)
+        qmp_del_node(op->b->qmp, name, on_undone, op);
+    else
+        steps_end(op, NULL);
+}

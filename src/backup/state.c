@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What state the guest is in (runstate.c says what each means): asked for the plan, when the run begins, in
+ * the stop window, whenever somebody else has stopped it, and before the archive is called good.
+ *
+ * A guest that was migrated away writes to its drives where it is now, past our filters: a run of it ends.
+ * One that is being migrated is still here; it is looked at until that is decided.
+ */
+#include <string.h>
+#include "backup/journal.h"
+#include "backup/run.h"
+#include "base/text.h"
+
+#define LOOK_MS   200  /* at a guest that may be leaving */
+#define MAX_ASKED 5000 /* until it is no longer */
+
+/* --- what was seen ------------------------------------------------------------------------------ */
+
+bool state_can_be_stopped(const struct backup *b)
+{
+    return runstate_can_be_stopped(b->guest.now, b->version.major);
+}
+
+/* Why its RAM cannot be saved, owned; NULL if it can, for all that is known. */
+static char *obstacle_of(const struct runstate *s, const char *status, const char *blocked)
+{
+    char *why = NULL;
+
+    if (s->place == RUNSTATE_LEFT)
+        why = g_strdup("QEMU moves it only once until cont (postmigrate)");
+    else if (!s->may_move_ram)
+        why = g_strdup_printf("guest %s (%s)", s->says, status);
+    else if (blocked)
+        why = g_strdup(blocked);
+    if (why)
+        text_make_safe_inplace(why);
+    return why;
+}
+
+void state_see_status(struct backup *b, const struct qmp_status *s)
+{
+    b->guest.now = runstate_of(s->status);
+    b->is_guest_stopped = !s->is_running;
+    b->guest.is_ours_by_migration &= !s->is_running;
+    model_set(b->model.guest_state, "%s", s->status);
+}
+
+char *state_ram_obstacle(const struct backup *b)
+{
+    return obstacle_of(b->guest.now, b->model.guest_state, NULL);
+}
+
+void state_see_migration(struct backup *b, const struct qmp_migration *m)
+{
+    b->guest.is_migrating = !b->ram_state.is_moving && runstate_is_migrating(m->status);
+    g_free(b->guest.ram_obstacle);
+    /* Once it is stopped it is "paused", and a background snapshot of it is one of a paused guest. */
+    b->guest.ram_obstacle = obstacle_of(state_can_be_stopped(b) ? runstate_of("paused") : b->guest.now,
+                                        b->model.guest_state, m->blocked);
+}
+
+void state_see_awake(struct backup *b, const char *const *nodes, unsigned n)
+{
+    b->guest.is_ours_by_migration = false;
+    for (unsigned i = 0; i < b->found->len; i++) {
+        struct found_drive *f = g_ptr_array_index(b->found, i);
+        f->is_asleep = true;
+        for (unsigned j = 0; f->node_name && j < n; j++)
+            f->is_asleep &= strcmp(nodes[j], f->node_name) != 0;
+        b->guest.is_ours_by_migration |= f->node_name && !f->is_asleep;
+    }
+}
+
+bool state_is_left(const struct backup *b)
+{
+    return b->guest.now->place == RUNSTATE_LEFT;
+}
+
+/* --- whether it is here ------------------------------------------------------------------------- */
+
+/* Of a guest that has been seen as it is now. A plain migration of its RAM leaves "postmigrate" too. */
+bool state_is_here(const struct backup *b, GError **error)
+{
+    const char *why = NULL;
+    int code = VMB_ERROR_MONITOR;
+
+    if (b->guest.now->place == RUNSTATE_ARRIVING)
+        why = "guest is arriving here by a migration (inmigrate); back it up where it runs, or here once it "
+              "does";
+    else if (b->guest.is_migrating || b->guest.now->place == RUNSTATE_LEAVING)
+        why = "guest is being migrated by somebody else; when that is over, back it up where it runs then";
+    else if (b->guest.now->place == RUNSTATE_LEFT && !b->guest.is_ours_by_migration)
+        why = "guest was migrated away (postmigrate); back it up where it runs now, or wake it with cont if "
+              "it never left";
+    else if (b->guest.now->place == RUNSTATE_BUSY) {
+        why = "guest is busy with a snapshot inside QEMU; back it up again in a moment";
+        code = VMB_ERROR_FAILED;
+    }
+    if (why)
+        g_set_error_literal(error, VMB_ERROR, code, why);
+    return !why;
+}
+
+/* --- asking ------------------------------------------------------------------------------------- */
+
+/* A plain migration calls itself completed before the guest's state is "postmigrate": `cont` in between would
+ * abort QEMU. */
+static void on_asked(void *user, const struct qmp_status *s, const GError *error)
+{
+    struct backup *b = user;
+    bool is_passing = !error && b->ram_state.is_plain && !b->has_resumed &&
+                      runstate_of(s->status)->place == RUNSTATE_LEAVING;
+
+    if (is_passing && ++b->guest.n_asked < MAX_ASKED) {
+        qmp_query_status(b->qmp, on_asked, b); /* each answer takes QEMU a turn of its loop */
+        return;
+    }
+    if (!error)
+        state_see_status(b, s);
+    b->guest.asked(b->guest.asked_user, s, error);
+}
+
+void state_ask(struct backup *b, qmp_on_status done, void *user)
+{
+    b->guest.asked = done;
+    b->guest.asked_user = user;
+    b->guest.n_asked = 0;
+    qmp_query_status(b->qmp, on_asked, b);
+}
+
+/* --- the row ------------------------------------------------------------------------------------ */
+
+/* Our `stop` came too late: what stopped the guest is not ours to end. */
+static void disown_stop(struct backup *b)
+{
+    b->did_we_stop = b->was_running = false;
+    journal_write(b->journal, b, NULL);
+    backup_log(b, MODEL_WARNING, NULL, "guest %s (%s) as its instant was taken: it is saved and left so",
+               b->guest.now->says, b->model.guest_state);
+}
+
+static void on_look_migration(void *user, const struct qmp_migration *m, const GError *error)
+{
+    struct steps_op *op = user;
+    struct backup *b = op->b;
+    g_autoptr(GError) gone = NULL;
+    bool is_ram_to_come = b->ram != RAM_NONE && !b->is_ram_lost && !b->ram_state.is_done;
+
+    if (error) {
+        steps_end(op, error);
+        return;
+    }
+    state_see_migration(b, m);
+    b->guest.is_stop_told = b->is_guest_stopped;
+    if (!state_is_here(b, &gone)) {
+        backup_fail(b, gone); /* for the run, and in its own words */
+    } else {
+        if (!b->did_we_stop)
+            b->was_running = state_can_be_stopped(b);
+        else if (!runstate_is_ours(b->model.guest_state, true, b->guest.is_ours_by_migration))
+            disown_stop(b);
+        if (is_ram_to_come && b->guest.ram_obstacle)
+            ram_lose(b, b->guest.ram_obstacle, NULL);
+    }
+    steps_end(op, NULL);
+}
+
+static void on_look_status(void *user, const struct qmp_status *s, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (error) {
+        steps_end(op, error);
+        return;
+    }
+    (void)s;
+    qmp_query_migrate(op->b->qmp, on_look_migration, op);
+}
+
+void state_begin_look(struct steps_op *op)
+{
+    state_ask(op->b, on_look_status, op);
+}
+
+/* --- while it runs ------------------------------------------------------------------------------ */
+
+static bool is_watched(const struct backup *b)
+{
+    return b->has_begun && !b->is_failing && b->model.phase < MODEL_FINISH;
+}
+
+/* A plain migration stops the guest itself, and calls that "finish-migrate" and "postmigrate"; any other
+ * state is somebody else's doing, or the guest's own. */
+static void judge_stop_of_ram(struct backup *b)
+{
+    const struct runstate *now = b->guest.now;
+
+    bool was_ours = b->did_we_stop;
+
+    if (b->instant_us || now->place != RUNSTATE_HERE)
+        return;
+    b->did_we_stop = false;
+    b->was_running = !b->is_guest_stopped;
+    if (was_ours && !b->was_running && now->may_move_ram)
+        backup_log(b, MODEL_INFO, NULL,
+                   "guest was paused by somebody else while its RAM moved: it stays paused");
+    journal_write(b->journal, b, NULL);
+    if (!now->may_move_ram) { /* a migration that goes on would leave "postmigrate" instead */
+        g_autofree char *why = obstacle_of(now, b->model.guest_state, NULL);
+        ram_abandon(b, why);
+    }
+}
+
+static void judge_leaving(struct backup *b)
+{
+    if (!b->guest.is_leaving)
+        backup_log(b, MODEL_WARNING, NULL,
+                   "guest is being migrated by somebody else; this backup fails if it leaves");
+    b->guest.is_leaving = true;
+    b->guest.next_look_ms = uv_now(b->loop) + LOOK_MS;
+}
+
+static void judge_staying(struct backup *b)
+{
+    if (b->guest.is_leaving)
+        backup_log(b, MODEL_INFO, NULL, "guest has stayed: somebody else's migration of it has ended");
+    else if (b->is_guest_stopped && *b->guest.now->says && !b->guest.is_stop_told &&
+             !b->guest.is_asked_at_end)
+        backup_log(b, MODEL_INFO, NULL, "guest %s (%s): it stays so, and is saved as it was at its instant",
+                   b->guest.now->says, b->model.guest_state);
+    b->guest.is_stop_told = b->is_guest_stopped;
+    b->guest.is_leaving = false;
+    if (b->guest.is_asked_at_end) {
+        b->guest.is_asked_at_end = false;
+        b->guest.is_here_at_end = true;
+        fate_check_all_over(b);
+        b->guest.is_here_at_end = false;
+    }
+}
+
+static void fail_as_left(struct backup *b)
+{
+    backup_fail_new(b, VMB_ERROR_MONITOR, "guest was migrated away; back it up where it runs now");
+}
+
+static void on_seen(void *user, const struct qmp_status *s, const GError *error)
+{
+    struct backup *b = user;
+
+    b->guest.is_asking = false;
+    if (!error)
+        state_see_status(b, s);
+    if (!is_watched(b) ||
+        g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) /* asked again when the monitor is back */
+        return;
+    if (error)
+        backup_fail_new(b, VMB_ERROR_MONITOR, "QEMU does not say what state the guest is in: %s",
+                        error->message);
+    else if (b->ram == RAM_PLAIN && b->ram_state.is_moving)
+        judge_stop_of_ram(b);
+    else if (b->guest.now->place == RUNSTATE_LEFT && !b->guest.is_ours_by_migration)
+        fail_as_left(b);
+    else if (b->guest.now->place == RUNSTATE_LEAVING)
+        judge_leaving(b);
+    else
+        judge_staying(b);
+    if (b->guest.is_asked_again)
+        state_look(b);
+}
+
+void state_look(struct backup *b)
+{
+    b->guest.is_asked_again = b->guest.is_asking; /* the answer under way may be of before */
+    if (b->guest.is_asking || !monitor_is_up(b))
+        return;
+    b->guest.is_asking = true;
+    qmp_query_status(b->qmp, on_seen, b);
+}
+
+void state_look_at_end(struct backup *b)
+{
+    if (!b->guest.is_asked_at_end)
+        b->guest.give_up_ms = uv_now(b->loop) + b->options.timeout_s * UINT64_C(1000);
+    b->guest.is_asked_at_end = true;
+    state_look(b);
+}
+
+void state_monitor_back(struct backup *b)
+{
+    b->guest.is_asking = false;
+    state_look(b);
+}
+
+void state_on_tick(struct backup *b)
+{
+    uint64_t now = uv_now(b->loop);
+
+    if (!b->guest.is_leaving || !is_watched(b))
+        return;
+    if (b->guest.is_asked_at_end && now > b->guest.give_up_ms)
+        fail_as_left(b); /* with postcopy it runs elsewhere long before its state here says so */
+    else if (now >= b->guest.next_look_ms)
+        state_look(b);
+}
+
+/* --- events ------------------------------------------------------------------------------------- */
+
+static bool is_before_instant(const struct backup *b)
+{
+    return b->has_begun && !b->did_we_stop && !b->instant_us;
+}
+
+static void note_stop(struct backup *b)
+{
+    bool is_of_ram = b->ram == RAM_PLAIN && b->ram_state.is_moving && b->was_running && !b->did_we_stop &&
+                     !b->guest.stops_itself;
+
+    b->is_guest_stopped = true;
+    model_set(b->model.guest_state, "paused"); /* until it is known better */
+    if (is_of_ram) {
+        b->did_we_stop = true; /* likewise: the pause begins */
+        b->stopped_at_us = g_get_monotonic_time();
+    } else if (is_before_instant(b)) {
+        b->was_running = false; /* its user paused it: we do not resume it */
+    }
+    if (is_of_ram || !b->did_we_stop) /* else ours: looked at in its window */
+        state_look(b);
+}
+
+bool state_must_be_stopped(struct backup *b)
+{
+    bool is_let_go = b->has_begun && b->model.phase < MODEL_COPY && !b->is_resuming && !b->is_guest_stopped &&
+                     (b->did_we_stop || b->instant_us);
+
+    if (is_let_go)
+        backup_fail_new(b, VMB_ERROR_FAILED,
+                        "guest was resumed by somebody else while its instant was taken; back up again");
+    return !is_let_go;
+}
+
+/* Drives, and RAM, are of one instant only while nobody else lets the guest run. A background snapshot may
+ * resume it by itself: then everything is frozen. */
+static void note_resume(struct backup *b)
+{
+    b->is_guest_stopped = b->guest.is_ours_by_migration = b->guest.is_stop_told = b->guest.stops_itself = false;
+    model_set(b->model.guest_state, "running");
+    if (is_before_instant(b))
+        b->was_running = true;
+    else if (!b->ram_state.is_moving)
+        state_must_be_stopped(b);
+}
+
+/* It is told before the STOP that comes of it; once the RAM has moved, "postmigrate" stands in the place of its state. */
+static void note_own_stop(struct backup *b, const struct qmp_event *event)
+{
+    b->guest.stops_itself |= g_strcmp0(event->action, "pause") == 0 || g_strcmp0(event->action, "stop") == 0;
+}
+
+void state_on_event(struct backup *b, const struct qmp_event *event)
+{
+    switch (event->type) {
+    case QMP_EVENT_GUEST_PANICKED:
+    case QMP_EVENT_WATCHDOG:
+    case QMP_EVENT_BLOCK_IO_ERROR:
+        note_own_stop(b, event);
+        break;
+    case QMP_EVENT_STOP:
+        note_stop(b);
+        break;
+    case QMP_EVENT_RESUME:
+    case QMP_EVENT_WAKEUP:
+        note_resume(b);
+        break;
+    case QMP_EVENT_MIGRATION: /* only where somebody has asked QEMU for these */
+        if (b->has_begun && !b->ram_state.is_moving)
+            state_look(b);
+        break;
+    default:
+        break;
+    }
+}
