@@ -29,7 +29,8 @@ class Scenario(Lab):
         try:
             self.drives = drives or standard_drives()
             self.vm = self.guest(self.drives, **options)
-            self.vm.wait_rounds(rounds)
+            if rounds:  # else it need not even run
+                self.vm.wait_rounds(rounds)
             self.take_note()
         except BaseException:
             self.__exit__()
