@@ -143,14 +143,14 @@ static void activate(struct steps_op *op)
     struct backup *b = op->b;
     g_autofree char *name = socket_name(op);
     g_autoptr(GError) error = NULL;
-    g_autofree char *path = door_path(name, &error);
+    g_autofree char *path = door_path(b, name);
     int fd = -1;
 
     if (b->has_set_active)
         qmp_set_active(b->qmp, on_reply, op);
-    else if (path && !door_has_descriptors(b))
+    else if (!door_has_descriptors(b))
         start_server(op, NULL, path);
-    else if (path && (fd = secret_socket(path, &error)) >= 0)
+    else if ((fd = secret_socket(path, &error)) >= 0)
         qmp_getfd(b->qmp, name, fd, on_socket_passed, op);
     else
         steps_end(op, error);
@@ -209,9 +209,9 @@ static void on_socket_closed(void *user, const GError *error)
 /* Where QEMU makes the socket, its file tells. */
 static void look_for_socket(struct steps_op *op)
 {
-    g_autofree char *name = socket_name(op), *path = door_path(name, NULL);
+    g_autofree char *name = socket_name(op), *path = door_path(op->b, name);
 
-    stop_own_server(op, path && g_file_test(path, G_FILE_TEST_EXISTS));
+    stop_own_server(op, g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
 static void on_export_undone(void *user, const GError *error)

@@ -141,6 +141,7 @@ void backup_end(struct backup *b)
     agent_close(b);
     close_connections(b);
     target_close(b, b->options.keep_partial);
+    door_close(b);
     journal_close(g_steal_pointer(&b->journal), b->is_freed_from_qemu || b->is_qemu_gone);
 }
 
@@ -180,20 +181,9 @@ static bool is_ours(const struct backup *b, const char *name)
     return name && g_str_has_prefix(name, prefix);
 }
 
-static void on_descriptors_after(void *user, const GError *error)
-{
-    struct backup *b = user;
-
-    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
-        backup_undone(b);
-    else
-        freed(b, !b->n_left && !b->has_undo_failed);
-}
-
 static void on_nodes_after(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)
 {
     struct backup *b = user;
-    g_autofree char *prefix = g_strdup_printf("vmb-%s-", b->run_id);
 
     if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) {
         backup_undone(b);
@@ -204,10 +194,7 @@ static void on_nodes_after(void *user, const struct qmp_node *nodes, unsigned n,
     if (b->n_left)
         backup_log(b, MODEL_ERROR, "run vmabackup cleanup on this monitor",
                    "%u jobs and nodes of this backup are left in QEMU", b->n_left);
-    if (error)
-        freed(b, false);
-    else
-        qmp_remove_fds_named(b->qmp, prefix, on_descriptors_after, b);
+    freed(b, !error && !b->n_left && !b->has_undo_failed);
 }
 
 static void on_jobs_after(void *user, const struct qmp_job *jobs, unsigned n, const GError *error)

@@ -1,91 +1,144 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * How QEMU finds a socket that we listen on.
+ * How QEMU finds the sockets that we listen on.
  *
  * Never by a connected descriptor: a block node keeps the number of one, and when its connection has ended, it connects again
- * by that number and so takes, or closes, whatever QEMU has opened under it meanwhile. So QEMU is handed the socket's
- * file instead, and connects to that; the path is removed, and nobody else can come in. The listener lets one client in. Whoever
- * tries again later finds nobody, which harms nobody.
+ * by that number and so takes, or closes, whatever QEMU has opened under it meanwhile. So the sockets lie in a folder of the
+ * run's own, QEMU gets a descriptor of that, and connects to /proc/self/fd/NUMBER/NAME. Each socket lets one client in and
+ * is gone then: a node that tries again finds nothing, which harms nobody. The folder lies in one that only we, and root,
+ * may enter; by the descriptor QEMU gets past that, whatever user it runs as.
  *
- * Where the monitor passes no descriptors (TCP, or a UNIX socket that socat or ssh forwards), the path stays until QEMU is in:
- * in a folder that only we, and root, may enter.
+ * Where the monitor passes no descriptors (TCP, or a UNIX socket that socat or ssh forwards), QEMU is told the path.
+ * (QEMU 11.1 ends a monitor by which it gets an O_PATH descriptor: so it is the folder, not the socket's file.)
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "backup/journal.h"
 #include "backup/run.h"
 #include "base/listening.h"
 
 bool door_has_descriptors(const struct backup *b)
 {
-    return qmp_can_pass_fds(b->qmp) && !b->is_forwarded;
+    return qmp_can_pass_fds(b->qmp) && !b->door.is_forwarded;
 }
 
-char *door_path(const char *name, GError **error)
-{
-    g_autofree char *folder = journal_folder(error);
+/* --- the folder --------------------------------------------------------------------------------- */
 
-    return folder ? g_strdup_printf("%s/%s", folder, name) : NULL;
+bool door_open(struct backup *b, GError **error)
+{
+    g_autofree char *parent = journal_folder(error);
+    struct door *door = &b->door;
+
+    if (!parent)
+        return false;
+    g_free(door->folder);
+    door->folder = g_strdup_printf("%s/%s", parent, b->run_id);
+    /* Others may pass through: who gets as far as that. */
+    if (mkdir(door->folder, 0700) == 0 && chmod(door->folder, 0711) == 0)
+        return true;
+    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "folder %s: %s", door->folder, g_strerror(errno));
+    return false;
 }
 
-static void shown(struct steps_op *op, const char *path, const GError *error)
+char *door_path(const struct backup *b, const char *name)
 {
-    op->b->door->on_shown(op, path, error);
+    return g_strdup_printf("%s/%s", b->door.folder, name);
 }
 
-static void note_forwarded(struct backup *b)
+void door_close(struct backup *b)
 {
-    b->is_forwarded = true;
-    backup_note(b, "this monitor is forwarded and passes no descriptors: QEMU is told the paths of our sockets");
+    if (b->door.folder)
+        rmdir(b->door.folder); /* each socket is gone with its listener */
+    g_clear_pointer(&b->door.folder, g_free);
+}
+
+/* --- showing it --------------------------------------------------------------------------------- */
+
+static void show(struct steps_op *op)
+{
+    struct door *door = &op->b->door;
+    const char *path = listening_path(door->socket);
+    g_autofree char *name = g_path_get_basename(path), *by_number = NULL;
+
+    if (door->is_handed_over)
+        by_number = g_strdup_printf("/proc/self/fd/%" G_GINT64_FORMAT "/%s", door->number, name);
+    door->on_shown(op, by_number ? by_number : path, NULL);
 }
 
 static void on_passed(void *user, int64_t set, int64_t number, const GError *error)
 {
     struct steps_op *op = user;
-    struct backup *b = op->b;
-    struct door *door = b->door;
-    g_autofree char *path = g_strdup_printf("/proc/self/fd/%" G_GINT64_FORMAT, number);
+    struct door *door = &op->b->door;
+    bool is_forwarded = error && error->domain == QMP_ERROR && strstr(error->message, "No file descriptor supplied");
 
-    if (error && error->domain == QMP_ERROR && strstr(error->message, "No file descriptor supplied")) {
-        note_forwarded(b);
-        shown(op, listening_path(door->socket), NULL);
+    (void)set;
+    if (is_forwarded) {
+        door->is_forwarded = true;
+        backup_note(op->b, "this monitor is forwarded and passes no descriptors: QEMU is told the paths of our sockets");
+    } else if (error) {
+        door->on_shown(op, NULL, error);
         return;
     }
-    if (!error) {
-        door->is_handed_over = true;
-        door->set = set;
-        listening_remove(door->socket);
-    }
-    shown(op, path, error);
+    door->is_handed_over = !is_forwarded;
+    door->number = number;
+    show(op);
 }
 
-void door_show(struct steps_op *op, struct door *door, const char *name, struct listening *socket, door_shown on_shown)
+static void hand_over(struct steps_op *op)
 {
     struct backup *b = op->b;
+    g_autofree char *name = g_strdup_printf("vmb-%s-door", b->run_id);
     g_autoptr(GError) error = NULL;
-    int fd;
+    int fd = open(b->door.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
-    *door = (struct door){.socket = socket, .on_shown = on_shown};
-    b->door = door;
-    if (!door_has_descriptors(b)) {
-        shown(op, listening_path(socket), NULL);
+    if (fd >= 0) {
+        qmp_add_fd(b->qmp, name, fd, on_passed, op);
         return;
     }
-    fd = listening_handle(socket, &error);
-    if (fd < 0)
-        shown(op, NULL, error);
-    else
-        qmp_add_fd(b->qmp, name, fd, on_passed, op);
+    g_set_error(&error, VMB_ERROR, VMB_ERROR_FAILED, "folder %s: %s", b->door.folder, g_strerror(errno));
+    b->door.on_shown(op, NULL, error);
 }
 
-void door_withdraw(struct steps_op *op, struct door *door, qmp_done done)
+void door_show(struct steps_op *op, struct listening *socket, door_shown on_shown)
 {
-    bool is_handed_over = door->is_handed_over;
+    struct door *door = &op->b->door;
+    g_autoptr(GError) error = NULL;
 
-    door->is_handed_over = false;
-    if (is_handed_over)
-        qmp_remove_fd(op->b->qmp, door->set, done, op);
+    door->socket = socket;
+    door->on_shown = on_shown;
+    if (!door_has_descriptors(op->b))
+        show(op);
+    else if (!listening_admit_all(socket, &error))
+        on_shown(op, NULL, error);
+    else if (door->is_handed_over)
+        show(op);
     else
-        done(op, NULL);
+        hand_over(op);
+}
+
+void door_monitor_lost(struct backup *b)
+{
+    b->door.is_handed_over = false;
+}
+
+static void on_taken_back(void *user, const GError *error)
+{
+    steps_end(user, error);
+}
+
+/* Also what was handed over when the monitor was lost, and its answer with it. */
+void door_undo(struct steps_op *op)
+{
+    g_autofree char *prefix = g_strdup_printf("vmb-%s-", op->b->run_id);
+
+    op->b->door.is_handed_over = false;
+    if (door_has_descriptors(op->b))
+        qmp_remove_fds_named(op->b->qmp, prefix, on_taken_back, op);
+    else
+        steps_end(op, NULL);
 }
 
 GError *door_explain(const struct backup *b, const GError *error)

@@ -368,8 +368,22 @@ GPtrArray *journal_read_all(const char *monitor)
     return records;
 }
 
+/* The sockets of a run lie in a folder beside its record, see door.c. */
+static void forget_sockets(const struct journal_record *r)
+{
+    g_autofree char *folder = g_strndup(r->path, strlen(r->path) - strlen(".json"));
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+
+    for (const char *name; dir && (name = g_dir_read_name(dir));) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        unlink(path);
+    }
+    rmdir(folder);
+}
+
 void journal_forget(const struct journal_record *r)
 {
+    forget_sockets(r);
     unlink(r->path);
 }
 

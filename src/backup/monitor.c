@@ -224,6 +224,7 @@ static void on_lost(void *user, const GError *error)
     struct backup *b = user;
 
     g_clear_pointer(&b->qmp, qmp_close);
+    door_monitor_lost(b);
     if (b->is_freed_from_qemu)
         return;
     if (!b->has_begun) {

@@ -324,7 +324,7 @@ static bool prepare(struct backup *b, GError **error)
     g_autofree char *what = g_strdup_printf("writing %s", b->options.target);
 
     b->journal = journal_open(b->options.monitor, b->run_id, what, error);
-    if (!b->journal)
+    if (!b->journal || !door_open(b, error))
         return false;
     for (unsigned i = 0; i < b->drives->len; i++) {
         struct drive *d = g_ptr_array_index(b->drives, i);

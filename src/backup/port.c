@@ -253,13 +253,12 @@ void port_clear(struct port *p)
 struct listening *port_open(struct port *p, GError **error)
 {
     struct backup *b = p->drive->b;
-    g_autofree char *path = door_path(p->is_filter ? p->drive->filter_node : p->drive->target_node, error);
+    g_autofree char *path = door_path(b, p->is_filter ? p->drive->filter_node : p->drive->target_node);
 
     g_clear_pointer(&p->listener, nbd_listener_close);
     p->is_expected_to_close = false;
     p->conn = NULL; /* an older one may still be closing */
-    if (path)
-        p->listener = nbd_listener_open(b->loop, path, p->exports, &port_events, b, error);
+    p->listener = nbd_listener_open(b->loop, path, p->exports, &port_events, b, error);
     return p->listener ? nbd_listener_socket(p->listener) : NULL;
 }
 

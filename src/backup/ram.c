@@ -270,11 +270,11 @@ static void begin_moving(struct steps_op *op)
     struct backup *b = op->b;
     g_autofree char *name = g_strdup_printf("vmb-%s-ram", b->run_id);
     g_autoptr(GError) error = NULL;
-    g_autofree char *path = door_path(name, &error);
-    struct listening *socket = path ? vmstate_listen(b->vmstate, b->vmstate_lane, path, &error) : NULL;
+    g_autofree char *path = door_path(b, name);
+    struct listening *socket = vmstate_listen(b->vmstate, b->vmstate_lane, path, &error);
 
     if (socket)
-        door_show(op, &b->ram_state.door, name, socket, on_door_shown);
+        door_show(op, socket, on_door_shown);
     else
         steps_end(op, error);
 }
@@ -315,14 +315,6 @@ static void on_moving_over(struct steps_op *op)
         steps_end(op, NULL);
 }
 
-static void on_door_withdrawn(void *user, const GError *error)
-{
-    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
-        steps_end(user, error);
-    else
-        on_moving_over(user);
-}
-
 static void on_status_after(void *user, const struct qmp_status *status, const GError *error)
 {
     struct steps_op *op = user;
@@ -332,7 +324,7 @@ static void on_status_after(void *user, const struct qmp_status *status, const G
     if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
         steps_end(op, error);
     else
-        door_withdraw(op, &op->b->ram_state.door, on_door_withdrawn);
+        on_moving_over(op);
 }
 
 static void on_cancelled(void *user, const struct qmp_migration *m, const GError *error)

@@ -56,7 +56,7 @@ static void begin_add_target(struct steps_op *op)
     struct listening *socket = port_open(port_of(op), &error);
 
     if (socket)
-        door_show(op, &port_of(op)->door, node_of(op), socket, on_door_shown);
+        door_show(op, socket, on_door_shown);
     else
         steps_end(op, error);
 }
@@ -78,50 +78,26 @@ static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const
     steps_end(op, error ? error : wrong);
 }
 
-/* It is connected: how it got in is of no use any more. */
-static void on_door_withdrawn(void *user, const GError *error)
-{
-    struct steps_op *op = user;
-
-    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) || !is_filters(op))
-        steps_end(op, g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) ? error : NULL);
-    else
-        qmp_query_nodes(op->b->qmp, on_nodes, op);
-}
-
 static void on_target_added(void *user, const GError *error)
 {
     struct steps_op *op = user;
     g_autoptr(GError) why = error ? door_explain(op->b, error) : NULL;
 
-    if (error)
+    if (error || !is_filters(op))
         steps_end(op, why);
     else
-        door_withdraw(op, &port_of(op)->door, on_door_withdrawn);
-}
-
-/* An error that matters: not that something was gone already. */
-static const GError *but_gone(const GError *error)
-{
-    return g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE) ? NULL : error;
-}
-
-static void on_withdrawn_after(void *user, const GError *error)
-{
-    steps_end(user, g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) ? error : NULL);
+        qmp_query_nodes(op->b->qmp, on_nodes, op);
 }
 
 /* While the node is in QEMU its connection is not ended: it would connect again and again. */
 static void on_target_deleted(void *user, const GError *error)
 {
     struct steps_op *op = user;
+    bool is_gone = !error || g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE);
 
-    if (but_gone(error)) {
-        steps_end(op, error);
-        return;
-    }
-    port_close(port_of(op));
-    door_withdraw(op, &port_of(op)->door, on_withdrawn_after); /* of a node that never came to be */
+    if (is_gone)
+        port_close(port_of(op));
+    steps_end(op, is_gone ? NULL : error);
 }
 
 static void undo_add_target(struct steps_op *op)
@@ -328,6 +304,7 @@ static bool needs_resume(const struct backup *b, const struct drive *d)
 /* Rows that hold everything are undone last; a background snapshot must be under way before the guest resumes. */
 const struct step recipe_table[] = {
     {"keep the journal", STEP_RUN, NULL, begin_journal, NULL, 0},
+    {"hand over our sockets", STEP_RUN, NULL, NULL, door_undo, 0},
     {"look at the guest's state", STEP_RUN, NULL, state_begin_look, NULL, 0},
     {"set background-snapshot", STEP_RUN, is_background, ram_begin_capability, ram_undo_capability, STEP_STAYS},
     {"see that the images can be opened again", STEP_RUN, is_plain, reopen_begin, reopen_undo, STEP_STAYS},

@@ -82,10 +82,12 @@ enum tap_reason {
 /* door.c: how QEMU finds a socket of ours. on_shown: by which path, or why not. */
 typedef void (*door_shown)(struct steps_op *op, const char *path, const GError *error);
 struct door {
-    struct listening *socket; /* while it is shown */
+    char *folder;        /* of the run's sockets */
+    bool is_handed_over; /* QEMU has a descriptor of it, … */
+    int64_t number;      /* … this one */
+    bool is_forwarded;   /* the monitor is a UNIX socket, but passes no descriptors */
+    struct listening *socket; /* that is being shown */
     door_shown on_shown;
-    bool is_handed_over; /* QEMU has a descriptor of its file, … */
-    int64_t set;         /* … in this set of its own */
 };
 
 /* One NBD connection of QEMU's into us. */
@@ -95,8 +97,7 @@ struct port {
     struct nbd_exports *exports; /* its own, so that nobody comes to another's by its door */
     struct nbd_export *export;
     struct nbd_listener *listener; /* until QEMU is in: for one connection */
-    struct door door;
-    struct nbd_conn *conn; /* NULL when there is none */
+    struct nbd_conn *conn;         /* NULL when there is none */
     bool is_expected_to_close;
 };
 
@@ -185,8 +186,7 @@ struct backup {
     char *qemu_process;    /* identity_of_process(); NULL where that is not known */
     GPtrArray *unsavable;  /* char *: sentences on what no archive can hold */
     struct qmp_version version;
-    struct door *door; /* that is being shown */
-    bool is_forwarded; /* the monitor is a UNIX socket, but passes no descriptors */
+    struct door door;
     bool did_start_nbd_server; /* for a moment, to wake drives */
     bool is_activated; /* they are awake, and nothing is left of what that took */
     bool has_set_active; /* QEMU knows blockdev-set-active */
@@ -231,7 +231,6 @@ struct backup {
         bool is_limit_busy;
         uint64_t started_ms, ended_ms;
         struct steps_op *waiting; /* the step that waits for the migration to get on */
-        struct door door;
     } ram_state;
     struct {
         struct agent_link *link;
@@ -379,9 +378,12 @@ void port_close(struct port *p);
 
 /* door.c: how QEMU finds a socket of ours */
 bool door_has_descriptors(const struct backup *b); /* as far as is known: the monitor passes them */
-char *door_path(const char *name, GError **error); /* for a socket, in our own folder */
-void door_show(struct steps_op *op, struct door *door, const char *name, struct listening *socket, door_shown on_shown);
-void door_withdraw(struct steps_op *op, struct door *door, qmp_done done); /* QEMU needs it no more; done(op) */
+bool door_open(struct backup *b, GError **error);
+void door_close(struct backup *b);
+char *door_path(const struct backup *b, const char *name); /* for a socket */
+void door_show(struct steps_op *op, struct listening *socket, door_shown on_shown);
+void door_monitor_lost(struct backup *b); /* and perhaps what was handed over by it */
+void door_undo(struct steps_op *op);
 GError *door_explain(const struct backup *b, const GError *error); /* of QEMU's, why it did not get there */
 
 /* tap.c */

@@ -2,7 +2,6 @@
 #include "base/listening.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -127,14 +126,9 @@ int listening_take_fd(struct listening *l)
     return fd;
 }
 
-/* Whoever has the descriptor may connect by it, whatever user that is: who else comes to the file is up to its folder. */
-int listening_handle(const struct listening *l, GError **error)
+bool listening_admit_all(const struct listening *l, GError **error)
 {
-    int fd = l->path && chmod(l->path, 0666) == 0 ? open(l->path, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
-
-    if (fd < 0)
-        fail(error, l->path ? l->path : "that was removed", g_strerror(errno));
-    return fd;
+    return chmod(l->path, 0666) == 0 || fail(error, l->path, g_strerror(errno));
 }
 
 void listening_remove(struct listening *l)

@@ -7,6 +7,7 @@
  *     ... accept4(listening_fd(l), …) ...
  *     listening_close(l);
  */
+#include <stdbool.h>
 #include <glib.h>
 
 struct listening;
@@ -17,11 +18,8 @@ int listening_fd(const struct listening *l);
 const char *listening_path(const struct listening *l); /* NULL when it was removed */
 /* From now on the descriptor is the caller's to close, not listening_close()'s. */
 int listening_take_fd(struct listening *l);
-/*
- * The socket's file itself (O_PATH), for another process: it connects to /proc/self/fd/NUMBER, also when the path has been
- * removed and nobody else can come in. From here on any user who can reach the path may connect. -1 on failure.
- */
-int listening_handle(const struct listening *l, GError **error);
+/* From now on any user who gets to the path may connect: who does is up to its folder. */
+bool listening_admit_all(const struct listening *l, GError **error);
 /* Takes the path away if it is still ours; nobody can come in any more. Idempotent. */
 void listening_remove(struct listening *l);
 void listening_close(struct listening *l); /* removes, closes, frees; NULL is allowed */

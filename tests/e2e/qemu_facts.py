@@ -428,9 +428,9 @@ def wrong_sizes_and_names_are_refused(version):
         refused("blockdev-backup", dict(backup, device=qdev, target=recipe.name("tgt", 0)))
         refused("blockdev-backup", dict(backup, target=recipe.name("tgt", 0), **{"x-perf": {"max-chunk": 4096}}))
         export = Export(recipe.stores[0], "d0")
-        guest.qmp.getfd("other", export.fd())
+        export.listen(guest_socket := recipe.lab.path("other"))
         refused("blockdev-add", {"driver": "nbd", "node-name": "n", "export": "nobody",
-                                 "server": {"type": "fd", "str": "other"}})
+                                 "server": {"type": "unix", "path": guest_socket}})
         for kind, index in (("fl", 0), ("tgt", 0), ("tgt", 7)):
             guest.qmp.cmd("blockdev-del", {"node-name": recipe.name(kind, index)})
         assert odd.closed.wait(5) and odd.has_disc

@@ -46,7 +46,7 @@ class Store:
 
 
 class Export:
-    """One connection from QEMU. fd() is the end to pass to it.
+    """One connection from QEMU, which finds it at the path of listen(). Never by a descriptor: QEMU would connect again by it.
 
     requests: (type, offset, length); garbage: what READ of held clusters answers (the recipe must not care);
     fail_writes: errno instead of taking them; replies: cleared = requests are taken, answers kept back.
@@ -62,11 +62,20 @@ class Export:
         self.replies.set()
         self.closed = threading.Event()
         self.has_disc = False
-        self._socket, self._peer = socket.socketpair()
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._socket = None
 
-    def fd(self):
-        return self._peer.detach()
+    def listen(self, path):
+        """For one connection: whoever comes back finds nobody."""
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen(1)
+        threading.Thread(target=self._let_in, args=(listener, path), daemon=True).start()
+
+    def _let_in(self, listener, path):
+        self._socket, _ = listener.accept()
+        listener.close()
+        os.unlink(path)
+        self._serve()
 
     def cut(self):
         self.replies.set()

@@ -14,6 +14,7 @@ import json
 import os
 import re
 import select
+import shutil
 import socket
 import tempfile
 import threading
@@ -61,6 +62,8 @@ class Proxy:
         self._rules = []
         self._relay_rules = []
         self.relays = {}  # name of the socket -> its latest Relay
+        self.door = None  # a descriptor of the folder that these lie in
+        self._folders = []
         self._pairs = []
         self._lock = threading.Lock()
         self._listener = socket.socket(socket.AF_UNIX)
@@ -131,7 +134,7 @@ class Proxy:
         return self._add("command", command, nth, where, action)
 
     def relay(self, pattern, setup=None, nth=1):
-        """Connections to the sockets handed over (add-fd) under a name matching the pattern go through a Relay.
+        """Connections to the product's sockets whose names match the pattern go through a Relay.
 
         setup(relay) is called before the first byte, for the nth of them only (None = each).
         """
@@ -158,26 +161,36 @@ class Proxy:
             hits = [r for r in self._rules if r.matches(kind, name, message)]
         return any([rule.action(rule, pair, message) for rule in hits])
 
-    def interpose(self, name, fd):
-        """The descriptor to pass on instead of fd, which is that of a socket's file."""
+    def interpose(self, message):
+        """Alters a command that makes QEMU connect to one of the product's sockets, where a rule says so."""
+        arguments = message.get("arguments", {})
+        server, uri = arguments.get("server", {}), arguments.get("uri", "")
+        path = server.get("path") or uri.removeprefix("unix:")
         for rule in self._relay_rules:
             pattern, setup, nth, _ = rule
-            if pattern.search(name):
+            if path and pattern.search(path):
                 rule[3] += 1
-                listener, handle = _secret_listener()
+                folder = tempfile.mkdtemp()
+                self._folders.append(folder)
+                listener = socket.socket(socket.AF_UNIX)
+                listener.bind(f"{folder}/s")
+                listener.listen(1)
                 is_meant = setup and nth in (None, rule[3])
-                threading.Thread(target=self._let_in, args=(name, listener, fd, setup if is_meant else None),
+                threading.Thread(target=self._let_in, args=(path, listener, setup if is_meant else None),
                                  daemon=True).start()
-                return handle
-        return fd
+                if uri:
+                    arguments["uri"] = f"unix:{folder}/s"
+                else:
+                    server["path"] = f"{folder}/s"
+                return
 
-    def _let_in(self, name, listener, fd, setup):
+    def _let_in(self, path, listener, setup):
         """QEMU comes, and goes on to the product's socket by a Relay."""
+        name = os.path.basename(path)
         qemu, _ = listener.accept()
         listener.close()
         product = socket.socket(socket.AF_UNIX)
-        product.connect(f"/proc/self/fd/{fd}")
-        os.close(fd)
+        product.connect(path if self.door is None else f"/proc/self/fd/{self.door}/{name}")
         relay = Relay(name, qemu, product)
         self.relays[name] = relay
         if setup:
@@ -215,15 +228,10 @@ class Proxy:
         self.hang_up()
         for relay in self.relays.values():
             relay.cut()
-
-
-def _secret_listener():
-    """A socket that listens, and the descriptor of its file, by which alone it is reached."""
-    with tempfile.TemporaryDirectory() as folder:
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(f"{folder}/s")
-        listener.listen(1)
-        return listener, os.open(f"{folder}/s", os.O_PATH)
+        for folder in self._folders:
+            shutil.rmtree(folder)
+        if self.door is not None:
+            os.close(self.door)
 
 
 class _Pair:
@@ -276,17 +284,20 @@ class _Pair:
                 os.close(fd)
 
     def take_fd_for(self, message):
-        name = message.get("arguments", {}).get({"getfd": "fdname", "add-fd": "opaque"}.get(message.get("execute")))
-        if not name or not self._fds:
+        command = message.get("execute")
+        if command not in ("getfd", "add-fd") or not self._fds:
             return None
         fd = self._fds.pop(0)
-        return self.proxy.interpose(name, fd) if message["execute"] == "add-fd" else fd
+        if command == "add-fd":
+            self.proxy.door = os.dup(fd)
+        return fd
 
     def _from_client(self, message):
         name = message.get("execute") or message.get("exec-oob")
         self.proxy.commands.append((name, message.get("arguments")))
         if "id" in message:
             self._waiting[json.dumps(message["id"])] = name
+        self.proxy.interpose(message)
         if not self.proxy.apply("command", name, self, message):
             self.pass_on("command", message, self.take_fd_for(message))
 

@@ -34,11 +34,12 @@ class Recipe:
         return found
 
     def connect(self, index, kind, export):
-        """An NBD node over a passed socket."""
+        """An NBD node."""
         name = self.name(kind, index)
-        self.qmp.getfd(name, export.fd())
+        path = self.lab.path(name)
+        export.listen(path)
         self.qmp.cmd("blockdev-add", {"driver": "nbd", "node-name": name, "export": export.name,
-                                      "server": {"type": "fd", "str": name}})
+                                      "server": {"type": "unix", "path": path}})
         return export
 
     def add_target(self, index):
