@@ -229,9 +229,10 @@ class Proxy:
         for relay in self.relays.values():
             relay.cut()
         for folder in self._folders:
-            shutil.rmtree(folder)
-        if self.door is not None:
-            os.close(self.door)
+            shutil.rmtree(folder, ignore_errors=True)
+        door, self.door = self.door, None
+        if door is not None:
+            os.close(door)
 
 
 class _Pair:
