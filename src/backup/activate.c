@@ -96,7 +96,7 @@ static void on_server_started(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
-    if (error && (error->domain != QMP_ERROR || error->code > QMP_ERROR_NO_COMMAND)) {
+    if (error && !qmp_error_is_refusal(error)) {
         steps_end(op, error);
         return;
     }

@@ -206,9 +206,7 @@ static void on_job_cancelled(void *user, const GError *error)
 
 static void on_server_stopped(void *user, const GError *error)
 {
-    bool is_refused = error && error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND;
-
-    action_over(user, is_refused ? NULL : error); /* it does not run: as wanted */
+    action_over(user, qmp_error_is_refusal(error) ? NULL : error); /* it does not run: as wanted */
 }
 
 bool cleanup_is_moving(const struct qmp_migration *m)

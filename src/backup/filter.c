@@ -98,7 +98,7 @@ static void on_inserted(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
-    if (!error || error->domain != QMP_ERROR || error->code > QMP_ERROR_NO_COMMAND) {
+    if (!qmp_error_is_refusal(error)) {
         steps_end(op, error);
     } else if (op->sub == 0 && !strchr(op->d->qdev, '/')) {
         op->sub = 1; /* nvme shows a bare id here that qom-set does not resolve */

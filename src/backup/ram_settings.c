@@ -122,7 +122,7 @@ static void on_snapshot_set(void *user, const GError *error)
     struct steps_op *op = user;
     struct backup *b = op->b;
 
-    if (!error || error->domain != QMP_ERROR || error->code > QMP_ERROR_NO_COMMAND) {
+    if (!qmp_error_is_refusal(error)) {
         steps_end(op, error);
         return;
     }

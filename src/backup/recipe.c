@@ -128,7 +128,7 @@ void recipe_take_instant(struct drive *d)
 /* QEMU says so of the job's name, or of a node that some job has. */
 static bool may_be_taken(const GError *error)
 {
-    return error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND &&
+    return qmp_error_is_refusal(error) &&
            (strstr(error->message, "already in use") || strstr(error->message, "in use by block job"));
 }
 
@@ -136,7 +136,7 @@ static void job_begun(struct steps_op *op, const GError *error)
 {
     if (!error)
         tap_job_started(op->d);
-    else if (error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND)
+    else if (qmp_error_is_refusal(error))
         op->d->job = JOB_NONE; /* an answer that never came says nothing: it may run */
     steps_end(op, error);
 }
@@ -198,7 +198,7 @@ static void on_cancel_sent(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
-    if (error && error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND)
+    if (qmp_error_is_refusal(error))
         op->d->job = JOB_ENDED; /* no such job, or it has ended by now: dismissing it tells */
     else if (error) {
         steps_end(op, error);

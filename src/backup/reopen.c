@@ -121,7 +121,7 @@ static void on_opened(void *user, const GError *error)
 {
     struct steps_op *op = user;
     g_autofree char *name = probe_name(op);
-    bool is_refused = error && error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND;
+    bool is_refused = qmp_error_is_refusal(error);
 
     op->b->is_probe_open = !is_refused;
     if (is_refused)

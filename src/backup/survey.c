@@ -41,16 +41,11 @@ void survey_clear(struct survey *s)
 /* --- asking ------------------------------------------------------------------------------------- */
 
 /* QEMU said no, or has no such command: that is an answer, too. */
-static bool is_refusal(const GError *error)
-{
-    return error && error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND;
-}
-
 static void on_graph(void *user, const struct qmp_graph *answer, const GError *error)
 {
     struct survey *s = user;
 
-    if (error && !is_refusal(error)) {
+    if (error && !qmp_error_is_refusal(error)) {
         s->done(s->user, NULL, error);
         return;
     }
@@ -63,7 +58,7 @@ static void on_exports(void *user, const struct qmp_export *exports, unsigned n,
 {
     struct survey *s = user;
 
-    if (error && !is_refusal(error)) {
+    if (error && !qmp_error_is_refusal(error)) {
         s->done(s->user, NULL, error);
         return;
     }

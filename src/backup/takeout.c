@@ -8,11 +8,6 @@
 
 static void look(struct takeout *t);
 
-static bool is_refusal(const GError *error)
-{
-    return error && error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND;
-}
-
 static void finish(struct takeout *t, const GError *error)
 {
     t->done(t->user, t, error);
@@ -48,10 +43,10 @@ static void on_given_back(void *user, const GError *error)
 {
     struct takeout *t = user;
 
-    if (is_refusal(error) && !t->is_bare_path_wrong && !strchr(t->qdev, '/')) {
+    if (qmp_error_is_refusal(error) && !t->is_bare_path_wrong && !strchr(t->qdev, '/')) {
         t->is_bare_path_wrong = true; /* nvme shows a bare id that qom-set does not resolve */
         give_back(t);
-    } else if (is_refusal(error)) {
+    } else if (qmp_error_is_refusal(error)) {
         stay_refused(t, error);
     } else if (error) {
         finish(t, error);
@@ -105,7 +100,7 @@ static void on_stream_begun(void *user, const GError *error)
 {
     struct takeout *t = user;
 
-    if (is_refusal(error))
+    if (qmp_error_is_refusal(error))
         stay_refused(t, error);
     else if (error)
         finish(t, error);

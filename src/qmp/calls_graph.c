@@ -126,7 +126,7 @@ static void on_graph(struct call *call, struct json_object *value, const GError 
     learn_drivers(&r, call->kept);
     if (!error)
         read_graph(&r, value);
-    else if (error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND)
+    else if (qmp_error_is_refusal(error))
         is_there = read_children(&r, call->kept);
     struct qmp_graph graph = {(void *)r.vertices->data, (void *)r.edges->data, r.vertices->len, r.edges->len,
                               !error};

@@ -128,17 +128,11 @@ static void tell(struct call *call, const GError *error)
     ((qmp_on_texts)call->done)(call->user, sentences, n, error);
 }
 
-static bool is_refusal(const GError *error)
-{
-    return error->code == QMP_ERROR_COMMAND || error->code == QMP_ERROR_NO_COMMAND ||
-           error->code == QMP_ERROR_NO_DEVICE;
-}
-
 static void send_step(struct call *call);
 
 static void on_step(struct call *call, struct json_object *value, const GError *error)
 {
-    if (error && !is_refusal(error)) {
+    if (error && !qmp_error_is_refusal(error)) {
         tell(call, error);
         return;
     }

@@ -4,6 +4,7 @@
  * What can go wrong with a monitor. Connection errors are a whole sentence for the operator, "ADDRESS: what;
  * what to do"; an error that QEMU answered carries QEMU's own text. Both are safe to print.
  */
+#include <stdbool.h>
 #include <glib.h>
 
 #define QMP_ERROR qmp_error_quark()
@@ -22,3 +23,5 @@ enum qmp_error {
     QMP_ERROR_HMP,        /* a human monitor, not QMP */
     QMP_ERROR_NOT_QMP,    /* greeting or message that is no QMP, or too large */
 };
+/* QEMU answered, and said no: the command has changed nothing. NULL is no refusal. */
+bool qmp_error_is_refusal(const GError *error);
