@@ -161,10 +161,6 @@ void qmp_add_nbd(struct qmp *q, const char *node, const char *path, const char *
 void qmp_add_filter(struct qmp *q, const char *node, const char *file, const char *target,
                     unsigned cbw_timeout_s, qmp_done done, void *user);
 void qmp_add_snapshot_access(struct qmp *q, const char *node, const char *file, qmp_done done, void *user);
-/* For the probe: a null-co node of `size`, and a raw window of `size` over node */
-void qmp_add_null(struct qmp *q, const char *node, uint64_t size, qmp_done done, void *user);
-void qmp_add_raw_window(struct qmp *q, const char *node, const char *file, uint64_t size, qmp_done done,
-                        void *user);
 /* blockdev-add of a file, or of a device of the host (driver), to be written, without locks: may QEMU open it? */
 void qmp_add_file(struct qmp *q, const char *node, const char *driver, const char *filename, qmp_done done,
                   void *user);

@@ -48,24 +48,6 @@ void qmp_add_snapshot_access(struct qmp *q, const char *node, const char *file, 
     call_do(q, "blockdev-add", args, done, user);
 }
 
-void qmp_add_null(struct qmp *q, const char *node, uint64_t size, qmp_done done, void *user)
-{
-    struct json_object *args = new_node("null-co", node);
-
-    args_size(args, "size", size);
-    call_do(q, "blockdev-add", args, done, user);
-}
-
-void qmp_add_raw_window(struct qmp *q, const char *node, const char *file, uint64_t size, qmp_done done,
-                        void *user)
-{
-    struct json_object *args = new_node("raw", node);
-
-    args_text(args, "file", file);
-    args_size(args, "size", size);
-    call_do(q, "blockdev-add", args, done, user);
-}
-
 void qmp_add_file(struct qmp *q, const char *node, const char *driver, const char *filename, qmp_done done,
                   void *user)
 {

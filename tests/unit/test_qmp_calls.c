@@ -13,8 +13,6 @@ CALL(getfd, "vmb-0", dup(0), world_on_done)
 CALL(closefd, "vmb-0", world_on_done)
 CALL(add_filter, "cbw0", "disk0", "fl0", 10, world_on_done)
 CALL(add_snapshot_access, "snap0", "cbw0", world_on_done)
-CALL(add_null, "null0", 65536, world_on_done)
-CALL(add_raw_window, "win0", "snap0", 65536, world_on_done)
 CALL(del_node, "cbw0", world_on_done)
 CALL(set_drive, "/machine/peripheral/vda/virtio-backend", "cbw0", world_on_done)
 CALL(add_file, "probe", "host_device", "/dev/sdb", world_on_done)
@@ -95,11 +93,6 @@ static const struct {
     {add_snapshot_access,
      "\"blockdev-add\",\"arguments\":{\"driver\":\"snapshot-access\",\"node-name\":\"snap0\","
      "\"file\":\"cbw0\"}"},
-    {add_null,
-     "\"blockdev-add\",\"arguments\":{\"driver\":\"null-co\",\"node-name\":\"null0\",\"size\":65536}"},
-    {add_raw_window,
-     "\"blockdev-add\",\"arguments\":{\"driver\":\"raw\",\"node-name\":\"win0\",\"file\":\"snap0\","
-     "\"size\":65536}"},
     {add_file,
      "\"blockdev-add\",\"arguments\":{\"driver\":\"host_device\",\"node-name\":\"probe\",\"filename\":\"/dev/sdb\","
      "\"locking\":\"off\",\"read-only\":false,\"auto-read-only\":false}"},
