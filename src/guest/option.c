@@ -267,7 +267,6 @@ static const struct option_rule rules[] = {
     OUT("-iscsi"),
     OUT("-add-fd"),
     OUT("-set"),
-    OUT("-mem-path"),
     OUT("-acpitable"),
     OUT("-fw_cfg"),
     OUT("-tpmdev"),
