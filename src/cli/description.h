@@ -9,6 +9,8 @@ struct json_object;
 struct json_object *description_of(const struct vma_header *h);
 /* A text of it, or NULL; borrowed. */
 const char *description_text(struct json_object *description, const char *key);
+/* What it says of the drive of this name (as the header has it), or NULL; borrowed. */
+struct json_object *description_drive(struct json_object *description, const char *name);
 /* A list of texts, NULL where there is none; what is no text in it is "". g_strfreev() it. */
 char **description_texts(struct json_object *description, const char *key);
 /* For the eye: what looks like a secret in its command line becomes "***". False: nothing does. */

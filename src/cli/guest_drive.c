@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/guest_drive.h"
 
-#include <json-c/json.h>
 #include <string.h>
 
 #include "cli/description.h"
@@ -17,23 +16,6 @@ struct guest_drive {
 };
 
 /* ---- where it was ---- */
-
-/* What the description says of this drive. */
-static struct json_object *find_described(struct json_object *description, const char *name)
-{
-    struct json_object *list = NULL;
-    if (description)
-        json_object_object_get_ex(description, "drives", &list);
-    for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list);
-         i++) {
-        struct json_object *o = json_object_array_get_idx(list, i);
-        const char *text = json_object_is_type(o, json_type_object) ? description_text(o, "name") : NULL;
-        g_autofree char *safe = text ? vma_name_make_safe(text) : NULL;
-        if (safe && !strcmp(safe, name))
-            return o;
-    }
-    return NULL;
-}
 
 /* "vda" of "/machine/peripheral/vda/virtio-backend". */
 static char *device_id(const char *qdev)
@@ -75,7 +57,7 @@ struct guest_drive *guest_drive_new(struct json_object *description, const struc
     d->file = g_strdup(file);
     d->format = g_strdup(format);
     if (line)
-        d->place = find_place(find_described(description, name), line, name);
+        d->place = find_place(description_drive(description, name), line, name);
     return d;
 }
 

@@ -31,17 +31,8 @@ static char *time_text(int64_t ctime)
 /* It was encrypted in the guest's image, as the description says; here it is not. */
 static bool was_encrypted(struct json_object *about, const char *name)
 {
-    struct json_object *drives = NULL, *value;
-    if (!about || !json_object_object_get_ex(about, "drives", &drives) ||
-        !json_object_is_type(drives, json_type_array))
-        return false;
-    for (size_t i = 0; i < json_object_array_length(drives); i++) {
-        struct json_object *drive = json_object_array_get_idx(drives, i);
-        if (json_object_object_get_ex(drive, "name", &value) &&
-            json_object_is_type(value, json_type_string) && !strcmp(json_object_get_string(value), name))
-            return json_object_object_get_ex(drive, "encrypted", &value) && json_object_get_boolean(value);
-    }
-    return false;
+    struct json_object *drive = description_drive(about, name), *value;
+    return drive && json_object_object_get_ex(drive, "encrypted", &value) && json_object_get_boolean(value);
 }
 
 static void print_devices(const struct vma_header *h, struct json_object *about)
