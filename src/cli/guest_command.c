@@ -17,6 +17,7 @@ struct guest_command {
     char **original;         /* as the archive has it, the program first; NULL: it has none */
     struct guest_line *line; /* likewise */
     char *machine, *program;
+    bool is_trusted;
     GPtrArray *drives; /* struct guest_drive */
     GPtrArray *empty;  /* char *: drives of the line that are not in the archive */
     char *incoming;
@@ -49,6 +50,7 @@ struct guest_command *guest_command_new(const struct vma_header *header, bool is
     c->drives = g_ptr_array_new_with_free_func(guest_drive_free);
     c->empty = g_ptr_array_new_with_free_func(g_free);
     c->added = g_ptr_array_new_with_free_func(g_free);
+    c->is_trusted = is_trusted;
     c->description = description_of(header);
     c->machine = find_machine(c->description);
     c->original = description_texts(c->description, "command_line");
@@ -230,7 +232,7 @@ static void finish_device(struct guest_command *c, struct guest_entry *e)
     keyvals_drop(e->kv, "romfile");
 }
 
-/* Drives in their places; false: leave it out. */
+/* Drives in their places, and firmware that may be trusted; false: leave it out. */
 static bool finish_entry(struct guest_command *c, struct guest_entry *e)
 {
     switch (e->rule->kind) {
@@ -238,9 +240,9 @@ static bool finish_entry(struct guest_command *c, struct guest_entry *e)
     case OPTION_BLOCKDEV:
         return guest_drive_finish(c->drives, c->line, e, c->empty);
     case OPTION_VALUE:
-        return strcmp(e->name, "-bios") != 0 || finish_bios(c, e);
+        return c->is_trusted || strcmp(e->name, "-bios") != 0 || finish_bios(c, e);
     case OPTION_DEVICE:
-        if (e->kv)
+        if (e->kv && !c->is_trusted)
             finish_device(c, e);
         return true;
     default:

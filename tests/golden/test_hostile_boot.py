@@ -308,7 +308,8 @@ def test_trust(folder):
     env = lay_traps(folder)
     archive = archive_of(folder, {"drives": DRIVES, "command_line": [
         "/EVIL/qemu-system-x86_64", "-virtfs", "local,path=/EVIL", "-qmp", "unix:/EVIL", "-fw_cfg", "name=opt/x,string=LEGACY",
-        "-object", "memory-backend-file,id=m,size=1M,mem-path=/EVIL.ram,share=on", "-drive", "file=/EVIL.img,if=virtio", *DISK]})
+        "-object", "memory-backend-file,id=m,size=1M,mem-path=/EVIL.ram,share=on", "-drive", "file=/EVIL.img,if=virtio", *DISK,
+        "-bios", "/EVIL.bin", "-device", "e1000,romfile=/EVIL.rom"]})
     for answer in ("", "n\n", "\n", "yesterday\n"):
         done = subprocess.run([PROGRAM, "boot", "--trust", archive], env=env, input=answer, capture_output=True, text=True)
         assert done.returncode == 4 and "local,path=/EVIL" in done.stderr, done
@@ -317,6 +318,7 @@ def test_trust(folder):
     program, *words = (folder / "bin/argv").read_text().split("\n\n")[:-1]
     assert done.returncode == 0 and program == f"{folder}/bin/qemu-system-x86_64", done
     assert "local,path=/EVIL" in words and "name=opt/x,string=LEGACY" in words, words
+    assert "/EVIL.bin" in words and "e1000,romfile=/EVIL.rom" in words, words
     assert "-qmp" not in words and "memory-backend-ram,id=m,size=1M" in words, words
     assert not any("EVIL.img" in word or "EVIL.ram" in word for word in words), words
     assert "LEGACY" not in done.stderr.splitlines()[-1], "a secret in the log"
