@@ -330,6 +330,9 @@ const struct step recipe_table[] = {
     {"see that all disks answer", STEP_RUN, NULL, NULL, calm_undo, 0},
 };
 
+/* Each has a bit in `begun`. */
+G_STATIC_ASSERT(G_N_ELEMENTS(recipe_table) <= 8 * sizeof(unsigned));
+
 unsigned recipe_rows(void)
 {
     return G_N_ELEMENTS(recipe_table);
