@@ -39,9 +39,11 @@
 #include <glib.h>
 #include <uv.h>
 #include "backup/backup.h"
+#include "backup/fate.h"
 #include "backup/filter.h"
 #include "backup/found.h"
 #include "backup/pace.h"
+#include "backup/plan.h"
 #include "backup/pool.h"
 #include "backup/pulse.h"
 #include "backup/ram.h"
@@ -334,32 +336,6 @@ void monitor_give_up(struct backup *b, const char *why); /* nothing more is sent
 /* discover.c: queries everything, then calls plan_make(); errors go to backup_fail() */
 void discover(struct backup *b);
 
-/* plan.c */
-void plan_init(struct backup *b);
-void plan_make(struct backup *b);
-/* Rows, recipe and forecast anew, of what was found and the options; tells nobody. */
-bool plan_lay_out(struct backup *b, GError **error);
-void plan_name_recipe(struct backup *b);
-void plan_begin(struct backup *b);
-/* FOLDER/GUEST-YYYYmmddTHHMM.vma, .zst where it is packed; to the second where that is `taken`. g_free() it. */
-char *plan_default_target(const struct backup *b, const char *folder, const char *taken);
-/* plan_forecast.c: how much, how long */
-void plan_forecast(struct backup *b);
-void plan_remember(struct backup *b); /* how this run went, for the guest's next one */
-/* plan_check.c */
-bool plan_check(struct backup *b, GError **error);
-
-/* replan.c: another plan by a command of the operator's; where it cannot be, the old one stays */
-bool replan_takes(enum command_verb verb);
-bool replan(struct backup *b, const struct command *c, GError **error);
-
-/* tidy.c: what a dead backup has left in QEMU */
-bool tidy_begin(struct backup *b, GError **error); /* takes it away, then plans anew */
-bool tidy_is_needed(const struct backup *b, GError **error); /* true, with the error: no backup can begin */
-
-/* room.c: how much is free where the archive will go; the answer goes into the model */
-void room_ask(struct backup *b);
-
 /* target.c */
 bool target_open(struct backup *b, GError **error); /* sink, spool, header, writer, lanes */
 /* The RAM will not come: the target, no pipe, begins again without it. */
@@ -421,25 +397,6 @@ void jobs_restart_later(struct drive *d, const char *why); /* as a counted retry
 void jobs_restart_soon(struct drive *d);
 void jobs_connection_lost(struct port *p);
 
-/* fate.c */
-bool fate_may_drop(const struct backup *b); /* the archive can lose a drive's data; a pipe cannot */
-void fate_judge(struct drive *d);           /* its job has ended */
-void fate_broken(struct drive *d, const char *why); /* its frozen image: a retry takes a new instant */
-void fate_no_room(struct drive *d);                 /* a guest's write waits, and nothing is free */
-void fate_not_restarted(struct drive *d, const GError *error);
-void fate_refuse(struct drive *d, const char *why); /* nothing was put over it yet */
-void fate_forget_clusters(struct drive *d);
-void fate_check_all_over(struct backup *b);
-bool fate_cancel(struct drive *d, GError **error);
-bool fate_retry(struct drive *d, GError **error);
-void fate_drop_ram(struct backup *b, enum model_state state, const char *note);
-void fate_ram_lost(struct backup *b, bool is_wanted, const char *why);
-bool fate_cancel_ram(struct backup *b, GError **error);
-
-/* retake.c */
-void retake_later(struct drive *d); /* once its nodes are gone and the RAM is saved */
-void retake_on_tick(struct backup *b);
-
 /* lull.c */
 void lull_on_tick(struct backup *b);
 
@@ -495,4 +452,3 @@ void agent_close(struct backup *b);
 /* calm.c: do all disks answer? */
 void calm_undo(struct steps_op *op);
 void calm_on_tick(struct backup *b);
-

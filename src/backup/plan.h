@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * The plan: what a backup will save, how and where to, made of what was found and of the options; and whether
+ * it can begin. A part of run.h.
+ *
+ *     plan_make(b);      // by discover.c: rows, recipe, forecast
+ *     plan_begin(b);     // by the operator's wish, or at once
+ */
+#include <stdbool.h>
+#include "backup/backup.h"
+
+/* plan.c */
+void plan_init(struct backup *b);
+void plan_make(struct backup *b);
+/* Rows, recipe and forecast anew, of what was found and the options; tells nobody. */
+bool plan_lay_out(struct backup *b, GError **error);
+void plan_name_recipe(struct backup *b);
+void plan_begin(struct backup *b);
+/* FOLDER/GUEST-YYYYmmddTHHMM.vma, .zst where it is packed; to the second where that is `taken`. g_free() it.
+ */
+char *plan_default_target(const struct backup *b, const char *folder, const char *taken);
+/* plan_forecast.c: how much, how long */
+void plan_forecast(struct backup *b);
+void plan_remember(struct backup *b); /* how this run went, for the guest's next one */
+/* plan_check.c */
+bool plan_check(struct backup *b, GError **error);
+
+/* replan.c: another plan by a command of the operator's; where it cannot be, the old one stays */
+bool replan_takes(enum command_verb verb);
+bool replan(struct backup *b, const struct command *c, GError **error);
+
+/* tidy.c: what a dead backup has left in QEMU */
+bool tidy_begin(struct backup *b, GError **error);           /* takes it away, then plans anew */
+bool tidy_is_needed(const struct backup *b, GError **error); /* true, with the error: no backup can begin */
+
+/* room.c: how much is free where the archive will go; the answer goes into the model */
+void room_ask(struct backup *b);
