@@ -217,8 +217,7 @@ static char *job_in(const struct graph *g, const bool *is_reached, const char *o
     return NULL;
 }
 
-/* A snapshot job is on all drives; of others a QEMU that does not tell where they are leaves nothing but
- * caution. */
+/* A snapshot job is on all drives; so may be any other job of a QEMU that does not tell where they are. */
 static char *job_everywhere(const struct graph *g, const char *own)
 {
     static const char *const types[] = {"backup", "mirror", "commit", "stream"};
@@ -248,8 +247,7 @@ static char *filter_in(const struct graph *g, const bool *is_reached)
     return NULL;
 }
 
-/* Of a node of its chain, or of one that stands on it, as the scratch image of a backup that is pulled does.
- */
+/* Of a node of its chain, or of one that stands on it, as the scratch image of a pulled backup does. */
 static char *export_of(const struct graph *g, const bool *is_reached, unsigned node, const char *own)
 {
     for (unsigned i = 0; i < g->exports->len; i++) {

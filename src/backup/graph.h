@@ -9,8 +9,8 @@
  *                                                block job
  *
  *     struct graph *g = graph_new(answer, jobs, n_jobs, exports, n_exports);
- *     char *who = graph_occupant(g, device, node, "0123abcd");    // "block job m0 (mirror) is on it", or
- * NULL struct graph_exit exit = graph_way_out(g, "vmb-0123abcd-cbw-0", false);
+ *     char *who = graph_occupant(g, device, node, "0123abcd");      // "block job m0 (mirror) is on it"
+ *     struct graph_exit exit = graph_way_out(g, "vmb-0123abcd-cbw-0", false);
  */
 #include <stdbool.h>
 #include <glib.h>
@@ -29,7 +29,7 @@ bool graph_has(const struct graph *g, const char *node);
 const char *graph_below(const struct graph *g, const char *filter);
 
 /*
- * Why a drive cannot be touched now, whoever is at work anywhere in its chain, else NULL; owned. `device` is
+ * Why a drive cannot be touched now: who is at work anywhere in its chain. NULL: nobody; owned. `device` is
  * its backend's name (the drive's id, else its qdev), `node` what query-block shows, which hides the filters
  * of jobs. Names of run `run_id` are ours.
  */

@@ -109,8 +109,7 @@ static bool has_size(const char *line, uint64_t bytes)
     return n << (unit ? 10 * (unit - units + 1) : 0) == bytes;
 }
 
-/* What a key's line in the operator's configuration must be: of a drive of this size, of a drive, of no CD.
- */
+/* What a key's line in the operator's configuration must be of: a drive of this size, a drive, no CD. */
 enum place { OF_THIS_SIZE, OF_A_DRIVE, OF_NO_CD, PLACES_END };
 
 static bool fits(const struct proxmox_wish *w, const char *key, enum place wanted)
@@ -139,8 +138,7 @@ static char *find_key(GHashTable *taken, const struct proxmox_wish *w, enum plac
     return first;
 }
 
-/* A configuration with lines for all drives of the bus says which they are; one with fewer is only completed.
- */
+/* A configuration with lines for all drives of the bus names them; one with fewer is only completed. */
 char *proxmox_key(GHashTable *taken, const struct proxmox_wish *w)
 {
     unsigned n_listed, n;

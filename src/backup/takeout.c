@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define MAX_TURNS 4    /* whoever stands on the filter is looked for anew after each */
+#define MAX_TURNS 4    /* after each we look anew who stands on the filter */
 #define MAX_LOOKS 5000 /* at the job that has nothing to copy: each answer takes QEMU a turn of its loop */
 
 static void look(struct takeout *t);

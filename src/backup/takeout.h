@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * Takes a filter of ours out from between whoever stands on it and what it stands on now, so that it can be
- * deleted. What it stood on when it went in does not count: a snapshot, or a job that has ended, may have put
- * another node there.
+ * Takes a filter of ours out of the chain it is in now, so that it can be deleted. What it stood on when it
+ * went in does not count: a snapshot, or a job that has ended, may have put another node there.
  *
- *     takeout_begin(&b->takeout, b->qmp, "vmb-0123abcd-cbw-0", on_out, op);   // one at a time; ends early
- * with the connection static void on_out(void *user, const struct takeout *t, const GError *error)
- *     {
- *         t->stays      // why it has to stay, which harms nobody; NULL: nobody stands on it any more
- *     }
+ *     takeout_begin(&b->takeout, b->qmp, "vmb-0123abcd-cbw-0", on_out, op);
+ *
+ *     on_out: t->stays      // why it has to stay, which harms nobody; NULL: nobody stands on it any more
+ *
+ * One at a time; it ends early, with an error, when the connection does.
  *
  * A device is given what is below. An image whose backing file the filter has become (by
  * blockdev-snapshot-sync) gets what is below by a block-stream that finds nothing to copy: so its header

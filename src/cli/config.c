@@ -19,8 +19,7 @@ static void print_names(const struct vma_header *h)
         }
 }
 
-/* Archives of earlier versions hold all of QEMU's command line. False: there is nothing to hide in this one.
- */
+/* Archives of earlier versions hold all of QEMU's command line. False: there is nothing to hide here. */
 static bool print_masked(const struct vma_header *h, const char *name)
 {
     struct json_object *about = strcmp(name, VMA_DESCRIPTION_NAME) ? NULL : description_of(h);

@@ -27,15 +27,13 @@ void guest_command_add(struct guest_command *c, const char *option, const char *
  * can be given once, and of what has the same id, they replace the guest's own. May be NULL. Once;
  * g_strfreev() it. */
 char **guest_command_build(struct guest_command *c, const char *program, char *const *more);
-/* What was left out, and which drives are empty: one safe line, or NULL. Known once it is built; g_free() it.
- */
+/* What was left out, and which drives are empty: one safe line, or NULL. Once it is built; g_free() it. */
 char *guest_command_left(const struct guest_command *c);
 /* "qemu-system-x86_64"; borrowed. */
 const char *guest_command_program(const struct guest_command *c);
 /* QEMU's version that was saved, NULL: not known; borrowed. */
 const char *guest_command_version(const struct guest_command *c);
-/* For a QEMU of this version (7002 is 7.2): its own machine of the same kind, if it is too old for this one.
- */
+/* For a QEMU of this version (7002 is 7.2): its own machine of this kind, if it is too old for this one. */
 void guest_command_fit(struct guest_command *c, unsigned version);
 /* All of the line that the archive has, for a terminal; NULL: it has none. g_free() it. */
 char *guest_command_original(const struct guest_command *c);

@@ -4,8 +4,9 @@
  * Arguments of QEMU's options: "virtio-blk-pci,drive=a,id=b", where ",," is a comma in a value, or a JSON
  * object, whose nested members become "file.filename".
  *
- *     g_autoptr(GPtrArray) kv = keyvals_parse(text, "driver");     // {driver, virtio-blk-pci}, {drive, a},
- * {id, b} keyvals_set(kv, "drive", "x"); g_autofree char *again = keyvals_format(kv, "driver");
+ *     g_autoptr(GPtrArray) kv = keyvals_parse(text, "driver");     // {driver, virtio-blk-pci}, {drive, a} …
+ *     keyvals_set(kv, "drive", "x");
+ *     g_autofree char *again = keyvals_format(kv, "driver");
  */
 #include <glib.h>
 

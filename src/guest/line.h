@@ -5,10 +5,10 @@
  * for its drives. Nothing of it names, opens or connects anything of the host, but the accelerator and
  * firmware; networks, consoles and sound keep their front ends, which a RAM state needs, and lead nowhere.
  * This is what an archive keeps of a guest (backup/describe), and what `boot` and `restore` take from an
- * archive, whoever wrote it.
+ * archive, which anybody may have written.
  *
  *     struct guest_line *line = guest_line_new(argv + 1, "pc-i440fx-7.2", false);
- *     char **again = guest_line_format(line);          // made a line of again, it is the same
+ *     char **again = guest_line_format(line);          // reduced again, it stays the same
  */
 #include <stdbool.h>
 #include <glib.h>
