@@ -29,8 +29,8 @@ bool archive_files_check_configs(GHashTable *taken, const struct backup_options 
         if (vma_files_take(taken, name))
             continue;
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
-                    "config %s: extract makes another file of that name from this archive; name it "
-                    "otherwise: --config NAME=FILE",
+                    "config %s: extract makes another file of that name from this archive; choose "
+                    "another name: --config NAME=FILE",
                     name);
         return false;
     }

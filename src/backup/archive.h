@@ -14,8 +14,8 @@
 
 #define ARCHIVE_SPOOL_EXTRA (UINT64_C(1) << 30) /* beside what the RAM takes */
 
-/* The names of files that no configuration may have, lest it gets a drive's when the archive is unpacked:
- * those of the RAM state, and of this drive in any format. */
+/* The names of files that no configuration may have, so that it never takes a drive's when the archive is
+ * unpacked: those of the RAM state, and of this drive in any format. */
 GHashTable *archive_files_new(void);
 void archive_files_add_drive(GHashTable *taken, const char *name);
 /* VMB_ERROR_USAGE where one of the configurations has a name that is taken, or two have the same. */

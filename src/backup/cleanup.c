@@ -302,7 +302,7 @@ static void on_resumed(void *user, const GError *error)
     struct cleanup *c = user;
     g_autofree char *who = error ? reopen_describe(error->message, qmp_peer_pid(c->qmp)) : NULL;
     g_autoptr(GError) why =
-        who ? g_error_new(VMB_ERROR, VMB_ERROR_FAILED, "%s; let that user write it, then clean up again", who)
+        who ? g_error_new(VMB_ERROR, VMB_ERROR_FAILED, "%s; give that user write access, then clean up again", who)
             : NULL;
 
     action_over(c, why ? why : error);

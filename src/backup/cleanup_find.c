@@ -90,7 +90,7 @@ static void add_settings(struct cleanup *c)
 
 /* --- the order ---------------------------------------------------------------------------------- */
 
-/* A guest that has panicked since, say, is in a state of its own: it stays there. */
+/* A guest that has panicked since, for example, is in a state of its own: it stays there. */
 static bool is_stopped_by(const struct cleanup *c, const struct journal_record *r)
 {
     return runstate_is_ours(c->status, r->did_we_stop, r->does_migrate);

@@ -229,7 +229,7 @@ void fate_judge(struct drive *d)
     else if (is_snapshot_broken)
         fate_broken(d, "the frozen image broke (a write of the guest could not be kept for us in time)");
     else if (is_image_gone) /* the frozen image reads from what was put there, which has none */
-        fate_broken(d, "somebody has taken a snapshot of it, or put another node over it, and its frozen image is cut off by that");
+        fate_broken(d, "a snapshot of it, or another node that somebody put over it, has cut off its frozen image");
     else if (!has_image)
         fate_broken(d, d->job_error);
     else if (d->n_refused || d->retries < d->b->options.retries)

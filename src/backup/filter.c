@@ -149,11 +149,11 @@ void filter_begin_insert(struct steps_op *op)
     try_insert(op);
 }
 
-/* Who unplugs a drive while our filter is over it cannot delete its node, and may not try again. */
+/* A manager that unplugs a drive cannot delete its node while our filter is over it, and may not try again. */
 static void tell_of_orphan(struct drive *d, const struct survey *s)
 {
     const char *below = graph_below(s->graph, d->cbw_node);
-    g_autofree char *hint = g_strdup_printf("if whoever unplugged it could not delete its node: blockdev-del %s", below);
+    g_autofree char *hint = g_strdup_printf("if its node is still there: blockdev-del %s", below);
 
     if (below && *below != '#' && !survey_find(s, d->qdev))
         backup_log(d->b, MODEL_INFO, hint, "drive %s was unplugged meanwhile", d->name);

@@ -38,7 +38,7 @@ static void fail_to_resume(struct steps_op *op, const GError *error)
 
     if (who) {
         g_prefix_error(&why, "guest stands still, as %s: ", who);
-        backup_log(b, MODEL_ERROR, "give that user the right to write it", "guest stands still: %s", who);
+        backup_log(b, MODEL_ERROR, "give that user write access", "guest stands still: %s", who);
     }
     steps_end(op, why);
 }

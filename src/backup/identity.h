@@ -20,7 +20,7 @@ GPtrArray *identity_of_chardevs(const char *const *filenames, unsigned n, int qe
 gboolean identity_is_shared(const GPtrArray *a, const GPtrArray *b);
 
 /* QEMU's process, told apart from a later one of the same number: number, time of birth, and whose numbers they are. NULL where
- * that is not known, or the process is none of QEMU's (whoever made its socket for it). */
+ * that is not known, or the process is no QEMU but one that made the socket for it. */
 char *identity_of_process(int pid);
 /* That process has ended, for certain. `process` may be anything. */
 gboolean identity_is_gone(const char *process);

@@ -40,7 +40,7 @@ static void follow_size(struct drive *d, const struct survey_drive *now)
     if (now->size == d->size)
         return;
     if (!now->size || now->size % 512)
-        fate_refuse(d, "its size is not that of a drive any more");
+        fate_refuse(d, "its new size is 0, or no multiple of 512 bytes");
     else if (!fate_may_drop(d->b))
         fate_refuse(
             d, "its size has changed since the plan, and the pipe has its old one already; back up again");
@@ -59,7 +59,7 @@ static void see(struct drive *d, const struct survey *s)
     } else if (why) {
         fate_refuse(d, why);
     } else if (graph_has(s->graph, d->cbw_node)) {
-        fate_refuse(d, "somebody stands on the filter of its last instant still");
+        fate_refuse(d, "the filter of its last instant is still in use by somebody else");
     } else {
         follow_node(d, now);
         follow_size(d, now);

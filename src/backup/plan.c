@@ -221,7 +221,7 @@ static void log_encrypted(struct backup *b)
         const struct found_drive *f = g_ptr_array_index(b->found, i);
         const struct drive *d = f->is_encrypted && f->node_name ? drive_on_node(b, f->node_name) : NULL;
         if (d && !b->options.only_ask)
-            backup_log(b, MODEL_WARNING, "keep it where it may lie, or encrypt it: -o '|COMMAND'",
+            backup_log(b, MODEL_WARNING, "keep the archive in a safe place, or encrypt it: -o '|COMMAND'",
                        "drive %s is encrypted, and the archive holds it decrypted", d->name);
     }
 }

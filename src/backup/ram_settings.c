@@ -101,7 +101,7 @@ void ram_send_limit(struct backup *b)
 bool ram_limit(struct backup *b, uint64_t rate, GError **error)
 {
     const char *why = b->ram == RAM_BACKGROUND ? "a background snapshot cannot be slowed: QEMU ignores its "
-                                                 "bandwidth, and who reads it slowly stops the guest"
+                                                 "bandwidth, and reading it slowly would stop the guest"
                       : b->ram == RAM_NONE     ? "it is left out"
                       : b->ram_state.is_done   ? "it is saved already"
                       : !b->have_old_params
@@ -152,7 +152,7 @@ static void on_put_back(void *user, const GError *error)
     (void)error; /* the step has told it, and cleanup tries again */
 }
 
-/* Whoever migrates the guest while its drives are copied would else make a background snapshot without
+/* Else somebody who migrates the guest while its drives are copied would make a background snapshot without
  * knowing. */
 void ram_put_settings_back(struct backup *b)
 {

@@ -113,7 +113,7 @@ static void refuse_ram(struct steps_op *op, const GError *error)
     g_autofree char *why =
         g_strdup_printf("guest could not go on after it, as %s", who ? who : error->message);
 
-    ram_lose(op->b, why, "let that user write it");
+    ram_lose(op->b, why, "give that user write access");
     end_trying(op, NULL);
 }
 

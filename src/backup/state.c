@@ -135,7 +135,7 @@ static void disown_stop(struct backup *b)
 {
     b->did_we_stop = b->was_running = false;
     journal_write(b->journal, b, NULL);
-    backup_log(b, MODEL_WARNING, NULL, "guest %s (%s) as its instant was taken: it is saved and left so",
+    backup_log(b, MODEL_WARNING, NULL, "guest %s (%s) as its instant was taken: it is saved, and stays in that state",
                b->guest.now->says, b->model.guest_state);
 }
 

@@ -19,7 +19,7 @@ struct guest_state {
     bool is_migrating;          /* by somebody else */
     bool is_ours_by_migration;  /* "postmigrate", but it has not left: its drives are awake, or we did it */
     bool is_leaving;            /* a migration by somebody else is about to end */
-    bool stops_itself;          /* has panicked, say: the STOP that follows is not ours */
+    bool stops_itself;          /* it panics, for example: the STOP that follows is not ours */
     bool is_stop_told;
     bool is_asking, is_asked_again, is_asked_at_end, is_here_at_end;
     uint64_t next_look_ms, give_up_ms; /* uv_now() */

@@ -160,7 +160,7 @@ static void tell(const struct boot *b, char **argv)
     if (left)
         fprintf(stderr, "vmabackup: %s\n", left);
     if (left && isatty(STDERR_FILENO))
-        fputs("vmabackup: what the guest needs of this host comes behind `--`: -display gtk, -netdev "
+        fputs("vmabackup: add what the guest needs of this host behind `--`: -display gtk, -netdev "
               "user,id=ID\n",
               stderr);
     fprintf(stderr, "vmabackup: starting %s %s\n", *argv, safe);

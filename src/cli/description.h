@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
-/* What vmabackup wrote about an archive into it: the configuration vmabackup.json. Whoever made the archive
- * may have written anything there. */
+/* What vmabackup wrote about an archive into it: the configuration vmabackup.json. In a hostile archive
+ * anything may stand there. */
 #include "vma/header.h"
 
 struct json_object;

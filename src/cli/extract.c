@@ -90,7 +90,7 @@ static bool take_file(GHashTable *taken, const char *name, GError **error)
     return false;
 }
 
-/* Whoever made the archive may have chosen names so that one part would take the place of another. */
+/* A hostile archive may have names by which one part would take the place of another. */
 static bool files_differ(const struct options *o, const struct vma_header *h, GError **error)
 {
     g_autoptr(GHashTable) taken = vma_files_new();

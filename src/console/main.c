@@ -41,7 +41,7 @@ static int fail(const GError *error)
     return vmb_error_exit_status(error);
 }
 
-/* Without a screen nobody sees the plan: who gives this word does without it. */
+/* Without a screen nobody sees the plan: these options do without it. */
 static bool may_begin_unseen(const struct console_options *o)
 {
     return o->is_plain || o->is_json || o->begins_at_once;

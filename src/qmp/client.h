@@ -68,7 +68,7 @@ void qmp_client_send(struct qmp_client *c, const char *command, struct json_obje
 void qmp_client_refuse(struct qmp_client *c, const char *command, GError *error,
                        struct qmp_callback callback);
 
-/* What to send now, false if nothing: one command at most, lest a descriptor travels with another's. */
+/* What to send now, false if nothing: one command at most, so that a descriptor travels with its own. */
 bool qmp_client_output(const struct qmp_client *c, const char **bytes, size_t *n, int *fd);
 void qmp_client_sent(struct qmp_client *c, size_t n); /* n > 0: the descriptor has gone too */
 

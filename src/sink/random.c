@@ -262,7 +262,7 @@ bool random_skim(struct random *r, uint64_t offset, void *to, size_t len, GError
     return r->table ? skim_packed(r, offset, to, len, error) : skim_plain(r, offset, to, len, error);
 }
 
-/* Packed: only whoever filled the archive up before he packed it comes here. */
+/* Packed: only of an archive that was padded before it was packed. */
 bool random_is_padding(struct random *r, uint64_t offset, GError **error)
 {
     uint8_t bytes[SKIM_BYTES];

@@ -142,7 +142,7 @@ static bool open_screen(struct term_screen *t, const struct term_options *o, GEr
         return true;
     g_set_error(
         error, VMB_ERROR, VMB_ERROR_FAILED,
-        "terminal type '%s': %s; set TERM (to xterm, say), or use --plain, which begins at once", type,
+        "terminal type '%s': %s; set TERM (for example to xterm), or use --plain, which begins at once", type,
         t->screen ? "nothing can be placed on its screen" : "neither it nor one like it is known here");
     return false;
 }
