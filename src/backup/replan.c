@@ -76,7 +76,7 @@ static bool exclude(struct backup *b, struct backup_options *o, const struct mod
 {
     if (row->is_vmstate)
         o->no_vmstate = true;
-    if (row->is_vmstate || !row->is_included)
+    if (row->is_vmstate || !(row->is_included || row->is_refused))
         return true;
     drop_drive(o->include, row, b);
     if (!has_name(o->exclude, row->name))

@@ -159,6 +159,34 @@ static void test_ram(void)
     world_down(&w);
 }
 
+/* A drive that somebody else is at work on is wanted until it is excluded: with strict nothing begins before. */
+static void do_without(struct trial *t)
+{
+    g_assert_true(row(t, "dev0")->is_refused);
+    must_refuse(t, "include dev0", "block job m0");
+    must_refuse(t, "strict yes", "cannot be saved now");
+    say(t, "exclude dev0");
+    must_say_same(t, " --exclude=dev0 ");
+    g_assert_false(row(t, "dev0")->is_refused);
+    say(t, "strict yes");
+    say(t, "begin");
+}
+
+static void test_occupied(void)
+{
+    const struct fake_kind kind = {.major = 10, .n_drives = 2, .has_mirror = true};
+    struct world w = {0};
+    world_up(&w);
+    struct trial *t = trial_new(&w, &kind, (struct fake_fault){0}, true);
+    t->options.wait_for_begin = true;
+    t->cancel_at = MODEL_PLAN;
+    t->act = do_without;
+    run_trials(&w);
+    g_assert_cmpint(t->status, ==, 0);
+    g_assert_cmpuint(t->saved, ==, 1u << 1);
+    world_down(&w);
+}
+
 /* A target that nobody chose has the guest's name; a chosen one stays, whatever else is changed. */
 static void choose_target(struct trial *t)
 {
@@ -195,6 +223,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/backup/replan/changed", test_changed);
     g_test_add_func("/backup/replan/target", test_target);
+    g_test_add_func("/backup/replan/occupied", test_occupied);
     g_test_add_func("/backup/replan/ram", test_ram);
     return g_test_run();
 }
