@@ -232,8 +232,6 @@ static const char *fake_do(struct fake_qemu *q, const char *command, json_object
         return fake_pause(q, text_of(args, "device"), false);
     if (strcmp(command, "job-dismiss") == 0)
         return fake_dismiss(q, text_of(args, "id"));
-    if (strcmp(command, "block-job-pause") == 0 || strcmp(command, "block-job-resume") == 0)
-        return fake_pause(q, text_of(args, "device"), command[10] == 'p');
     if (strcmp(command, "block-job-set-speed") == 0)
         return fake_set_speed(q, text_of(args, "device"), json_object_get_int64(object_of(args, "speed")));
     if (strcmp(command, "stop") == 0) {
