@@ -163,20 +163,6 @@ static bool replace_file(const char *path, const char *text, GError **error)
     return ok;
 }
 
-static json_object *drives_of(const struct backup *b)
-{
-    json_object *list = json_object_new_array();
-
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        const struct drive *d = g_ptr_array_index(b->drives, i);
-        json_object *entry = json_object_new_object();
-        json_object_object_add(entry, "qdev", json_object_new_string(d->qdev));
-        json_object_object_add(entry, "filter", json_object_new_string(d->cbw_node));
-        json_object_array_add(list, entry);
-    }
-    return list;
-}
-
 static json_object *strings_of(const GPtrArray *strings)
 {
     json_object *list = json_object_new_array();
@@ -211,7 +197,6 @@ bool journal_write(struct journal *j, const struct backup *b, GError **error)
     json_object_object_add(root, "migrates",
                            json_object_new_boolean(b->ram == RAM_PLAIN && b->was_running && !b->has_resumed));
     json_object_object_add(root, "nbd-server", json_object_new_boolean(b->did_start_nbd_server));
-    json_object_object_add(root, "drives", drives_of(b));
     if (b->agent.is_frozen) {
         g_autofree char *agent = agent_of(b);
         json_object_object_add(root, "agent", json_object_new_string(agent));
@@ -233,14 +218,6 @@ bool journal_write(struct journal *j, const struct backup *b, GError **error)
 
 /* --- reading ------------------------------------------------------------------------------------ */
 
-static void journal_drive_clear(gpointer data)
-{
-    struct journal_drive *d = data;
-
-    g_free(d->qdev);
-    g_free(d->cbw_node);
-}
-
 void journal_record_free(struct journal_record *r)
 {
     g_free(r->path);
@@ -249,7 +226,6 @@ void journal_record_free(struct journal_record *r)
     g_free(r->holder);
     g_ptr_array_unref(r->sockets);
     g_ptr_array_unref(r->capabilities);
-    g_array_unref(r->drives);
     g_free(r);
 }
 
@@ -267,17 +243,6 @@ static bool is_true_in(json_object *object, const char *key)
     json_object *value = NULL;
 
     return json_object_object_get_ex(object, key, &value) && json_object_get_boolean(value);
-}
-
-static void read_drives(struct journal_record *r, json_object *list)
-{
-    for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++) {
-        json_object *entry = json_object_array_get_idx(list, i);
-        if (!json_object_is_type(entry, json_type_object))
-            continue;
-        struct journal_drive d = {string_in(entry, "qdev"), string_in(entry, "filter")};
-        g_array_append_val(r->drives, d);
-    }
 }
 
 /* False when it is no list. */
@@ -320,12 +285,9 @@ static struct journal_record *record_of(const char *folder, const char *path, js
     r->holder = string_in(root, "holder");
     r->sockets = g_ptr_array_new_with_free_func(g_free);
     r->capabilities = g_ptr_array_new_with_free_func(g_free);
-    r->drives = g_array_new(FALSE, FALSE, sizeof(struct journal_drive));
-    g_array_set_clear_func(r->drives, journal_drive_clear);
     r->did_we_stop = is_true_in(root, "stopped");
     r->does_migrate = is_true_in(root, "migrates");
     r->has_nbd_server = is_true_in(root, "nbd-server");
-    read_drives(r, json_object_object_get_ex(root, "drives", &value) ? value : NULL);
     read_strings(r->sockets, json_object_object_get_ex(root, "sockets", &value) ? value : NULL);
     r->has_capabilities =
         read_strings(r->capabilities, json_object_object_get_ex(root, "capabilities", &value) ? value : NULL);

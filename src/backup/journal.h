@@ -21,9 +21,6 @@ bool journal_write(struct journal *j, const struct backup *b, GError **error);
 void journal_close(struct journal *j, bool is_all_undone);
 
 /* What a dead run wrote, for cleanup. */
-struct journal_drive {
-    char *qdev, *cbw_node;
-};
 struct journal_record {
     char *path, *run_id;
     char *holder; /* "process 17 of root since 2026-11-23 02:50, run 0123abcd, writing /x.vma" */
@@ -38,7 +35,6 @@ struct journal_record {
     bool has_capabilities, has_params;
     GPtrArray *capabilities; /* char *: those that were on */
     gint64 max_bandwidth, downtime_limit_ms;
-    GArray *drives; /* struct journal_drive */
 };
 void journal_record_free(struct journal_record *r);
 /* Every record there is; never NULL. A guest may have several monitors: who came by another one is known by the

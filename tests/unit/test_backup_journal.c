@@ -15,7 +15,6 @@ struct fixture {
     char *dir;
     char *socket[2]; /* two monitors */
     struct backup b;
-    struct drive drives[2];
 };
 
 static void make_socket(const char *path)
@@ -30,10 +29,6 @@ static void make_socket(const char *path)
 
 static void fixture_up(struct fixture *f, gconstpointer data)
 {
-    static char *qdevs[] = {(char *)"/machine/peripheral/a/x", (char *)"a \"quoted\" id"};
-    static char *nodes[] = {(char *)"#block123", (char *)"disk1"},
-                *filters[] = {(char *)"vmb-1-cbw-0", (char *)"vmb-1-cbw-1"};
-
     f->dir = g_dir_make_tmp("journal-XXXXXX", NULL);
     g_setenv("XDG_RUNTIME_DIR", f->dir, TRUE);
     for (unsigned i = 0; i < G_N_ELEMENTS(f->socket); i++) {
@@ -42,12 +37,7 @@ static void fixture_up(struct fixture *f, gconstpointer data)
     }
     f->b.options.monitor = f->socket[0];
     g_strlcpy(f->b.run_id, "0123abcd", sizeof f->b.run_id);
-    f->b.drives = g_ptr_array_new();
     f->b.capabilities = g_ptr_array_new_with_free_func(g_free);
-    for (unsigned i = 0; i < G_N_ELEMENTS(f->drives); i++) {
-        f->drives[i] = (struct drive){.qdev = qdevs[i], .node = nodes[i], .cbw_node = filters[i]};
-        g_ptr_array_add(f->b.drives, &f->drives[i]);
-    }
 }
 
 static void fixture_down(struct fixture *f, gconstpointer data)
@@ -57,7 +47,6 @@ static void fixture_down(struct fixture *f, gconstpointer data)
     g_assert_cmpint(system(command), ==, 0);
     for (unsigned i = 0; i < G_N_ELEMENTS(f->socket); i++)
         g_free(f->socket[i]);
-    g_ptr_array_unref(f->b.drives);
     g_ptr_array_unref(f->b.capabilities);
     g_free(f->dir);
 }
@@ -163,12 +152,6 @@ static void test_records(struct fixture *f, gconstpointer data)
     g_assert_cmpint(r->max_bandwidth, ==, INT64_C(1) << 40);
     g_assert_cmpint(r->downtime_limit_ms, ==, 300);
     g_assert_cmpstr(g_ptr_array_index(r->capabilities, 0), ==, "auto-converge");
-    g_assert_cmpuint(r->drives->len, ==, 2);
-    for (unsigned i = 0; i < 2; i++) {
-        const struct journal_drive *d = &g_array_index(r->drives, struct journal_drive, i);
-        g_assert_cmpstr(d->qdev, ==, f->drives[i].qdev);
-        g_assert_cmpstr(d->cbw_node, ==, f->drives[i].cbw_node);
-    }
     journal_forget(r);
     g_assert_cmpuint(files_in(f->dir), ==, 0);
 }
@@ -206,8 +189,8 @@ static void test_rewritten(struct fixture *f, gconstpointer data)
 static void test_rubbish(struct fixture *f, gconstpointer data)
 {
     static const char *const texts[] = {"", "{", "[]",
-                                        "{\"run\":7,\"drives\":{},\"capabilities\":[1,null],\"key\":null}",
-                                        "{\"drives\":[1,{\"qdev\":[]}],\"max-bandwidth\":\"x\"}"};
+                                        "{\"run\":7,\"sockets\":{},\"capabilities\":[1,null],\"key\":null}",
+                                        "{\"sockets\":[1,{\"qdev\":[]}],\"max-bandwidth\":\"x\"}"};
 
     journal_close(must_open(f->socket[0], "0123abcd"), true); /* makes the folder */
     for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++) {
