@@ -306,7 +306,8 @@ static void on_removed(uv_work_t *request, int status)
 static void on_closed(uv_work_t *request, int status)
 {
     struct file *f = file_of(request);
-    partial_forget(&f->partial);
+    if (f->is_partial)
+        partial_forget(&f->partial);
     g_clear_error(&f->broken);
     g_free(f);
 }

@@ -120,16 +120,33 @@ void partial_abandon(struct partial *p)
 void partial_forget(struct partial *p)
 {
     abandoned = g_slist_remove(abandoned, p);
+    g_mutex_clear(&p->removal);
 }
 
-static bool is_abandoned(const struct stat *st)
+static struct partial *find_abandoned(const struct stat *st)
 {
     for (const GSList *at = abandoned; at; at = at->next) {
-        const struct partial *p = at->data;
+        struct partial *p = at->data;
         if (p->dev == st->st_dev && p->ino == st->st_ino)
-            return true;
+            return p;
     }
-    return false;
+    return NULL;
+}
+
+/* Takes the name away if it stands for this file. 0 or an errno. */
+static int unlink_if_named(const struct partial *p, dev_t dev, ino_t ino)
+{
+    bool is_gone = !is_named(p, dev, ino) || unlinkat(p->dir_fd, p->partial_name, 0) == 0 || errno == ENOENT;
+    return is_gone ? 0 : errno;
+}
+
+/* Between a look of the pool's at the name and its removal, nobody else may put another file there. */
+static int unlink_abandoned(const struct partial *p, struct partial *old)
+{
+    g_mutex_lock(&old->removal);
+    int failed = unlink_if_named(p, old->dev, old->ino);
+    g_mutex_unlock(&old->removal);
+    return failed;
 }
 
 /* Takes away what a dead run left. True: try again to create. */
@@ -140,14 +157,17 @@ static bool remove_dead(struct partial *p, GError **error)
     if (fd < 0)
         return errno == ENOENT || fail(p, error, "cannot look at what an earlier run left (.partial)", errno);
     struct stat st;
+    struct partial *old = NULL;
     bool ok = true;
+    int failed = 0;
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         ok = refuse(p, error, VMB_ERROR_TARGET, "its .partial is not a file; remove it");
-    else if (lock(fd) == EWOULDBLOCK && !is_abandoned(&st))
+    else if (lock(fd) == EWOULDBLOCK && !(old = find_abandoned(&st)))
         ok = refuse(p, error, VMB_ERROR_HELD, "is being written by another backup; choose another name");
-    else if (is_named(p, st.st_dev, st.st_ino) && unlinkat(p->dir_fd, p->partial_name, 0) < 0 &&
-             errno != ENOENT)
-        ok = fail(p, error, "cannot remove what an earlier run left (.partial)", errno);
+    else
+        failed = old ? unlink_abandoned(p, old) : unlink_if_named(p, st.st_dev, st.st_ino);
+    if (failed)
+        ok = fail(p, error, "cannot remove what an earlier run left (.partial)", failed);
     close(fd);
     return ok;
 }
@@ -183,8 +203,10 @@ static bool create(struct partial *p, GError **error)
 bool partial_create(struct partial *p, const char *path, bool force, GError **error)
 {
     *p = (struct partial){.fd = -1, .dir_fd = -1};
-    if (locate(p, path, error) && may_replace(p, force, error) && create(p, error))
+    if (locate(p, path, error) && may_replace(p, force, error) && create(p, error)) {
+        g_mutex_init(&p->removal);
         return true;
+    }
     partial_close(p);
     return false;
 }
@@ -246,10 +268,12 @@ bool partial_publish(struct partial *p, bool force, GError **error)
     return sync_fd(p, p->dir_fd, "cannot make its name durable (fsync of the directory)", error);
 }
 
-void partial_remove(const struct partial *p)
+void partial_remove(struct partial *p)
 {
-    if (p->fd >= 0 && !p->is_complete && is_named(p, p->dev, p->ino))
-        unlinkat(p->dir_fd, p->partial_name, 0);
+    g_mutex_lock(&p->removal);
+    if (p->fd >= 0 && !p->is_complete)
+        unlink_if_named(p, p->dev, p->ino);
+    g_mutex_unlock(&p->removal);
 }
 
 void partial_close(struct partial *p)

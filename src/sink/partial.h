@@ -25,6 +25,7 @@ struct partial {
     char *partial_name;
     dev_t dev; /* which file it is */
     ino_t ino;
+    GMutex removal; /* held while its name is taken away: by the pool, or by partial_create() for its successor */
     /* Everything is in it and on the disk: partial_remove() will not touch it. Set by partial_publish(), while
      * another thread may be about to remove what seems to hang. */
     atomic_bool is_complete;
@@ -41,6 +42,6 @@ bool partial_publish(struct partial *p, bool force, GError **error);
 void partial_abandon(struct partial *p);
 void partial_forget(struct partial *p); /* after partial_close() */
 /* Takes the name away, if it still is this file's. */
-void partial_remove(const struct partial *p);
+void partial_remove(struct partial *p);
 /* Closes and frees; the last close of a removed file gives its space back, which may take seconds. */
 void partial_close(struct partial *p);

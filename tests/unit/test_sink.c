@@ -6,10 +6,12 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 #include "sink/backend.h"
 #include "sink/file.h"
+#include "sink/partial.h"
 #include "unit/sink_fixture.h"
 
 static void no_error(GError *error)
@@ -368,6 +370,66 @@ static void test_long(struct fixture *f, gconstpointer data)
     }
 }
 
+/* A pool that has looked at the name, and is about to take it away. */
+static struct {
+    GMutex mutex;
+    GCond changed;
+    bool is_about_to, has_successor;
+} brink;
+static _Thread_local bool is_pool;
+
+/* In the place of libc's. */
+int unlinkat(int dir_fd, const char *name, int flags)
+{
+    gint64 deadline = g_get_monotonic_time() + 100 * G_TIME_SPAN_MILLISECOND;
+    if (is_pool) {
+        g_mutex_lock(&brink.mutex);
+        brink.is_about_to = true;
+        g_cond_broadcast(&brink.changed);
+        while (!brink.has_successor && g_cond_wait_until(&brink.changed, &brink.mutex, deadline))
+            continue;
+        g_mutex_unlock(&brink.mutex);
+    }
+    return (int)syscall(SYS_unlinkat, dir_fd, name, flags);
+}
+
+static gpointer remove_as_pool(gpointer partial)
+{
+    is_pool = true;
+    partial_remove(partial);
+    return NULL;
+}
+
+static void finish_partial(struct partial *p)
+{
+    partial_close(p);
+    partial_forget(p);
+}
+
+/* The name of a file that was given up is taken away while its successor is made: never that one's. */
+static void test_successor(struct fixture *f, gconstpointer data)
+{
+    g_autofree char *name = g_strconcat(f->path, ".partial", NULL);
+    struct partial old, next;
+    g_assert_true(partial_create(&old, f->path, false, NULL));
+    partial_abandon(&old);
+    GThread *pool = g_thread_new("pool", remove_as_pool, &old);
+    g_mutex_lock(&brink.mutex);
+    while (!brink.is_about_to)
+        g_cond_wait(&brink.changed, &brink.mutex);
+    g_mutex_unlock(&brink.mutex);
+    g_assert_true(partial_create(&next, f->path, false, NULL));
+    g_mutex_lock(&brink.mutex);
+    brink.has_successor = true;
+    g_cond_broadcast(&brink.changed);
+    g_mutex_unlock(&brink.mutex);
+    g_thread_join(pool);
+    g_assert_true(exists(name));
+    finish_partial(&old);
+    partial_remove(&next);
+    finish_partial(&next);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -380,6 +442,7 @@ int main(int argc, char **argv)
     ADD("partial-replaced", test_partial_replaced);
     ADD("held", test_held);
     ADD("again", test_again);
+    ADD("successor", test_successor);
     ADD("links", test_links);
     ADD("refuses", test_refuses);
     ADD("expected", test_expected);
