@@ -76,6 +76,12 @@ static void leave_stopped(struct steps_op *op)
     steps_end(op, NULL);
 }
 
+/* Our own migration still has it: nobody else has stopped it, and cleanup can let it go later. */
+static bool is_still_moving(const struct backup *b)
+{
+    return b->ram_state.is_plain && !b->has_resumed && b->guest.now->place == RUNSTATE_LEAVING;
+}
+
 static void on_status(void *user, const struct qmp_status *s, const GError *error)
 {
     struct steps_op *op = user;
@@ -88,6 +94,11 @@ static void on_status(void *user, const struct qmp_status *s, const GError *erro
     if (runstate_is_ours(s->status, true, b->ram_state.is_plain)) {
         b->is_resuming = !op->is_undo;
         qmp_cont(b->qmp, on_resumed, op);
+    } else if (is_still_moving(b)) {
+        g_autoptr(GError) stuck = g_error_new(
+            VMB_ERROR, VMB_ERROR_FAILED,
+            "guest stands still: QEMU does not end the migration of its RAM (%s)", b->model.guest_state);
+        steps_end(op, stuck);
     } else {
         leave_stopped(op);
     }
