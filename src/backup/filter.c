@@ -35,22 +35,39 @@ static void fall_back_to_direct(struct steps_op *op, const GError *error)
     steps_end(op, NULL);
 }
 
+/* Until 9.1 a filter keeps a bitmap on the node below it, and QEMU aborts when that node goes: as a drive's
+ * old image does once somebody has taken a snapshot and streamed the image into it. */
+static bool leaves_bitmap_below(const struct qmp_version *v)
+{
+    return v->major < 9 || (v->major == 9 && v->minor < 1);
+}
+
+static void on_filter_added(void *user, const GError *error);
+
+static void add_filter(struct steps_op *op, bool is_apart)
+{
+    qmp_add_filter(op->b->qmp, op->d->cbw_node, op->d->node, is_apart, op->d->filter_node,
+                   cbw_timeout_s(op->b), on_filter_added, op);
+}
+
 static void on_filter_added(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
-    if (error && error->domain == QMP_ERROR && error->code == QMP_ERROR_COMMAND) {
+    if (!error || error->domain != QMP_ERROR || error->code != QMP_ERROR_COMMAND) {
+        steps_end(op, error);
+    } else if (op->sub == 0 && leaves_bitmap_below(&op->b->version)) {
+        op->sub = 1; /* it may have been built without the node that keeps it apart */
+        add_filter(op, false);
+    } else {
         op->d->begun &= ~(1u << op->row);
         fall_back_to_direct(op, error);
-    } else {
-        steps_end(op, error);
     }
 }
 
 void filter_begin_add(struct steps_op *op)
 {
-    qmp_add_filter(op->b->qmp, op->d->cbw_node, op->d->node, op->d->filter_node, cbw_timeout_s(op->b),
-                   on_filter_added, op);
+    add_filter(op, leaves_bitmap_below(&op->b->version));
 }
 
 void filter_leave(struct steps_op *op)

@@ -153,14 +153,22 @@ bool graph_has(const struct graph *g, const char *node)
     return find(g, QMP_VERTEX_NODE, node) != NOWHERE;
 }
 
+static unsigned child_of(const struct graph *g, unsigned parent, const char *name)
+{
+    for (unsigned i = 0; parent != NOWHERE && i < g->edges->len; i++)
+        if (edge(g, i)->parent == parent && strcmp(edge(g, i)->name, name) == 0)
+            return edge(g, i)->child;
+    return NOWHERE;
+}
+
 const char *graph_below(const struct graph *g, const char *filter)
 {
-    unsigned at = find(g, QMP_VERTEX_NODE, filter);
+    unsigned at = child_of(g, find(g, QMP_VERTEX_NODE, filter), "file"), between = at;
 
-    for (unsigned i = 0; at != NOWHERE && i < g->edges->len; i++)
-        if (edge(g, i)->parent == at && strcmp(edge(g, i)->name, "file") == 0)
-            return vertex(g, edge(g, i)->child)->name;
-    return NULL;
+    if (between != NOWHERE && g_strcmp0(vertex(g, between)->driver, "blkdebug") == 0 &&
+        *vertex(g, between)->name == '#') /* of the filter's own: see qmp_add_filter */
+        at = child_of(g, between, "image");
+    return at == NOWHERE ? NULL : vertex(g, at)->name;
 }
 
 /* All that can be reached downwards, itself included; a job's nodes are not below the job. */

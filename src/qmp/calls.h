@@ -157,8 +157,9 @@ void qmp_remove_fd(struct qmp *q, int64_t set, qmp_done done, void *user);
 void qmp_remove_fds_named(struct qmp *q, const char *prefix, qmp_done done, void *user);
 /* blockdev-add driver nbd; server {"type":"unix","path":path} */
 void qmp_add_nbd(struct qmp *q, const char *node, const char *path, const char *export, qmp_done done, void *user);
-/* blockdev-add copy-before-write with on-cbw-error break-snapshot, cbw-timeout, discard unmap */
-void qmp_add_filter(struct qmp *q, const char *node, const char *file, const char *target,
+/* blockdev-add copy-before-write with on-cbw-error break-snapshot, cbw-timeout, discard unmap. is_apart: on a node of its
+ * own over `file`, a blkdebug without a name that comes and goes with it and passes everything on. */
+void qmp_add_filter(struct qmp *q, const char *node, const char *file, bool is_apart, const char *target,
                     unsigned cbw_timeout_s, qmp_done done, void *user);
 void qmp_add_snapshot_access(struct qmp *q, const char *node, const char *file, qmp_done done, void *user);
 /* blockdev-add of a file, or of a device of the host (driver), to be written, without locks: may QEMU open it? */

@@ -27,12 +27,18 @@ void qmp_add_nbd(struct qmp *q, const char *node, const char *path, const char *
 
 /* Both limits are needed: by default a target that fails gives the guest an I/O error, and one that hangs
  * stops it for ever. Without discard the guest's TRIM would be dropped while the filter is there. */
-void qmp_add_filter(struct qmp *q, const char *node, const char *file, const char *target,
+void qmp_add_filter(struct qmp *q, const char *node, const char *file, bool is_apart, const char *target,
                     unsigned cbw_timeout_s, qmp_done done, void *user)
 {
     struct json_object *args = new_node("copy-before-write", node);
 
-    args_text(args, "file", file);
+    if (is_apart) {
+        struct json_object *between = args_new_text("driver", "blkdebug");
+        args_text(between, "image", file);
+        args_object(args, "file", between);
+    } else {
+        args_text(args, "file", file);
+    }
     args_text(args, "target", target);
     args_text(args, "on-cbw-error", "break-snapshot");
     args_int(args, "cbw-timeout", cbw_timeout_s);

@@ -191,6 +191,28 @@ class Stream(OnAChain):
         self.go_on()
 
 
+class StreamNewer(Job):
+    """A snapshot is taken, gets all that is below it, and the old image goes: by its owner, or by itself (-drive)."""
+
+    def begin(self):
+        path = self.s.add_image("ov", backing=(self.s.drives[1].path, "qcow2"))
+        self.q.cmd("blockdev-snapshot", {"node": self.s.node, "overlay": "ov"})
+        self.s.image = path
+        self.q.cmd("block-stream", {"job-id": "m0", "device": "ov"})
+
+    def end(self):
+        self.go_on()
+        if self.style == "blockdev":
+            self.q.cmd("blockdev-del", {"node-name": self.s.node})
+
+    def check(self):
+        assert self.s.shown() == "ov", self.s.shown()
+
+
+class StreamNewerOfDrive(StreamNewer):
+    style = "drive"
+
+
 class Backup(Job):
     def begin(self):
         self.copy = self.s.add_image("copy", "raw")
@@ -292,6 +314,7 @@ COMMON = [
     (SnapshotByNode, "during", "during", 0),
     (Mirror, "before", "during", 3, YES, ONE),
     (Stream, "during", "after", 0),
+    (StreamNewer, "during", "during", 0),
     (Backup, "during", "after", 3, YES, ("disk0", "disk1"), True),
     (Filter, "before", "after", 3, YES, ONE),
 ]
@@ -311,6 +334,7 @@ RARE = [
     (CommitBelow, "during", "during", 0, NO),
     (Stream, "before", "during", 3, YES, ONE),
     (Stream, "during", "during", 0),
+    (StreamNewerOfDrive, "during", "during", 0),
     (Backup, "before", "during", 3, YES, ONE),
     (Backup, "before", "after", 3, YES, ONE),
     (Backup, "during", "during", 0),

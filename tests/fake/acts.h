@@ -179,10 +179,18 @@ static const char *fake_add_nbd(struct fake_qemu *q, json_object *args)
     return NULL;
 }
 
+/* What keeps a filter apart from it passes everything on. */
+static const char *fake_file_of(json_object *args)
+{
+    json_object *between = object_of(args, "file");
+
+    return json_object_is_type(between, json_type_object) ? text_of(between, "image") : text_of(args, "file");
+}
+
 static const char *fake_add(struct fake_qemu *q, json_object *args)
 {
     const char *driver = text_of(args, "driver"), *name = text_of(args, "node-name");
-    struct fake_node *file = fake_node(q, text_of(args, "file")), *n;
+    struct fake_node *file = fake_node(q, fake_file_of(args)), *n;
 
     if (fake_node(q, name))
         return "Duplicate nodes with node-name";
@@ -206,7 +214,7 @@ static const char *fake_add(struct fake_qemu *q, json_object *args)
         fake_violate(q, "snapshot-access added to a guest that runs");
     }
     n = fake_add_node(q, name, driver, file->size);
-    n->file = g_strdup(text_of(args, "file"));
+    n->file = g_strdup(fake_file_of(args));
     n->target = g_strdup(text_of(args, "target"));
     return NULL;
 }

@@ -172,6 +172,8 @@ static const struct {
      "vmb-0123abcd-snap-0(snapshot-access)>file>" CBW " " CBW ">file>n0(raw)", GRAPH_FREE, NULL, "n0", NULL},
     {"a snapshot by node", "@vda>root>" CBW " " CBW ">file>ov(qcow2) ov>backing>n0(raw)", GRAPH_DEVICE, "vda",
      "ov", NULL},
+    {"it has a node of its own below it", "@vda>root>" CBW " " CBW ">file>#1(blkdebug) #1>image>n0(raw)",
+     GRAPH_DEVICE, "vda", "n0", NULL},
     {"a snapshot by device", "@vda>root>ov(qcow2) ov>file>f(file) ov>backing>" CBW " " CBW ">file>n0(raw)",
      GRAPH_OVERLAY, "ov", "n0", NULL},
     {"the drive was unplugged", CBW ">file>n0(raw)", GRAPH_FREE, NULL, "n0", NULL},

@@ -11,7 +11,7 @@ CALL(stop, world_on_done)
 CALL(cont, world_on_done)
 CALL(getfd, "vmb-0", dup(0), world_on_done)
 CALL(closefd, "vmb-0", world_on_done)
-CALL(add_filter, "cbw0", "disk0", "fl0", 10, world_on_done)
+CALL(add_filter, "cbw0", "disk0", false, "fl0", 10, world_on_done)
 CALL(add_snapshot_access, "snap0", "cbw0", world_on_done)
 CALL(del_node, "cbw0", world_on_done)
 CALL(set_drive, "/machine/peripheral/vda/virtio-backend", "cbw0", world_on_done)
@@ -33,6 +33,11 @@ CALL(migrate_cancel, world_on_done)
 static void add_nbd(struct world *w)
 {
     qmp_add_nbd(w->q, "tgt0", "/run/s.nbd", "d0", world_on_done, w);
+}
+
+static void add_filter_apart(struct world *w)
+{
+    qmp_add_filter(w->q, "cbw0", "disk0", true, "fl0", 10, world_on_done, w);
 }
 
 static void nbd_server_start_at(struct world *w)
@@ -90,6 +95,10 @@ static const struct {
      "\"blockdev-add\",\"arguments\":{\"driver\":\"copy-before-write\",\"node-name\":\"cbw0\","
      "\"file\":\"disk0\",\"target\":\"fl0\",\"on-cbw-error\":\"break-snapshot\",\"cbw-timeout\":10,"
      "\"discard\":\"unmap\"}"},
+    {add_filter_apart,
+     "\"blockdev-add\",\"arguments\":{\"driver\":\"copy-before-write\",\"node-name\":\"cbw0\","
+     "\"file\":{\"driver\":\"blkdebug\",\"image\":\"disk0\"},\"target\":\"fl0\","
+     "\"on-cbw-error\":\"break-snapshot\",\"cbw-timeout\":10,\"discard\":\"unmap\"}"},
     {add_snapshot_access,
      "\"blockdev-add\",\"arguments\":{\"driver\":\"snapshot-access\",\"node-name\":\"snap0\","
      "\"file\":\"cbw0\"}"},
