@@ -41,7 +41,7 @@ bool runstate_can_be_stopped(const struct runstate *s, int major)
 
 bool runstate_is_ours(const char *status, bool did_we_stop, bool did_we_migrate)
 {
-    return (did_we_stop && g_strcmp0(status, "paused") == 0) ||
+    return (did_we_stop && (g_strcmp0(status, "paused") == 0 || g_strcmp0(status, "prelaunch") == 0)) ||
            (did_we_migrate && g_strcmp0(status, "postmigrate") == 0);
 }
 

@@ -35,7 +35,8 @@ const struct runstate *runstate_of(const char *status);
 /* It can be stopped for the instant, and let go into the same state after it. */
 bool runstate_can_be_stopped(const struct runstate *s, int major);
 /* The guest stands still because of us, and of nobody else: `cont` is ours to send. did_we_stop: our `stop`
- * was the last; did_we_migrate: our plain migration was. */
+ * was the last; did_we_migrate: our plain migration was. A reset makes a guest that stands still "prelaunch".
+ */
 bool runstate_is_ours(const char *status, bool did_we_stop, bool did_we_migrate);
 /* By query-migrate's status: one is under way. */
 bool runstate_is_migrating(const char *migration);
