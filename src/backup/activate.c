@@ -58,10 +58,16 @@ static void on_export_added(void *user, const GError *error)
     struct steps_op *op = user;
     g_autofree char *id = activation_id(op);
 
-    if (error)
-        steps_end(op, error);
-    else
+    if (!error) {
         qmp_export_del(op->b->qmp, id, on_export_gone, op);
+    } else if (error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND) {
+        /* unplugged a moment ago, say: the others can be woken */
+        g_autofree char *why = g_strdup_printf("cannot be woken: %s", error->message);
+        fate_refuse(g_ptr_array_index(op->b->drives, op->sub), why);
+        on_export_gone(op, NULL);
+    } else {
+        steps_end(op, error);
+    }
 }
 
 static void activate_next(struct steps_op *op)

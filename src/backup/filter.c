@@ -17,6 +17,16 @@ static void on_reply(void *user, const GError *error)
     steps_end(user, error);
 }
 
+/* Since look.c saw it, a moment ago: its filter is taken away again, and the others go on. */
+static void refuse_changed(struct steps_op *op)
+{
+    g_autofree char *why =
+        g_strdup_printf("its node is no longer %s, or was resized; back up again", op->d->node);
+
+    fate_refuse(op->d, why);
+    steps_end(op, NULL);
+}
+
 /* The drive refuses the filter: take it as well as it can be had, and say what that risks. */
 static void fall_back_to_direct(struct steps_op *op, const GError *error)
 {
@@ -61,7 +71,10 @@ static void on_filter_added(void *user, const GError *error)
         add_filter(op, false);
     } else {
         op->d->begun &= ~(1u << op->row);
-        fall_back_to_direct(op, error);
+        if (g_str_has_prefix(error->message, "Cannot find device"))
+            refuse_changed(op);
+        else
+            fall_back_to_direct(op, error);
     }
 }
 
@@ -143,9 +156,11 @@ static void on_drives_before_insert(void *user, const struct qmp_drive *drives, 
     const struct qmp_drive *now = drive_now(op->d, drives, n);
     g_autoptr(GError) wrong = NULL;
 
-    if (!error && (!now || g_strcmp0(now->node_name, op->d->node) != 0 || now->virtual_size != op->d->size))
-        g_set_error(&wrong, VMB_ERROR, VMB_ERROR_FAILED, "its node is no longer %s, or was resized; back up again", op->d->node);
-    else if (!error && !op->b->is_guest_stopped)
+    if (!error && (!now || g_strcmp0(now->node_name, op->d->node) != 0 || now->virtual_size != op->d->size)) {
+        refuse_changed(op);
+        return;
+    }
+    if (!error && !op->b->is_guest_stopped)
         g_set_error(&wrong, VMB_ERROR, VMB_ERROR_FAILED, "guest was resumed by somebody else; back up again");
     if (error || wrong) {
         steps_end(op, error ? error : wrong);
