@@ -90,7 +90,10 @@ def exact_across_reset(before, after, images):
             image.seek(512)
             if not struct.unpack("<I", image.read(4))[0] & 0xFFFFFF:
                 anew.add(drive.name)
-    check_images(after, {name: path for name, path in images.items() if name in anew})
+    if len(anew) == len(counted):
+        return check_images(after, images)
+    if anew:
+        check_images(after, {name: path for name, path in images.items() if name in anew})
     return check_images(before, {name: path for name, path in images.items() if name not in anew})
 
 
@@ -169,7 +172,7 @@ class Session:
         now = self.s.vm.round_now()
         if instant is not None and resets == self.others.resets:
             assert since <= instant <= now, f"the archive is of round {instant}, and the run lasted from {since} to {now}"
-        is_whole = not verdict.own and {d.name for d in offered} <= set(verdict.images)
+        is_whole = not verdict.own and {d.name for d in before} <= set(verdict.images)  # RAM goes on with all its devices only
         if verdict.vmstate and is_whole and not any(name == "unplug" for name, _ in deed.did):
             self.prove_ram(verdict, instant if resets == self.others.resets else None)
         shutil.rmtree(self.s.path("unpacked"))
