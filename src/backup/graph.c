@@ -163,11 +163,11 @@ static unsigned child_of(const struct graph *g, unsigned parent, const char *nam
 
 const char *graph_below(const struct graph *g, const char *filter)
 {
-    unsigned at = child_of(g, find(g, QMP_VERTEX_NODE, filter), "file"), between = at;
+    unsigned at = child_of(g, find(g, QMP_VERTEX_NODE, filter), "file"), below = child_of(g, at, "image");
 
-    if (between != NOWHERE && g_strcmp0(vertex(g, between)->driver, "blkdebug") == 0 &&
-        *vertex(g, between)->name == '#') /* of the filter's own: see qmp_add_filter */
-        at = child_of(g, between, "image");
+    if (below != NOWHERE &&
+        *vertex(g, at)->name == '#') /* a blkdebug of the filter's own: see qmp_add_filter */
+        at = below;
     return at == NOWHERE ? NULL : vertex(g, at)->name;
 }
 
@@ -249,8 +249,11 @@ static char *filter_in(const struct graph *g, const bool *is_reached)
 {
     for (unsigned i = 0; i < g->vertices->len; i++) {
         const struct qmp_vertex *v = vertex(g, i);
-        if (is_reached[i] && v->kind == QMP_VERTEX_NODE && is_of_a_job(v->driver) && !is_ours(v->name))
-            return g_strdup_printf("another program's filter %s (%s) is on it", v->name, v->driver);
+        bool is_filter =
+            is_of_a_job(v->driver) || child_of(g, i, "target") != NOWHERE; /* drivers may not be told */
+        if (is_reached[i] && v->kind == QMP_VERTEX_NODE && is_filter && !is_ours(v->name))
+            return g_strdup_printf("another program's filter %s (%s) is on it", v->name,
+                                   v->driver ? v->driver : "?");
     }
     return NULL;
 }

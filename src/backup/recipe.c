@@ -68,7 +68,8 @@ static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const
     g_autoptr(GError) wrong = NULL;
 
     for (unsigned i = 0; !error && i < n; i++) {
-        if (g_strcmp0(nodes[i].node_name, op->d->filter_node) == 0 && nodes[i].virtual_size >= op->d->size) {
+        bool is_large = nodes[i].is_only_named || nodes[i].virtual_size >= op->d->size;
+        if (g_strcmp0(nodes[i].node_name, op->d->filter_node) == 0 && is_large) {
             steps_end(op, NULL);
             return;
         }

@@ -50,10 +50,11 @@ struct qmp_drive {
 typedef void (*qmp_on_drives)(void *user, const struct qmp_drive *drives, unsigned n, const GError *error);
 void qmp_query_block(struct qmp *q, qmp_on_drives done, void *user);
 
-/* query-named-block-nodes {"flat":true} */
+/* query-named-block-nodes {"flat":true}; while a block-stream is there only their names, by
+ * x-debug-query-block-graph: the list would make QEMU crash if the stream has just ended */
 struct qmp_node {
     const char *node_name, *format, *file;
-    bool is_read_only;
+    bool is_read_only, is_only_named /* nothing else is known of it */;
     uint64_t virtual_size;
 };
 typedef void (*qmp_on_nodes)(void *user, const struct qmp_node *nodes, unsigned n, const GError *error);
@@ -157,8 +158,9 @@ void qmp_remove_fd(struct qmp *q, int64_t set, qmp_done done, void *user);
 void qmp_remove_fds_named(struct qmp *q, const char *prefix, qmp_done done, void *user);
 /* blockdev-add driver nbd; server {"type":"unix","path":path} */
 void qmp_add_nbd(struct qmp *q, const char *node, const char *path, const char *export, qmp_done done, void *user);
-/* blockdev-add copy-before-write with on-cbw-error break-snapshot, cbw-timeout, discard unmap. is_apart: on a node of its
- * own over `file`, a blkdebug without a name that comes and goes with it and passes everything on. */
+/* blockdev-add copy-before-write with on-cbw-error break-snapshot, cbw-timeout, discard unmap. is_apart: on a
+ * node of its own over `file`, a blkdebug without a name that comes and goes with it and passes everything
+ * on. */
 void qmp_add_filter(struct qmp *q, const char *node, const char *file, bool is_apart, const char *target,
                     unsigned cbw_timeout_s, qmp_done done, void *user);
 void qmp_add_snapshot_access(struct qmp *q, const char *node, const char *file, qmp_done done, void *user);

@@ -107,36 +107,7 @@ void qmp_query_blockstats(struct qmp *q, qmp_on_blockstats done, void *user)
     call_ask(q, "query-blockstats", NULL, json_type_array, on_blockstats, CALL_ANY(done), user);
 }
 
-/* --- nodes -------------------------------------------------------------------------------------- */
-
-static struct qmp_node read_node(struct json_object *entry)
-{
-    return (struct qmp_node){
-        .node_name = field_text(entry, "node-name"),
-        .format = field_text(entry, "drv"),
-        .file = field_text(entry, "file"),
-        .is_read_only = field_is_true(entry, "ro"),
-        .virtual_size = field_size(field_at(entry, "image"), "virtual-size", 0),
-    };
-}
-
-static void on_nodes(struct call *call, struct json_object *value, const GError *error)
-{
-    unsigned n = call_length(value);
-    g_autofree struct qmp_node *nodes = g_new0(struct qmp_node, n);
-
-    for (unsigned i = 0; i < n; i++)
-        nodes[i] = read_node(json_object_array_get_idx(value, i));
-    ((qmp_on_nodes)call->done)(call->user, nodes, n, error);
-}
-
-void qmp_query_nodes(struct qmp *q, qmp_on_nodes done, void *user)
-{
-    struct json_object *args = args_new();
-
-    args_flag(args, "flat", true); /* without the chains of backing files, which are nodes of their own */
-    call_ask(q, "query-named-block-nodes", args, json_type_array, on_nodes, CALL_ANY(done), user);
-}
+/* --- exports ------------------------------------------------------------------------------------ */
 
 static struct qmp_export read_export(struct json_object *entry)
 {

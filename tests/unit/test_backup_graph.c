@@ -97,6 +97,8 @@ static const struct {
     {"a job of ours", "@vda>root>n0(raw) !vmb-0123abcd-job-0>main->n0", NULL},
     {"a job of another run", "@vda>root>n0(raw) !vmb-99999999-job-0>main->n0",
      "block job vmb-99999999-job-0 is on it"},
+    {"another program's filter, while drivers are not told", "@vda>root>cbw1 cbw1>file>n0 cbw1>target>fl",
+     "another program's filter cbw1 (?) is on it"},
     {"another program's filter", "@vda>root>cbw1(copy-before-write) cbw1>file>n0(raw)",
      "another program's filter cbw1 (copy-before-write) is on it"},
     {"its user's own filters", "@vda>root>t(throttle) t>file>c(copy-on-read) c>file>n0(raw)", NULL},

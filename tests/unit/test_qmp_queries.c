@@ -281,12 +281,23 @@ static void test_drives(void)
 
 static void test_nodes(void)
 {
-    static const char *const answer[] = {"\"return\":[{\"node-name\":\"n\",\"drv\":\"raw\",\"file\":\"f\","
+    static const char *const answer[] = {"\"return\":[]",
+                                         "\"return\":[{\"node-name\":\"n\",\"drv\":\"raw\",\"file\":\"f\","
                                          "\"ro\":true,\"image\":{\"virtual-size\":7}}]",
                                          NULL};
+    static const char *const streaming[] = {
+        "\"return\":[{\"id\":\"j\",\"type\":\"stream\",\"status\":\"concluded\"}]",
+        "\"return\":{\"nodes\":[{\"id\":1,\"type\":\"block-driver\",\"name\":\"n\"},{\"id\":2,\"type\":"
+        "\"block-backend\","
+        "\"name\":\"vda\"},{\"id\":3,\"type\":\"block-driver\"}],\"edges\":[]}",
+        NULL};
 
-    expect(query_nodes, answer, "{\"execute\":\"query-named-block-nodes\",\"arguments\":{\"flat\":true}}\n",
+    expect(query_nodes, answer,
+           "{\"execute\":\"query-jobs\"}\n"
+           "{\"execute\":\"query-named-block-nodes\",\"arguments\":{\"flat\":true}}\n",
            "n raw f 1 7\n");
+    expect(query_nodes, streaming,
+           "{\"execute\":\"query-jobs\"}\n{\"execute\":\"x-debug-query-block-graph\"}\n", "n - - 0 0\n");
     expect_one(query_exports,
                "\"return\":[{\"id\":\"e\",\"type\":\"nbd\",\"node-name\":\"n\",\"shutting-down\":true}]",
                "e nbd n 1\n");
@@ -303,10 +314,11 @@ static void test_nodes(void)
 static void expect_graph(const char *more, const char *answer, const char *seen)
 {
     g_autofree char *named = g_strdup_printf(NAMED, more);
-    const char *const answers[] = {named, answer, NULL};
+    const char *const answers[] = {"\"return\":[{\"id\":\"m0\",\"type\":\"mirror\"}]", named, answer, NULL};
 
     expect(query_graph, answers,
-           "{\"execute\":\"query-named-block-nodes\",\"arguments\":{\"flat\":true}}\n"
+           "{\"execute\":\"query-jobs\"}\n{\"execute\":\"query-named-block-nodes\",\"arguments\":{\"flat\":"
+           "true}}\n"
            "{\"execute\":\"x-debug-query-block-graph\"}\n",
            seen);
 }
