@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Drive, QmpError, Scenario, main, product, wait_for
+from vmtest import Drive, QmpError, Scenario, Skip, main, product, wait_for
 from vmtest.pattern import check_alone
 from vmtest.restore import unpack
 from vmtest.tmux import Terminal
@@ -31,8 +31,8 @@ class Held(Scenario):
         self.add_proxy()
         self.said = []
 
-    def backup_while(self, act, *arguments, **options):
-        hold = self.proxy.hold("stop")
+    def backup_while(self, act, *arguments, at="stop", where=None, **options):
+        hold = self.proxy.hold(at, where=where)
         run = self.backup("--no-vmstate", *arguments, **options)
         hold.wait(30)
         act()
@@ -145,6 +145,57 @@ def unplugged_before_the_instant(version):
         nothing_is_left(s)
 
 
+def is_filter_of_disk1(message):
+    """The drives were looked at for the last time, and the guest stands still."""
+    arguments = message["arguments"]
+    return arguments["driver"] == "copy-before-write" and arguments["node-name"].endswith("-cbw-1")
+
+
+def snapshot_at_the_instant(version):
+    """After the last look: that drive is left out, and the other one is saved."""
+    product()
+    with Held(version) as s:
+        def snapshot():
+            s.vm.qmp.cmd("blockdev-snapshot-sync", {"node-name": "node-disk1", "snapshot-file": s.path("ov"), "format": "qcow2",
+                                                    "snapshot-node-name": "ov"})
+        run = s.backup_while(snapshot, at="blockdev-add", where=is_filter_of_disk1)
+        run.must_succeed(status=3)
+        assert run.find(ev="result")["missing"] == ["disk1"], run.report()
+        assert "disk1: its node is no longer node-disk1" in said(run), run.report()
+        nothing_is_left(s)
+
+
+def reset_at_the_instant(version):
+    """What QEMU calls a guest that was reset while it stood still is "prelaunch": it goes on all the same."""
+    product()
+    with Held(version) as s:
+        def reset():
+            s.vm.qmp.cmd("system_reset")
+            wait_for(lambda: s.vm.qmp.cmd("query-status")["status"] == "prelaunch", 20, "the reset")
+        s.backup_while(reset, at="blockdev-add", where=is_filter_of_disk1).must_succeed()
+        assert s.vm.is_running()
+
+
+def unplugged_while_drives_are_woken(version):
+    """QEMU 7.2 wakes them one by one after a plain migration: the other one is, and is saved with the RAM."""
+    if version != "7.2":
+        raise Skip("it wakes all drives by one command")
+    product()
+    with Held(version, is_idle=True, bus="scsi") as s:
+        hold = s.proxy.hold("block-export-add", where=lambda message: message["arguments"]["node-name"] == "node-disk1")
+        run = s.backup()
+        hold.wait(30)
+        s.vm.qmp.cmd("device_del", {"id": "disk1"})
+        s.vm.qmp.wait_event("DEVICE_DELETED", timeout=20)
+        wait_for(lambda: not any(d.get("qdev") == "disk1" for d in s.vm.qmp.cmd("query-block")), 20, "it to be gone")
+        for node in ("node-disk1", "file-disk1"):
+            s.vm.qmp.cmd("blockdev-del", {"node-name": node})
+        hold.release()
+        run.must_succeed(status=3)
+        assert run.find(ev="result")["missing"] == ["disk1"], run.report()
+        nothing_is_left(s)
+
+
 def graph_that_is_not_told(version):
     """Where QEMU does not tell what is below a filter, it stays, and the guest never notices."""
     product()
@@ -224,5 +275,6 @@ def refused_stream(version):
 
 if __name__ == "__main__":
     main(grown_before_the_instant, job_before_the_instant, snapshot_before_the_instant, graph_that_is_not_told, refused_stream,
-         slow=(grown_before_a_pipe_has_it, grown_while_the_console_waits, unplugged_before_the_instant, children_of_nodes,
-               job_that_is_not_ours), both=(grown_before_the_instant,))
+         slow=(grown_before_a_pipe_has_it, grown_while_the_console_waits, unplugged_before_the_instant,
+               snapshot_at_the_instant, reset_at_the_instant, children_of_nodes,
+               unplugged_while_drives_are_woken, job_that_is_not_ours), both=(grown_before_the_instant,))
