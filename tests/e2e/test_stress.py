@@ -97,7 +97,8 @@ class Stress:
             assert time.monotonic() - began < 120, f"no end after 120 s: {run.report()}"
             time.sleep(0.01)
         status = run.wait()
-        self.log(f"backup {number} has ended: exit status {status}")
+        late = (run.find(ev="result") or {}).get("loop_max_ms")
+        self.log(f"backup {number} has ended: exit status {status}; its loop was late by {late} ms at most")
         self.statuses.append(status)
         assert status in STATUSES, run.report()
         self.must_be_sound(run, status, archive)
@@ -112,6 +113,12 @@ class Stress:
         self.s.must_be_untouched(rounds=8)
 
 
+    def tell(self, asker):
+        worst, _ = asker.worst()
+        print(f"      {len(self.statuses)} backups, exit statuses {self.statuses}; {asker.refused} errors of jobs; query-status: worst "
+              f"of {len(asker.answers)} {worst:.3f} s; worst guest write {self.worst_write:.3f} s", flush=True)
+
+
 def stressed(version, seed, n):
     product()
     with Scenario(version, drives=drives(), rounds=8, monitors=("asked",)) as s, Noise() as noise, \
@@ -121,15 +128,13 @@ def stressed(version, seed, n):
         try:
             for number in range(n):
                 stress.backup(number)
+            stress.tell(asker)
+            asker.must_be_within(bound_s(), noise)
+            noise.must_be_within(bound_s(), stress.worst_write, "worst write of the guest")
         except BaseException:
             print(f"      seed {seed}, QEMU {version}: --seed {seed} --n {n} repeats it. What was done:")
             print("\n".join(stress.timeline[-200:]))
             raise
-        worst, when = asker.worst()
-        print(f"      seed {seed}: {n} backups, exit statuses {stress.statuses}; {asker.refused} errors of jobs; query-status: "
-              f"worst of {len(asker.answers)} {worst:.3f} s; worst guest write {stress.worst_write:.3f} s", flush=True)
-        asker.must_be_within(bound_s(), noise)
-        noise.must_be_within(bound_s(), stress.worst_write, "worst write of the guest")
 
 
 def a_few_backups(version):
