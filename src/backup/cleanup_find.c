@@ -17,11 +17,27 @@ static void append_all(struct cleanup *c, GArray *from)
     }
 }
 
-/* Files of sockets that were handed over, and whose step ended in between. */
-static void on_files_removed(void *user, const GError *error)
+static void take_back_next_door(struct cleanup *c);
+
+static void on_door_taken_back(void *user, const GError *error)
 {
-    (void)error; /* they do no harm */
-    cleanup_act(user);
+    (void)error; /* it does no harm */
+    take_back_next_door(user);
+}
+
+/* The folders of sockets that these runs handed to QEMU, see door.c. Those of others may be in use. */
+static void take_back_next_door(struct cleanup *c)
+{
+    const struct journal_record *r;
+    g_autofree char *prefix = NULL;
+
+    if (c->next_door == c->records->len) {
+        cleanup_act(c);
+        return;
+    }
+    r = g_ptr_array_index(c->records, c->next_door++);
+    prefix = g_strdup_printf(PREFIX "%s-", r->run_id);
+    qmp_remove_fds_named(c->qmp, prefix, on_door_taken_back, c);
 }
 
 /* Sockets for QEMU's NBD server that were passed and never used; QEMU lists them nowhere, so each possible name is tried.
@@ -33,7 +49,7 @@ static void close_next_socket(struct cleanup *c)
     if (c->is_dry_run)
         cleanup_act(c);
     else if (c->next_socket == c->passed_sockets->len)
-        qmp_remove_fds_named(c->qmp, PREFIX, on_files_removed, c);
+        take_back_next_door(c);
     else
         qmp_closefd(c->qmp, g_ptr_array_index(c->passed_sockets, c->next_socket++), on_socket_closed, c);
 }

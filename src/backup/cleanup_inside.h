@@ -35,7 +35,7 @@ struct cleanup {
     struct qmp_migration_params params;
     bool are_params_known;
     GArray *actions, *jobs, *snapshots, *inserted, *nodes;
-    unsigned at, next_socket, n_looks;
+    unsigned at, next_socket, next_door, n_looks;
     struct survey survey;
     struct takeout takeout;
     GPtrArray *staying; /* char *: filters that others stand on */
