@@ -32,7 +32,7 @@ class Terminal:
         self.resize(*size, tell=False)
         self.before = termios.tcgetattr(slave)
         self.seen = b""
-        clean = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "ASAN_OPTIONS", "XDG_RUNTIME_DIR")}
+        clean = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "ASAN_OPTIONS", "LSAN_OPTIONS", "XDG_RUNTIME_DIR")}
         clean.update({"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}, **(env or {}))
         self.process = subprocess.Popen([console, *arguments], stdin=slave, stdout=slave, stderr=slave, env=clean,
                                         start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
