@@ -214,7 +214,7 @@ static void on_closed(void *user, struct nbd_conn *conn, bool clean, const char 
         jobs_connection_lost(p);
 }
 
-/* QEMU is in, and the door closes: whoever comes back when this connection has ended finds nobody. */
+/* QEMU is connected, so the listener closes: a reconnect finds nothing. */
 static void on_export(void *user, struct nbd_conn *conn, const struct nbd_export *export)
 {
     struct port *p = export->user;

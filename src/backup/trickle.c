@@ -14,7 +14,7 @@
 #define TICK_MS      4
 #define FEWEST       2  /* writes a tick: 256 in flight are through in 0.5 s */
 #define LAST_BUFFERS 64 /* the filters' reserve: see pool.c */
-#define SHARE        80 /* of what is free beyond that, so much of it a tick: a fifth of a second to halve it */
+#define SHARE        80 /* each tick takes this fraction of what is free beyond the reserve: it halves in 0.2 s */
 
 static bool may_be_held(const struct port *p)
 {
