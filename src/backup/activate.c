@@ -2,7 +2,6 @@
 /* Waking the drives after a plain migration: it leaves them inactive, and nothing can be added on top of such a node. */
 #include "backup/journal.h"
 #include "backup/run.h"
-#include "base/listening.h"
 
 static void on_reply(void *user, const GError *error)
 {
@@ -133,16 +132,6 @@ static void on_socket_passed(void *user, const GError *error)
         start_server(op, name, NULL);
 }
 
-/* A socket that listens, and that nobody can connect to: QEMU only wants a server to be there. -1 on failure. */
-static int secret_socket(const char *path, GError **error)
-{
-    struct listening *socket = listening_open(path, error);
-    int fd = socket ? listening_take_fd(socket) : -1;
-
-    listening_close(socket);
-    return fd;
-}
-
 /* Old versions have no command for it: exporting a node read-only wakes it, and the guest stays paused. */
 static void activate(struct steps_op *op)
 {
@@ -156,7 +145,7 @@ static void activate(struct steps_op *op)
         qmp_set_active(b->qmp, on_reply, op);
     else if (!door_has_descriptors(b))
         start_server(op, NULL, path);
-    else if ((fd = secret_socket(path, &error)) >= 0)
+    else if ((fd = door_dead_end(b, name, &error)) >= 0)
         qmp_getfd(b->qmp, name, fd, on_socket_passed, op);
     else
         steps_end(op, error);

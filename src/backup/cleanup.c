@@ -39,6 +39,7 @@ static void cleanup_free(struct cleanup *c)
     g_clear_pointer(&c->capabilities, g_ptr_array_unref);
     g_array_unref(c->actions);
     g_array_unref(c->jobs);
+    g_array_unref(c->exports);
     g_array_unref(c->snapshots);
     g_array_unref(c->inserted);
     g_array_unref(c->nodes);
@@ -348,6 +349,9 @@ void cleanup_act(struct cleanup *c)
     case END_JOB:
         qmp_job_cancel(c->qmp, a->name, on_job_cancelled, c);
         break;
+    case END_EXPORT:
+        qmp_export_del(c->qmp, a->name, action_over, c);
+        break;
     case DELETE_NODE:
         qmp_del_node(c->qmp, a->name, action_over, c);
         break;
@@ -408,6 +412,7 @@ static struct cleanup *new_cleanup(const char *monitor, void *user)
     c->user = user;
     c->actions = new_actions();
     c->jobs = new_actions();
+    c->exports = new_actions();
     c->snapshots = new_actions();
     c->inserted = new_actions();
     c->nodes = new_actions();

@@ -112,7 +112,7 @@ static bool is_stopped_by(const struct cleanup *c, const struct journal_record *
     return runstate_is_ours(c->status, r->did_we_stop, r->does_migrate);
 }
 
-/* Jobs first, then what stands on what: frozen images, filters out of their drives, filters, targets. The guest last:
+/* Jobs and exports first, then what stands on what: frozen images, filters out of their drives, filters, targets. The guest last:
  * only one that runs can answer the thaw. */
 static void put_in_order(struct cleanup *c)
 {
@@ -130,6 +130,7 @@ static void put_in_order(struct cleanup *c)
     if (c->jobs->len)
         cleanup_add(c->actions, CALM_JOBS, NULL);
     append_all(c, c->jobs);
+    append_all(c, c->exports);
     append_all(c, c->snapshots);
     append_all(c, c->inserted);
     append_all(c, c->nodes);
@@ -228,6 +229,15 @@ static bool keep_own_records(struct cleanup *c, const struct qmp_node *nodes, un
     return true;
 }
 
+static void find_exports(struct cleanup *c, const struct survey *s)
+{
+    for (unsigned i = 0; i < s->exports->len; i++) {
+        const char *id = g_array_index(s->exports, struct qmp_export, i).id;
+        if (id && g_str_has_prefix(id, PREFIX))
+            cleanup_add(c->exports, END_EXPORT, id);
+    }
+}
+
 static bool has_part(const char *node, const char *part)
 {
     return strstr(node, part) != NULL;
@@ -260,10 +270,12 @@ static void on_surveyed(void *user, const struct survey *s, const GError *error)
     }
     for (unsigned i = 0; i < stuck->len; i++)
         forget_parts(c->nodes, g_ptr_array_index(stuck, i));
-    if (error)
+    if (error) {
         cleanup_finish(c, error);
-    else
-        qmp_query_status(c->qmp, on_status, c);
+        return;
+    }
+    find_exports(c, s);
+    qmp_query_status(c->qmp, on_status, c);
 }
 
 static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)

@@ -9,13 +9,13 @@
 #define PREFIX GRAPH_PREFIX
 
 enum action_kind {
-    CALM_JOBS, END_JOB, DELETE_NODE, PUT_BACK, STOP_NBD_SERVER, CANCEL_MIGRATION, RESTORE_PARAMS, RESTORE_CAPABILITIES, RESUME,
+    CALM_JOBS, END_JOB, END_EXPORT, DELETE_NODE, PUT_BACK, STOP_NBD_SERVER, CANCEL_MIGRATION, RESTORE_PARAMS, RESTORE_CAPABILITIES, RESUME,
     THAW
 };
 
 struct action {
     enum action_kind kind;
-    char *name; /* job, node, filter, the agent's socket */
+    char *name; /* job, export, node, filter, the agent's socket */
 };
 
 struct cleanup {
@@ -34,7 +34,7 @@ struct cleanup {
     GPtrArray *capabilities; /* char *: those that are on; NULL = unknown */
     struct qmp_migration_params params;
     bool are_params_known;
-    GArray *actions, *jobs, *snapshots, *inserted, *nodes;
+    GArray *actions, *jobs, *exports, *snapshots, *inserted, *nodes;
     unsigned at, next_socket, next_door, n_looks;
     struct survey survey;
     struct takeout takeout;

@@ -8,6 +8,7 @@ static const struct {
 } words[] = {
     [CALM_JOBS] = {"pause its jobs", NULL, NULL},
     [END_JOB] = {"end job", "job", "jobs"},
+    [END_EXPORT] = {"end export", "export", "exports"},
     [DELETE_NODE] = {"delete node", "node", "nodes"},
     [PUT_BACK] = {"take out filter", "drive behind a filter", "drives behind filters"},
     [STOP_NBD_SERVER] = {"stop QEMU's NBD server", "its NBD server", NULL},

@@ -55,6 +55,16 @@ void door_close(struct backup *b)
     g_clear_pointer(&b->door.folder, g_free);
 }
 
+int door_dead_end(const struct backup *b, const char *name, GError **error)
+{
+    g_autofree char *path = door_path(b, name);
+    struct listening *socket = listening_open(path, error);
+    int fd = socket ? listening_take_fd(socket) : -1;
+
+    listening_close(socket);
+    return fd;
+}
+
 /* --- showing it --------------------------------------------------------------------------------- */
 
 static void show(struct steps_op *op)

@@ -134,7 +134,7 @@ static unsigned find(const struct graph *g, enum qmp_vertex_kind kind, const cha
 
 static bool is_ours(const char *name)
 {
-    return g_str_has_prefix(name, GRAPH_PREFIX);
+    return name && g_str_has_prefix(name, GRAPH_PREFIX);
 }
 
 /* What a job puts between a device and its node, and what another backup does. */
@@ -259,13 +259,13 @@ static char *filter_in(const struct graph *g, const bool *is_reached)
 }
 
 /* Of a node of its chain, or of one that stands on it, as the scratch image of a pulled backup does. */
-static char *export_of(const struct graph *g, const bool *is_reached, unsigned node, const char *own)
+static char *export_of(const struct graph *g, const bool *is_reached, unsigned node)
 {
     for (unsigned i = 0; i < g->exports->len; i++) {
         const struct export *e = &g_array_index(g->exports, struct export, i);
         unsigned at = find(g, QMP_VERTEX_NODE, e->node);
         g_autofree bool *is_below = reach(g, at);
-        if (at == NOWHERE || g_str_has_prefix(e->id ? e->id : "", own))
+        if (at == NOWHERE || is_ours(e->id))
             continue;
         if (is_reached[at] || (node != NOWHERE && is_below[node]))
             return g_strdup_printf("export %s (%s) is on it", e->id, e->type ? e->type : "?");
@@ -284,7 +284,7 @@ char *graph_occupant(const struct graph *g, const char *device, const char *node
         who = job_everywhere(g, own);
     if (!who)
         who = filter_in(g, is_reached);
-    return who ? who : export_of(g, is_reached, at, own);
+    return who ? who : export_of(g, is_reached, at);
 }
 
 /* --- the way out -------------------------------------------------------------------------------- */

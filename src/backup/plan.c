@@ -76,6 +76,7 @@ static void drive_free(gpointer data)
     g_free(d->target_node);
     g_free(d->cbw_node);
     g_free(d->snap_node);
+    g_free(d->pin_id);
     g_free(d->job_id);
     g_free(d->doubt);
     g_free(d->job_error);
@@ -306,6 +307,7 @@ static void name_nodes(struct drive *d)
     d->target_node = g_strdup_printf("vmb-%s-tgt-%u", run, d->index);
     d->cbw_node = g_strdup_printf("vmb-%s-cbw-%u", run, d->index);
     d->snap_node = g_strdup_printf("vmb-%s-snap-%u", run, d->index);
+    d->pin_id = g_strdup_printf("vmb-%s-pin-%u", run, d->index);
     d->job_id = g_strdup_printf("vmb-%s-job-%u", run, d->index);
 }
 

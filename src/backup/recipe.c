@@ -327,6 +327,7 @@ const struct step recipe_table[] = {
     {"start the job", STEP_DRIVE, is_direct, begin_job, undo_job, STEP_REPEATS},
     {"resume the guest", STEP_RUN, needs_resume, halt_resume, NULL, STEP_REPEATS | STEP_IN_WINDOW},
     {"thaw the file systems", STEP_RUN, agent_is_frozen, agent_begin_thaw, NULL, STEP_IN_WINDOW},
+    {"fix the frozen image to its iothread", STEP_DRIVE, pin_is_wanted, pin_begin, pin_undo, STEP_STAYS},
     {"start the job", STEP_DRIVE, is_guarded, begin_job, undo_job, STEP_REPEATS},
     {"see that all disks answer", STEP_RUN, NULL, NULL, calm_undo, 0},
 };

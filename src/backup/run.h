@@ -41,6 +41,7 @@
 #include "backup/backup.h"
 #include "backup/fate.h"
 #include "backup/filter.h"
+#include "backup/pin.h"
 #include "backup/found.h"
 #include "backup/pace.h"
 #include "backup/plan.h"
@@ -111,7 +112,7 @@ struct drive {
     unsigned row;   /* in model.drives */
     char *name;     /* in the archive */
     char *qdev, *node; /* node: as it was when last looked at, see look.c */
-    char *filter_node, *target_node, *cbw_node, *snap_node, *job_id; /* names of ours */
+    char *filter_node, *target_node, *cbw_node, *snap_node, *pin_id, *job_id; /* names of ours */
     uint64_t size;
     int dev_id;
     bool is_guarded;
@@ -356,6 +357,8 @@ void port_close(struct port *p);
 bool door_has_descriptors(const struct backup *b); /* as far as is known: the monitor passes them */
 bool door_open(struct backup *b, GError **error);
 void door_close(struct backup *b);
+/* A socket that listens, and that nobody can connect to, where QEMU only wants one to be there; -1 on failure. */
+int door_dead_end(const struct backup *b, const char *name, GError **error);
 char *door_path(const struct backup *b, const char *name); /* for a socket */
 void door_show(struct steps_op *op, struct listening *socket, door_shown on_shown);
 void door_monitor_lost(struct backup *b); /* and perhaps what was handed over by it */

@@ -177,6 +177,8 @@ void qmp_nbd_server_start(struct qmp *q, const char *fdname, const char *path, q
 void qmp_nbd_server_stop(struct qmp *q, qmp_done done, void *user);
 /* block-export-add type nbd, read-only */
 void qmp_export_add(struct qmp *q, const char *id, const char *node, qmp_done done, void *user);
+/* block-export-add type vhost-user-blk, read-only, on a listening socket from qmp_getfd(): its node stays in its iothread */
+void qmp_export_fixed(struct qmp *q, const char *id, const char *node, const char *fdname, qmp_done done, void *user);
 void qmp_export_del(struct qmp *q, const char *id, qmp_done done, void *user);
 
 /* --- jobs -------------------------------------------------------------------------------------- */

@@ -115,6 +115,18 @@ void qmp_export_add(struct qmp *q, const char *id, const char *node, qmp_done do
     call_do(q, "block-export-add", args, done, user);
 }
 
+void qmp_export_fixed(struct qmp *q, const char *id, const char *node, const char *fdname, qmp_done done, void *user)
+{
+    struct json_object *args = args_new_text("type", "vhost-user-blk"), *address = args_new_text("type", "fd");
+
+    args_text(args, "id", id);
+    args_text(args, "node-name", node);
+    args_flag(args, "fixed-iothread", true);
+    args_text(address, "str", fdname);
+    args_object(args, "addr", address);
+    call_do(q, "block-export-add", args, done, user);
+}
+
 void qmp_export_del(struct qmp *q, const char *id, qmp_done done, void *user)
 {
     call_do(q, "block-export-del", args_new_text("id", id), done, user);

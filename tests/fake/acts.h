@@ -235,7 +235,38 @@ static bool fake_is_used(struct fake_qemu *q, const char *name)
             (strcmp(j->device, name) == 0 || strcmp(j->target, name) == 0))
             return true;
     }
+    for (unsigned i = 0; i < q->exports->len; i++)
+        if (strcmp(((struct fake_export *)g_ptr_array_index(q->exports, i))->node, name) == 0)
+            return true;
     return false;
+}
+
+/* One with a socket gets that from us. */
+static const char *fake_export(struct fake_qemu *q, json_object *args)
+{
+    const char *node = text_of(args, "node-name"), *socket = text_of(object_of(args, "addr"), "str");
+    struct fake_export *e;
+
+    if (!fake_node(q, node))
+        return "Cannot find device nor node-name";
+    if (socket && !g_hash_table_remove(q->fds, socket))
+        return "no such descriptor";
+    q->is_inactive = false;
+    e = g_new0(struct fake_export, 1);
+    e->id = g_strdup(text_of(args, "id"));
+    e->node = g_strdup(node);
+    g_ptr_array_add(q->exports, e);
+    return NULL;
+}
+
+static const char *fake_unexport(struct fake_qemu *q, const char *id)
+{
+    for (unsigned i = 0; i < q->exports->len; i++)
+        if (strcmp(((struct fake_export *)g_ptr_array_index(q->exports, i))->id, id) == 0) {
+            g_ptr_array_remove_index(q->exports, i);
+            return NULL;
+        }
+    return "Export 'it' is not found";
 }
 
 static const char *fake_del(struct fake_qemu *q, const char *name)

@@ -74,6 +74,9 @@ struct fake_node {
     bool has_sent[FAKE_CLUSTERS]; /* what of it was sent since, */
     bool is_broken;               /* and that something could not be */
 };
+struct fake_export {
+    char *id, *node;
+};
 struct fake_job {
     char *id, *device, *target;
     const char *status, *error;
@@ -107,6 +110,7 @@ struct fake_qemu {
 
     GPtrArray *nodes; /* struct fake_node */
     GPtrArray *jobs;  /* struct fake_job */
+    GPtrArray *exports; /* struct fake_export */
     char **drives;    /* the node of each device */
     GHashTable *fds;  /* name, or what the set of add-fd is called -> fd */
     const char *state;        /* while it does not run */
@@ -151,6 +155,15 @@ static void fake_job_free(gpointer data)
     g_free(j->device);
     g_free(j->target);
     g_free(j);
+}
+
+static void fake_export_free(gpointer data)
+{
+    struct fake_export *e = data;
+
+    g_free(e->id);
+    g_free(e->node);
+    g_free(e);
 }
 
 static void fake_close_fd(gpointer fd)
@@ -212,6 +225,7 @@ static struct fake_qemu *fake_new(const char *path, const struct fake_kind *kind
     q->input = g_string_new(NULL);
     q->nodes = g_ptr_array_new_with_free_func(fake_node_free);
     q->jobs = g_ptr_array_new_with_free_func(fake_job_free);
+    q->exports = g_ptr_array_new_with_free_func(fake_export_free);
     q->fds = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, fake_close_fd);
     q->log = g_ptr_array_new_with_free_func(g_free);
     q->drives = g_new0(char *, kind->n_drives + 1);
@@ -238,6 +252,7 @@ static void fake_free(struct fake_qemu *q)
         close(q->listener);
     g_ptr_array_unref(q->nodes);
     g_ptr_array_unref(q->jobs);
+    g_ptr_array_unref(q->exports);
     g_hash_table_unref(q->fds);
     g_ptr_array_unref(q->log);
     g_string_free(q->input, TRUE);
@@ -257,6 +272,8 @@ static char *fake_left(struct fake_qemu *q)
 
     for (unsigned i = 0; i < q->jobs->len; i++)
         g_string_append_printf(s, " job %s", ((struct fake_job *)g_ptr_array_index(q->jobs, i))->id);
+    for (unsigned i = 0; i < q->exports->len; i++)
+        g_string_append_printf(s, " export %s", ((struct fake_export *)g_ptr_array_index(q->exports, i))->id);
     for (unsigned i = 0; i < q->nodes->len; i++) {
         const struct fake_node *n = g_ptr_array_index(q->nodes, i);
         if (g_str_has_prefix(n->name, "vmb-"))

@@ -66,6 +66,18 @@ static char *fake_list_jobs(struct fake_qemu *q, bool is_block)
     return g_string_free(g_string_append(s, "]"), FALSE);
 }
 
+static char *fake_list_exports(struct fake_qemu *q)
+{
+    GString *s = g_string_new("[");
+
+    for (unsigned i = 0; i < q->exports->len; i++) {
+        const struct fake_export *e = g_ptr_array_index(q->exports, i);
+        g_string_append_printf(s, "%s{\"id\":\"%s\",\"type\":\"vhost-user-blk\",\"node-name\":\"%s\",\"shutting-down\":false}",
+                               i ? "," : "", e->id, e->node);
+    }
+    return g_string_free(g_string_append(s, "]"), FALSE);
+}
+
 /* Ids: nodes from 1, devices from 1000, jobs from 2000. */
 static void fake_add_edge(struct fake_qemu *q, GString *s, unsigned parent, const char *child, const char *name)
 {
@@ -148,7 +160,7 @@ static const char *fake_remove_fd(struct fake_qemu *q, int64_t set)
 static char *fake_answer(struct fake_qemu *q, const char *command, json_object *args)
 {
     if (strcmp(command, "query-version") == 0)
-        return g_strdup_printf("{\"qemu\":{\"major\":%d,\"minor\":2,\"micro\":0},\"package\":\"\"}",
+        return g_strdup_printf("{\"qemu\":{\"major\":%d,\"minor\":0,\"micro\":0},\"package\":\"\"}",
                                q->kind.major);
     if (strcmp(command, "query-name") == 0)
         return g_strdup("{\"name\":\"fake\"}");
@@ -180,7 +192,7 @@ static char *fake_answer(struct fake_qemu *q, const char *command, json_object *
     if (strcmp(command, "query-block") == 0)
         return fake_list_drives(q);
     if (strcmp(command, "query-block-exports") == 0)
-        return g_strdup("[]");
+        return fake_list_exports(q);
     if (strcmp(command, "x-debug-query-block-graph") == 0)
         return fake_graph(q);
     if (strcmp(command, "query-named-block-nodes") == 0)
@@ -257,8 +269,10 @@ static const char *fake_do(struct fake_qemu *q, const char *command, json_object
     } else if (strcmp(command, "nbd-server-stop") == 0)
         q->has_nbd_server = false;
     else if (strcmp(command, "block-export-add") == 0)
-        q->is_inactive = false;
-    else if (strcmp(command, "block-export-del") != 0 && strcmp(command, "migrate_cancel") != 0)
+        return fake_export(q, args);
+    else if (strcmp(command, "block-export-del") == 0)
+        return fake_unexport(q, text_of(args, "id"));
+    else if (strcmp(command, "migrate_cancel") != 0)
         return "?";
     return NULL;
 }
@@ -455,7 +469,7 @@ static gpointer fake_main(gpointer data)
         }
         q->conn = accept4(q->listener, NULL, NULL, SOCK_CLOEXEC);
         fake_say(q,
-                 "{\"QMP\":{\"version\":{\"qemu\":{\"major\":%d,\"minor\":2,\"micro\":0},\"package\":\"\"},"
+                 "{\"QMP\":{\"version\":{\"qemu\":{\"major\":%d,\"minor\":0,\"micro\":0},\"package\":\"\"},"
                  "\"capabilities\":[]}}\r\n",
                  q->kind.major);
     }

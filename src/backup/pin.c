@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * QEMU 9 and 10.0 hang for good when somebody ends a block job, or adds a filter, on a drive of an iothread whose frozen
+ * image a job of ours is reading: QEMU tries then to move all that is connected to the drive to its main loop, and waits
+ * for our job while it holds the lock that the job needs. It asks before whether everybody allows to be moved. So an
+ * export of the frozen image, fixed to its iothread, says no. Nobody can connect to it: its socket has no name any more.
+ */
+#include "backup/run.h"
+
+#define VERSION(major, minor) ((major) * 1000 + (minor))
+
+bool pin_is_wanted(const struct backup *b, const struct drive *d)
+{
+    int version = VERSION(b->version.major, b->version.minor);
+
+    return d->is_guarded && version >= VERSION(8, 1) && version < VERSION(10, 1) && door_has_descriptors(b);
+}
+
+static void on_refused_socket_closed(void *user, const GError *error)
+{
+    steps_end(user, qmp_error_is_refusal(error) ? NULL : error);
+}
+
+/* A QEMU that was built without such exports: the copy goes on, as safe as it can be. */
+static void on_pinned(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (!qmp_error_is_refusal(error)) {
+        steps_end(op, error);
+        return;
+    }
+    backup_note(op->b, "drive %s: cannot be fixed to its iothread (%s)", op->d->name, error->message);
+    qmp_closefd(op->b->qmp, op->d->pin_id, on_refused_socket_closed, op);
+}
+
+static void on_socket_passed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (error)
+        steps_end(op, error);
+    else
+        qmp_export_fixed(op->b->qmp, op->d->pin_id, op->d->snap_node, op->d->pin_id, on_pinned, op);
+}
+
+void pin_begin(struct steps_op *op)
+{
+    g_autoptr(GError) error = NULL;
+    int fd = door_dead_end(op->b, op->d->pin_id, &error);
+
+    if (fd < 0)
+        steps_end(op, error);
+    else
+        qmp_getfd(op->b->qmp, op->d->pin_id, fd, on_socket_passed, op);
+}
+
+static void on_unpinned(void *user, const GError *error)
+{
+    steps_end(user, g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE) ? NULL : error);
+}
+
+void pin_undo(struct steps_op *op)
+{
+    qmp_export_del(op->b->qmp, op->d->pin_id, on_unpinned, op);
+}
