@@ -118,6 +118,7 @@ static void report_done(struct backup *b)
     uv_close((uv_handle_t *)&b->tick, NULL);
     pulse_close(&b->pulse);
     trickle_close(b);
+    job_end_close(b);
     b->listener.on_done(b->user);
 }
 
@@ -335,6 +336,7 @@ struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
     b->tick.data = b;
     pulse_init(&b->pulse, loop);
     trickle_init(b);
+    job_end_init(b);
     return b;
 }
 

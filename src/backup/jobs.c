@@ -70,6 +70,7 @@ void jobs_restart_soon(struct drive *d)
 static void job_ended(struct drive *d, const char *error)
 {
     d->job = JOB_ENDED;
+    job_end_look(d->b);
     g_free(d->job_error);
     d->job_error = g_strdup(error);
     recipe_job_ended(d);
@@ -91,7 +92,7 @@ static void see_job(struct drive *d, const struct qmp_job *job)
         d->job_at = job->current;
         d->job_moved_ms = uv_now(d->b->loop);
     }
-    if (!d->is_tap_busy && d->is_tap_closed != job->is_paused) {
+    if (!d->n_tap_busy && d->is_tap_closed != job->is_paused) {
         d->is_tap_closed = job->is_paused; /* switched by somebody else: our reasons decide */
         tap_update(d);
     }

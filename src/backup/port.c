@@ -117,6 +117,8 @@ static int on_write_landed(void *user, struct nbd_request *rq, uint32_t done)
         return 0;
     rq->user = NULL;
     status = take_piece(p, piece.offset, piece.len, &data);
+    if (!p->is_filter)
+        job_end_wrote(p->drive, piece.offset + piece.len);
     pool_give(pool, data);
     tap_check_credit(p->drive->b);
     return status;
@@ -159,6 +161,8 @@ static int on_zeroes(void *user, const struct nbd_request *rq)
     }
     if (status)
         distrust_filter(p, "a write of the filter failed");
+    if (!p->is_filter)
+        job_end_wrote(p->drive, end);
     tap_check_credit(p->drive->b);
     return status;
 }

@@ -27,7 +27,7 @@ static void reset(struct drive *d)
     g_clear_pointer(&d->doubt, g_free);
     g_clear_pointer(&d->job_error, g_free);
     d->tap_reasons &= ~(unsigned)TAP_LIMIT;
-    d->is_tap_closed = d->is_tap_busy = false;
+    d->is_tap_closed = false;
     d->job = JOB_NONE;
     d->started_ms = d->ended_ms = d->last_moved_ms = d->last_done = 0;
     memset(&d->rate, 0, sizeof d->rate);

@@ -12,6 +12,7 @@
  *     door.c      how QEMU finds a socket of ours
  *     tap.c       pausing jobs by QMP                          jobs.c      watches jobs, starts them again
  *     trickle.c   makes the last buffers last                  lull.c      a target that is full, or stands still
+ *     job_end.c   jobs end one at a time
  *     budget.c    limits, by what pace.c and share.c say       limit.c     what an operator says about limits
  *     fate.c      how each drive ends                          retake.c    a drive taken again at a new instant
  *     watch.c     how the guest's writes fare (stall.c decides, latency.c reads histograms)
@@ -80,6 +81,7 @@ enum tap_reason {
     TAP_FULL = 1u << 2,   /* the target has no room */
     TAP_LIMIT = 1u << 3,  /* it has had its data of this second: for moments only */
     TAP_GRAPH = 1u << 4,  /* jobs or nodes of other drives come or go */
+    TAP_ENDING = 1u << 5, /* another drive's job is about to end */
 };
 
 /* door.c: how QEMU finds a socket of ours. on_shown: by which path, or why not. */
@@ -153,7 +155,9 @@ struct drive {
     uint64_t restart_at_ms; /* of uv_now(): a failed job waits before it is started again */
 
     unsigned tap_reasons;
-    bool is_tap_closed, is_tap_busy;
+    bool is_tap_closed;     /* as QEMU was told last, … */
+    unsigned n_tap_busy;    /* … and so many answers to that are missing */
+    bool is_ending, is_answer_kept; /* see job_end.c */
     struct pace pace;
     uint64_t speed_sent, share_sent; /* to QEMU, and the limit that was meant by it */
     uint64_t limit_confirmed;        /* the limit in force, in bytes of data a second */
@@ -265,6 +269,10 @@ struct backup {
         bool is_on;
         unsigned next; /* drive whose turn it is */
     } trickle;
+    struct {
+        GQueue drives; /* struct drive *, whose jobs have sent their last: the head ends first */
+        uv_timer_t timer;
+    } ending;
     struct pace_pot pot; /* the budget, and what was taken of it */
     uint64_t next_share_ms;
     uint64_t full_since_ms;
@@ -379,6 +387,12 @@ void trickle_init(struct backup *b);
 void trickle_close(struct backup *b);
 void trickle_check(struct backup *b); /* buffers have come or gone */
 void trickle_took(struct port *p);    /* a write has come by there */
+
+/* job_end.c */
+void job_end_init(struct backup *b);
+void job_end_close(struct backup *b);
+void job_end_wrote(struct drive *d, uint64_t end); /* its job, up to there */
+void job_end_look(struct backup *b); /* a job has been paused, or is over */
 
 /* budget.c */
 void budget_count(struct port *p, uint32_t bytes, bool is_news);

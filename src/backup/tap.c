@@ -29,18 +29,19 @@ static void on_switched(void *user, const GError *error)
     struct drive *d = user;
 
     (void)error; /* "already paused" and the like: the next poll says what is true */
-    d->is_tap_busy = false;
-    tap_update(d);
+    d->n_tap_busy--;
+    job_end_look(d->b);
 }
 
+/* Without waiting for the answer to the last switch: QEMU obeys in order, and what comes next may have to find it closed. */
 void tap_update(struct drive *d)
 {
     bool should_close = d->tap_reasons != 0;
 
-    if (d->job != JOB_RUNNING || d->is_job_new || d->is_tap_busy || d->b->is_failing || !monitor_is_up(d->b) ||
+    if (d->job != JOB_RUNNING || d->is_job_new || d->b->is_failing || !monitor_is_up(d->b) ||
         should_close == d->is_tap_closed)
         return;
-    d->is_tap_busy = true;
+    d->n_tap_busy++;
     d->is_tap_closed = should_close;
     if (should_close)
         qmp_job_pause(d->b->qmp, d->job_id, on_switched, d);
@@ -66,7 +67,7 @@ void tap_job_started(struct drive *d)
 {
     d->is_job_new = false;
     d->first_poll = d->b->n_polls + 1; /* an answer that is on its way may not know it yet */
-    d->is_tap_closed = d->is_tap_busy = false;
+    d->is_tap_closed = false;
     jobs_poll(d->b); /* a small one may have ended already */
     tap_update(d);
 }

@@ -32,6 +32,7 @@ struct nbd_conn {
     size_t sent;         /* of it */
     bool is_mute;        /* the client does not listen any more */
     bool is_held;        /* by its owner: not read from */
+    bool are_replies_kept; /* by its owner: not sent to */
     bool is_finished;    /* DISC or ABORT: only the rest of the output is to be sent */
     bool is_ending;
     bool is_clean;
@@ -101,7 +102,7 @@ static void discard_output(struct nbd_conn *c)
 /* Sends what the socket takes. A client that is deaf may still have sent something worth having: go on. */
 static void conn_send(struct nbd_conn *c)
 {
-    while (!c->is_mute && take_output(c)) {
+    while (!c->is_mute && !c->are_replies_kept && take_output(c)) {
         ssize_t n =
             send(c->fd, c->sending->data + c->sent, c->sending->len - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
@@ -201,7 +202,7 @@ static void on_conn_event(uv_poll_t *poll, int status, int events);
 
 static void conn_watch(struct nbd_conn *c)
 {
-    int events = (may_receive(c) ? UV_READABLE : 0) | (output_bytes(c) > 0 ? UV_WRITABLE : 0);
+    int events = (may_receive(c) ? UV_READABLE : 0) | (output_bytes(c) > 0 && !c->are_replies_kept ? UV_WRITABLE : 0);
 
     if (events != c->watched && uv_poll_start(&c->poll, events, on_conn_event) == 0)
         c->watched = events;
@@ -225,6 +226,13 @@ void nbd_conn_hold(struct nbd_conn *c, bool is_held)
     c->is_held = is_held;
     if (!c->is_ending)
         conn_watch(c);
+}
+
+void nbd_conn_keep_replies(struct nbd_conn *c, bool are_kept)
+{
+    c->are_replies_kept = are_kept;
+    if (!are_kept)
+        conn_settle(c);
 }
 
 /* A read was answered later. */

@@ -31,6 +31,8 @@ void nbd_conn_shutdown(struct nbd_conn *conn);
 /* Held: nothing more is read from it, so its client waits; what was read is answered all the same. Only for clients that
  * may be made to wait. A client that leaves meanwhile is noticed when it is let go. */
 void nbd_conn_hold(struct nbd_conn *conn, bool is_held);
+/* Kept: what is answered is sent when they are let go. */
+void nbd_conn_keep_replies(struct nbd_conn *conn, bool are_kept);
 const struct nbd_export *nbd_conn_export(const struct nbd_conn *conn);
 /* A tag for the owner: which purpose this connection serves. */
 void nbd_conn_set_tag(struct nbd_conn *conn, void *tag);

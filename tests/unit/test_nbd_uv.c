@@ -58,6 +58,26 @@ static void test_hold(struct fixture *f, gconstpointer unused)
     g_assert_cmpuint(f->n_clean, ==, 0);
 }
 
+/* What was answered is sent when it is let go. */
+static void test_keep_replies(struct fixture *f, gconstpointer unused)
+{
+    g_autoptr(GByteArray) says = begin_conversation();
+    struct nbd_conn *conn = open_conn(f, &f->client);
+
+    TURN_UNTIL(f, (hear(f), f->hears->len == NBD_GREETING_BYTES));
+    nbd_conn_keep_replies(conn, true);
+    peer_request(says, NBD_CMD_WRITE, 0, 0, 0, 65536);
+    peer_fill(says, 65536, 9);
+    g_assert_true(say(f, f->client, says));
+    TURN_UNTIL(f, f->r.n_ended == 1);
+    for (unsigned i = 0; i < 50; i++)
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+    hear(f);
+    g_assert_cmpuint(f->hears->len, ==, NBD_GREETING_BYTES);
+    nbd_conn_keep_replies(conn, false);
+    TURN_UNTIL(f, (hear(f), f->hears->len == HELLO_BYTES + NBD_SIMPLE_REPLY_BYTES));
+}
+
 static void test_cut(struct fixture *f, gconstpointer unused)
 {
     g_autoptr(GByteArray) says = begin_conversation();
@@ -361,6 +381,7 @@ int main(int argc, char **argv)
     ADD(writes_and_goodbye);
     ADD(tag);
     ADD(hold);
+    ADD(keep_replies);
     ADD(cut);
     ADD(hasty_client);
     ADD(reset_by_client);
