@@ -395,6 +395,7 @@ void backup_free(struct backup *b)
     g_clear_error(&b->outcome);
     g_free(b->guest_machine);
     g_free(b->guest.ram_obstacle);
+    g_free(b->ram_state.failure);
     g_free(b->ram_state.abandoned);
     g_clear_pointer(&b->images, g_array_unref);
     g_strfreev(b->guest_argv);

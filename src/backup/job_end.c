@@ -4,12 +4,16 @@
  *
  * When a job ends, QEMU waits several times for all that the other jobs have in flight, and its monitor with it; what runs
  * on fills up again each time. Where buffers are scarce each of these waits takes up to half a second (trickle.c), and the
- * drives of a guest are often of one size and end at once. So the answer to a job's last write is kept until QEMU has been
- * told to pause the others, or until KEPT_MS have passed: whatever waits for that write in QEMU waits no longer either.
+ * drives of a guest are often of one size and end at once. So the others are paused when one comes near its end, FIRST_MS at
+ * most. QEMU may be too busy to obey by then: the answer to a job's last write is kept until it has, or until KEPT_MS have
+ * passed: whatever waits for that write in QEMU waits no longer either.
  */
 #include "backup/run.h"
 
-#define KEPT_MS 200
+#define NEAR_MS      1500 /* at its speed so far */
+#define SPEED_MS     250 /* a speed of less is none */
+#define FIRST_MS     2500
+#define KEPT_MS      200
 
 static void keep_answer(struct drive *d, bool is_kept)
 {
@@ -23,56 +27,96 @@ static bool is_at_rest(const struct drive *d)
     return d->job != JOB_RUNNING || (d->is_tap_closed && !d->n_tap_busy);
 }
 
-static bool are_others_at_rest(const struct backup *b, const struct drive *ending)
+static bool are_others_at_rest(const struct backup *b, const struct drive *first)
 {
     for (unsigned i = 0; i < b->drives->len; i++) {
         const struct drive *d = g_ptr_array_index(b->drives, i);
-        if (d != ending && !is_at_rest(d))
+        if (d != first && !is_at_rest(d))
             return false;
     }
     return true;
 }
 
-static void forget_those_over(struct backup *b)
+static bool is_near(const struct drive *d, uint64_t end)
+{
+    uint64_t took_ms = uv_now(d->b->loop) - d->job_began_ms;
+
+    return took_ms >= SPEED_MS && (double)(d->size - end) * took_ms < (double)NEAR_MS * end;
+}
+
+/* --- whose turn it is --------------------------------------------------------------------------- */
+
+static void leave_queue(struct backup *b, GList *at)
+{
+    struct drive *d = at->data;
+
+    keep_answer(d, false);
+    g_queue_delete_link(&b->ending.drives, at);
+}
+
+static void drop_those_over(struct backup *b)
 {
     for (GList *at = b->ending.drives.head, *next; at; at = next) {
-        struct drive *d = at->data;
         next = at->next;
-        if (d->job == JOB_RUNNING)
-            continue;
-        d->is_ending = false;
-        keep_answer(d, false);
-        g_queue_delete_link(&b->ending.drives, at);
+        if (((struct drive *)at->data)->job != JOB_RUNNING)
+            leave_queue(b, at);
     }
     if (g_queue_is_empty(&b->ending.drives))
         uv_timer_stop(&b->ending.timer);
 }
 
-void job_end_look(struct backup *b)
+/* Others wait for it. */
+static void begin_turn(struct backup *b)
 {
-    const struct drive *first;
+    struct drive *first = g_queue_peek_head(&b->ending.drives);
 
-    if (g_queue_is_empty(&b->ending.drives))
+    if (first == b->ending.first)
         return;
-    forget_those_over(b);
-    first = g_queue_peek_head(&b->ending.drives);
+    b->ending.first = first;
+    b->ending.since_ms = uv_now(b->loop);
     for (unsigned i = 0; i < b->drives->len; i++) {
         struct drive *d = g_ptr_array_index(b->drives, i);
         tap_set(d, TAP_ENDING, first && d != first);
     }
+}
+
+void job_end_look(struct backup *b)
+{
+    if (!b->ending.first && g_queue_is_empty(&b->ending.drives))
+        return;
+    drop_those_over(b);
+    begin_turn(b);
     for (GList *at = b->ending.drives.head; at; at = at->next) {
         struct drive *d = at->data;
-        if (d->is_answer_kept && (d == first ? are_others_at_rest(b, d) : is_at_rest(d)))
+        if (d->is_answer_kept && (d == b->ending.first ? are_others_at_rest(b, d) : is_at_rest(d)))
             keep_answer(d, false);
     }
 }
 
-static void on_kept_long_enough(uv_timer_t *timer)
+static void on_time(uv_timer_t *timer)
 {
     struct backup *b = timer->data;
 
     for (GList *at = b->ending.drives.head; at; at = at->next)
         keep_answer(at->data, false);
+    if (uv_now(b->loop) - b->ending.since_ms >= FIRST_MS && b->ending.drives.head)
+        leave_queue(b, b->ending.drives.head); /* slower than it was, or not at its end after all */
+    job_end_look(b);
+}
+
+/* --- what its jobs write ------------------------------------------------------------------------ */
+
+static void enter_queue(struct drive *d, enum job_end end)
+{
+    struct backup *b = d->b;
+
+    d->job_end = end;
+    if (!g_queue_find(&b->ending.drives, d))
+        g_queue_push_tail(&b->ending.drives, d);
+    if (!uv_is_active((uv_handle_t *)&b->ending.timer))
+        uv_timer_start(&b->ending.timer, on_time, KEPT_MS, KEPT_MS);
+    if (end == JOB_END_REACHED)
+        keep_answer(d, true);
     job_end_look(b);
 }
 
@@ -80,14 +124,18 @@ void job_end_wrote(struct drive *d, uint64_t end)
 {
     struct backup *b = d->b;
 
-    if (end < d->size || d->is_ending || d->job != JOB_RUNNING || b->drives->len == 1 || b->is_failing || !monitor_is_up(b))
+    if (d->job != JOB_RUNNING || b->drives->len == 1 || b->is_failing || !monitor_is_up(b))
         return;
-    d->is_ending = true;
-    keep_answer(d, true);
-    g_queue_push_tail(&b->ending.drives, d);
-    if (!uv_is_active((uv_handle_t *)&b->ending.timer))
-        uv_timer_start(&b->ending.timer, on_kept_long_enough, KEPT_MS, KEPT_MS);
-    job_end_look(b);
+    if (end >= d->size && d->job_end < JOB_END_REACHED)
+        enter_queue(d, JOB_END_REACHED);
+    else if (d->job_end == JOB_END_FAR && is_near(d, end))
+        enter_queue(d, JOB_END_NEAR);
+}
+
+void job_end_started(struct drive *d)
+{
+    d->job_end = JOB_END_FAR;
+    d->job_began_ms = uv_now(d->b->loop);
 }
 
 void job_end_init(struct backup *b)

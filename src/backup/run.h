@@ -155,9 +155,12 @@ struct drive {
     uint64_t restart_at_ms; /* of uv_now(): a failed job waits before it is started again */
 
     unsigned tap_reasons;
+    bool is_pinned;         /* or may be: see pin.c */
     bool is_tap_closed;     /* as QEMU was told last, … */
     unsigned n_tap_busy;    /* … and so many answers to that are missing */
-    bool is_ending, is_answer_kept; /* see job_end.c */
+    enum job_end { JOB_END_FAR, JOB_END_NEAR, JOB_END_REACHED } job_end; /* see job_end.c */
+    bool is_answer_kept;    /* to its last write */
+    uint64_t job_began_ms;
     struct pace pace;
     uint64_t speed_sent, share_sent; /* to QEMU, and the limit that was meant by it */
     uint64_t limit_confirmed;        /* the limit in force, in bytes of data a second */
@@ -230,6 +233,7 @@ struct backup {
     struct {
         bool is_moving, is_done, is_query_busy, is_cancelled, is_relaxed, is_too_slow, is_unwanted;
         bool is_plain;   /* a plain migration of ours moves it, or has: "postmigrate" is its doing */
+        char *failure;   /* of a plain migration, in QEMU's words */
         char *abandoned; /* why it was cancelled, where that was neither slowness nor a wish */
         uint64_t total, remaining; /* bytes, as QEMU counts them */
         uint64_t bytes;            /* of the stream, received */
@@ -270,7 +274,9 @@ struct backup {
         unsigned next; /* drive whose turn it is */
     } trickle;
     struct {
-        GQueue drives; /* struct drive *, whose jobs have sent their last: the head ends first */
+        GQueue drives; /* struct drive *, whose jobs are at their end, or near it: the head ends first, … */
+        const struct drive *first; /* … and is this one as far as the others were told */
+        uint64_t since_ms;
         uv_timer_t timer;
     } ending;
     struct pace_pot pot; /* the budget, and what was taken of it */
@@ -391,6 +397,7 @@ void trickle_took(struct port *p);    /* a write has come by there */
 /* job_end.c */
 void job_end_init(struct backup *b);
 void job_end_close(struct backup *b);
+void job_end_started(struct drive *d);
 void job_end_wrote(struct drive *d, uint64_t end); /* its job, up to there */
 void job_end_look(struct backup *b); /* a job has been paused, or is over */
 
@@ -443,6 +450,7 @@ void recipe_on_tick(struct backup *b);
 void recipe_take_instant(struct drive *d);
 unsigned recipe_rows(void);
 bool recipe_is_job(unsigned row);
+bool recipe_is_pin(unsigned row);
 bool recipe_is_target(unsigned row); /* of the job */
 bool recipe_makes_target(unsigned row); /* of the filter or of the job */
 GArray *recipe_forward(struct backup *b);

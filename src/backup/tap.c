@@ -66,6 +66,7 @@ void tap_set(struct drive *d, enum tap_reason reason, bool on)
 void tap_job_started(struct drive *d)
 {
     d->is_job_new = false;
+    job_end_started(d);
     d->first_poll = d->b->n_polls + 1; /* an answer that is on its way may not know it yet */
     d->is_tap_closed = false;
     jobs_poll(d->b); /* a small one may have ended already */
