@@ -30,6 +30,8 @@ static void on_restarted(void *user, const GError *error)
         return;
     if (error)
         fate_not_restarted(d, error);
+    else if (d->job == JOB_ENDED) /* before the last rows of the list were through */
+        fate_judge(d);
     else
         backup_drive_state(d->b, d->row, MODEL_RUN);
 }

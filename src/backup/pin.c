@@ -4,6 +4,8 @@
  * image a job of ours is reading: QEMU tries then to move all that is connected to the drive to its main loop, and waits
  * for our job while it holds the lock that the job needs. It asks before whether everybody allows to be moved. So an
  * export of the frozen image, fixed to its iothread, says no. Nobody can connect to it: its socket has no name any more.
+ * It comes after the job and goes after it: what comes before moves to the filter that the job puts above the image, where it
+ * would make a migration of the guest fail; and taking it away while the job runs would be such a move.
  */
 #include "backup/run.h"
 
@@ -49,18 +51,26 @@ void pin_begin(struct steps_op *op)
     g_autoptr(GError) error = NULL;
     int fd = door_dead_end(op->b, op->d->pin_id, &error);
 
-    if (fd < 0)
+    if (fd < 0) {
         steps_end(op, error);
-    else
-        qmp_getfd(op->b->qmp, op->d->pin_id, fd, on_socket_passed, op);
+        return;
+    }
+    op->d->is_pinned = true;
+    qmp_getfd(op->b->qmp, op->d->pin_id, fd, on_socket_passed, op);
 }
 
 static void on_unpinned(void *user, const GError *error)
 {
-    steps_end(user, g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE) ? NULL : error);
+    struct steps_op *op = user;
+
+    op->d->is_pinned = g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE); /* then it is done when the monitor is back */
+    steps_end(op, g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE) ? NULL : error);
 }
 
 void pin_undo(struct steps_op *op)
 {
-    qmp_export_del(op->b->qmp, op->d->pin_id, on_unpinned, op);
+    if (op->d->is_pinned)
+        qmp_export_del(op->b->qmp, op->d->pin_id, on_unpinned, op);
+    else
+        steps_end(op, NULL);
 }

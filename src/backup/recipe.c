@@ -323,12 +323,13 @@ const struct step recipe_table[] = {
     {"add the filter", STEP_DRIVE, is_guarded, filter_begin_add, filter_undo_add, 0},
     {"insert the filter", STEP_DRIVE, is_guarded, filter_begin_insert, filter_undo_insert, 0},
     {"add the frozen image", STEP_DRIVE, is_guarded, filter_begin_snapshot, filter_undo_snapshot, 0},
+    {"let the frozen image go from its iothread", STEP_DRIVE, NULL, NULL, pin_undo, 0},
     {"start saving the RAM", STEP_RUN, is_background, ram_begin_moving, ram_undo_moving, STEP_STAYS},
     {"start the job", STEP_DRIVE, is_direct, begin_job, undo_job, STEP_REPEATS},
     {"resume the guest", STEP_RUN, needs_resume, halt_resume, NULL, STEP_REPEATS | STEP_IN_WINDOW},
     {"thaw the file systems", STEP_RUN, agent_is_frozen, agent_begin_thaw, NULL, STEP_IN_WINDOW},
-    {"fix the frozen image to its iothread", STEP_DRIVE, pin_is_wanted, pin_begin, pin_undo, STEP_STAYS},
     {"start the job", STEP_DRIVE, is_guarded, begin_job, undo_job, STEP_REPEATS},
+    {"fix the frozen image to its iothread", STEP_DRIVE, pin_is_wanted, pin_begin, NULL, STEP_STAYS},
     {"see that all disks answer", STEP_RUN, NULL, NULL, calm_undo, 0},
 };
 
@@ -353,6 +354,11 @@ bool recipe_makes_target(unsigned row)
 bool recipe_is_job(unsigned row)
 {
     return recipe_table[row].begin == begin_job;
+}
+
+bool recipe_is_pin(unsigned row)
+{
+    return recipe_table[row].begin == pin_begin || recipe_table[row].undo == pin_undo;
 }
 
 bool recipe_is_target(unsigned row)

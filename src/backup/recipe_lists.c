@@ -89,18 +89,22 @@ GArray *recipe_remake_targets(struct drive *d)
     return ops;
 }
 
+static bool is_of_restart(const struct drive *d, unsigned row)
+{
+    return recipe_is_job(row) || recipe_is_pin(row) || (recipe_is_target(row) && !d->target.conn);
+}
+
 /* A job that failed while its frozen image stands: a new job from the same instant, and a new target for it where the
  * connection was lost. */
 GArray *recipe_restart_job(struct drive *d)
 {
-    bool is_connected = d->target.conn != NULL;
     GArray *ops = new_list();
 
     for (unsigned row = recipe_rows(); row-- > 0;)
-        if (recipe_is_job(row) || (recipe_is_target(row) && !is_connected))
+        if (is_of_restart(d, row))
             add_op(ops, d->b, d, row, true);
     for (unsigned row = 0; row < recipe_rows(); row++)
-        if (recipe_is_job(row) || (recipe_is_target(row) && !is_connected))
+        if (is_of_restart(d, row))
             add_op(ops, d->b, d, row, false);
     return ops;
 }
