@@ -2,6 +2,7 @@
 #include <string.h>
 #include "backup/cleanup_inside.h"
 #include "backup/reopen.h"
+#include "backup/runstate.h"
 #include "base/error.h"
 #include "qmp/agent_uv.h"
 
@@ -210,12 +211,6 @@ static void on_server_stopped(void *user, const GError *error)
     action_over(user, qmp_error_is_refusal(error) ? NULL : error); /* it does not run: as wanted */
 }
 
-bool cleanup_is_moving(const struct qmp_migration *m)
-{
-    return strcmp(m->status, "active") == 0 || strcmp(m->status, "setup") == 0 || strcmp(m->status, "device") == 0 ||
-           strcmp(m->status, "cancelling") == 0;
-}
-
 /* While it is being cancelled QEMU takes no capabilities. */
 static void look_at_migration(uv_timer_t *timer);
 
@@ -223,7 +218,7 @@ static void on_migration_again(void *user, const struct qmp_migration *m, const 
 {
     struct cleanup *c = user;
 
-    if (error || !cleanup_is_moving(m) || !wait_on(c, look_at_migration))
+    if (error || !runstate_is_migrating(m->status) || !wait_on(c, look_at_migration))
         action_over(c, error);
 }
 

@@ -174,7 +174,7 @@ static void on_migration(void *user, const struct qmp_migration *m, const GError
 {
     struct cleanup *c = user;
 
-    c->is_migrating = !error && cleanup_is_moving(m);
+    c->is_migrating = !error && runstate_is_migrating(m->status);
     qmp_query_capabilities(c->qmp, on_capabilities, c);
 }
 

@@ -62,4 +62,3 @@ void cleanup_add(GArray *to, enum action_kind kind, const char *name);
 bool cleanup_is_part_of(const char *node, const char *filter);
 char *cleanup_describe(const struct action *a);   /* "end job vmb-…" */
 char *cleanup_summary(const GArray *actions);     /* "2 jobs, the guest stopped" */
-bool cleanup_is_moving(const struct qmp_migration *m);

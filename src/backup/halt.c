@@ -69,7 +69,7 @@ static void leave_stopped(struct steps_op *op)
 
     if (b->is_guest_stopped)
         backup_log(b, MODEL_WARNING, NULL, "guest is left stopped: it %s (%s) since we stopped it",
-                   *b->guest.now->says ? b->guest.now->says : "was paused by somebody else",
+                   state_says(b),
                    b->model.guest_state);
     b->did_we_stop = b->was_running = false;
     journal_write(b->journal, b, NULL);
@@ -91,7 +91,7 @@ static void on_status(void *user, const struct qmp_status *s, const GError *erro
         steps_end(op, error);
         return;
     }
-    if (runstate_is_ours(s->status, true, b->ram_state.is_plain)) {
+    if (runstate_is_ours(s->status, true, b->ram_state.is_plain || b->guest.is_ours_by_migration)) {
         b->is_resuming = !op->is_undo;
         qmp_cont(b->qmp, on_resumed, op);
     } else if (is_still_moving(b)) {

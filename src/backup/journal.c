@@ -195,7 +195,8 @@ bool journal_write(struct journal *j, const struct backup *b, GError **error)
         json_object_object_add(root, "qemu", json_object_new_string(b->qemu_process));
     json_object_object_add(root, "stopped", json_object_new_boolean(b->did_we_stop));
     json_object_object_add(root, "migrates",
-                           json_object_new_boolean(b->ram == RAM_PLAIN && b->was_running && !b->has_resumed));
+                           json_object_new_boolean((b->ram == RAM_PLAIN || b->guest.is_ours_by_migration) &&
+                                                   b->was_running && !b->has_resumed));
     json_object_object_add(root, "nbd-server", json_object_new_boolean(b->did_start_nbd_server));
     if (b->agent.is_frozen) {
         g_autofree char *agent = agent_of(b);

@@ -63,18 +63,48 @@ void ram_lose(struct backup *b, const char *why, const char *hint)
 
 /* --- following a migration ---------------------------------------------------------------------- */
 
-/* A plain migration that came to nothing, by what it was ended for. */
-static void leave_out_plain(struct backup *b, const char *said)
+static void say_plain_is_left_out(struct backup *b)
 {
     g_autofree char *too_fast =
         g_strdup_printf("guest changes it too fast for a pause of %u s", b->options.max_pause_s);
-    const char *hint = "QEMU's own output may say more";
 
-    b->did_we_stop = false; /* QEMU has let it go on, if it was stopped at all */
     if (b->ram_state.is_too_slow)
         ram_lose(b, too_fast, "allow more by --max-pause");
+    else if (b->ram_state.abandoned)
+        ram_lose(b, b->ram_state.abandoned, NULL);
     else
-        ram_lose(b, b->ram_state.abandoned ? b->ram_state.abandoned : said, b->ram_state.abandoned ? NULL : hint);
+        ram_lose(b, b->ram_state.failure, "QEMU's own output may say more");
+}
+
+/* As a rule QEMU has let the guest go on by itself. Where it could not, the guest stands still because of us, unless
+ * somebody else has migrated it since. */
+static void on_migration_after_failure(void *user, const struct qmp_migration *m, const GError *error)
+{
+    struct backup *b = user;
+
+    if (!error)
+        b->guest.is_ours_by_migration &= !g_str_equal(m->status, "completed") && !runstate_is_migrating(m->status);
+    if (!b->is_failing)
+        say_plain_is_left_out(b);
+    end_waiting(b, NULL);
+}
+
+static void on_status_after_failure(void *user, const struct qmp_status *s, const GError *error)
+{
+    struct backup *b = user;
+
+    if (!error)
+        b->did_we_stop &= !s->is_running;
+    qmp_query_migrate(b->qmp, on_migration_after_failure, b);
+}
+
+/* A plain migration that came to nothing, by what it was ended for. */
+static void leave_out_plain(struct backup *b, const char *failure)
+{
+    g_free(b->ram_state.failure);
+    b->ram_state.failure = g_strdup(failure);
+    b->guest.is_ours_by_migration = b->is_guest_stopped;
+    state_ask(b, on_status_after_failure, b);
 }
 
 static void on_pause_relaxed(void *user, const GError *error)
@@ -140,9 +170,10 @@ static void take_failure(struct backup *b, const struct qmp_migration *m)
     b->ram_state.is_moving = false;
     if (b->is_failing)
         ; /* all of it is being undone */
-    else if (b->ram == RAM_PLAIN)
+    else if (b->ram == RAM_PLAIN) {
         leave_out_plain(b, why);
-    else if (b->model.phase != MODEL_COPY)
+        return;
+    } else if (b->model.phase != MODEL_COPY)
         ram_lose(b, lost, NULL);
     else if (b->ram_state.is_unwanted || !b->options.strict)
         fate_ram_lost(b, b->ram_state.is_unwanted, lost);
@@ -309,7 +340,7 @@ static void on_moving_over(struct steps_op *op)
 {
     struct backup *b = op->b;
 
-    if (b->ram == RAM_PLAIN && b->was_running && b->is_guest_stopped && !b->has_resumed)
+    if ((b->ram == RAM_PLAIN || b->guest.is_ours_by_migration) && b->was_running && b->is_guest_stopped && !b->has_resumed)
         halt_resume(op);
     else
         steps_end(op, NULL);
@@ -332,8 +363,7 @@ static void on_cancelled(void *user, const struct qmp_migration *m, const GError
     struct steps_op *op = user;
     struct backup *b = op->b;
 
-    if (!error && ++op->sub < MAX_LOOKS && (g_str_equal(m->status, "active") || g_str_equal(m->status, "cancelling") ||
-                   g_str_equal(m->status, "setup") || g_str_equal(m->status, "device"))) {
+    if (!error && ++op->sub < MAX_LOOKS && runstate_is_migrating(m->status)) {
         qmp_query_migrate(b->qmp, on_cancelled, op); /* each answer takes QEMU a turn of its loop */
         return;
     }

@@ -45,6 +45,11 @@ void state_see_status(struct backup *b, const struct qmp_status *s)
     model_set(b->model.guest_state, "%s", s->status);
 }
 
+const char *state_says(const struct backup *b)
+{
+    return *b->guest.now->says ? b->guest.now->says : "was paused by somebody else";
+}
+
 char *state_ram_obstacle(const struct backup *b)
 {
     return obstacle_of(b->guest.now, b->model.guest_state, NULL);
@@ -136,7 +141,7 @@ static void disown_stop(struct backup *b)
     b->did_we_stop = b->was_running = false;
     journal_write(b->journal, b, NULL);
     backup_log(b, MODEL_WARNING, NULL, "guest %s (%s) as its instant was taken: it is saved, and stays in that state",
-               b->guest.now->says, b->model.guest_state);
+               state_says(b), b->model.guest_state);
 }
 
 static void on_look_migration(void *user, const struct qmp_migration *m, const GError *error)

@@ -35,6 +35,7 @@ void state_see_awake(struct backup *b, const char *const *nodes, unsigned n);
 bool state_can_be_stopped(const struct backup *b); /* for the instant: it goes on as it was */
 bool state_is_left(const struct backup *b); /* "postmigrate": whether it has left shows by its drives */
 bool state_is_here(const struct backup *b, GError **error);
+const char *state_says(const struct backup *b); /* of a guest that stands still: "has panicked" */
 char *state_ram_obstacle(const struct backup *b); /* by its state alone, owned */
 /* Asks for the status; `done` gets one that our own migration is not about to change. */
 void state_ask(struct backup *b, qmp_on_status done, void *user);

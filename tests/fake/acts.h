@@ -107,7 +107,7 @@ static const char *fake_migrate(struct fake_qemu *q, const char *uri)
     fake_set_running(q, false);
     q->is_inactive = true;
     q->state = "postmigrate";
-    fake_end_stream(q, "completed");
+    fake_end_stream(q, q->kind.fails_stopped ? "failed" : "completed");
     return NULL;
 }
 
@@ -241,6 +241,16 @@ static bool fake_is_used(struct fake_qemu *q, const char *name)
     return false;
 }
 
+static bool fake_is_copied(struct fake_qemu *q, const char *node)
+{
+    for (unsigned i = 0; i < q->jobs->len; i++) {
+        const struct fake_job *j = g_ptr_array_index(q->jobs, i);
+        if (strcmp(j->status, "running") == 0 && strcmp(j->device, node) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* One with a socket gets that from us. */
 static const char *fake_export(struct fake_qemu *q, json_object *args)
 {
@@ -251,6 +261,8 @@ static const char *fake_export(struct fake_qemu *q, json_object *args)
         return "Cannot find device nor node-name";
     if (socket && !g_hash_table_remove(q->fds, socket))
         return "no such descriptor";
+    if (socket && !fake_is_copied(q, node) && q->kind.holds_jobs)
+        fake_violate(q, "an export before the job: a migration would fail by it");
     q->is_inactive = false;
     e = g_new0(struct fake_export, 1);
     e->id = g_strdup(text_of(args, "id"));
@@ -261,11 +273,15 @@ static const char *fake_export(struct fake_qemu *q, json_object *args)
 
 static const char *fake_unexport(struct fake_qemu *q, const char *id)
 {
-    for (unsigned i = 0; i < q->exports->len; i++)
-        if (strcmp(((struct fake_export *)g_ptr_array_index(q->exports, i))->id, id) == 0) {
-            g_ptr_array_remove_index(q->exports, i);
-            return NULL;
-        }
+    for (unsigned i = 0; i < q->exports->len; i++) {
+        struct fake_export *e = g_ptr_array_index(q->exports, i);
+        if (strcmp(e->id, id) != 0)
+            continue;
+        if (fake_is_copied(q, e->node))
+            fake_violate(q, "an export goes while a job copies its node: 10.0 hangs where that has an iothread");
+        g_ptr_array_remove_index(q->exports, i);
+        return NULL;
+    }
     return "Export 'it' is not found";
 }
 

@@ -58,6 +58,7 @@ struct fake_kind {
     bool has_mirror;      /* of somebody else's, on the first drive, */
     bool mirrors_late;    /* from the first stop on */
     bool has_agent;       /* one answers at PATH.agent while the guest runs */
+    bool fails_stopped;   /* a plain migration fails, and QEMU cannot let the guest go on */
     bool never_converges; /* a plain migration goes on until it is cancelled */
     bool is_lively;       /* jobs move by a cluster now and then, and a guest that runs writes meanwhile */
 };

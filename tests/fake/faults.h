@@ -19,7 +19,8 @@ static GArray *faults_of(const struct fake_kind *kind, bool with_ram)
     run_trials(&w);
     judge(t, false);
     g_assert_cmpint(t->status, ==,
-                    kind->refuses_filters || kind->never_converges || kind->refuses_ram || kind->may_not_reopen
+                    kind->refuses_filters || kind->never_converges || kind->refuses_ram || kind->may_not_reopen ||
+                            kind->fails_stopped
                         ? VMB_ERROR_INCOMPLETE
                     : kind->holds_jobs                             ? VMB_ERROR_CANCELLED
                                                                    : 0);
@@ -55,6 +56,7 @@ static const struct sweep sweeps[] = {
     {"jobs-that-go-on", {.major = 10, .n_drives = 2, .holds_jobs = true}, false},
     {"frozen", {.major = 10, .n_drives = 1, .has_agent = true}, false},
     {"ram-refused", {.major = 10, .n_drives = 1, .refuses_ram = true}, true},
+    {"ram-fails-stopped", {.major = 7, .n_drives = 1, .fails_stopped = true}, true},
     {"images-not-reopened", {.major = 7, .n_drives = 1, .may_not_reopen = true}, true},
     {"unguarded", {.major = 10, .n_drives = 1, .refuses_filters = true}, true},
 };
