@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What can be asked of a run that has ended: its archive is read once more, by a worker, one reading at a time. */
-#include "backup/readback.h"
+#include "archive/readback.h"
 #include "backup/run.h"
 
 /* --- how it ended ------------------------------------------------------------------------------- */

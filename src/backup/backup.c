@@ -3,12 +3,12 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include "archive/vmstate.h"
 #include "backup/control.h"
 #include "backup/journal.h"
 #include "backup/logfile.h"
 #include "backup/record.h"
 #include "backup/run.h"
-#include "backup/vmstate.h"
 #include "base/units.h"
 
 #define POOL_BUFFERS    768  /* 48 MiB */

@@ -6,8 +6,8 @@
  * changed by more than 6 % are told so. Between that only what cannot wait: an operator's word, and a drive that goes on
  * after a pause. One whose holes have turned into data is paused for the rest of the second.
  */
+#include "archive/vmstate.h"
 #include "backup/run.h"
-#include "backup/vmstate.h"
 
 #define SHARE_MS 1000
 

@@ -16,8 +16,8 @@
  * where the drive has an iothread.)
  */
 #include <string.h>
+#include "archive/vmstate.h"
 #include "backup/run.h"
-#include "backup/vmstate.h"
 
 bool fate_may_drop(const struct backup *b)
 {

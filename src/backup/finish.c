@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The end of a good run: QEMU is free; the archive gets its end mark, becomes durable, is read back if asked. */
-#include "backup/readback.h"
+#include "archive/readback.h"
+#include "archive/vmstate.h"
 #include "backup/run.h"
-#include "backup/vmstate.h"
 #include "vma/extent.h"
 
 /* --- reading it back ---------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
  * the plan may be minutes old. A drive that somebody else is at work on, or that is gone, is left out while
  * the others go on; one that has another node or size than in the plan is saved by that.
  */
-#include "backup/map.h"
+#include "archive/map.h"
 #include "backup/run.h"
 #include "base/units.h"
 

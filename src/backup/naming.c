@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a drive is called in the archive, and by what else an operator may name it. */
 #include <string.h>
-#include "backup/proxmox.h"
 #include "backup/run.h"
+#include "options/proxmox.h"
 
 #define PERIPHERAL "/machine/peripheral/"
 

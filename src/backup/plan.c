@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Which drives are saved, by which recipe. */
 #include <string.h>
+#include "archive/vmstate.h"
 #include "backup/describe.h"
 #include "backup/journal.h"
-#include "backup/options.h"
-#include "backup/proxmox.h"
 #include "backup/run.h"
-#include "backup/vmstate.h"
+#include "options/options.h"
+#include "options/proxmox.h"
 
 /* --- rows --------------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a plan is refused for, before anything is changed. */
 #include <string.h>
-#include "backup/archive.h"
+#include "archive/archive.h"
 #include "backup/run.h"
 #include "vma/files.h"
 

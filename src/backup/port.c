@@ -7,7 +7,7 @@
  */
 #include <errno.h>
 #include <string.h>
-#include "backup/piece.h"
+#include "archive/piece.h"
 #include "backup/run.h"
 
 /* --- payload ------------------------------------------------------------------------------------ */

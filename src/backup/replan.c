@@ -5,8 +5,8 @@
  */
 #include <string.h>
 
-#include "backup/options.h"
 #include "backup/run.h"
+#include "options/options.h"
 
 static bool refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 static bool refuse(GError **error, const char *format, ...)

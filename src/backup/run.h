@@ -8,15 +8,14 @@
  *     target.c    sink, spool, header, lanes                   describe.c  vmabackup.json
  *     recipe.c    THE table (recipe_lists.c: lists of it)         filter.c    the rows that freeze a drive
  *     ram.c       the rows that take the RAM                   activate.c  wakes drives after a plain migration
- *     vmstate.c   receives the RAM stream                      port.c      NBD exports -> clusters
- *     door.c      how QEMU finds a socket of ours
+ *     door.c      how QEMU finds a socket of ours              port.c      NBD exports -> clusters
  *     tap.c       pausing jobs by QMP                          jobs.c      watches jobs, starts them again
  *     trickle.c   makes the last buffers last                  lull.c      a target that is full, or stands still
- *     job_end.c   jobs end one at a time
- *     budget.c    limits, by what pace.c and share.c say       limit.c     what an operator says about limits
+ *     job_end.c   jobs end one at a time                       pin.c       keeps a frozen image in its iothread
+ *     budget.c    limits, by what src/pacing says       limit.c     what an operator says about limits
  *     fate.c      how each drive ends                          retake.c    a drive taken again at a new instant
- *     watch.c     how the guest's writes fare (stall.c decides, latency.c reads histograms)
- *     writer.c    clusters -> archive                          finish.c    the end of the archive
+ *     watch.c     how the guest's writes fare (src/pacing decides)
+ *     finish.c    the end of the archive
  *     journal.c   what undoes us if we die                     snapshot.c  fills the model
  *     cleanup.c   ends what a dead run left (cleanup_find.c)    logfile.c   the run in plain lines (textout.c writes)
  *     agent.c     the rows that freeze file systems            identity.c  which guest a monitor belongs to
@@ -29,8 +28,7 @@
  *     halt.c      the rows that stop it and let it go          reopen.c    could QEMU open its images again
  *     backup.c    phases, the end, the public face
  *     nearby.c    monitors that answer where ours does not
- *     map.c       how far each part of a drive is              outcome.c   how it has ended
- *     readback.c  the archive, read once more                  after.c     what can be asked for then
+ *     outcome.c   how it has ended                             after.c     what can be asked for then
  *     replan.c    the plan, changed before it begins           room.c      whether there is room for it
  *     tidy.c      takes away what a dead run left, before that
  *     places.c    where runs are found                         pulse.c     how late the loop is
@@ -39,25 +37,25 @@
 #include <stdint.h>
 #include <glib.h>
 #include <uv.h>
+#include "archive/pool.h"
+#include "archive/writer.h"
 #include "backup/backup.h"
 #include "backup/fate.h"
 #include "backup/filter.h"
-#include "backup/pin.h"
 #include "backup/found.h"
-#include "backup/pace.h"
+#include "backup/pin.h"
 #include "backup/plan.h"
-#include "backup/pool.h"
-#include "backup/pulse.h"
 #include "backup/ram.h"
-#include "backup/stall.h"
 #include "backup/state.h"
 #include "backup/steps.h"
 #include "backup/takeout.h"
-#include "backup/writer.h"
 #include "base/error.h"
 #include "base/eta.h"
 #include "base/rate.h"
 #include "nbd/server_uv.h"
+#include "pacing/pace.h"
+#include "backup/pulse.h"
+#include "pacing/stall.h"
 #include "qmp/calls.h"
 #include "sink/sink.h"
 #include "sink/spool.h"

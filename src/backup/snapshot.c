@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Fills the model: the run as plain values. */
-#include "backup/map.h"
+#include "archive/map.h"
+#include "archive/vmstate.h"
 #include "backup/run.h"
-#include "backup/vmstate.h"
 
 #define STALLED_MS     5000
 #define MIN_AVERAGE_MS 500 /* less is noise */

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The run's way to its archive: sink, spool, header, one lane per device. */
 #include <string.h>
-#include "backup/archive.h"
+#include "archive/archive.h"
+#include "archive/map.h"
+#include "archive/vmstate.h"
 #include "backup/describe.h"
 #include "backup/journal.h"
 #include "backup/logfile.h"
-#include "backup/map.h"
-#include "backup/proxmox.h"
 #include "backup/run.h"
-#include "backup/vmstate.h"
+#include "options/proxmox.h"
 
 #define SPARE_RAM_BYTES (UINT64_C(64) << 20) /* a RAM stream is about the RAM in use, plain migration sends more */
 

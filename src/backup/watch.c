@@ -6,9 +6,9 @@
  * the beginning of the backup is what the guest was used to; while a plan is looked at, what is seen meanwhile counts.
  */
 #include <string.h>
-#include "backup/latency.h"
 #include "backup/run.h"
 #include "base/units.h"
+#include "pacing/latency.h"
 
 #define LOOK_MS   1000
 #define WEIGHT_OF 4 /* of a new figure before the start: a quarter */

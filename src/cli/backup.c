@@ -2,10 +2,10 @@
 /* `vmabackup backup`: a run without a screen, told in plain or JSON lines, steered by commands on standard input. */
 #include "backup/backup.h"
 #include "backup/headless.h"
-#include "backup/options.h"
 #include "backup/supervise.h"
 #include "base/error.h"
 #include "cli/cli.h"
+#include "options/options.h"
 
 #include <unistd.h>
 

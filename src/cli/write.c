@@ -5,11 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backup/archive.h"
+#include "archive/archive.h"
 #include "backup/headless.h"
 #include "backup/input.h"
-#include "backup/options.h"
-#include "backup/standalone.h"
 #include "backup/textout.h"
 #include "base/error.h"
 #include "base/text.h"
@@ -17,7 +15,9 @@
 #include "cli/cli.h"
 #include "cli/write_report.h"
 #include "guest/keyvals.h"
+#include "options/options.h"
 #include "vma/format.h"
+#include "write/standalone.h"
 
 #define MAX_DRIVE_BYTES (UINT64_C(65536) << 32) /* clusters are numbered by 32 bits */
 

@@ -5,7 +5,7 @@
  *
  *     g_autofree char *line = write_report_plain(s, options, event);      // "drive scsi0 has ended\n"
  */
-#include "backup/standalone.h"
+#include "write/standalone.h"
 
 /* NULL: it is no line's worth. */
 char *write_report_plain(const struct standalone *s, const struct standalone_event *e);

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "backup/options.h"
 #include "base/error.h"
 #include "console/config.h"
+#include "options/options.h"
 #include "ui/glyphs.h"
 
 static void add_entries(GOptionGroup *group, struct console_options *o)

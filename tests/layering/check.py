@@ -17,14 +17,18 @@ MAY_INCLUDE = {
     "vma": set(),
     "sink": set(),
     "model": set(),
-    "backup": {"guest", "qmp", "nbd", "vma", "sink", "model"},
+    "pacing": {"qmp"},
+    "options": {"vma", "sink", "model"},
+    "archive": {"options", "vma", "sink", "model"},
+    "write": {"archive", "options", "nbd", "vma", "sink"},
+    "backup": {"archive", "options", "pacing", "guest", "qmp", "nbd", "vma", "sink", "model"},
     "ui": {"model"},
-    "console": {"ui", "backup", "model"},
-    "cli": {"backup", "guest", "vma", "nbd", "sink", "model"},
+    "console": {"ui", "backup", "options", "model"},
+    "cli": {"backup", "write", "archive", "options", "guest", "vma", "nbd", "sink", "model"},
 }
 # A library header and the only files (regular expressions over the path) that may see it.
 LIBRARY_ONLY_IN = {
-    r"uv\.h": r"^(\w+/\w+_uv\.[ch]|(backup|console|cli|sink)/.*)$",
+    r"uv\.h": r"^(\w+/\w+_uv\.[ch]|(archive|write|backup|console|cli|sink)/.*)$",
     r"json-c/.*": r"^(qmp/.*|model/(json|replay)\w*\.c|backup/(journal|describe)\.c|guest/keyvals\.c|cli/\w+\.c)$",
     r"(n?curses\w*|term|ncursesw/.*)\.h": r"^ui/term\.c$",
     r"libnbd\.h": r"^(nbd/client\.[ch]|cli/.*)$",

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include "backup/writer.h"
+#include "archive/writer.h"
 #include "vma/extent.h"
 #include "vma/header.h"
 

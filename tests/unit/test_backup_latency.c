@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <glib.h>
-#include "backup/latency.h"
+#include "pacing/latency.h"
 
 static const struct qmp_histogram begin = {.n_bins = 4, .boundary_ns = {1000000, 5000000, 20000000}, .bin = {9, 9, 9, 9}};
 

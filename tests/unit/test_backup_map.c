@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/map.h"
+#include "archive/map.h"
 
 static uint8_t held[MODEL_MAP_CELLS], zero[MODEL_MAP_CELLS];
 

@@ -3,7 +3,7 @@
  * it. */
 #include <locale.h>
 
-#include "backup/options.h"
+#include "options/options.h"
 
 /* Through a shell's eyes, then through GOption. */
 static void parse(const char *line, struct backup_options *o)

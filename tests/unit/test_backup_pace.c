@@ -3,7 +3,7 @@
  * Paces against a QEMU of our own making that limits its jobs as the real one does: by slices of 100 ms, holes counted,
  * late to wake up. What is measured over any 10 s must be the budget.
  */
-#include "backup/pace.h"
+#include "pacing/pace.h"
 
 #include <glib.h>
 

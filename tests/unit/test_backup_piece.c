@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Requests cut at the borders of clusters: the pieces lie end to end, and none crosses a border. */
-#include "backup/piece.h"
+#include "archive/piece.h"
 
 static void test_aligned(void)
 {

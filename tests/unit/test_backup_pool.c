@@ -2,7 +2,7 @@
 /* The pool: who may take the last buffers. */
 #include <glib.h>
 #include <string.h>
-#include "backup/pool.h"
+#include "archive/pool.h"
 #include "vma/format.h"
 
 #define N 300

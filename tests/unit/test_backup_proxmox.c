@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What qmrestore expects: names, keys and the configuration's lines. */
-#include "backup/proxmox.h"
+#include "options/proxmox.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
-#include "backup/readback.h"
+#include "archive/readback.h"
 #include "base/error.h"
 #include "unit/vma_samples.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/share.h"
+#include "pacing/share.h"
 
 #include <glib.h>
 #include <stdbool.h>

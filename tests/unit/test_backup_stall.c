@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/stall.h"
+#include "pacing/stall.h"
 
 #include <glib.h>
 

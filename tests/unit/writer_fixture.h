@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "backup/writer.h"
+#include "archive/writer.h"
 #include "base/error.h"
 #include "sink/source.h"
 #include "vma/header.h"

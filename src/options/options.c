@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/options.h"
+#include "options/options.h"
 
 #include <string.h>
-#include "backup/proxmox.h"
-#include "backup/writer.h"
 #include "base/error.h"
+#include "base/threads.h"
 #include "base/units.h"
+#include "model/command.h"
+#include "options/proxmox.h"
 #include "sink/compress.h"
 #include "vma/header.h"
 
 #define MAX_THREADS         64
 #define MAX_DEFAULT_THREADS 8
-/* For the sink, the spool, the log, questions to file systems; and those that wait until others have compressed. */
-#define OTHER_THREADS       (5 + WRITER_AHEAD)
 
 static void limit_clear(gpointer data)
 {
@@ -346,7 +345,7 @@ static bool check_compression(const struct backup_options *o, GError **error)
 static void make_threads(const struct backup_options *o)
 {
     const char *now = g_getenv("UV_THREADPOOL_SIZE");
-    unsigned wanted = backup_options_threads(o) + OTHER_THREADS;
+    unsigned wanted = backup_options_threads(o) + THREADS_OTHER;
     g_autofree char *text = g_strdup_printf("%u", wanted);
 
     if (backup_options_level(o) && g_ascii_strtoull(now ? now : "4", NULL, 10) < wanted)

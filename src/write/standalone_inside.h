@@ -4,15 +4,15 @@
  * The inside of the standalone writer: standalone.c holds it together and ends it, standalone_start.c begins it,
  * outlet.c is one drive of it (an NBD export whose clusters go to a lane of the writer), valve.c lets clients wait while the target is slow.
  */
-#include "backup/pool.h"
-#include "backup/standalone.h"
-#include "backup/vmstate.h"
-#include "backup/writer.h"
+#include "archive/pool.h"
+#include "archive/vmstate.h"
+#include "archive/writer.h"
 #include "nbd/server_uv.h"
 #include "sink/sink.h"
 #include "sink/spool.h"
 #include "vma/assemble.h"
 #include "vma/header.h"
+#include "write/standalone.h"
 
 #define OUTLET_RECENT 64 /* requests a client may have in flight, and say again when it comes back */
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/writer_inside.h"
+#include "archive/writer_inside.h"
 
 #include <string.h>
 

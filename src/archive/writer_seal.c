@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Extents being filled and sealed: zero blocks found, digests made, by workers, in order. And dropped again. */
 #include <string.h>
-#include "backup/writer_inside.h"
+#include "archive/writer_inside.h"
 
 /* --- items -------------------------------------------------------------------------------------- */
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The standalone writer: what it tells, and how it ends. */
 #include <string.h>
-#include "backup/standalone_inside.h"
 #include "base/error.h"
 #include "vma/extent.h"
+#include "write/standalone_inside.h"
 
 #define POOL_BUFFERS        768 /* 48 MiB, as a backup has */
 #define LINGER_MS           10000 /* how long clients of a failed one are answered */

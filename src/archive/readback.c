@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/readback.h"
+#include "archive/readback.h"
 
 #include <errno.h>
 #include <fcntl.h>

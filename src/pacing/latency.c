@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <string.h>
-#include "backup/latency.h"
+#include "pacing/latency.h"
 
 static bool is_same_scale(const struct qmp_histogram *a, const struct qmp_histogram *b)
 {

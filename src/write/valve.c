@@ -3,8 +3,8 @@
  * The standalone writer has no monitor to pause jobs by: when the spool is full, too, its clients are not read from. What
  * was read is answered all the same. They are told early enough, so that whoever drives the jobs can pause them.
  */
-#include "backup/standalone_inside.h"
 #include "base/error.h"
+#include "write/standalone_inside.h"
 
 #define HOLD_BELOW  128 /* free buffers: as many clients may be in the midst of a cluster */
 #define LOW_BELOW   256

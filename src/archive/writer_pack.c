@@ -5,7 +5,8 @@
  * shrink stays where it is, with the heads of raw blocks between.
  */
 #include <string.h>
-#include "backup/writer_inside.h"
+#include "archive/writer_inside.h"
+#include "base/threads.h"
 #include "sink/frame.h"
 
 #define EMPTY_PER_FRAME 256 /* extents without any data: 512 bytes for 3.7 MiB of zeros */
@@ -18,7 +19,7 @@ void writer_set_compression(struct writer *w, int level, unsigned threads)
     w->compressors = g_async_queue_new_full((GDestroyNotify)compress_free);
     for (unsigned i = 0; i < threads; i++)
         g_async_queue_push(w->compressors, compress_new(level, VMA_MAX_EXTENT_SIZE));
-    w->max_sealing = threads + WRITER_AHEAD;
+    w->max_sealing = threads + THREADS_AHEAD;
 }
 
 void writer_pack_free(struct writer *w)

@@ -3,7 +3,7 @@
  * To the target: what is ready is appended, several small extents at once, or goes where a dropped lane stood. In a
  * packed archive the frames of a dropped lane become skippable ones, in place.
  */
-#include "backup/writer_inside.h"
+#include "archive/writer_inside.h"
 #include "sink/frame.h"
 
 #define MAX_BATCH_BYTES (8u << 20) /* of one write: small extents (sparse drives) share one */

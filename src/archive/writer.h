@@ -21,12 +21,9 @@
 #include <stdint.h>
 #include <glib.h>
 #include <uv.h>
-#include "backup/pool.h"
+#include "archive/pool.h"
 #include "sink/sink.h"
 #include "sink/spool.h"
-
-/* So many extents wait, each in a thread of the pool, for a worker that is done: that need not wait for the loop. */
-#define WRITER_AHEAD 3
 
 struct writer;
 struct map;

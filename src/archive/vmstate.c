@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/vmstate.h"
+#include "archive/vmstate.h"
 
 #include <string.h>
 #include "base/error.h"

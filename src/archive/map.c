@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/map.h"
+#include "archive/map.h"
 
 #include <string.h>
 

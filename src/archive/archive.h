@@ -8,8 +8,8 @@
  *     struct spool *spool = archive_open_spool(loop, options, ram_bytes + ARCHIVE_SPOOL_EXTRA, &error);
  *     struct writer *writer = archive_open_writer(loop, options, &way, &events, user);
  */
-#include "backup/backup.h"
-#include "backup/writer.h"
+#include "archive/writer.h"
+#include "options/options.h"
 #include "vma/header.h"
 
 #define ARCHIVE_SPOOL_EXTRA (UINT64_C(1) << 30) /* beside what the RAM takes */

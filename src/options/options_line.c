@@ -3,8 +3,8 @@
 #include <limits.h>
 #include <string.h>
 
-#include "backup/options.h"
 #include "base/units.h"
+#include "options/options.h"
 
 /* As a shell takes it: quoted only where it must be, so that it stays readable. */
 static void add_word(GString *line, const char *word)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/pool.h"
+#include "archive/pool.h"
 
 #include <glib.h>
 #include <sys/mman.h>

@@ -5,11 +5,11 @@
  */
 #include <errno.h>
 #include <string.h>
-#include "backup/map.h"
-#include "backup/piece.h"
-#include "backup/standalone_inside.h"
+#include "archive/map.h"
+#include "archive/piece.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "write/standalone_inside.h"
 
 #define COMMIT_WAIT_MS 10000 /* for a commit of a drive whose client said goodbye too early */
 #define FILL_CLUSTERS  4096  /* in one turn of the loop */

@@ -4,7 +4,7 @@
  * the layout asks for them, then the cut), the end mark, the header once more.
  */
 #include <string.h>
-#include "backup/writer_inside.h"
+#include "archive/writer_inside.h"
 #include "base/error.h"
 #include "vma/split.h"
 

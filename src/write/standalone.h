@@ -23,7 +23,7 @@
 #include <stdint.h>
 #include <glib.h>
 #include <uv.h>
-#include "backup/backup.h"
+#include "options/options.h"
 
 struct standalone_drive {
     char *name;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/proxmox.h"
+#include "options/proxmox.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* By way of the spool, while the target is slow: sealed extents go there, and come back as bytes. */
-#include "backup/writer_inside.h"
+#include "archive/writer_inside.h"
 
 /* Below this many free buffers sealed extents go to the spool: what a paused job still has in flight
  * (256 buffers over all drives) must not meet an empty pool. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/archive.h"
+#include "archive/archive.h"
 
 #include <sys/statvfs.h>
 #include "base/error.h"

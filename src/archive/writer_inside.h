@@ -4,8 +4,8 @@
  * The inside of the writer: writer_seal.c fills and seals extents, writer_pack.c compresses them, writer_spool.c takes
  * them past the spool, writer_batch.c to the target, writer_end.c closes the archive; writer.c holds them together.
  */
-#include "backup/map.h"
-#include "backup/writer.h"
+#include "archive/map.h"
+#include "archive/writer.h"
 #include "sink/compress.h"
 #include "sink/frame_list.h"
 #include "sink/stored.h"

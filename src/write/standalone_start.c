@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The standalone writer's beginning: target and sockets, and what they call back with. */
-#include "backup/archive.h"
-#include "backup/standalone_inside.h"
+#include "archive/archive.h"
 #include "base/error.h"
+#include "write/standalone_inside.h"
 
 #define TICK_MS          100
 #define RAM_SIZE_UNKNOWN (UINT64_C(1) << 40) /* its size in the header means nothing; made exact at the end */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/pace.h"
+#include "pacing/pace.h"
 
 #include <glib.h>
-#include "backup/share.h"
+#include "pacing/share.h"
 
 #define LOOK_MS       900  /* a window of at least so long */
 #define GAP_MS        3000 /* we stood still: what was meanwhile tells nothing */

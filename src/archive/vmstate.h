@@ -15,8 +15,8 @@
 #include <stdint.h>
 #include <glib.h>
 #include <uv.h>
-#include "backup/pool.h"
-#include "backup/writer.h"
+#include "archive/pool.h"
+#include "archive/writer.h"
 
 /* Whose stream it is, and what it uses; borrowed. */
 struct vmstate_owner {
