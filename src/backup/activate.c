@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Waking the drives after a plain migration: it leaves them inactive, and nothing can be added on top of such a node. */
-#include "backup/journal.h"
 #include "backup/run.h"
+#include "rescue/journal.h"
 
 static void on_reply(void *user, const GError *error)
 {
@@ -29,7 +29,7 @@ static void on_server_stopped(void *user, const GError *error)
 
     if (!error) {
         op->b->did_start_nbd_server = false;
-        journal_write(op->b->journal, op->b, NULL);
+        run_journal_write(op->b, NULL);
     }
     op->b->is_activated = !error;
     steps_end(op, op->is_undo || g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) ? error : NULL); /* the undo tries again */
@@ -106,7 +106,7 @@ static void on_server_started(void *user, const GError *error)
         return;
     }
     op->b->did_start_nbd_server = !error;
-    journal_write(op->b->journal, op->b, NULL);
+    run_journal_write(op->b, NULL);
     if (error && door_has_descriptors(op->b)) /* it runs already, for somebody else, and stays */
         close_socket(op, begin_activating);
     else
@@ -117,7 +117,7 @@ static void on_server_started(void *user, const GError *error)
 static void start_server(struct steps_op *op, const char *name, const char *path)
 {
     op->b->did_start_nbd_server = true; /* until it is refused */
-    journal_write(op->b->journal, op->b, NULL);
+    run_journal_write(op->b, NULL);
     qmp_nbd_server_start(op->b->qmp, name, path, on_server_started, op);
 }
 
@@ -169,7 +169,7 @@ static void on_status(void *user, const struct qmp_status *status, const GError 
         b->did_we_stop = true;
         b->stopped_at_us = g_get_monotonic_time();
     }
-    journal_write(b->journal, b, NULL); /* that it stands still because of us */
+    run_journal_write(b, NULL); /* that it stands still because of us */
     activate(op);
 }
 

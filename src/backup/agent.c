@@ -11,9 +11,9 @@
  * for all of it. What is in the RAM of that instant makes its drives whole again, frozen or not; so it is not done.
  */
 #include <string.h>
-#include "backup/journal.h"
 #include "backup/run.h"
 #include "qmp/agent_uv.h"
+#include "rescue/journal.h"
 
 #define FREEZE_MS 10000 /* it writes out what the guest has dirty; Windows gives up by itself after 10 s */
 #define THAW_MS   3000  /* of one attempt: it only lets go */
@@ -76,7 +76,7 @@ static void thawed(struct backup *b)
     } else {
         backup_log(b, MODEL_INFO, NULL, "guest's file systems are thawed");
     }
-    journal_write(b->journal, b, NULL);
+    run_journal_write(b, NULL);
     end_row(b, NULL);
 }
 
@@ -146,7 +146,7 @@ static void freeze(struct backup *b)
     b->agent.is_frozen = true;
     b->agent.frozen_at_ms = uv_now(b->loop);
     b->agent.thaw_by_ms = UINT64_MAX; /* the question has a deadline of its own */
-    if (!journal_write(b->journal, b, &error)) {
+    if (!run_journal_write(b, &error)) {
         b->agent.is_frozen = false;
         end_row(b, error);
         return;

@@ -5,11 +5,11 @@
 #include <string.h>
 #include "archive/vmstate.h"
 #include "backup/control.h"
-#include "backup/journal.h"
-#include "backup/logfile.h"
-#include "backup/record.h"
 #include "backup/run.h"
 #include "base/units.h"
+#include "log/logfile.h"
+#include "log/record.h"
+#include "rescue/journal.h"
 
 #define POOL_BUFFERS    768  /* 48 MiB */
 #define TICK_MS         100

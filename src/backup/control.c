@@ -8,12 +8,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "backup/journal.h"
-#include "backup/places.h"
 #include "backup/run.h"
 #include "backup/steer.h"
 #include "base/lines.h"
 #include "model/json.h"
+#include "rescue/journal.h"
+#include "rescue/places.h"
 
 #define MAX_CLIENTS 16
 #define MAX_COMMAND 4096

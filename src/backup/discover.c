@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Asks QEMU for all that a plan needs, one question after another. */
 #include <string.h>
-#include "backup/cleanup.h"
-#include "backup/identity.h"
 #include "backup/run.h"
+#include "qemu/identity.h"
+#include "rescue/cleanup.h"
 
 static void ask_next(struct backup *b);
 

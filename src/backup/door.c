@@ -16,9 +16,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "backup/journal.h"
 #include "backup/run.h"
 #include "base/listening.h"
+#include "rescue/journal.h"
 
 bool door_has_descriptors(const struct backup *b)
 {

@@ -4,9 +4,9 @@
  * panicked, met a full disk or was paused by its user meanwhile is in a state of its own by then, and `cont`
  * would take it out of that.
  */
-#include "backup/journal.h"
-#include "backup/reopen.h"
 #include "backup/run.h"
+#include "qemu/access.h"
+#include "rescue/journal.h"
 
 static void on_stopped(void *user, const GError *error)
 {
@@ -21,7 +21,7 @@ void halt_begin_stop(struct steps_op *op)
     if (!b->is_retaking)
         backup_set_phase(b, MODEL_FREEZE);
     b->did_we_stop = true;
-    if (!journal_write(b->journal, b, &error)) {
+    if (!run_journal_write(b, &error)) {
         steps_end(op, error);
         return;
     }
@@ -33,7 +33,7 @@ void halt_begin_stop(struct steps_op *op)
 static void fail_to_resume(struct steps_op *op, const GError *error)
 {
     struct backup *b = op->b;
-    g_autofree char *who = reopen_describe(error->message, qmp_peer_pid(b->qmp));
+    g_autofree char *who = access_describe(error->message, qmp_peer_pid(b->qmp));
     g_autoptr(GError) why = g_error_copy(error);
 
     if (who) {
@@ -57,7 +57,7 @@ static void on_resumed(void *user, const GError *error)
         b->has_resumed = true;
         if (!b->is_retaking)
             b->model.pause_ms = (g_get_monotonic_time() - b->stopped_at_us) / 1000;
-        journal_write(b->journal, b, NULL);
+        run_journal_write(b, NULL);
     }
     steps_end(op, error);
 }
@@ -72,7 +72,7 @@ static void leave_stopped(struct steps_op *op)
                    state_says(b),
                    b->model.guest_state);
     b->did_we_stop = b->was_running = false;
-    journal_write(b->journal, b, NULL);
+    run_journal_write(b, NULL);
     steps_end(op, NULL);
 }
 

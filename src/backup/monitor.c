@@ -4,11 +4,11 @@
 #include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "backup/cleanup.h"
-#include "backup/journal.h"
 #include "backup/nearby.h"
 #include "backup/run.h"
 #include "qmp/address.h"
+#include "rescue/cleanup.h"
+#include "rescue/journal.h"
 
 #define RETRY_MS       1000   /* while a run goes on */
 #define RETRY_FIRST_MS 3000   /* before one, in the console */

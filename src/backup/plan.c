@@ -3,10 +3,10 @@
 #include <string.h>
 #include "archive/vmstate.h"
 #include "backup/describe.h"
-#include "backup/journal.h"
 #include "backup/run.h"
 #include "options/options.h"
 #include "options/proxmox.h"
+#include "rescue/journal.h"
 
 /* --- rows --------------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* How much will be read and written, and how long it will take, judging by the guest's last backup. */
-#include "backup/last_run.h"
 #include "backup/run.h"
+#include "log/last_run.h"
 
 /* What the drives have allocated is the most that is known of their data. */
 static void count_rows(struct backup *b)

@@ -9,8 +9,8 @@
  * are activated and frozen, and the guest goes on.
  */
 #include "archive/vmstate.h"
-#include "backup/journal.h"
 #include "backup/run.h"
+#include "rescue/journal.h"
 
 #define PASSES_RELAXED   4     /* passes over dirty RAM before --max-pause is used up */
 #define PASSES_GIVEN_UP  12    /* and before the RAM is left out */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The rows that set what saving the RAM needs of QEMU's migration, and put it back: capabilities, bandwidth,
  * downtime. */
-#include "backup/journal.h"
 #include "backup/run.h"
+#include "rescue/journal.h"
 
 #define FAST_BANDWIDTH                                                                                       \
     (INT64_C(4) << 30) /* bytes/s: a local socket; the spool takes what the target cannot */
@@ -128,7 +128,7 @@ static void on_snapshot_set(void *user, const GError *error)
     }
     op->b->begun &= ~(1u << op->row);
     b->ram = RAM_PLAIN;
-    journal_write(b->journal, b, NULL); /* the parameters to be put back are in it now */
+    run_journal_write(b, NULL); /* the parameters to be put back are in it now */
     plan_name_recipe(b);
     backup_note(b, "no background snapshot (%s): plain migration", error->message);
     steps_end(op, NULL);

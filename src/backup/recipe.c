@@ -8,8 +8,8 @@
  * guest and us. Inserting it (qom-set) while the guest is stopped is the instant.
  */
 #include <string.h>
-#include "backup/journal.h"
 #include "backup/run.h"
+#include "rescue/journal.h"
 
 /* --- journal ------------------------------------------------------------------------------------ */
 
@@ -17,7 +17,7 @@ static void begin_journal(struct steps_op *op)
 {
     g_autoptr(GError) error = NULL;
 
-    journal_write(op->b->journal, op->b, &error);
+    run_journal_write(op->b, &error);
     steps_end(op, error);
 }
 

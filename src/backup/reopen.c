@@ -6,66 +6,9 @@
  * has dropped its privileges since its start (-runas) may not, and its guest would stand still for good. So
  * each file is opened by a node of ours first, read-write, without locks, and closed again.
  */
-#include "backup/reopen.h"
-
-#include <grp.h>
-#include <pwd.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "backup/run.h"
-#include "base/text.h"
-
-/* --- words -------------------------------------------------------------------------------------- */
-
-/* As it is now: the credentials of the monitor's socket are those of QEMU's start. */
-static char *user_of(pid_t pid)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/status", (int)pid), *text = NULL;
-    const char *line = g_file_get_contents(path, &text, NULL, NULL) ? strstr(text, "\nUid:") : NULL;
-    unsigned real, effective;
-
-    if (!line || sscanf(line, "\nUid: %u %u", &real, &effective) != 2)
-        return g_strdup("");
-    const struct passwd *user = getpwuid(effective);
-    return user ? g_strdup_printf(" (user %s)", user->pw_name) : g_strdup_printf(" (user %u)", effective);
-}
-
-/* " (root:root 0644)", or "". QEMU has just failed at this file: it does not hang. */
-static char *mode_of(const char *file, pid_t pid)
-{
-    g_autofree char *path =
-        *file == '/' ? g_strdup(file) : g_strdup_printf("/proc/%d/cwd/%s", (int)pid, file);
-    struct stat st;
-
-    if (pid <= 0 || stat(path, &st) != 0) /* not known, as by a monitor of another host */
-        return g_strdup("");
-    const struct passwd *user = getpwuid(st.st_uid);
-    g_autofree char *owner = user ? g_strdup(user->pw_name) : g_strdup_printf("%u", st.st_uid);
-    const struct group *group = getgrgid(st.st_gid);
-    return group ? g_strdup_printf(" (%s:%s %04o)", owner, group->gr_name, st.st_mode & 07777)
-                 : g_strdup_printf(" (%s:%u %04o)", owner, st.st_gid, st.st_mode & 07777);
-}
-
-char *reopen_describe(const char *message, pid_t pid)
-{
-    static const char before[] = "Could not open '", after[] = "': ";
-    const char *begin = strstr(message, before), *end = NULL;
-
-    for (const char *at = begin; at && (at = strstr(at, after)); at += strlen(after))
-        end = at; /* a name may have quotes of its own */
-    if (!begin || !end)
-        return NULL;
-    begin += strlen(before);
-    if (end < begin)
-        return NULL;
-    g_autofree char *file = g_strndup(begin, (gsize)(end - begin)), *user = user_of(pid),
-                    *mode = mode_of(file, pid);
-    char *text =
-        g_strdup_printf("QEMU%s cannot open %s%s for writing: %s", user, file, mode, end + strlen(after));
-    text_make_safe_inplace(text);
-    return text;
-}
+#include "qemu/access.h"
 
 /* --- the row ------------------------------------------------------------------------------------ */
 
@@ -109,7 +52,7 @@ static void on_closed(void *user, const GError *error)
 
 static void refuse_ram(struct steps_op *op, const GError *error)
 {
-    g_autofree char *who = reopen_describe(error->message, qmp_peer_pid(op->b->qmp));
+    g_autofree char *who = access_describe(error->message, qmp_peer_pid(op->b->qmp));
     g_autofree char *why =
         g_strdup_printf("guest could not go on after it, as %s", who ? who : error->message);
 

@@ -16,22 +16,19 @@
  *     fate.c      how each drive ends                          retake.c    a drive taken again at a new instant
  *     watch.c     how the guest's writes fare (src/pacing decides)
  *     finish.c    the end of the archive
- *     journal.c   what undoes us if we die                     snapshot.c  fills the model
- *     cleanup.c   ends what a dead run left (cleanup_find.c)    logfile.c   the run in plain lines (textout.c writes)
- *     agent.c     the rows that freeze file systems            identity.c  which guest a monitor belongs to
+ *     run_journal.c  what undoes us if we die                  snapshot.c  fills the model
+ *     agent.c     the rows that freeze file systems
  *     calm.c      do all disks answer, before anything is undone
- *     graph.c     who stands on what in QEMU                  survey.c    the drives as they are now
- *     look.c      the row that looks again, right before      takeout.c   takes a filter out of whatever chain it is in now
+ *     look.c      the row that looks again, right before
  *     verbs.c     what an operator can ask for                 steer.c     the same as a line, and its answer
- *     control.c   the socket for other terminals               record.c    the event stream in a file
- *     state.c     the guest's run state, looked at             runstate.c  THE table of run states
+ *     control.c   the socket for other terminals               state.c     the guest's run state, looked at
  *     halt.c      the rows that stop it and let it go          reopen.c    could QEMU open its images again
  *     backup.c    phases, the end, the public face
  *     nearby.c    monitors that answer where ours does not
  *     outcome.c   how it has ended                             after.c     what can be asked for then
  *     replan.c    the plan, changed before it begins           room.c      whether there is room for it
  *     tidy.c      takes away what a dead run left, before that
- *     places.c    where runs are found                         pulse.c     how late the loop is
+ *     pulse.c     how late the loop is
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,17 +42,17 @@
 #include "backup/found.h"
 #include "backup/pin.h"
 #include "backup/plan.h"
+#include "backup/pulse.h"
 #include "backup/ram.h"
 #include "backup/state.h"
 #include "backup/steps.h"
-#include "backup/takeout.h"
 #include "base/error.h"
 #include "base/eta.h"
 #include "base/rate.h"
 #include "nbd/server_uv.h"
 #include "pacing/pace.h"
-#include "backup/pulse.h"
 #include "pacing/stall.h"
+#include "qemu/takeout.h"
 #include "qmp/calls.h"
 #include "sink/sink.h"
 #include "sink/spool.h"
@@ -440,6 +437,9 @@ void finish_interrupt(struct backup *b); /* reading it back ends early */
 
 /* snapshot.c */
 void snapshot_fill(struct backup *b);
+
+/* run_journal.c */
+bool run_journal_write(const struct backup *b, GError **error);
 
 /* recipe.c: the table; recipe_lists.c: lists of its rows */
 extern const struct step recipe_table[];

@@ -7,9 +7,9 @@
  * One that is being migrated is still here; it is looked at until that is decided.
  */
 #include <string.h>
-#include "backup/journal.h"
 #include "backup/run.h"
 #include "base/text.h"
+#include "rescue/journal.h"
 
 #define LOOK_MS   200  /* at a guest that may be leaving */
 #define MAX_ASKED 5000 /* until it is no longer */
@@ -139,7 +139,7 @@ void state_ask(struct backup *b, qmp_on_status done, void *user)
 static void disown_stop(struct backup *b)
 {
     b->did_we_stop = b->was_running = false;
-    journal_write(b->journal, b, NULL);
+    run_journal_write(b, NULL);
     backup_log(b, MODEL_WARNING, NULL, "guest %s (%s) as its instant was taken: it is saved, and stays in that state",
                state_says(b), b->model.guest_state);
 }
@@ -209,7 +209,7 @@ static void judge_stop_of_ram(struct backup *b)
     if (was_ours && !b->was_running && now->may_move_ram)
         backup_log(b, MODEL_INFO, NULL,
                    "guest was paused by somebody else while its RAM moved: it stays paused");
-    journal_write(b->journal, b, NULL);
+    run_journal_write(b, NULL);
     if (!now->may_move_ram) { /* a migration that goes on would leave "postmigrate" instead */
         g_autofree char *why = obstacle_of(now, b->model.guest_state, NULL);
         ram_abandon(b, why);

@@ -7,7 +7,7 @@
  *     state_look(b);                  something has changed: ask, and judge
  *     b->guest.now->may_move_ram      by the table of runstate.h
  */
-#include "backup/runstate.h"
+#include "qemu/runstate.h"
 #include "qmp/calls.h"
 
 struct backup;

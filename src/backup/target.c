@@ -5,10 +5,10 @@
 #include "archive/map.h"
 #include "archive/vmstate.h"
 #include "backup/describe.h"
-#include "backup/journal.h"
-#include "backup/logfile.h"
 #include "backup/run.h"
+#include "log/logfile.h"
 #include "options/proxmox.h"
+#include "rescue/journal.h"
 
 #define SPARE_RAM_BYTES (UINT64_C(64) << 20) /* a RAM stream is about the RAM in use, plain migration sends more */
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a dead backup left in QEMU is taken away from within the plan, which is then made anew. */
-#include "backup/cleanup.h"
 #include "backup/run.h"
+#include "rescue/cleanup.h"
 
 static void on_line(void *user, const char *line)
 {

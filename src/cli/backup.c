@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* `vmabackup backup`: a run without a screen, told in plain or JSON lines, steered by commands on standard input. */
 #include "backup/backup.h"
-#include "backup/headless.h"
-#include "backup/supervise.h"
 #include "base/error.h"
 #include "cli/cli.h"
+#include "front/headless.h"
+#include "front/supervise.h"
 #include "options/options.h"
 
 #include <unistd.h>

@@ -3,9 +3,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <uv.h>
-#include "backup/cleanup.h"
 #include "base/error.h"
 #include "cli/cli.h"
+#include "rescue/cleanup.h"
 
 struct outcome {
     const char *monitor;

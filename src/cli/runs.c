@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Runs that go on elsewhere: `runs` lists them, `status` shows one, the others steer it. */
-#include "backup/runs.h"
+#include "front/runs.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,15 +6,15 @@
 #include <unistd.h>
 
 #include "archive/archive.h"
-#include "backup/headless.h"
-#include "backup/input.h"
-#include "backup/textout.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/write_report.h"
+#include "front/headless.h"
+#include "front/input.h"
 #include "guest/keyvals.h"
+#include "log/textout.h"
 #include "options/options.h"
 #include "vma/format.h"
 #include "write/standalone.h"

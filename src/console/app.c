@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backup/headless.h"
 #include "console/report.h"
 #include "console/themes.h"
+#include "front/headless.h"
 #include "model/json.h"
 #include "ui/tty.h"
 

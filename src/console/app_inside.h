@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "backup/feed.h"
 #include "console/app.h"
+#include "front/feed.h"
 
 #define APP_SIGNALS 6
 

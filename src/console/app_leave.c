@@ -3,9 +3,9 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "backup/supervise.h"
 #include "base/error.h"
 #include "console/app_inside.h"
+#include "front/supervise.h"
 
 static void close_screen(struct app *a)
 {

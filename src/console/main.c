@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "backup/headless.h"
-#include "backup/runs.h"
-#include "backup/supervise.h"
 #include "base/error.h"
 #include "base/stdio.h"
 #include "console/app.h"
+#include "front/headless.h"
+#include "front/runs.h"
+#include "front/supervise.h"
 
 static bool is_set(const char *variable)
 {

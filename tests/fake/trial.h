@@ -14,10 +14,10 @@
 #include <glib/gstdio.h>
 #include <stdlib.h>
 #include "backup/backup.h"
-#include "backup/cleanup.h"
 #include "base/error.h"
 #include "fake/archive.h"
 #include "fake/qemu.h"
+#include "rescue/cleanup.h"
 #include "vma/verify.h"
 
 #define AT_ONCE     150

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/* The inside of a cleanup: cleanup_find.c makes the list of what is to be done, cleanup.c does it, cleanup_say.c says
+ * it. */
+#include "qemu/takeout.h"
+#include "rescue/cleanup.h"
+#include "rescue/journal.h"
+
+#define PREFIX GRAPH_PREFIX
+
+enum action_kind {
+    CALM_JOBS, END_JOB, END_EXPORT, DELETE_NODE, PUT_BACK, STOP_NBD_SERVER, CANCEL_MIGRATION, RESTORE_PARAMS, RESTORE_CAPABILITIES, RESUME,
+    THAW
+};
+
+struct action {
+    enum action_kind kind;
+    char *name; /* job, export, node, filter, the agent's socket */
+};
+
+struct cleanup {
+    uv_loop_t *loop;
+    bool is_dry_run, is_over;
+    bool may_tidy;
+    cleanup_looked looked; /* it only looks, over somebody else's connection; else NULL */
+    void (*on_line)(void *user, const char *line);
+    void (*on_done)(void *user, unsigned n_actions, const GError *error);
+    void *user;
+    struct qmp *qmp;
+    struct agent_link *agent;
+    struct journal *lock;
+    GPtrArray *records; /* struct journal_record * */
+    GPtrArray *sockets; /* char *: the guest's, see identity.h */
+    GPtrArray *capabilities; /* char *: those that are on; NULL = unknown */
+    struct qmp_migration_params params;
+    bool are_params_known;
+    GArray *actions, *jobs, *exports, *snapshots, *inserted, *nodes;
+    unsigned at, next_socket, next_door, n_looks;
+    struct survey survey;
+    struct takeout takeout;
+    GPtrArray *staying; /* char *: filters that others stand on */
+    uv_timer_t pause; /* between two looks at what is to end; not of one that only looks */
+    uint64_t wait_until_ms;
+    unsigned timeout_s;
+    bool is_hanging; /* a job does not end: nothing that would wait for its disk is touched */
+    GPtrArray *passed_sockets; /* char *: names of descriptors */
+    char *status; /* the guest's, "" = unknown */
+    bool is_migrating;
+    bool is_server_foreign; /* the socket for it was never used: the one that runs, if any, is not ours */
+    GError *first_error;
+};
+
+/* The dead run whose settings are the ones before all; NULL if none has noted any. */
+const struct journal_record *cleanup_capabilities(const struct cleanup *c);
+const struct journal_record *cleanup_params(const struct cleanup *c);
+bool cleanup_was_on(const struct journal_record *r, const char *capability);
+void cleanup_find(struct cleanup *c); /* fills actions, then cleanup_act() */
+void cleanup_act(struct cleanup *c);  /* does the next one, then the others; ends by cleanup_finish() */
+void cleanup_finish(struct cleanup *c, const GError *error);
+void cleanup_add(GArray *to, enum action_kind kind, const char *name);
+/* The filter, or the target of it. */
+bool cleanup_is_part_of(const char *node, const char *filter);
+char *cleanup_describe(const struct action *a);   /* "end job vmb-…" */
+char *cleanup_summary(const GArray *actions);     /* "2 jobs, the guest stopped" */
