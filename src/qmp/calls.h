@@ -194,7 +194,7 @@ void qmp_backup(struct qmp *q, const struct qmp_backup_job *job, qmp_done done, 
 void qmp_stream(struct qmp *q, const char *id, const char *device, const char *base, qmp_done done, void *user);
 void qmp_job_cancel(struct qmp *q, const char *id, qmp_done done, void *user);
 void qmp_job_dismiss(struct qmp *q, const char *id, qmp_done done, void *user);
-void qmp_job_pause(struct qmp *q, const char *id, qmp_done done, void *user); /* block-job-pause */
+void qmp_job_pause(struct qmp *q, const char *id, qmp_done done, void *user); /* job-pause */
 void qmp_job_resume(struct qmp *q, const char *id, qmp_done done, void *user);
 void qmp_job_set_speed(struct qmp *q, const char *id, int64_t bytes_per_s, qmp_done done, void *user);
 

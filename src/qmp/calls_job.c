@@ -47,12 +47,12 @@ void qmp_job_dismiss(struct qmp *q, const char *id, qmp_done done, void *user)
 
 void qmp_job_pause(struct qmp *q, const char *id, qmp_done done, void *user)
 {
-    call_do(q, "block-job-pause", args_new_text("device", id), done, user);
+    call_do(q, "job-pause", args_new_text("id", id), done, user);
 }
 
 void qmp_job_resume(struct qmp *q, const char *id, qmp_done done, void *user)
 {
-    call_do(q, "block-job-resume", args_new_text("device", id), done, user);
+    call_do(q, "job-resume", args_new_text("id", id), done, user);
 }
 
 void qmp_job_set_speed(struct qmp *q, const char *id, int64_t bytes_per_s, qmp_done done, void *user)

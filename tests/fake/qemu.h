@@ -238,10 +238,10 @@ static const char *fake_do(struct fake_qemu *q, const char *command, json_object
         return fake_backup(q, args, started);
     if (strcmp(command, "job-cancel") == 0)
         return fake_cancel(q, text_of(args, "id"));
-    if (strcmp(command, "block-job-pause") == 0)
-        return fake_pause(q, text_of(args, "device"), true);
-    if (strcmp(command, "block-job-resume") == 0)
-        return fake_pause(q, text_of(args, "device"), false);
+    if (strcmp(command, "job-pause") == 0)
+        return fake_pause(q, text_of(args, "id"), true);
+    if (strcmp(command, "job-resume") == 0)
+        return fake_pause(q, text_of(args, "id"), false);
     if (strcmp(command, "job-dismiss") == 0)
         return fake_dismiss(q, text_of(args, "id"));
     if (strcmp(command, "block-job-set-speed") == 0)

@@ -131,8 +131,8 @@ static const struct {
      "\"sync\":\"full\",\"auto-dismiss\":false}"},
     {job_cancel, "\"job-cancel\",\"arguments\":{\"id\":\"bk0\"}"},
     {job_dismiss, "\"job-dismiss\",\"arguments\":{\"id\":\"bk0\"}"},
-    {job_pause, "\"block-job-pause\",\"arguments\":{\"device\":\"bk0\"}"},
-    {job_resume, "\"block-job-resume\",\"arguments\":{\"device\":\"bk0\"}"},
+    {job_pause, "\"job-pause\",\"arguments\":{\"id\":\"bk0\"}"},
+    {job_resume, "\"job-resume\",\"arguments\":{\"id\":\"bk0\"}"},
     {job_set_speed, "\"block-job-set-speed\",\"arguments\":{\"device\":\"bk0\",\"speed\":104857600}"},
     {set_capabilities,
      "\"migrate-set-capabilities\",\"arguments\":{\"capabilities\":[{\"capability\":\"events\","
