@@ -88,7 +88,7 @@ static void finish_list(struct steps *s)
     g_clear_error(&s->abort);
     list->over(list->user, list->error);
     list_free(list);
-    if (!steps_is_busy(s))
+    if (g_queue_is_empty(&s->lists))
         tap_change_graph(s->b, false);
 }
 
@@ -221,11 +221,6 @@ void steps_give_up(struct steps *s, const GError *error)
         list->at = list->ops->len;
     }
     run(s);
-}
-
-bool steps_is_busy(const struct steps *s)
-{
-    return s->lists.length > 0;
 }
 
 const struct steps_op *steps_current(const struct steps *s)

@@ -55,5 +55,4 @@ void steps_abort(struct steps *s, const GError *error);
 void steps_kick(struct steps *s);
 /* The monitor will not come back: every list ends now with `error`, nothing more is sent. */
 void steps_give_up(struct steps *s, const GError *error);
-bool steps_is_busy(const struct steps *s);
 const struct steps_op *steps_current(const struct steps *s);

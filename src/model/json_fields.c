@@ -90,7 +90,6 @@ const struct json_field json_progress_fields[] = {
     M_QUIET(SIZE, "by_sink_ms", bottleneck_ms[MODEL_BY_SINK]),
     M_QUIET(SIZE, "by_operator_ms", bottleneck_ms[MODEL_BY_OPERATOR]),
     M_QUIET(TEXT, "agent", agent),
-    M_QUIET(COUNT, "drives_lost", n_lost),
     M_QUIET(COUNT, "leftovers", n_leftovers),
     M_QUIET(TEXT, "left", leftovers),
     M_QUIET(SIZE, "read_done", read_done),

@@ -170,7 +170,6 @@ struct model {
     uint64_t loop_p99_us, loop_max_us; /* how late our own loop was: QEMU has waited for us as long */
     struct model_impact impact;
     char agent[MODEL_TEXT_LEN];      /* "" = none; "frozen 38ms", or why not */
-    unsigned n_lost;                 /* drives that fell out of the archive */
     unsigned n_leftovers;            /* things in QEMU of a run that died, for a cleanup to do */
     char leftovers[MODEL_TEXT_LEN];  /* "2 jobs, 5 nodes, the guest stopped" */
     bool is_cleaning;                /* they are being taken away */

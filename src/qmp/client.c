@@ -41,8 +41,6 @@ struct qmp_client {
     GQueue outbox;
     uint64_t next_id;
     GError *end; /* why no more bytes will come */
-    qmp_trace trace;
-    void *trace_user;
 };
 
 static void pending_free(struct pending *p)
@@ -80,12 +78,6 @@ void qmp_client_free(struct qmp_client *c)
     g_free(c);
 }
 
-void qmp_client_set_trace(struct qmp_client *c, qmp_trace trace, void *user)
-{
-    c->trace = trace;
-    c->trace_user = user;
-}
-
 bool qmp_client_is_ready(const struct qmp_client *c)
 {
     return c->stage == STAGE_READY && !c->end;
@@ -98,16 +90,6 @@ void qmp_item_clear(struct qmp_item *item)
     g_clear_error(&item->error);
     json_object_put(item->message);
     *item = (struct qmp_item){.type = QMP_ITEM_NONE};
-}
-
-static void trace_line(struct qmp_client *c, bool sent, const char *text, size_t len)
-{
-    g_autofree char *line = NULL;
-
-    if (!c->trace)
-        return;
-    line = text_make_safe_len(text, len);
-    c->trace(c->trace_user, sent, line);
 }
 
 /* --- out ---------------------------------------------------------------------------------------- */
@@ -180,10 +162,6 @@ bool qmp_client_output(const struct qmp_client *c, const char **bytes, size_t *n
 
 void qmp_client_sent(struct qmp_client *c, size_t n)
 {
-    const struct outbox_piece *piece = outbox_front(&c->outbox);
-
-    if (piece && piece->n_sent + n == piece->len)
-        trace_line(c, true, piece->text, piece->len - strlen("\n"));
     outbox_sent(&c->outbox, n);
 }
 
@@ -329,9 +307,6 @@ static void next_from_bytes(struct qmp_client *c, uint64_t now_ms, struct qmp_it
     enum qmp_codec_event event = QMP_CODEC_MORE;
 
     while (c->stage < STAGE_LOST && (event = qmp_codec_next(c->codec, &item->message)) == QMP_CODEC_MESSAGE) {
-        size_t len;
-        const char *line = qmp_codec_line(c->codec, &len);
-        trace_line(c, false, line, len);
         take_message(c, now_ms, item);
         if (item->type != QMP_ITEM_NONE)
             return;

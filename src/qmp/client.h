@@ -25,7 +25,6 @@
 
 struct json_object;
 struct qmp;
-typedef void (*qmp_trace)(void *user, bool sent, const char *line);
 
 /* Whom a reply is for. The client only carries it; data is freed with free_data, called or not. */
 typedef void (*qmp_handler)(struct qmp *q, void *data, struct json_object *value, const GError *error);
@@ -59,7 +58,6 @@ typedef struct qmp_client qmp_client;
 struct qmp_client *qmp_client_new(const char *subject, unsigned timeout_ms, uint64_t now_ms);
 void qmp_client_free(struct qmp_client *c); /* pending callbacks are dropped, descriptors closed */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(qmp_client, qmp_client_free)
-void qmp_client_set_trace(struct qmp_client *c, qmp_trace trace, void *user);
 
 /* command: a string constant. args: taken, may be NULL. fd: taken, goes with the first byte; -1 for none. */
 void qmp_client_send(struct qmp_client *c, const char *command, struct json_object *args, int fd,

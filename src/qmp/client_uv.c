@@ -409,8 +409,3 @@ uint64_t qmp_last_heard_ms(const struct qmp *q)
 {
     return q->last_heard_ms;
 }
-
-void qmp_set_trace(struct qmp *q, void (*trace)(void *user, bool sent, const char *line), void *user)
-{
-    qmp_client_set_trace(q->client, trace, user);
-}

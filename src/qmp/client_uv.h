@@ -42,5 +42,3 @@ bool qmp_can_pass_fds(const struct qmp *q);
 int qmp_peer_pid(const struct qmp *q);
 /* When the last byte from QEMU came, uv_now() of the loop. */
 uint64_t qmp_last_heard_ms(const struct qmp *q);
-/* For --log and debugging: every line sent and received. NULL turns it off. */
-void qmp_set_trace(struct qmp *q, void (*trace)(void *user, bool sent, const char *line), void *user);

@@ -23,8 +23,6 @@ char *screen_finished_text(const struct scene *s);
 void screen_help(const struct scene *s);
 void screen_log(const struct scene *s);
 void screen_detail(const struct scene *s);
-/* Lines the help has in all, at this width: for scrolling. */
-unsigned screen_help_lines(int width);
 
 /* dialogs, over whatever stands there */
 void dialog_limit(const struct scene *s);

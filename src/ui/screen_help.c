@@ -92,11 +92,6 @@ static int put_all(const struct scene *s, const struct glyphs *g, int width, int
     return left.line;
 }
 
-unsigned screen_help_lines(int width)
-{
-    return (unsigned)put_all(NULL, glyphs_find("ascii"), width, 0, 0, 0);
-}
-
 void screen_help(const struct scene *s)
 {
     int below = footer(s), width = s->canvas->width, top = below >= 6 ? 2 : below >= 2 ? 1 : 0;

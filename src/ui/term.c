@@ -38,7 +38,6 @@ struct term_screen {
     attr_t attributes[UI_ROLES_END];
     short pairs[UI_ROLES_END];
     GByteArray *pending;
-    uint64_t rendered;
     char stand_in[32];
     char farewell[200];
 };
@@ -221,7 +220,6 @@ static void collect(struct term_screen *t)
         g_byte_array_prepend(t->pending, (const guint8 *)SYNC_ON, strlen(SYNC_ON));
         g_byte_array_append(t->pending, (const guint8 *)SYNC_OFF, strlen(SYNC_OFF));
     }
-    t->rendered += (uint64_t)MAX(got, 0);
     if (ftruncate(t->frame_fd, 0) < 0 || lseek(t->frame_fd, 0, SEEK_SET) < 0)
         g_warning("terminal: its frame file: %s", g_strerror(errno));
 }
@@ -285,11 +283,6 @@ bool term_pump(struct term_screen *t)
 size_t term_pending(const struct term_screen *t)
 {
     return t->pending->len;
-}
-
-uint64_t term_rendered(const struct term_screen *t)
-{
-    return t->rendered;
 }
 
 void term_redraw(struct term_screen *t)

@@ -42,8 +42,6 @@ bool term_draw(struct term_screen *t, const struct canvas *c);
 /* Writes what the terminal takes now; true when nothing is left. */
 bool term_pump(struct term_screen *t);
 size_t term_pending(const struct term_screen *t);
-/* Bytes of all frames so far. */
-uint64_t term_rendered(const struct term_screen *t);
 /* The next key typed (ui/keymap.h); false when there is none. */
 bool term_key(struct term_screen *t, uint32_t *key);
 /* The next frame draws every cell anew. */

@@ -441,26 +441,6 @@ static void test_arguments(void)
     qmp_client_free(c);
 }
 
-static void on_trace(void *user, bool sent, const char *line)
-{
-    g_string_append_printf(user, "%s %s\n", sent ? "->" : "<-", line);
-}
-
-static void test_trace(void)
-{
-    struct qmp_client *c = ready_client(1000);
-    GString *lines = g_string_new(NULL), *seen = g_string_new(NULL);
-
-    qmp_client_set_trace(c, on_trace, lines);
-    qmp_client_send(c, "stop", NULL, -1, 0, named("stop"));
-    expect_output(c, "{\"execute\":\"stop\",\"id\":1}\n");
-    feed(c, "{\"return\":\r\n {},\"id\":1}\r\n", seen);
-    expect_seen(lines, "-> {\"execute\":\"stop\",\"id\":1}\n<- {\"return\":?? {},\"id\":1}\n");
-    g_string_free(lines, TRUE);
-    g_string_free(seen, TRUE);
-    qmp_client_free(c);
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -480,6 +460,5 @@ int main(int argc, char **argv)
     g_test_add_func("/qmp/client/descriptors", test_descriptors);
     g_test_add_func("/qmp/client/descriptor-of-a-lost-client", test_descriptor_of_a_lost_client);
     g_test_add_func("/qmp/client/arguments", test_arguments);
-    g_test_add_func("/qmp/client/trace", test_trace);
     return g_test_run();
 }

@@ -80,7 +80,6 @@ static void fill_figures(struct model *m)
                                       .is_slowing = true,
                                       .ceiling = 80 * MIB,
                                       .held_back_ms = 4000};
-    m->n_lost = 1;
     m->n_leftovers = 2;
     m->archive_bytes = 141 * GIB;
     m->exit_status = 3;
