@@ -278,7 +278,8 @@ void plan_make(struct backup *b)
 
     backup_note(b, "connected to %s, QEMU %s, guest %s %s", b->model.monitor, b->model.qemu, b->model.guest,
                 b->model.guest_state);
-    backup_emit(b, &(struct model_event){.type = MODEL_EV_GUEST, .drive = -1});
+    *b->guest.told = '\0'; /* of another guest, perhaps */
+    state_tell(b);
     if (!is_good) {
         backup_fail(b, error);
         return;
@@ -287,7 +288,7 @@ void plan_make(struct backup *b)
     log_encrypted(b);
     log_refused(b);
     agent_on_plan(b);
-    watch_look(b); /* before anything is done to the guest */
+    watch_begin(b); /* before anything is done to the guest */
     backup_set_phase(b, MODEL_PLAN);
     backup_emit(b, &(struct model_event){.type = MODEL_EV_PLAN, .drive = -1});
     room_ask(b);

@@ -420,7 +420,7 @@ void jobs_connection_lost(struct port *p);
 void lull_on_tick(struct backup *b);
 
 /* watch.c */
-void watch_look(struct backup *b);
+void watch_begin(struct backup *b);
 void watch_on_tick(struct backup *b);
 
 /* outcome.c */

@@ -45,6 +45,17 @@ void state_see_status(struct backup *b, const struct qmp_status *s)
     model_set(b->model.guest_state, "%s", s->status);
 }
 
+/* What others do to it. Our own stop and cont are told by the phases. */
+void state_tell(struct backup *b)
+{
+    bool is_ours = b->model.phase == MODEL_PREPARE || b->model.phase == MODEL_RAM || b->model.phase == MODEL_FREEZE || b->is_retaking;
+
+    if (is_ours || strcmp(b->guest.told, b->model.guest_state) == 0)
+        return;
+    model_set(b->guest.told, "%s", b->model.guest_state);
+    backup_emit(b, &(struct model_event){.type = MODEL_EV_GUEST, .drive = -1});
+}
+
 const char *state_says(const struct backup *b)
 {
     return *b->guest.now->says ? b->guest.now->says : "was paused by somebody else";
@@ -253,8 +264,10 @@ static void on_seen(void *user, const struct qmp_status *s, const GError *error)
     struct backup *b = user;
 
     b->guest.is_asking = false;
-    if (!error)
+    if (!error) {
         state_see_status(b, s);
+        state_tell(b);
+    }
     if (!is_watched(b) ||
         g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) /* asked again when the monitor is back */
         return;
@@ -349,6 +362,7 @@ static void note_resume(struct backup *b)
 {
     b->is_guest_stopped = b->guest.is_ours_by_migration = b->guest.is_stop_told = b->guest.stops_itself = false;
     model_set(b->model.guest_state, "running");
+    state_tell(b);
     if (is_before_instant(b))
         b->was_running = true;
     else if (!b->ram_state.is_moving)

@@ -21,6 +21,7 @@ struct guest_state {
     bool is_leaving;            /* a migration by somebody else is about to end */
     bool stops_itself;          /* it panics, for example: the STOP that follows is not ours */
     bool is_stop_told;
+    char told[MODEL_NAME_LEN]; /* the state, by the last event */
     bool is_asking, is_asked_again, is_asked_at_end, is_here_at_end;
     uint64_t next_look_ms, give_up_ms; /* uv_now() */
     qmp_on_status asked;               /* of state_ask() */
@@ -35,6 +36,7 @@ void state_see_awake(struct backup *b, const char *const *nodes, unsigned n);
 bool state_can_be_stopped(const struct backup *b); /* for the instant: it goes on as it was */
 bool state_is_left(const struct backup *b); /* "postmigrate": whether it has left shows by its drives */
 bool state_is_here(const struct backup *b, GError **error);
+void state_tell(struct backup *b); /* an event where its state is no longer the one told last */
 const char *state_says(const struct backup *b); /* of a guest that stands still: "has panicked" */
 char *state_ram_obstacle(const struct backup *b); /* by its state alone, owned */
 /* Asks for the status; `done` gets one that our own migration is not about to change. */

@@ -116,7 +116,7 @@ static void on_stats(void *user, const struct qmp_blockstat *stats, unsigned n, 
         take_action(b, passed_ms);
 }
 
-void watch_look(struct backup *b)
+static void look(struct backup *b)
 {
     if (b->watch.is_busy || !monitor_is_up(b))
         return;
@@ -125,10 +125,18 @@ void watch_look(struct backup *b)
     qmp_query_blockstats(b->qmp, on_stats, b);
 }
 
+/* What was seen of another guest, or by a connection that is gone with its answers. */
+void watch_begin(struct backup *b)
+{
+    memset(&b->watch, 0, sizeof b->watch);
+    b->model.impact.write_us = b->model.impact.base_us = b->model.impact.p99_us = MODEL_UNKNOWN;
+    look(b);
+}
+
 void watch_on_tick(struct backup *b)
 {
     bool is_wanted = b->model.phase == MODEL_PLAN || b->model.phase == MODEL_COPY;
 
     if (is_wanted && !b->is_failing && uv_now(b->loop) >= b->watch.next_ms)
-        watch_look(b);
+        look(b);
 }

@@ -46,6 +46,7 @@ def paused_by_others_in_mid_copy(version):
         s.wait_copying(run)
         s.vm.qmp.cmd("stop")
         s.vm.qmp.events.clear()
+        run.wait_event(ev="guest", state="paused")
         run.say("limit all 0")
         s.must_be_saved(run)
         must_stay_paused(s)

@@ -152,6 +152,7 @@ def panics_in_mid_copy(version):
         s.wait_copying(run)
         panic(s.vm)
         run.wait_event(ev="log", level="info", text="guest has panicked (guest-panicked): it stays so, and is saved as it was at its instant")
+        run.wait_event(ev="guest", state="guest-panicked")
         run.say("limit all 0")
         s.must_be_saved(run)
         s.must_be_untouched(rounds=0, ignore=("status",))
