@@ -165,7 +165,9 @@ struct listening *vmstate_listen(struct vmstate *v, struct writer_lane *lane, co
     uv_pipe_init(v->owner.loop, &v->door, 0);
     v->door.data = v;
     count_handle(v);
-    status = uv_pipe_open(&v->door, listening_take_fd(v->listening));
+    status = uv_pipe_open(&v->door, listening_fd(v->listening));
+    if (status == 0) /* else it is still the listener's to close */
+        listening_take_fd(v->listening);
     if (status == 0)
         status = uv_listen((uv_stream_t *)&v->door, 1, on_knock);
     if (status < 0)

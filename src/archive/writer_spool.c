@@ -8,6 +8,7 @@
 #define SPOOL_RETRY_MS   1000
 
 /* Whose a record is and how long it was before it was packed, in what a queue holds. */
+G_STATIC_ASSERT(sizeof(gpointer) >= 8);
 static gpointer tag_of(const struct item *item)
 {
     gsize sectors = item->plain_len / VMA_EXTENT_HEADER_SIZE;

@@ -210,13 +210,18 @@ static char *why_incomplete(struct drive *d)
     return missing ? g_strdup_printf("QEMU says done, but %" G_GUINT64_FORMAT " clusters never came", missing) : NULL;
 }
 
+/* What its job reads stays what it was at the instant. */
+static bool has_image(const struct drive *d)
+{
+    return d->is_guarded || d->is_read_only;
+}
+
 void fate_judge(struct drive *d)
 {
     g_autofree char *incomplete = why_incomplete(d);
     bool is_snapshot_broken = d->job_error && strstr(d->job_error, "Permission denied");
     bool is_image_gone = d->is_guarded && d->job_error && strstr(d->job_error, "Operation not supported");
     bool is_cancelled = d->job_error && strstr(d->job_error, "cancel") && !d->is_target_lost;
-    bool has_image = d->is_guarded || d->is_read_only;
 
     if (d->doubt)
         fate_broken(d, d->doubt);
@@ -225,12 +230,12 @@ void fate_judge(struct drive *d)
     else if (!d->job_error)
         fail(d, VMB_ERROR_FAILED, false, incomplete);
     else if (is_cancelled)
-        fail(d, VMB_ERROR_FAILED, has_image, "its job was cancelled by somebody else");
+        fail(d, VMB_ERROR_FAILED, has_image(d), "its job was cancelled by somebody else");
     else if (is_snapshot_broken)
         fate_broken(d, "the frozen image broke (a write of the guest could not be kept for us in time)");
     else if (is_image_gone) /* the frozen image reads from what was put there, which has none */
         fate_broken(d, "a snapshot of it, or another node that somebody put over it, has cut off its frozen image");
-    else if (!has_image)
+    else if (!has_image(d))
         fate_broken(d, d->job_error);
     else if (d->n_refused || d->retries < d->b->options.retries)
         jobs_restart_later(d, d->is_target_lost ? "its connection was lost" : d->job_error);
@@ -240,7 +245,7 @@ void fate_judge(struct drive *d)
 
 void fate_not_restarted(struct drive *d, const GError *error)
 {
-    fail(d, VMB_ERROR_FAILED, d->is_guarded, error->message);
+    fail(d, VMB_ERROR_FAILED, has_image(d), error->message);
 }
 
 /* --- what the operator asks for ----------------------------------------------------------------- */

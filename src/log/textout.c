@@ -69,12 +69,9 @@ static void on_written(uv_work_t *work, int status)
     struct textout *t = work->data;
 
     t->is_busy = false;
-    if (!t->is_closing) {
-        pump(t);
-        return;
-    }
-    write_all(t->fd, t->waiting);
-    textout_free(t);
+    pump(t);
+    if (t->is_closing && !t->is_busy)
+        textout_free(t);
 }
 
 static void pump(struct textout *t)
@@ -104,8 +101,6 @@ void textout_close(struct textout *t, bool may_wait)
     while (may_wait && t->is_busy)
         uv_run(t->loop, UV_RUN_ONCE);
     t->is_closing = true;
-    if (t->is_busy)
-        return;
-    write_all(t->fd, t->waiting);
-    textout_free(t);
+    if (!t->is_busy) /* and so nothing waits */
+        textout_free(t);
 }
