@@ -3,11 +3,6 @@
 #include "backup/run.h"
 #include "rescue/journal.h"
 
-static void on_reply(void *user, const GError *error)
-{
-    steps_end(user, error);
-}
-
 static char *socket_name(const struct steps_op *op)
 {
     return g_strdup_printf("vmb-%s-act", op->b->run_id);
@@ -142,7 +137,7 @@ static void activate(struct steps_op *op)
     int fd = -1;
 
     if (b->has_set_active)
-        qmp_set_active(b->qmp, on_reply, op);
+        qmp_set_active(b->qmp, steps_reply, op);
     else if (!door_has_descriptors(b))
         start_server(op, NULL, path);
     else if ((fd = door_dead_end(b, name, &error)) >= 0)

@@ -124,8 +124,7 @@ static void report_done(struct backup *b)
 
 static void close_connections(struct backup *b)
 {
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         port_close(&d->filter);
         port_close(&d->target);
     }

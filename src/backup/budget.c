@@ -75,8 +75,7 @@ static void share(struct backup *b)
 
     b->pot.budget = ceiling && (!b->model.global_limit || ceiling < b->model.global_limit) ? ceiling
                                                                                            : b->model.global_limit;
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         if (is_sharing(d))
             paces[n++] = &d->pace;
     }
@@ -87,8 +86,8 @@ static void share(struct backup *b)
 void budget_share(struct backup *b)
 {
     share(b);
-    for (unsigned i = 0; i < b->drives->len; i++)
-        send_speed(g_ptr_array_index(b->drives, i));
+    for_each_drive(d, b)
+        send_speed(d);
 }
 
 /* For the command that starts its job. */
@@ -138,13 +137,11 @@ void budget_on_tick(struct backup *b)
         return;
     b->next_share_ms = MAX(b->next_share_ms, now - SHARE_MS) + SHARE_MS; /* seconds, as exactly as ticks come */
     count_ram(b);
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         pace_look(&d->pace, now, d->job == JOB_RUNNING && !(d->tap_reasons & ~(unsigned)TAP_LIMIT));
     }
     budget_share(b);
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         if (!d->pace.is_braked)
             tap_set(d, TAP_LIMIT, false);
     }

@@ -26,8 +26,7 @@ static void leave_all(struct backup *b)
 {
     g_autofree char *hint = g_strdup_printf("when it answers again: vmabackup cleanup %s", b->options.monitor);
 
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         d->is_left = true;
         if (is_restless(d))
             backup_log(b, MODEL_ERROR, hint,
@@ -44,8 +43,8 @@ void calm_on_tick(struct backup *b)
 
     if (!op || !monitor_is_up(b))
         return;
-    for (unsigned i = 0; i < b->drives->len; i++)
-        is_calm &= !is_restless(g_ptr_array_index(b->drives, i));
+    for_each_drive(d, b)
+        is_calm &= !is_restless(d);
     if (!is_calm && !is_late) {
         jobs_poll(b);
         return;
@@ -73,8 +72,7 @@ void calm_undo(struct steps_op *op)
 
     op->sub = 1;
     b->calm_until_ms = uv_now(b->loop) + b->options.timeout_s * UINT64_C(1000);
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         if (d->job != JOB_RUNNING)
             continue;
         d->is_job_at_rest = false;

@@ -49,8 +49,7 @@ static json_object *saved_drives(const struct backup *b)
 {
     json_object *list = json_object_new_array();
 
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        const struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         const struct found_drive *f = found_by_device(b, d->qdev);
         if (d->is_out && fate_may_drop(b))
             continue;

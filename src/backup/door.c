@@ -134,11 +134,6 @@ void door_monitor_lost(struct backup *b)
     b->door.is_handed_over = false;
 }
 
-static void on_taken_back(void *user, const GError *error)
-{
-    steps_end(user, error);
-}
-
 /* Also what was handed over when the monitor was lost, and its answer with it. */
 void door_undo(struct steps_op *op)
 {
@@ -146,7 +141,7 @@ void door_undo(struct steps_op *op)
 
     op->b->door.is_handed_over = false;
     if (door_has_descriptors(op->b))
-        qmp_remove_fds_named(op->b->qmp, prefix, on_taken_back, op);
+        qmp_remove_fds_named(op->b->qmp, prefix, steps_reply, op);
     else
         steps_end(op, NULL);
 }

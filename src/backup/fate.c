@@ -40,8 +40,7 @@ static void on_all_undone(void *user, const GError *error)
 /* Why nothing was saved: the first drive that failed, else that all were cancelled. */
 static void fail_run(struct backup *b)
 {
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        const struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         if (d->failure && d->failure->code != VMB_ERROR_CANCELLED) {
             backup_fail_new(b, d->failure->code, "drive %s: %s", d->name, d->failure->message);
             return;
@@ -60,11 +59,10 @@ void fate_check_all_over(struct backup *b)
 
     if (b->is_failing || b->model.phase != MODEL_COPY || is_ram_moving)
         return;
-    for (unsigned i = 0; i < b->drives->len; i++)
-        if (!is_over(g_ptr_array_index(b->drives, i)))
+    for_each_drive(d, b)
+        if (!is_over(d))
             return;
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         n_saved += d->is_done;
         if (d->is_standing) {
             n_standing++;

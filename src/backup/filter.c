@@ -12,11 +12,6 @@ static unsigned cbw_timeout_s(const struct backup *b)
     return MAX(2, 10 / b->drives->len);
 }
 
-static void on_reply(void *user, const GError *error)
-{
-    steps_end(user, error);
-}
-
 /* Since look.c saw it, a moment ago: its filter is taken away again, and the others go on. */
 static void refuse_changed(struct steps_op *op)
 {
@@ -94,7 +89,7 @@ void filter_undo_add(struct steps_op *op)
     if (op->d->left)
         filter_leave(op);
     else
-        qmp_del_node(op->b->qmp, op->d->cbw_node, on_reply, op);
+        qmp_del_node(op->b->qmp, op->d->cbw_node, steps_reply, op);
 }
 
 /* The drive as query-block shows it now; NULL when it is gone. */
@@ -216,10 +211,10 @@ void filter_undo_insert(struct steps_op *op)
 
 void filter_begin_snapshot(struct steps_op *op)
 {
-    qmp_add_snapshot_access(op->b->qmp, op->d->snap_node, op->d->cbw_node, on_reply, op);
+    qmp_add_snapshot_access(op->b->qmp, op->d->snap_node, op->d->cbw_node, steps_reply, op);
 }
 
 void filter_undo_snapshot(struct steps_op *op)
 {
-    qmp_del_node(op->b->qmp, op->d->snap_node, on_reply, op);
+    qmp_del_node(op->b->qmp, op->d->snap_node, steps_reply, op);
 }

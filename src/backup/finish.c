@@ -70,8 +70,8 @@ static uint8_t end_flags(const struct backup *b)
 {
     bool has_lost = b->is_ram_lost && b->vmstate_lane;
 
-    for (unsigned i = 0; i < b->drives->len; i++)
-        has_lost |= ((struct drive *)g_ptr_array_index(b->drives, i))->is_out;
+    for_each_drive(d, b)
+        has_lost |= d->is_out;
     return VMA_END_COMPLETE | (has_lost && !fate_may_drop(b) ? VMA_END_DEVICE_LOST : 0);
 }
 

@@ -8,11 +8,6 @@
 #include "qemu/access.h"
 #include "rescue/journal.h"
 
-static void on_stopped(void *user, const GError *error)
-{
-    steps_end(user, error);
-}
-
 void halt_begin_stop(struct steps_op *op)
 {
     struct backup *b = op->b;
@@ -26,7 +21,7 @@ void halt_begin_stop(struct steps_op *op)
         return;
     }
     b->stopped_at_us = g_get_monotonic_time();
-    qmp_stop(b->qmp, on_stopped, op);
+    qmp_stop(b->qmp, steps_reply, op);
 }
 
 /* Images that QEMU may no longer open for writing, as a rule. */

@@ -29,8 +29,7 @@ static bool is_at_rest(const struct drive *d)
 
 static bool are_others_at_rest(const struct backup *b, const struct drive *first)
 {
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        const struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         if (d != first && !is_at_rest(d))
             return false;
     }
@@ -74,8 +73,7 @@ static void begin_turn(struct backup *b)
         return;
     b->ending.first = first;
     b->ending.since_ms = uv_now(b->loop);
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         tap_set(d, TAP_ENDING, first && d != first);
     }
 }

@@ -9,16 +9,6 @@
 #define POLL_MS    500
 #define BACKOFF_MS 500 /* before the first retry, doubled for each further one */
 
-static struct drive *drive_of_job(struct backup *b, const char *id)
-{
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
-        if (g_strcmp0(d->job_id, id) == 0)
-            return d;
-    }
-    return NULL;
-}
-
 /* --- a job that is started again ---------------------------------------------------------------- */
 
 static void on_restarted(void *user, const GError *error)
@@ -140,7 +130,7 @@ void jobs_poll(struct backup *b)
 
 void jobs_on_event(struct backup *b, const struct qmp_event *event)
 {
-    struct drive *d = event->id ? drive_of_job(b, event->id) : NULL;
+    struct drive *d = event->id ? drive_by_job(b, event->id) : NULL;
 
     if (!d)
         return;
@@ -177,8 +167,7 @@ void jobs_copy_begins(struct backup *b)
     if (b->model.pause_ms != MODEL_UNKNOWN)
         backup_note(b, "the instant is taken: guest stopped for %" G_GUINT64_FORMAT " ms", b->model.pause_ms);
     backup_set_phase(b, MODEL_COPY);
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         if (d->job == JOB_RUNNING)
             backup_drive_state(b, d->row, MODEL_RUN);
     }

@@ -9,16 +9,6 @@ static bool is_for_all(const char *target)
     return !target || !*target || strcmp(target, "all") == 0;
 }
 
-static struct drive *find_drive(struct backup *b, const char *name)
-{
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
-        if (strcmp(d->name, name) == 0)
-            return d;
-    }
-    return NULL;
-}
-
 static bool is_ram(const struct backup *b, const char *name)
 {
     return b->vmstate_row >= 0 && strcmp(name, b->model.drives[b->vmstate_row].name) == 0;
@@ -89,18 +79,15 @@ bool limit_command(struct backup *b, const struct command *c, GError **error)
         return limit_all(b, c, error);
     if (is_ram(b, c->target))
         return limit_ram(b, c, error);
-    d = find_drive(b, c->target);
-    if (d)
-        return limit_drive(d, c, error);
-    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "no drive %s is being saved", c->target);
-    return false;
+    d = drive_by_name(b, c->target, error);
+    return d && limit_drive(d, c, error);
 }
 
 /* --- options ------------------------------------------------------------------------------------ */
 
 static bool apply(struct backup *b, const struct backup_limit *limit, GError **error)
 {
-    struct drive *d = limit->drive ? find_drive(b, limit->drive) : NULL;
+    struct drive *d = limit->drive ? drive_by_name(b, limit->drive, NULL) : NULL;
 
     if (is_for_all(limit->drive))
         b->model.global_limit = limit->rate;
@@ -117,8 +104,8 @@ static bool apply(struct backup *b, const struct backup_limit *limit, GError **e
 bool limit_apply_options(struct backup *b, GError **error)
 {
     b->model.global_limit = b->ram_state.limit = 0;
-    for (unsigned i = 0; i < b->drives->len; i++)
-        ((struct drive *)g_ptr_array_index(b->drives, i))->pace.own = 0;
+    for_each_drive(d, b)
+        d->pace.own = 0;
     for (unsigned i = 0; i < b->options.limits->len; i++)
         if (!apply(b, &g_array_index(b->options.limits, struct backup_limit, i), error))
             return false;

@@ -6,8 +6,7 @@
 /* Something that was asked for is missing, or was had only at a risk. */
 static bool is_incomplete(const struct backup *b)
 {
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        const struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         if (d->is_out || d->is_instant_own || (!d->is_guarded && !d->is_read_only))
             return true;
     }

@@ -12,8 +12,7 @@
 
 static const struct drive *drive_on_node(const struct backup *b, const char *node)
 {
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        const struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         if (g_str_equal(d->node, node))
             return d;
     }
@@ -248,8 +247,7 @@ static void show_options(struct backup *b)
     m->is_strict = b->options.strict;
     m->wants_vmstate = !b->options.no_vmstate;
     model_set(m->same_as, "%s", strlen(line) < sizeof m->same_as ? line : ""); /* half a command is none */
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        const struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         m->drives[d->row].limit = m->drives[d->row].limit_wanted = d->pace.own;
     }
 }
@@ -329,8 +327,7 @@ static bool prepare(struct backup *b, GError **error)
     b->journal = journal_open(b->options.monitor, b->run_id, what, error);
     if (!b->journal || !door_open(b, error))
         return false;
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         name_nodes(d);
         fate_forget_clusters(d);
         port_init(&d->filter, d, true);

@@ -45,8 +45,7 @@ static bool check_included(struct backup *b, GError **error)
 
 static bool check_shared(struct backup *b, GError **error)
 {
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        const struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         if (!d->is_shared || b->options.guard != BACKUP_GUARD_FILTER)
             continue;
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
@@ -61,8 +60,8 @@ static bool check_configs(struct backup *b, GError **error)
     g_autoptr(GHashTable) taken = archive_files_new();
 
     vma_files_take(taken, VMA_DESCRIPTION_NAME);
-    for (unsigned i = 0; i < b->drives->len; i++)
-        archive_files_add_drive(taken, ((const struct drive *)g_ptr_array_index(b->drives, i))->name);
+    for_each_drive(d, b)
+        archive_files_add_drive(taken, d->name);
     return archive_files_check_configs(taken, &b->options, error);
 }
 

@@ -7,11 +7,6 @@
 #define FAST_BANDWIDTH                                                                                       \
     (INT64_C(4) << 30) /* bytes/s: a local socket; the spool takes what the target cannot */
 
-static void on_reply(void *user, const GError *error)
-{
-    steps_end(user, error);
-}
-
 int64_t ram_bandwidth(const struct backup *b)
 {
     return b->ram_state.limit ? (int64_t)b->ram_state.limit : FAST_BANDWIDTH;
@@ -48,7 +43,7 @@ static void on_events_set(void *user, const GError *error)
     if (error || !op->b->have_old_params) /* what could not be put back is not changed */
         steps_end(op, error);
     else
-        qmp_set_migration_params(op->b->qmp, &params, on_reply, op);
+        qmp_set_migration_params(op->b->qmp, &params, steps_reply, op);
 }
 
 void ram_begin_params(struct steps_op *op)
@@ -64,7 +59,7 @@ static void on_params_restored(void *user, const GError *error)
     if (error)
         steps_end(op, error);
     else
-        set_capabilities(op, false, on_reply);
+        set_capabilities(op, false, steps_reply);
 }
 
 void ram_undo_params(struct steps_op *op)
@@ -141,7 +136,7 @@ void ram_begin_capability(struct steps_op *op)
 
 void ram_undo_capability(struct steps_op *op)
 {
-    set_capabilities(op, false, on_reply);
+    set_capabilities(op, false, steps_reply);
 }
 
 /* --- put back before the end -------------------------------------------------------------------- */

@@ -37,8 +37,7 @@ GArray *recipe_undo_all(struct backup *b)
 {
     GArray *ops = new_list();
 
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         d->begun |= d->left; /* who was in the way may have gone */
         d->left = 0;
     }

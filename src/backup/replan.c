@@ -51,8 +51,8 @@ static void drop_drive(GPtrArray *names, const struct model_drive *row, const st
 static void name_all(struct backup *b, struct backup_options *o, const char *one_more)
 {
     g_ptr_array_set_size(o->include, 0);
-    for (unsigned i = 0; i < b->drives->len; i++)
-        g_ptr_array_add(o->include, g_strdup(((struct drive *)g_ptr_array_index(b->drives, i))->name));
+    for_each_drive(d, b)
+        g_ptr_array_add(o->include, g_strdup(d->name));
     g_ptr_array_add(o->include, g_strdup(one_more));
 }
 

@@ -37,8 +37,7 @@ static void reset(struct drive *d)
 static void for_each(struct backup *b, void (*act)(struct drive *d, const char *why), const char *why)
 {
     b->is_retaking = false;
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         if (!d->is_retaking)
             continue;
         d->is_retaking = false;
@@ -75,8 +74,7 @@ static void on_undone(void *user, const GError *error)
 /* Those that were refused on the way have left already. */
 static void forget_refused(struct backup *b)
 {
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         d->is_retaking &= !d->is_out;
     }
 }
@@ -91,8 +89,7 @@ static void on_retaken(void *user, const GError *error)
         jobs_poll(b);
         return;
     }
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         d->is_out |= d->is_retaking; /* what still comes is nobody's */
     }
     b->retake_error = g_strdup(error->message);
@@ -114,8 +111,7 @@ void retake_on_tick(struct backup *b)
 
     if (!is_possible_now(b))
         return;
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        const struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         bool is_due = d->is_retake_wanted && d->is_torn_down && now >= d->retake_at_ms;
         n_due += is_due;
         n_soon += d->is_retake_wanted && !is_due && d->retake_at_ms < now + TOGETHER_MS;
@@ -124,8 +120,7 @@ void retake_on_tick(struct backup *b)
         return;
     b->is_retaking = true;
     b->retake_us = 0;
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         if (d->is_retake_wanted && d->is_torn_down && now >= d->retake_at_ms)
             reset(d);
     }

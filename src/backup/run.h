@@ -166,6 +166,11 @@ struct drive {
     struct qmp_histogram writes_before; /* of the guest's, when the copy began */
 };
 
+/* for_each_drive(d, b) { … d->name … }: in the order of the plan; break and continue do as in any loop. */
+#define for_each_drive(d, b)                                                                                 \
+    for (struct drive **d##_at = (struct drive **)(b)->drives->pdata, *d;                                    \
+         d##_at < (struct drive **)(b)->drives->pdata + (b)->drives->len && ((d = *d##_at), true); d##_at++)
+
 enum ram_method { RAM_NONE, RAM_BACKGROUND, RAM_PLAIN };
 
 struct backup {
@@ -437,6 +442,11 @@ void finish_interrupt(struct backup *b); /* reading it back ends early */
 
 /* snapshot.c */
 void snapshot_fill(struct backup *b);
+
+/* drives.c: NULL, and an error of usage for an operator, where there is none */
+struct drive *drive_by_name(const struct backup *b, const char *name, GError **error);
+struct drive *drive_by_job(const struct backup *b, const char *id);
+struct drive *drive_by_device(const struct backup *b, const char *qdev);
 
 /* run_journal.c */
 bool run_journal_write(const struct backup *b, GError **error);

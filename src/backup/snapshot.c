@@ -210,8 +210,8 @@ void snapshot_fill(struct backup *b)
         return;
     if (b->vmstate_row >= 0)
         fill_ram(b, now);
-    for (unsigned i = 0; i < b->drives->len; i++)
-        fill_limit(g_ptr_array_index(b->drives, i));
+    for_each_drive(d, b)
+        fill_limit(d);
     for (unsigned i = 0; b->has_begun && i < b->drives->len; i++)
         fill_drive(g_ptr_array_index(b->drives, i), now);
     fill_totals(m);

@@ -190,6 +190,11 @@ void steps_end(struct steps_op *op, const GError *error)
         run(s);
 }
 
+void steps_reply(void *op, const GError *error)
+{
+    steps_end(op, error);
+}
+
 void steps_abort(struct steps *s, const GError *error)
 {
     for (GList *at = s->lists.head; at; at = at->next) {

@@ -47,6 +47,8 @@ void steps_free(struct steps *s);
 /* Takes `ops`. stop_on_error: the list ends at the first error (forward), else goes on (undo). over(user, first error). */
 void steps_run(struct steps *s, GArray *ops, bool stop_on_error, void (*over)(void *user, const GError *error), void *user);
 void steps_end(struct steps_op *op, const GError *error);
+/* The same, as the answer to a row's only command: qmp_stop(q, steps_reply, op). */
+void steps_reply(void *op, const GError *error);
 /* From within a step: these come right after it. */
 void steps_insert(struct steps *s, const GArray *ops);
 /* The list under way ends with `error` as soon as its step has ended; queued forward lists end at once. */

@@ -76,14 +76,14 @@ void tap_job_started(struct drive *d)
 /* What was asked for while nobody listened. */
 void tap_monitor_back(struct backup *b)
 {
-    for (unsigned i = 0; i < b->drives->len; i++)
-        tap_update(g_ptr_array_index(b->drives, i));
+    for_each_drive(d, b)
+        tap_update(d);
 }
 
 static void set_all(struct backup *b, enum tap_reason reason, bool on)
 {
-    for (unsigned i = 0; i < b->drives->len; i++)
-        tap_set(g_ptr_array_index(b->drives, i), reason, on);
+    for_each_drive(d, b)
+        tap_set(d, reason, on);
 }
 
 static bool is_low(const struct backup *b)

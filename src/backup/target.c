@@ -80,8 +80,7 @@ static bool make_header(struct backup *b, GError **error)
         if (b->vmstate_dev_id < 0)
             return false;
     }
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         d->dev_id = vma_header_add_device(b->header, d->name, d->size, error);
         if (d->dev_id < 0) {
             g_prefix_error(error, "drive %s: ", d->name);
@@ -144,8 +143,8 @@ static void on_full(void *user, bool is_full)
 
     b->model.is_target_full = is_full;
     b->full_since_ms = is_full ? uv_now(b->loop) : 0;
-    for (unsigned i = 0; i < b->drives->len; i++)
-        tap_set(g_ptr_array_index(b->drives, i), TAP_FULL, is_full);
+    for_each_drive(d, b)
+        tap_set(d, TAP_FULL, is_full);
     if (!is_full)
         backup_log(b, MODEL_INFO, NULL, "target has room again");
     else if (b->options.on_full_fails)
@@ -173,8 +172,7 @@ static void open_lanes(struct backup *b)
 {
     if (b->ram != RAM_NONE)
         b->vmstate_lane = writer_add_lane(b->writer, b->vmstate_dev_id, true);
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         d->lane = writer_add_lane(b->writer, d->dev_id, false);
         map_init(writer_lane_map(d->lane), vma_assemble_clusters(d->clusters));
     }
@@ -247,8 +245,8 @@ static void on_writer_closed(void *user)
 static void drop_lanes(struct backup *b)
 {
     b->vmstate_lane = NULL;
-    for (unsigned i = 0; i < b->drives->len; i++)
-        ((struct drive *)g_ptr_array_index(b->drives, i))->lane = NULL;
+    for_each_drive(d, b)
+        d->lane = NULL;
 }
 
 bool target_restart_without_ram(struct backup *b, enum model_state state, const char *note, GError **error)

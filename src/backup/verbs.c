@@ -26,8 +26,7 @@ static bool apply_to_drives(struct backup *b, const struct command *c, GError **
 {
     unsigned n = 0;
 
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         if (!is_target_of(c, d))
             continue;
         n++;
@@ -44,24 +43,13 @@ static bool is_ram(const struct backup *b, const struct command *c)
     return b->vmstate_row >= 0 && strcmp(c->target, b->model.drives[b->vmstate_row].name) == 0;
 }
 
-static struct drive *drive_named(struct backup *b, const char *name, GError **error)
-{
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
-        if (strcmp(d->name, name) == 0)
-            return d;
-    }
-    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "no drive %s is being saved", name);
-    return NULL;
-}
-
 static bool cancel_one(struct backup *b, const struct command *c, GError **error)
 {
     struct drive *d;
 
     if (is_ram(b, c))
         return fate_cancel_ram(b, error);
-    d = drive_named(b, c->target, error);
+    d = drive_by_name(b, c->target, error);
     if (d && b->model.phase != MODEL_COPY) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s is not moving yet; cancel-all ends the backup", d->name);
         return false;
@@ -73,8 +61,7 @@ static bool retry_all(struct backup *b, GError **error)
 {
     unsigned n = 0;
 
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         if (backup_row(d)->state == MODEL_FAIL)
             n += fate_retry(d, NULL);
     }
@@ -89,7 +76,7 @@ static bool retry(struct backup *b, const struct command *c, GError **error)
 
     if (!*c->target || strcmp(c->target, "all") == 0)
         return retry_all(b, error);
-    d = drive_named(b, c->target, error);
+    d = drive_by_name(b, c->target, error);
     return d && fate_retry(d, error);
 }
 

@@ -13,14 +13,6 @@
 #define LOOK_MS   1000
 #define WEIGHT_OF 4 /* of a new figure before the start: a quarter */
 
-static struct drive *drive_of(const struct backup *b, const char *qdev)
-{
-    for (unsigned i = 0; qdev && i < b->drives->len; i++)
-        if (g_strcmp0(((struct drive *)g_ptr_array_index(b->drives, i))->qdev, qdev) == 0)
-            return g_ptr_array_index(b->drives, i);
-    return NULL;
-}
-
 static void say_us(uint64_t us, char text[UNITS_LEN])
 {
     if (us == MODEL_UNKNOWN)
@@ -59,8 +51,7 @@ static void take_action(struct backup *b, uint64_t passed_ms)
     impact->is_slowing = b->stall.ceiling != 0;
     impact->held_back_ms += impact->is_slowing ? passed_ms : 0;
     tell_impact(b, change);
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive(d, b) {
         backup_row(d)->is_slowed = impact->is_slowing && d->job == JOB_RUNNING;
     }
     backup_emit(b, &(struct model_event){.type = MODEL_EV_IMPACT, .drive = -1});
@@ -97,7 +88,7 @@ static void on_stats(void *user, const struct qmp_blockstat *stats, unsigned n, 
         return;
     b->model.impact.p99_us = MODEL_UNKNOWN;
     for (unsigned i = 0; i < n; i++) {
-        struct drive *d = drive_of(b, stats[i].qdev);
+        struct drive *d = drive_by_device(b, stats[i].qdev);
         if (!d)
             continue;
         look_at_histogram(d, &stats[i].wr_latency);
