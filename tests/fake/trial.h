@@ -147,7 +147,7 @@ static struct trial *trial_new(struct world *w, const struct fake_kind *kind, st
     t->options.spool_dir = g_strdup("/var/tmp");
     t->options.spool_bytes = 16 << 20;
     t->options.timeout_s =
-        fault.kind == FAULT_SILENT_BEFORE || fault.kind == FAULT_SILENT_AFTER || fault.kind == FAULT_MUTE ? 1 : 30;
+        fault.kind == FAULT_SILENT_BEFORE || fault.kind == FAULT_SILENT_AFTER || fault.kind == FAULT_MUTE ? 2 : 30;
     g_ptr_array_add(w->trials, t);
     return t;
 }
