@@ -143,7 +143,8 @@ static void on_worked(uv_work_t *work, int status)
     g_free(r);
 }
 
-struct readback *readback_new(uv_loop_t *loop, const char *path, enum readback_kind kind, readback_done done, void *user)
+struct readback *readback_new(uv_loop_t *loop, const char *path, enum readback_kind kind, readback_done done,
+                              void *user)
 {
     struct readback *r = g_new0(struct readback, 1);
 

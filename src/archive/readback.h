@@ -20,12 +20,13 @@ struct readback_progress {
     uint64_t done, total, rate, eta_ms;
 };
 
-/* said: what there is to say of a good one: "every extent's data matches its digest", or 64 hexadecimal digits. error: DAMAGED
- * tells the first fault; FAILED: it cannot be read at all; CANCELLED. */
+/* said: what there is to say of a good one: "every extent's data matches its digest", or 64 hexadecimal digits. error:
+ * DAMAGED tells the first fault; FAILED: it cannot be read at all; CANCELLED. */
 typedef void (*readback_done)(void *user, const char *said, const GError *error);
 
 struct readback;
-struct readback *readback_new(uv_loop_t *loop, const char *path, enum readback_kind kind, readback_done done, void *user);
+struct readback *readback_new(uv_loop_t *loop, const char *path, enum readback_kind kind, readback_done done,
+                              void *user);
 enum readback_kind readback_kind(const struct readback *r);
 void readback_look(struct readback *r, struct readback_progress *progress);
 void readback_stop(struct readback *r);

@@ -10,9 +10,9 @@ struct vmstate {
     struct vmstate_owner owner;
     struct writer_lane *lane;
     uv_pipe_t pipe;
-    uv_pipe_t door; /* listens until QEMU has come in */
+    uv_pipe_t door;              /* listens until QEMU has come in */
     struct listening *listening; /* while the door is open */
-    unsigned n_handles; /* open ones: the last that closes frees */
+    unsigned n_handles;          /* open ones: the last that closes frees */
     bool is_open, is_reading, is_at_end, is_closing;
     uint8_t *buffer; /* the cluster that is filling */
     uint32_t filled;

@@ -32,7 +32,8 @@ struct vmstate_owner {
 struct listening;
 struct vmstate;
 struct vmstate *vmstate_new(const struct vmstate_owner *owner);
-/* At `path` for one connection, as base/listening.h; the socket is borrowed, and gone when QEMU is in. NULL on failure. */
+/* At `path` for one connection, as base/listening.h; the socket is borrowed, and gone when QEMU is in. NULL on failure.
+ */
 struct listening *vmstate_listen(struct vmstate *v, struct writer_lane *lane, const char *path, GError **error);
 void vmstate_pump(struct vmstate *v);
 uint64_t vmstate_bytes(const struct vmstate *v);

@@ -93,8 +93,8 @@ void writer_batch_start(struct writer *w)
         w->batch_at = APPEND;
         do
             bytes += take_next(w);
-        while (!g_queue_is_empty(&w->ready) && bytes < MAX_BATCH_BYTES &&
-               w->n_iov + ITEM_MAX_IOV <= MAX_IOV && !has_dead_place(w, g_queue_peek_head(&w->ready)));
+        while (!g_queue_is_empty(&w->ready) && bytes < MAX_BATCH_BYTES && w->n_iov + ITEM_MAX_IOV <= MAX_IOV &&
+               !has_dead_place(w, g_queue_peek_head(&w->ready)));
     }
     write_batch(w);
 }

@@ -47,9 +47,9 @@ static void on_read(void *user, const GError *error)
 
     w->is_ending = false;
     if (!error && !w->is_discarding && w->move.kind == VMA_MOVE_SPLIT && !prepare_split(w)) {
-        changed = g_error_new(VMB_ERROR, VMB_ERROR_TARGET,
-                              "target %s: does not give back what was written; its disk may be failing",
-                              sink_name(w->sink));
+        changed =
+            g_error_new(VMB_ERROR, VMB_ERROR_TARGET,
+                        "target %s: does not give back what was written; its disk may be failing", sink_name(w->sink));
         error = changed;
     }
     if (error && !w->is_discarding)
@@ -175,8 +175,7 @@ static bool rewrite_header(struct writer *w)
     g_clear_pointer(&w->end_bytes, g_byte_array_unref);
     if (!sink_can_rewrite(w->sink))
         return false;
-    w->end_bytes =
-        writer_pack_tells_length(w) ? writer_pack_length(sink_written(w->sink)) : g_byte_array_new();
+    w->end_bytes = writer_pack_tells_length(w) ? writer_pack_length(sink_written(w->sink)) : g_byte_array_new();
     if (w->final_header) {
         header = writer_pack_store(w, g_bytes_get_data(w->final_header, NULL), g_bytes_get_size(w->final_header));
         g_byte_array_append(w->end_bytes, header->data, header->len);

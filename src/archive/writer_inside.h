@@ -12,7 +12,7 @@
 #include "vma/extent.h"
 #include "vma/layout.h"
 
-#define MAX_IOV 1024 /* pieces of one write */
+#define MAX_IOV      1024 /* pieces of one write */
 #define ITEM_MAX_IOV (VMA_EXTENT_MAX_IOV + STORED_MORE(VMA_MAX_EXTENT_SIZE))
 
 /* Something on its way to the target: an extent of a lane, or bytes that are ready as they are. */
@@ -22,10 +22,10 @@ struct item {
     unsigned generation;      /* of its lane; an older one's was dropped */
     struct vma_extent extent;
     bool is_sealed;
-    bool is_packed;    /* its frame lies in the buffers of its clusters, and what did not fit there in raw: */
+    bool is_packed; /* its frame lies in the buffers of its clusters, and what did not fit there in raw: */
     size_t packed_len;
     struct stored *stored; /* or it does not shrink: a frame around it as it is; else NULL */
-    uint8_t *raw; /* the header, what came back from the spool, or the headers of extents without any data */
+    uint8_t *raw;          /* the header, what came back from the spool, or the headers of extents without any data */
     size_t raw_len;
     uint64_t plain_len; /* of the frame, unpacked */
     uv_work_t work;
@@ -40,7 +40,7 @@ struct writer_lane {
     struct item *open;   /* being filled, NULL if none */
     GByteArray *empty;   /* headers of extents without any data, to be packed together */
     uint64_t zero_bytes;
-    struct map map; /* of what was sealed and not dropped */
+    struct map map;           /* of what was sealed and not dropped */
     struct vma_totals totals; /* of what was sealed and not dropped */
 };
 
@@ -57,22 +57,22 @@ struct writer {
     struct writer_events events;
     void *user;
     GPtrArray *lanes;
-    struct vma_layout *layout; /* NULL where nothing can be taken out again, or it is packed */
-    struct frame_list *frames; /* NULL where it is not packed */
+    struct vma_layout *layout;  /* NULL where nothing can be taken out again, or it is packed */
+    struct frame_list *frames;  /* NULL where it is not packed */
     uint64_t dead_at, dead_len; /* frames that become a skippable one */
-    GAsyncQueue *compressors; /* idle ones, one for each worker; NULL where nothing is packed */
-    gint is_discarding; /* only the loop sets it; atomic, for the workers: what they have is no longer wanted */
-    unsigned max_sealing; /* with workers, or ready for the next that is idle */
+    GAsyncQueue *compressors;   /* idle ones, one for each worker; NULL where nothing is packed */
+    gint is_discarding;         /* only the loop sets it; atomic, for the workers: what they have is no longer wanted */
+    unsigned max_sealing;       /* with workers, or ready for the next that is idle */
 
-    GQueue unsealed;   /* full, no worker yet */
-    GQueue sealing;    /* with workers, in order */
+    GQueue unsealed; /* full, no worker yet */
+    GQueue sealing;  /* with workers, in order */
     unsigned n_sealing;
-    GQueue ready;      /* sealed, next for the target */
-    GQueue behind;     /* sealed, but the spool stands before them: drives … */
-    GQueue behind_ram; /* … and RAM, which may not use the last of the spool */
-    GQueue in_spool;   /* whose each record is: writer_spool.c */
-    struct item *pushing;     /* one at a time: if that fails, nothing has gone past it */
-    uint64_t spool_retry_ms;  /* uv_now(): its disk has failed, and counts as full until then */
+    GQueue ready;            /* sealed, next for the target */
+    GQueue behind;           /* sealed, but the spool stands before them: drives … */
+    GQueue behind_ram;       /* … and RAM, which may not use the last of the spool */
+    GQueue in_spool;         /* whose each record is: writer_spool.c */
+    struct item *pushing;    /* one at a time: if that fails, nothing has gone past it */
+    uint64_t spool_retry_ms; /* uv_now(): its disk has failed, and counts as full until then */
     bool has_spool_failed, is_push_lost, is_rams_turn;
     GQueue batch;      /* being written, or waiting for room */
     uint64_t batch_at; /* its place; APPEND: the end of the archive */
@@ -84,11 +84,11 @@ struct writer {
     bool is_finishing, is_ending; /* ending: an operation of writer_end.c is under way */
     enum writer_stage stage;
     struct vma_move move;
-    uint8_t *moving; /* an extent on its way to another place */
-    unsigned n_cut;  /* blocks of it that go; the others stay */
+    uint8_t *moving;                            /* an extent on its way to another place */
+    unsigned n_cut;                             /* blocks of it that go; the others stay */
     uint8_t end_header[VMA_EXTENT_HEADER_SIZE]; /* of what goes */
-    GByteArray *end_bytes; /* end mark, then the final header */
-    struct vma_totals totals; /* at the end */
+    GByteArray *end_bytes;                      /* end mark, then the final header */
+    struct vma_totals totals;                   /* at the end */
     uint8_t end_flags;
     GBytes *final_header;
     void (*finished)(void *user);
@@ -108,7 +108,7 @@ void writer_maybe_free(struct writer *w);
 
 /* writer_seal.c */
 struct item *writer_item_new_raw(struct writer *w, void *bytes, size_t len); /* takes the bytes */
-void writer_item_free(struct item *item); /* its buffers go back to the pool */
+void writer_item_free(struct item *item);                                    /* its buffers go back to the pool */
 bool writer_item_is_stale(const struct item *item);
 void writer_drop_all(GQueue *queue);
 void writer_drop_stale(GQueue *queue);
@@ -119,9 +119,9 @@ void writer_seal_more(struct writer *w);
 /* writer_pack.c */
 struct compress *writer_pack_begin(struct writer *w); /* waits until one is idle; NULL where nothing is packed */
 void writer_pack_in_worker(struct item *item, struct compress *compress); /* gives it back */
-void writer_pack_end(struct item *item); /* its worker is done: buffers go back that are of no more use */
+void writer_pack_end(struct item *item);   /* its worker is done: buffers go back that are of no more use */
 void writer_pack_empty(struct item *item); /* takes it: an extent without any data */
-bool writer_pack_flush(struct writer *w); /* False: there was nothing left to be packed */
+bool writer_pack_flush(struct writer *w);  /* False: there was nothing left to be packed */
 /* As they stand in the archive: unchanged, or as a frame whose length depends on theirs alone. */
 GByteArray *writer_pack_store(const struct writer *w, const void *bytes, size_t len);
 /* On a block device the length stands before the header, from the end on: else the seek table could not be found. */
@@ -135,9 +135,9 @@ void writer_spool_pass_on(struct writer *w);
 bool writer_spool_pop(struct writer *w); /* one record, if there is one */
 
 /* writer_batch.c */
-bool writer_batch_bury(struct writer *w); /* dropped frames; false: there are none */
+bool writer_batch_bury(struct writer *w);  /* dropped frames; false: there are none */
 void writer_batch_start(struct writer *w); /* there is something ready, and nothing being written */
-void writer_batch_undo(struct writer *w); /* what waits for room is ready again, or was dropped */
+void writer_batch_undo(struct writer *w);  /* what waits for room is ready again, or was dropped */
 void writer_batch_retry(struct writer *w);
 
 /* writer_end.c */

@@ -82,8 +82,7 @@ static bool push(struct writer *w, struct item *item, uint64_t keep_free)
 /* Nothing stands before it, and the target is quick enough, however few buffers are free: workers may have them. */
 static bool goes_straight(const struct writer *w)
 {
-    return writer_spool_is_empty(w) &&
-           (!w->ready.length || pool_free_count(w->pool) >= SPOOL_BELOW_FREE);
+    return writer_spool_is_empty(w) && (!w->ready.length || pool_free_count(w->pool) >= SPOOL_BELOW_FREE);
 }
 
 /* To the target, or behind what is in the spool. Stops where the spool is busy or full: then they wait in their

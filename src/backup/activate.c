@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Waking the drives after a plain migration: it leaves them inactive, and nothing can be added on top of such a node. */
+/* Waking the drives after a plain migration: it leaves them inactive, and nothing can be added on top of such a node.
+ */
 #include "backup/run.h"
 #include "rescue/journal.h"
 
@@ -27,7 +28,8 @@ static void on_server_stopped(void *user, const GError *error)
         run_journal_write(op->b, NULL);
     }
     op->b->is_activated = !error;
-    steps_end(op, op->is_undo || g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) ? error : NULL); /* the undo tries again */
+    steps_end(op, op->is_undo || g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) ? error
+                                                                                   : NULL); /* the undo tries again */
 }
 
 static void on_export_gone(void *user, const GError *error)

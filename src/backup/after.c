@@ -10,8 +10,8 @@ static void judge(struct backup *b, const GError *error)
 {
     g_clear_error(&b->outcome);
     if (error)
-        g_set_error(&b->outcome, VMB_ERROR, VMB_ERROR_DAMAGED, "archive %s is damaged (%s); the target's disk may be failing",
-                    b->model.target, error->message);
+        g_set_error(&b->outcome, VMB_ERROR, VMB_ERROR_DAMAGED,
+                    "archive %s is damaged (%s); the target's disk may be failing", b->model.target, error->message);
     b->model.is_verified = !error;
     outcome_set(b);
 }
@@ -72,8 +72,9 @@ static bool begin(struct backup *b, enum command_verb verb, GError **error)
     enum readback_kind kind = verb == COMMAND_VERIFY ? READBACK_VERIFY : READBACK_SHA256;
 
     if (!b->is_saved || !b->archive_path) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s", b->is_saved ? "the archive went down a pipe: it cannot be read here"
-                                                                         : "there is no archive to be read");
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s",
+                    b->is_saved ? "the archive went down a pipe: it cannot be read here"
+                                : "there is no archive to be read");
         return false;
     }
     b->model.reading = reading_of(verb);

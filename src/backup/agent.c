@@ -7,8 +7,9 @@
  * answered, and the thaw is asked for again every second: by the row after the resume, by the undo, and, whoever
  * holds up the course of the run (a monitor that is lost, say), by the clock.
  *
- * A plain migration takes its instant at its end, which nobody knows beforehand: the file systems would have to be frozen
- * for all of it. What is in the RAM of that instant makes its drives whole again, frozen or not; so it is not done.
+ * A plain migration takes its instant at its end, which nobody knows beforehand: the file systems would have to be
+ * frozen for all of it. What is in the RAM of that instant makes its drives whole again, frozen or not; so it is not
+ * done.
  */
 #include <string.h>
 #include "backup/run.h"
@@ -37,7 +38,8 @@ static void set_not_frozen(struct backup *b, const char *why)
 {
     b->agent.has_failed = true;
     model_set(b->model.agent, "not frozen: %s", why);
-    backup_log(b, MODEL_WARNING, "its drives are saved as after a power cut", "guest's file systems are not frozen: %s", why);
+    backup_log(b, MODEL_WARNING, "its drives are saved as after a power cut", "guest's file systems are not frozen: %s",
+               why);
 }
 
 /* The backup goes on without, or --strict ends it. */
@@ -56,8 +58,10 @@ void agent_on_plan(struct backup *b)
     if (!b->options.agent)
         return;
     if (b->ram == RAM_BACKGROUND)
-        backup_log(b, MODEL_WARNING, "after a restore with the RAM thaw it: guest-fsfreeze-thaw by its agent, or fsfreeze -u in the guest",
-                   "RAM will be saved while the guest's file systems are frozen: a guest restored with it comes up frozen");
+        backup_log(
+            b, MODEL_WARNING,
+            "after a restore with the RAM thaw it: guest-fsfreeze-thaw by its agent, or fsfreeze -u in the guest",
+            "RAM will be saved while the guest's file systems are frozen: a guest restored with it comes up frozen");
     else if (b->ram == RAM_PLAIN)
         backup_log(b, MODEL_WARNING, "use --no-vmstate, or leave --agent away",
                    "file systems will not be frozen: with this QEMU they would be for as long as the RAM is saved");
@@ -228,7 +232,8 @@ static void give_up_waiting(struct backup *b)
     model_set(b->model.agent, is_last ? "may be frozen still" : "may have been frozen too long");
     backup_log(b, is_last ? MODEL_ERROR : MODEL_WARNING,
                is_last ? "when its agent answers again: vmabackup cleanup; or fsfreeze -u in the guest" : NULL,
-               "guest's agent does not answer the thaw: its file systems may be frozen%s", is_last ? "" : "; trying on");
+               "guest's agent does not answer the thaw: its file systems may be frozen%s",
+               is_last ? "" : "; trying on");
     b->has_undo_failed |= is_last;
     end_row(b, NULL);
 }

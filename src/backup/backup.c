@@ -11,10 +11,10 @@
 #include "log/record.h"
 #include "rescue/journal.h"
 
-#define POOL_BUFFERS    768  /* 48 MiB */
-#define TICK_MS         100
-#define PROGRESS_MS     1000
-#define STUCK_MS        5000 /* how long the end waits for a disk that does not answer */
+#define POOL_BUFFERS 768 /* 48 MiB */
+#define TICK_MS      100
+#define PROGRESS_MS  1000
+#define STUCK_MS     5000 /* how long the end waits for a disk that does not answer */
 
 /* --- telling ------------------------------------------------------------------------------------ */
 
@@ -42,7 +42,8 @@ void backup_log(struct backup *b, enum model_level level, const char *hint, cons
     model_log(&b->model, level, now_s, "%s", text);
     if (hint)
         model_log(&b->model, MODEL_HINT, now_s, "%s", hint);
-    backup_emit(b, &(struct model_event){.type = MODEL_EV_LOG, .drive = -1, .level = level, .text = text, .hint = hint});
+    backup_emit(b,
+                &(struct model_event){.type = MODEL_EV_LOG, .drive = -1, .level = level, .text = text, .hint = hint});
 }
 
 void backup_note(struct backup *b, const char *format, ...)
@@ -70,7 +71,8 @@ static void note_saved(struct backup *b, const struct model_drive *d)
     char size[UNITS_LEN], time[UNITS_LEN];
 
     snapshot_fill(b);
-    backup_note(b, "%s saved, %s in %s", d->name, units_format_size(d->size, size), units_format_ms(d->elapsed_ms, time));
+    backup_note(b, "%s saved, %s in %s", d->name, units_format_size(d->size, size),
+                units_format_ms(d->elapsed_ms, time));
 }
 
 void backup_drive_state(struct backup *b, unsigned row, enum model_state state)
@@ -97,7 +99,8 @@ static void end_rows(struct backup *b)
 {
     for (unsigned i = 0; b->outcome && i < b->model.n_drives; i++) {
         struct model_drive *row = &b->model.drives[i];
-        if (row->state == MODEL_RUN || row->state == MODEL_PAUSE || row->state == MODEL_RETRY || row->state == MODEL_WAIT)
+        if (row->state == MODEL_RUN || row->state == MODEL_PAUSE || row->state == MODEL_RETRY ||
+            row->state == MODEL_WAIT)
             row->state = MODEL_CANCELLED;
     }
 }
@@ -124,7 +127,7 @@ static void report_done(struct backup *b)
 
 static void close_connections(struct backup *b)
 {
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         port_close(&d->filter);
         port_close(&d->target);
     }
@@ -276,7 +279,8 @@ void backup_cancel(struct backup *b, int exit_status, const char *by_whom)
     }
     b->cancel_status = exit_status;
     backup_fail_new(b, VMB_ERROR_CANCELLED, "backup cancelled%s%s; %s", by_whom ? " by " : "", by_whom ? by_whom : "",
-                    b->is_saved ? "the archive is complete, but was not read back to its end" : "the guest goes on as before");
+                    b->is_saved ? "the archive is complete, but was not read back to its end"
+                                : "the guest goes on as before");
 }
 
 /* --- the clock ---------------------------------------------------------------------------------- */
@@ -310,8 +314,8 @@ static void on_tick(uv_timer_t *timer)
 
 /* --- life --------------------------------------------------------------------------------------- */
 
-struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
-                          const struct backup_listener *listener, void *user)
+struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options, const struct backup_listener *listener,
+                          void *user)
 {
     struct backup *b = g_new0(struct backup, 1);
 

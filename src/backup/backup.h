@@ -28,8 +28,8 @@ struct backup_listener {
 };
 
 struct backup;
-struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
-                          const struct backup_listener *listener, void *user);
+struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options, const struct backup_listener *listener,
+                          void *user);
 /* Only when the loop has ended after on_done, or before backup_connect(). */
 void backup_free(struct backup *b);
 void backup_connect(struct backup *b);

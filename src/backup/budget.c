@@ -3,8 +3,8 @@
  * Limits: one budget for the whole backup, and bounds of single drives, kept by the speeds that QEMU's jobs are told.
  *
  * Once a second the budget is shared out anew among the drives that can use it (pace.c), and those whose speed has
- * changed by more than 6 % are told so. Between that only what cannot wait: an operator's word, and a drive that goes on
- * after a pause. One whose holes have turned into data is paused for the rest of the second.
+ * changed by more than 6 % are told so. Between that only what cannot wait: an operator's word, and a drive that goes
+ * on after a pause. One whose holes have turned into data is paused for the rest of the second.
  */
 #include "archive/vmstate.h"
 #include "backup/run.h"
@@ -73,9 +73,9 @@ static void share(struct backup *b)
     uint64_t ceiling = b->model.impact.ceiling;
     unsigned n = 0;
 
-    b->pot.budget = ceiling && (!b->model.global_limit || ceiling < b->model.global_limit) ? ceiling
-                                                                                           : b->model.global_limit;
-    for_each_drive(d, b) {
+    b->pot.budget =
+        ceiling && (!b->model.global_limit || ceiling < b->model.global_limit) ? ceiling : b->model.global_limit;
+    for_each_drive (d, b) {
         if (is_sharing(d))
             paces[n++] = &d->pace;
     }
@@ -86,7 +86,7 @@ static void share(struct backup *b)
 void budget_share(struct backup *b)
 {
     share(b);
-    for_each_drive(d, b)
+    for_each_drive (d, b)
         send_speed(d);
 }
 
@@ -137,11 +137,11 @@ void budget_on_tick(struct backup *b)
         return;
     b->next_share_ms = MAX(b->next_share_ms, now - SHARE_MS) + SHARE_MS; /* seconds, as exactly as ticks come */
     count_ram(b);
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         pace_look(&d->pace, now, d->job == JOB_RUNNING && !(d->tap_reasons & ~(unsigned)TAP_LIMIT));
     }
     budget_share(b);
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         if (!d->pace.is_braked)
             tap_set(d, TAP_LIMIT, false);
     }

@@ -2,11 +2,11 @@
 /*
  * Before anything is taken out of QEMU: do all disks answer?
  *
- * Whatever changes QEMU's graph of nodes, the end of a job too, waits in its main loop for every request in flight, from
- * 8.0 on for those of all drives. While a disk of the host hangs it would wait for that disk, and the monitor
- * and the guest with it. A job that is paused has nothing in flight; so all are paused first, and one that does not come to
- * rest tells which disk hangs. Then nothing of the drives is touched: the jobs stay paused, filters that nobody listens to let
- * the guest's writes through, and a cleanup takes all away when the disk answers again.
+ * Whatever changes QEMU's graph of nodes, the end of a job too, waits in its main loop for every request in flight,
+ * from 8.0 on for those of all drives. While a disk of the host hangs it would wait for that disk, and the monitor and
+ * the guest with it. A job that is paused has nothing in flight; so all are paused first, and one that does not come to
+ * rest tells which disk hangs. Then nothing of the drives is touched: the jobs stay paused, filters that nobody listens
+ * to let the guest's writes through, and a cleanup takes all away when the disk answers again.
  */
 #include "backup/run.h"
 
@@ -26,12 +26,14 @@ static void leave_all(struct backup *b)
 {
     g_autofree char *hint = g_strdup_printf("when it answers again: vmabackup cleanup %s", b->options.monitor);
 
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         d->is_left = true;
         if (is_restless(d))
-            backup_log(b, MODEL_ERROR, hint,
-                       "drive %s: its disk (node %s) does not answer, so job %s does not end; to spare the guest, the jobs "
-                       "and nodes of this backup are left in QEMU", d->name, d->node, d->job_id);
+            backup_log(
+                b, MODEL_ERROR, hint,
+                "drive %s: its disk (node %s) does not answer, so job %s does not end; to spare the guest, the jobs "
+                "and nodes of this backup are left in QEMU",
+                d->name, d->node, d->job_id);
     }
 }
 
@@ -43,7 +45,7 @@ void calm_on_tick(struct backup *b)
 
     if (!op || !monitor_is_up(b))
         return;
-    for_each_drive(d, b)
+    for_each_drive (d, b)
         is_calm &= !is_restless(d);
     if (!is_calm && !is_late) {
         jobs_poll(b);
@@ -72,7 +74,7 @@ void calm_undo(struct steps_op *op)
 
     op->sub = 1;
     b->calm_until_ms = uv_now(b->loop) + b->options.timeout_s * UINT64_C(1000);
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         if (d->job != JOB_RUNNING)
             continue;
         d->is_job_at_rest = false;

@@ -53,8 +53,8 @@ static bool is_dead(const char *path)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     bool fits = g_strlcpy(address.sun_path, path, sizeof address.sun_path) < sizeof address.sun_path;
-    bool is_refused = fd >= 0 && fits && connect(fd, (struct sockaddr *)&address, sizeof address) < 0 &&
-                      errno == ECONNREFUSED;
+    bool is_refused =
+        fd >= 0 && fits && connect(fd, (struct sockaddr *)&address, sizeof address) < 0 && errno == ECONNREFUSED;
     if (fd >= 0)
         close(fd);
     return is_refused;
@@ -126,8 +126,7 @@ static void client_send(struct client *client, char *text)
     bool is_slow = uv_stream_get_write_queue_size(stream) + buf.len > MAX_WAITING;
     s->text = text;
     s->write.data = s;
-    if (!is_slow && !uv_is_closing((uv_handle_t *)stream) &&
-        uv_write(&s->write, stream, &buf, 1, on_sent) == 0)
+    if (!is_slow && !uv_is_closing((uv_handle_t *)stream) && uv_write(&s->write, stream, &buf, 1, on_sent) == 0)
         return;
     g_free(s->text);
     g_free(s);
@@ -136,8 +135,7 @@ static void client_send(struct client *client, char *text)
 
 static void client_tell(struct client *client, const struct model_event *e)
 {
-    client_send(client,
-                json_stream_event(client->json, backup_model(client->control->b), e, g_get_real_time()));
+    client_send(client, json_stream_event(client->json, backup_model(client->control->b), e, g_get_real_time()));
 }
 
 static void on_command(void *user, const char *line, size_t len)
@@ -174,8 +172,7 @@ static bool is_one_of_us(uv_pipe_t *pipe)
     struct ucred peer;
     socklen_t len = sizeof peer;
     uv_os_fd_t fd;
-    return uv_fileno((uv_handle_t *)pipe, &fd) == 0 &&
-           getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+    return uv_fileno((uv_handle_t *)pipe, &fd) == 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
            (peer.uid == geteuid() || peer.uid == 0);
 }
 
@@ -216,8 +213,7 @@ static bool listen_at(struct control *c, const char *fresh, GError **error)
     if (status == 0 && (chmod(fresh, 0600) < 0 || rename(fresh, c->path) < 0))
         status = -errno;
     if (status < 0)
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "control socket %s: %s", c->path,
-                    uv_strerror(status));
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "control socket %s: %s", c->path, uv_strerror(status));
     return status == 0;
 }
 

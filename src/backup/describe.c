@@ -49,7 +49,7 @@ static json_object *saved_drives(const struct backup *b)
 {
     json_object *list = json_object_new_array();
 
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         const struct found_drive *f = found_by_device(b, d->qdev);
         if (d->is_out && fate_may_drop(b))
             continue;

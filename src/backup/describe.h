@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
-/* The archive's own description, the config blob vmabackup.json: what it holds, of which instant, and what it cannot hold. */
+/* The archive's own description, the config blob vmabackup.json: what it holds, of which instant, and what it cannot
+ * hold. */
 
 struct backup;
 /* How QEMU was started, for boot: asked once, while it is there. */

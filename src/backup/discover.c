@@ -242,19 +242,58 @@ static void ask_types(struct backup *b)
     answered(b, NULL);
 }
 
-static void ask_version(struct backup *b) { qmp_query_version(b->qmp, on_version, b); }
-static void ask_name(struct backup *b) { qmp_query_name(b->qmp, on_name, b); }
-static void ask_status(struct backup *b) { qmp_query_status(b->qmp, on_status, b); }
-static void ask_migration(struct backup *b) { qmp_query_migrate(b->qmp, on_migration, b); }
-static void ask_set_active(struct backup *b) { qmp_has_command(b->qmp, "blockdev-set-active", on_set_active_known, b); }
-static void ask_memory(struct backup *b) { qmp_query_memory(b->qmp, on_memory, b); }
-static void ask_capabilities(struct backup *b) { qmp_query_capabilities(b->qmp, on_capabilities, b); }
-static void ask_params(struct backup *b) { qmp_query_migration_params(b->qmp, on_params, b); }
-static void ask_drives(struct backup *b) { qmp_query_block(b->qmp, on_drives, b); }
-static void ask_occupants(struct backup *b) { survey_take(&b->survey, b->qmp, on_surveyed, b); }
-static void ask_sockets(struct backup *b) { qmp_query_chardevs(b->qmp, on_sockets, b); }
-static void ask_unsavable(struct backup *b) { qmp_query_unsavable(b->qmp, on_unsavable, b); }
-static void ask_machine(struct backup *b) { qmp_qom_get_string(b->qmp, "/machine", "type", on_machine, b); }
+static void ask_version(struct backup *b)
+{
+    qmp_query_version(b->qmp, on_version, b);
+}
+static void ask_name(struct backup *b)
+{
+    qmp_query_name(b->qmp, on_name, b);
+}
+static void ask_status(struct backup *b)
+{
+    qmp_query_status(b->qmp, on_status, b);
+}
+static void ask_migration(struct backup *b)
+{
+    qmp_query_migrate(b->qmp, on_migration, b);
+}
+static void ask_set_active(struct backup *b)
+{
+    qmp_has_command(b->qmp, "blockdev-set-active", on_set_active_known, b);
+}
+static void ask_memory(struct backup *b)
+{
+    qmp_query_memory(b->qmp, on_memory, b);
+}
+static void ask_capabilities(struct backup *b)
+{
+    qmp_query_capabilities(b->qmp, on_capabilities, b);
+}
+static void ask_params(struct backup *b)
+{
+    qmp_query_migration_params(b->qmp, on_params, b);
+}
+static void ask_drives(struct backup *b)
+{
+    qmp_query_block(b->qmp, on_drives, b);
+}
+static void ask_occupants(struct backup *b)
+{
+    survey_take(&b->survey, b->qmp, on_surveyed, b);
+}
+static void ask_sockets(struct backup *b)
+{
+    qmp_query_chardevs(b->qmp, on_sockets, b);
+}
+static void ask_unsavable(struct backup *b)
+{
+    qmp_query_unsavable(b->qmp, on_unsavable, b);
+}
+static void ask_machine(struct backup *b)
+{
+    qmp_qom_get_string(b->qmp, "/machine", "type", on_machine, b);
+}
 
 static void ask_awake(struct backup *b)
 {
@@ -270,8 +309,8 @@ static void ask_leftovers(struct backup *b)
 }
 
 static void (*const questions[])(struct backup *b) = {
-    ask_version, ask_name, ask_status, ask_migration, ask_set_active, ask_memory, ask_capabilities, ask_params,
-    ask_drives, ask_awake, ask_occupants, ask_types, ask_sockets, ask_leftovers, ask_unsavable, ask_machine,
+    ask_version, ask_name,  ask_status,    ask_migration, ask_set_active, ask_memory,    ask_capabilities, ask_params,
+    ask_drives,  ask_awake, ask_occupants, ask_types,     ask_sockets,    ask_leftovers, ask_unsavable,    ask_machine,
 };
 
 static void ask_next(struct backup *b)

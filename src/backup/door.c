@@ -2,11 +2,11 @@
 /*
  * How QEMU finds the sockets that we listen on.
  *
- * Never by a connected descriptor: a block node keeps the number of one, and when its connection has ended, it connects again
- * by that number and so takes, or closes, whatever QEMU has opened under it meanwhile. So the sockets lie in a folder of the
- * run's own, QEMU gets a descriptor of that, and connects to /proc/self/fd/NUMBER/NAME. Each socket lets one client in and
- * is gone then: a node that tries again finds nothing, which harms nobody. The folder lies in one that only we, and root,
- * may enter; by the descriptor QEMU gets past that, whatever user it runs as.
+ * Never by a connected descriptor: a block node keeps the number of one, and when its connection has ended, it connects
+ * again by that number and so takes, or closes, whatever QEMU has opened under it meanwhile. So the sockets lie in a
+ * folder of the run's own, QEMU gets a descriptor of that, and connects to /proc/self/fd/NUMBER/NAME. Each socket lets
+ * one client in and is gone then: a node that tries again finds nothing, which harms nobody. The folder lies in one
+ * that only we, and root, may enter; by the descriptor QEMU gets past that, whatever user it runs as.
  *
  * Where the monitor passes no descriptors (TCP, or a UNIX socket that socat or ssh forwards), QEMU is told the path.
  * (QEMU 11.1 ends a monitor by which it gets an O_PATH descriptor: so it is the folder, not the socket's file.)
@@ -87,7 +87,8 @@ static void on_passed(void *user, int64_t set, int64_t number, const GError *err
     (void)set;
     if (is_forwarded) {
         door->is_forwarded = true;
-        backup_note(op->b, "this monitor is forwarded and passes no descriptors: QEMU is told the paths of our sockets");
+        backup_note(op->b,
+                    "this monitor is forwarded and passes no descriptors: QEMU is told the paths of our sockets");
     } else if (error) {
         door->on_shown(op, NULL, error);
         return;
@@ -151,7 +152,8 @@ GError *door_explain(const struct backup *b, const GError *error)
     bool is_unreachable = !door_has_descriptors(b) && strstr(error->message, "Failed to connect");
 
     return g_error_new(error->domain, error->code, "%s%s", error->message,
-                       is_unreachable ? "; by a monitor that passes no descriptors (TCP, socat, ssh -L) this works only on "
-                                        "QEMU's own host and as its user"
-                                      : "");
+                       is_unreachable
+                           ? "; by a monitor that passes no descriptors (TCP, socat, ssh -L) this works only on "
+                             "QEMU's own host and as its user"
+                           : "");
 }

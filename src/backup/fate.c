@@ -10,8 +10,8 @@
  * A standing drive has failed, but its frozen image is kept, and what the guest overwrites is still kept for it:
  * a retry goes on at the same instant, as long as other drives are busy.
  *
- * A job that ended well, with every cluster held, is enough to call a drive saved: of an image that broke nothing can be
- * read any more, so what the job has read is of the instant, and what the filter sent was read before the guest
+ * A job that ended well, with every cluster held, is enough to call a drive saved: of an image that broke nothing can
+ * be read any more, so what the job has read is of the instant, and what the filter sent was read before the guest
  * overwrote it. (Asking QEMU by a second small job is no way: adding a node over a busy image hangs QEMU 10.0 for good
  * where the drive has an iothread.)
  */
@@ -40,7 +40,7 @@ static void on_all_undone(void *user, const GError *error)
 /* Why nothing was saved: the first drive that failed, else that all were cancelled. */
 static void fail_run(struct backup *b)
 {
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         if (d->failure && d->failure->code != VMB_ERROR_CANCELLED) {
             backup_fail_new(b, d->failure->code, "drive %s: %s", d->name, d->failure->message);
             return;
@@ -59,10 +59,10 @@ void fate_check_all_over(struct backup *b)
 
     if (b->is_failing || b->model.phase != MODEL_COPY || is_ram_moving)
         return;
-    for_each_drive(d, b)
+    for_each_drive (d, b)
         if (!is_over(d))
             return;
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         n_saved += d->is_done;
         if (d->is_standing) {
             n_standing++;
@@ -152,9 +152,10 @@ static void fail(struct drive *d, int code, bool does_image_stand, const char *w
         return;
     }
     d->is_standing = does_image_stand;
-    model_set(row->hint, does_image_stand    ? "retry %s goes on at the same instant, while other drives are busy"
-                         : fate_may_drop(b) ? "retry %s takes it again at a new instant"
-                                            : "drive %s cannot be retried: the target is a pipe",
+    model_set(row->hint,
+              does_image_stand   ? "retry %s goes on at the same instant, while other drives are busy"
+              : fate_may_drop(b) ? "retry %s takes it again at a new instant"
+                                 : "drive %s cannot be retried: the target is a pipe",
               d->name);
     backup_drive_state(b, d->row, MODEL_FAIL);
     backup_log(b, MODEL_ERROR, row->hint, "drive %s: %s; going on without it", d->name, why);
@@ -257,9 +258,10 @@ bool fate_cancel(struct drive *d, GError **error)
     else if (d->is_out && !d->is_retake_wanted)
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s is out of the archive already", d->name);
     else if (!fate_may_drop(b))
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
-                    "drive %s: the target is a pipe, what went down it cannot be taken back; cancel-all ends the backup",
-                    d->name);
+        g_set_error(
+            error, VMB_ERROR, VMB_ERROR_USAGE,
+            "drive %s: the target is a pipe, what went down it cannot be taken back; cancel-all ends the backup",
+            d->name);
     else if (d->is_retaking)
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s is being taken again; cancel it in a moment", d->name);
     else {
@@ -287,8 +289,8 @@ bool fate_retry(struct drive *d, GError **error)
         return false;
     }
     if (d->is_out && !fate_may_drop(b)) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
-                    "drive %s: the target is a pipe, it cannot be begun again there", d->name);
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s: the target is a pipe, it cannot be begun again there",
+                    d->name);
         return false;
     }
     d->retries = 0;

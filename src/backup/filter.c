@@ -15,8 +15,7 @@ static unsigned cbw_timeout_s(const struct backup *b)
 /* Since look.c saw it, a moment ago: its filter is taken away again, and the others go on. */
 static void refuse_changed(struct steps_op *op)
 {
-    g_autofree char *why =
-        g_strdup_printf("its node is no longer %s, or was resized; back up again", op->d->node);
+    g_autofree char *why = g_strdup_printf("its node is no longer %s, or was resized; back up again", op->d->node);
 
     fate_refuse(op->d, why);
     steps_end(op, NULL);
@@ -34,9 +33,10 @@ static void fall_back_to_direct(struct steps_op *op, const GError *error)
     d->is_guarded = false;
     backup_row(d)->is_guarded = false;
     model_set(backup_row(d)->note, "unguarded");
-    backup_log(op->b, MODEL_WARNING, "keep the target fast, or exclude this drive",
-               "drive %s takes no filter (%s): a slow target slows the guest's writes, and if this program dies they fail",
-               d->name, error->message);
+    backup_log(
+        op->b, MODEL_WARNING, "keep the target fast, or exclude this drive",
+        "drive %s takes no filter (%s): a slow target slows the guest's writes, and if this program dies they fail",
+        d->name, error->message);
     steps_end(op, NULL);
 }
 
@@ -51,8 +51,8 @@ static void on_filter_added(void *user, const GError *error);
 
 static void add_filter(struct steps_op *op, bool is_apart)
 {
-    qmp_add_filter(op->b->qmp, op->d->cbw_node, op->d->node, is_apart, op->d->filter_node,
-                   cbw_timeout_s(op->b), on_filter_added, op);
+    qmp_add_filter(op->b->qmp, op->d->cbw_node, op->d->node, is_apart, op->d->filter_node, cbw_timeout_s(op->b),
+                   on_filter_added, op);
 }
 
 static void on_filter_added(void *user, const GError *error)
@@ -137,8 +137,8 @@ static void on_inserted(void *user, const GError *error)
 
 static void set_drive(struct steps_op *op, const char *node, qmp_done done)
 {
-    g_autofree char *path = op->d->is_bare_path_wrong ? g_strdup_printf("/machine/peripheral/%s", op->d->qdev)
-                                                      : g_strdup(op->d->qdev);
+    g_autofree char *path =
+        op->d->is_bare_path_wrong ? g_strdup_printf("/machine/peripheral/%s", op->d->qdev) : g_strdup(op->d->qdev);
 
     qmp_set_drive(op->b->qmp, path, node, done, op);
 }
@@ -198,7 +198,8 @@ static void on_out(void *user, const struct takeout *t, const GError *error)
         return;
     }
     if (!d->is_left_told)
-        backup_log(op->b, MODEL_WARNING, NULL, "drive %s: filter %s stays in QEMU, where it does no harm, because of %s", d->name, d->cbw_node,
+        backup_log(op->b, MODEL_WARNING, NULL,
+                   "drive %s: filter %s stays in QEMU, where it does no harm, because of %s", d->name, d->cbw_node,
                    t->stays);
     d->is_left_told = true;
     filter_leave(op);

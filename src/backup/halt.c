@@ -63,8 +63,7 @@ static void leave_stopped(struct steps_op *op)
     struct backup *b = op->b;
 
     if (b->is_guest_stopped)
-        backup_log(b, MODEL_WARNING, NULL, "guest is left stopped: it %s (%s) since we stopped it",
-                   state_says(b),
+        backup_log(b, MODEL_WARNING, NULL, "guest is left stopped: it %s (%s) since we stopped it", state_says(b),
                    b->model.guest_state);
     b->did_we_stop = b->was_running = false;
     run_journal_write(b, NULL);
@@ -90,9 +89,9 @@ static void on_status(void *user, const struct qmp_status *s, const GError *erro
         b->is_resuming = !op->is_undo;
         qmp_cont(b->qmp, on_resumed, op);
     } else if (is_still_moving(b)) {
-        g_autoptr(GError) stuck = g_error_new(
-            VMB_ERROR, VMB_ERROR_FAILED,
-            "guest stands still: QEMU does not end the migration of its RAM (%s)", b->model.guest_state);
+        g_autoptr(GError) stuck =
+            g_error_new(VMB_ERROR, VMB_ERROR_FAILED,
+                        "guest stands still: QEMU does not end the migration of its RAM (%s)", b->model.guest_state);
         steps_end(op, stuck);
     } else {
         leave_stopped(op);

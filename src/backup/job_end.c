@@ -2,18 +2,18 @@
 /*
  * Jobs end one at a time, while the others rest.
  *
- * When a job ends, QEMU waits several times for all that the other jobs have in flight, and its monitor with it; what runs
- * on fills up again each time. Where buffers are scarce each of these waits takes up to half a second (trickle.c), and the
- * drives of a guest are often of one size and end at once. So the others are paused when one comes near its end, FIRST_MS at
- * most. QEMU may be too busy to obey by then: the answer to a job's last write is kept until it has, or until KEPT_MS have
- * passed: whatever waits for that write in QEMU waits no longer either.
+ * When a job ends, QEMU waits several times for all that the other jobs have in flight, and its monitor with it; what
+ * runs on fills up again each time. Where buffers are scarce each of these waits takes up to half a second (trickle.c),
+ * and the drives of a guest are often of one size and end at once. So the others are paused when one comes near its
+ * end, FIRST_MS at most. QEMU may be too busy to obey by then: the answer to a job's last write is kept until it has,
+ * or until KEPT_MS have passed: whatever waits for that write in QEMU waits no longer either.
  */
 #include "backup/run.h"
 
-#define NEAR_MS      1500 /* at its speed so far */
-#define SPEED_MS     250 /* a speed of less is none */
-#define FIRST_MS     2500
-#define KEPT_MS      200
+#define NEAR_MS  1500 /* at its speed so far */
+#define SPEED_MS 250  /* a speed of less is none */
+#define FIRST_MS 2500
+#define KEPT_MS  200
 
 static void keep_answer(struct drive *d, bool is_kept)
 {
@@ -29,7 +29,7 @@ static bool is_at_rest(const struct drive *d)
 
 static bool are_others_at_rest(const struct backup *b, const struct drive *first)
 {
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         if (d != first && !is_at_rest(d))
             return false;
     }
@@ -73,7 +73,7 @@ static void begin_turn(struct backup *b)
         return;
     b->ending.first = first;
     b->ending.since_ms = uv_now(b->loop);
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         tap_set(d, TAP_ENDING, first && d != first);
     }
 }

@@ -38,8 +38,8 @@ void jobs_restart_later(struct drive *d, const char *why)
     uint64_t wait_ms = d->n_refused ? POLL_MS : (uint64_t)BACKOFF_MS << MIN(d->retries, 6);
 
     if (d->n_refused) {
-        backup_note(d->b, "drive %s: no buffers were free for %u of its job's writes; it goes on when there are", d->name,
-                    d->n_refused);
+        backup_note(d->b, "drive %s: no buffers were free for %u of its job's writes; it goes on when there are",
+                    d->name, d->n_refused);
     } else {
         d->retries++;
         backup_row(d)->retries = d->retries;
@@ -167,7 +167,7 @@ void jobs_copy_begins(struct backup *b)
     if (b->model.pause_ms != MODEL_UNKNOWN)
         backup_note(b, "the instant is taken: guest stopped for %" G_GUINT64_FORMAT " ms", b->model.pause_ms);
     backup_set_phase(b, MODEL_COPY);
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         if (d->job == JOB_RUNNING)
             backup_drive_state(b, d->row, MODEL_RUN);
     }

@@ -20,7 +20,8 @@ static bool is_ram(const struct backup *b, const char *name)
 static bool resolve(const struct command *c, uint64_t from, uint64_t *rate, GError **error)
 {
     if (c->is_relative && !from) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "limit: there is none, and nothing moves: %+d%% of what?", c->percent);
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "limit: there is none, and nothing moves: %+d%% of what?",
+                    c->percent);
         return false;
     }
     *rate = c->is_relative ? command_relative_rate(from, c->percent) : c->rate;
@@ -104,7 +105,7 @@ static bool apply(struct backup *b, const struct backup_limit *limit, GError **e
 bool limit_apply_options(struct backup *b, GError **error)
 {
     b->model.global_limit = b->ram_state.limit = 0;
-    for_each_drive(d, b)
+    for_each_drive (d, b)
         d->pace.own = 0;
     for (unsigned i = 0; i < b->options.limits->len; i++)
         if (!apply(b, &g_array_index(b->options.limits, struct backup_limit, i), error))

@@ -12,8 +12,8 @@ static void follow_node(struct drive *d, const struct survey_drive *now)
 {
     if (g_strcmp0(d->node, now->node) == 0)
         return;
-    backup_log(d->b, MODEL_INFO, NULL, "drive %s: node %s has taken the place of %s since the plan", d->name,
-               now->node, d->node);
+    backup_log(d->b, MODEL_INFO, NULL, "drive %s: node %s has taken the place of %s since the plan", d->name, now->node,
+               d->node);
     g_free(d->node);
     d->node = g_strdup(now->node);
     model_set(backup_row(d)->node, "%s", now->node);
@@ -42,8 +42,7 @@ static void follow_size(struct drive *d, const struct survey_drive *now)
     if (!now->size || now->size % 512)
         fate_refuse(d, "its new size is 0, or no multiple of 512 bytes");
     else if (!fate_may_drop(d->b))
-        fate_refuse(
-            d, "its size has changed since the plan, and the pipe has its old one already; back up again");
+        fate_refuse(d, "its size has changed since the plan, and the pipe has its old one already; back up again");
     else
         resize(d, now->size);
 }

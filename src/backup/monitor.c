@@ -10,8 +10,8 @@
 #include "rescue/cleanup.h"
 #include "rescue/journal.h"
 
-#define RETRY_MS       1000   /* while a run goes on */
-#define RETRY_FIRST_MS 3000   /* before one, in the console */
+#define RETRY_MS       1000 /* while a run goes on */
+#define RETRY_FIRST_MS 3000 /* before one, in the console */
 #define GIVE_UP_MS     60000
 
 bool monitor_is_up(const struct backup *b)
@@ -22,7 +22,7 @@ bool monitor_is_up(const struct backup *b)
 /* --- the connect diagnosis ---------------------------------------------------------------------- */
 
 static const char *const check_texts[] = {
-    "the path exists and is a socket", "this user may open it", "something answers", "it speaks QMP",
+    "the path exists and is a socket",          "this user may open it", "something answers", "it speaks QMP",
     "QEMU tells its version, guest and drives",
 };
 
@@ -193,8 +193,8 @@ static void on_event(void *user, const struct qmp_event *event)
 /* QEMU itself is gone when nobody listens and every connection into us has ended. */
 static bool is_qemu_gone(struct backup *b, const GError *error)
 {
-    bool is_refused = g_error_matches(error, QMP_ERROR, QMP_ERROR_REFUSED) ||
-                      g_error_matches(error, QMP_ERROR, QMP_ERROR_NOT_THERE);
+    bool is_refused =
+        g_error_matches(error, QMP_ERROR, QMP_ERROR_REFUSED) || g_error_matches(error, QMP_ERROR, QMP_ERROR_NOT_THERE);
 
     for (unsigned i = 0; is_refused && i < b->drives->len; i++) {
         struct drive *d = g_ptr_array_index(b->drives, i);

@@ -62,8 +62,8 @@ static bool wants_key(const struct backup *b, const struct found_drive *f)
 /* By which the bus is told; QEMU says "ide" for what hangs on q35's SATA, too. */
 static const char *bus_type(const struct backup *b, const struct found_drive *f)
 {
-    bool is_sata = b->guest_machine && strstr(b->guest_machine, "q35") &&
-                   g_str_has_prefix(f->type ? f->type : "", "ide");
+    bool is_sata =
+        b->guest_machine && strstr(b->guest_machine, "q35") && g_str_has_prefix(f->type ? f->type : "", "ide");
 
     return is_sata ? "sata" : f->type;
 }
@@ -135,11 +135,8 @@ static char *proxmox_name(const struct backup *b, const struct found_drive *f)
 {
     g_autofree char *claim = claim_of(b, f), *config = own_config(b);
     g_autoptr(GHashTable) taken = taken_keys(b, f, claim);
-    struct proxmox_wish wish = {.type = bus_type(b, f),
-                                .claim = claim,
-                                .config = config,
-                                .size = f->virtual_size,
-                                .n_more = count_more(b, f)};
+    struct proxmox_wish wish = {
+        .type = bus_type(b, f), .claim = claim, .config = config, .size = f->virtual_size, .n_more = count_more(b, f)};
     g_autofree char *key = proxmox_key(taken, &wish);
 
     if (!key) {

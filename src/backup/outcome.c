@@ -6,7 +6,7 @@
 /* Something that was asked for is missing, or was had only at a risk. */
 static bool is_incomplete(const struct backup *b)
 {
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         if (d->is_out || d->is_instant_own || (!d->is_guarded && !d->is_read_only))
             return true;
     }
@@ -61,8 +61,8 @@ void outcome_set(struct backup *b)
     m->exit_status = is_incomplete(b) ? VMB_ERROR_INCOMPLETE : 0;
     missing = rows_that(m, is_missing);
     retaken = rows_that(m, is_of_another_instant);
-    model_set(m->outcome, "%s%s: %s in %s%s%s%s%s%s%s%s", m->exit_status ? "saved INCOMPLETE to " : "saved to ", m->target,
-              units_format_size(m->archive_bytes, size), units_format_ms(m->elapsed_ms, time),
+    model_set(m->outcome, "%s%s: %s in %s%s%s%s%s%s%s%s", m->exit_status ? "saved INCOMPLETE to " : "saved to ",
+              m->target, units_format_size(m->archive_bytes, size), units_format_ms(m->elapsed_ms, time),
               m->is_verified ? ", verified" : "", *missing ? "; missing: " : "", missing,
               *retaken ? "; of a later instant: " : "", retaken, b->agent.has_failed ? "; file systems " : "",
               b->agent.has_failed ? m->agent : "");

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * QEMU 9 and 10.0 hang for good when somebody ends a block job, or adds a filter, on a drive of an iothread whose frozen
- * image a job of ours is reading: QEMU tries then to move all that is connected to the drive to its main loop, and waits
- * for our job while it holds the lock that the job needs. It asks before whether everybody allows to be moved. So an
- * export of the frozen image, fixed to its iothread, says no. Nobody can connect to it: its socket has no name any more.
- * It comes after the job and goes after it: what comes before moves to the filter that the job puts above the image, where it
- * would make a migration of the guest fail; and taking it away while the job runs would be such a move.
+ * QEMU 9 and 10.0 hang for good when somebody ends a block job, or adds a filter, on a drive of an iothread whose
+ * frozen image a job of ours is reading: QEMU tries then to move all that is connected to the drive to its main loop,
+ * and waits for our job while it holds the lock that the job needs. It asks before whether everybody allows to be
+ * moved. So an export of the frozen image, fixed to its iothread, says no. Nobody can connect to it: its socket has no
+ * name any more. It comes after the job and goes after it: what comes before moves to the filter that the job puts
+ * above the image, where it would make a migration of the guest fail; and taking it away while the job runs would be
+ * such a move.
  */
 #include "backup/run.h"
 
-#define VERSION(major, minor) ((major) * 1000 + (minor))
+#define VERSION(major, minor) ((major)*1000 + (minor))
 
 bool pin_is_wanted(const struct backup *b, const struct drive *d)
 {

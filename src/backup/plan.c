@@ -12,7 +12,7 @@
 
 static const struct drive *drive_on_node(const struct backup *b, const char *node)
 {
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         if (g_str_equal(d->node, node))
             return d;
     }
@@ -145,8 +145,8 @@ static void add_ram_row(struct backup *b)
     model_set(row->format, "RAM");
 }
 
-/* Before 8.1 a background snapshot that is cancelled hangs the guest for good, and releases before 9.0 may let the guest
- * go by themselves once the snapshot is under way: also one that its user has paused. */
+/* Before 8.1 a background snapshot that is cancelled hangs the guest for good, and releases before 9.0 may let the
+ * guest go by themselves once the snapshot is under way: also one that its user has paused. */
 static bool is_snapshot_safe(const struct qmp_version *v)
 {
     return v->major >= 9;
@@ -157,9 +157,7 @@ static void choose_recipe(struct backup *b)
     bool is_wanted = !b->options.no_vmstate;
 
     b->is_ram_lost = is_wanted && b->guest.ram_obstacle;
-    b->ram = !is_wanted || b->is_ram_lost    ? RAM_NONE
-             : is_snapshot_safe(&b->version) ? RAM_BACKGROUND
-                                             : RAM_PLAIN;
+    b->ram = !is_wanted || b->is_ram_lost ? RAM_NONE : is_snapshot_safe(&b->version) ? RAM_BACKGROUND : RAM_PLAIN;
     plan_name_recipe(b);
 }
 
@@ -247,7 +245,7 @@ static void show_options(struct backup *b)
     m->is_strict = b->options.strict;
     m->wants_vmstate = !b->options.no_vmstate;
     model_set(m->same_as, "%s", strlen(line) < sizeof m->same_as ? line : ""); /* half a command is none */
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         m->drives[d->row].limit = m->drives[d->row].limit_wanted = d->pace.own;
     }
 }
@@ -327,7 +325,7 @@ static bool prepare(struct backup *b, GError **error)
     b->journal = journal_open(b->options.monitor, b->run_id, what, error);
     if (!b->journal || !door_open(b, error))
         return false;
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         name_nodes(d);
         fate_forget_clusters(d);
         port_init(&d->filter, d, true);

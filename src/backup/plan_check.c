@@ -34,7 +34,8 @@ static bool check_included(struct backup *b, GError **error)
 
     for (unsigned i = 0; i < b->found->len; i++) {
         const struct model_drive *row = &b->model.drives[first + i];
-        if (row->is_included || row->is_refused || !naming_is_among(b, b->options.include, row->name, g_ptr_array_index(b->found, i)))
+        if (row->is_included || row->is_refused ||
+            !naming_is_among(b, b->options.include, row->name, g_ptr_array_index(b->found, i)))
             continue;
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s cannot be saved: %.*s; leave it out", row->name,
                     (int)strcspn(row->note, ":"), row->note);
@@ -45,11 +46,12 @@ static bool check_included(struct backup *b, GError **error)
 
 static bool check_shared(struct backup *b, GError **error)
 {
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         if (!d->is_shared || b->options.guard != BACKUP_GUARD_FILTER)
             continue;
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
-                    "drive %s: two devices share its node, and a filter guards only one of them; use --guard auto", d->name);
+                    "drive %s: two devices share its node, and a filter guards only one of them; use --guard auto",
+                    d->name);
         return false;
     }
     return true;
@@ -60,7 +62,7 @@ static bool check_configs(struct backup *b, GError **error)
     g_autoptr(GHashTable) taken = archive_files_new();
 
     vma_files_take(taken, VMA_DESCRIPTION_NAME);
-    for_each_drive(d, b)
+    for_each_drive (d, b)
         archive_files_add_drive(taken, d->name);
     return archive_files_check_configs(taken, &b->options, error);
 }
@@ -72,8 +74,8 @@ static bool check_refused(struct backup *b, GError **error)
         const struct model_drive *row = &b->model.drives[i];
         if (!row->is_refused || (b->drives->len && !b->options.strict))
             continue;
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "drive %s cannot be saved now: %s; back up again when that has ended",
-                    row->name, row->note);
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
+                    "drive %s cannot be saved now: %s; back up again when that has ended", row->name, row->note);
         return false;
     }
     return true;
@@ -93,8 +95,9 @@ bool plan_check(struct backup *b, GError **error)
         return false;
     }
     if (b->options.agent && b->options.strict && b->ram == RAM_PLAIN) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
-                    "file systems cannot be frozen while this QEMU saves the RAM; use --no-vmstate, or leave --agent away");
+        g_set_error(
+            error, VMB_ERROR, VMB_ERROR_FAILED,
+            "file systems cannot be frozen while this QEMU saves the RAM; use --no-vmstate, or leave --agent away");
         return false;
     }
     if (b->held && !b->options.only_ask) {

@@ -108,7 +108,7 @@ static int on_write_landed(void *user, struct nbd_request *rq, uint32_t done)
     int status;
 
     if (!piece_landed(rq->offset, rq->len, done, &piece))
-        return 0; /* this cluster's bytes are still arriving */
+        return 0;                         /* this cluster's bytes are still arriving */
     if (!data && !is_nobodys(p->drive)) { /* To end the connection instead would make QEMU wait, and connect again */
         p->drive->n_refused++;
         return EIO;

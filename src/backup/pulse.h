@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * How late the loop is: a beat every 20 ms, and by how much each of them came too late. What waits for this loop – QEMU, and a
- * guest's writes behind it – has waited as long.
+ * How late the loop is: a beat every 20 ms, and by how much each of them came too late. What waits for this loop –
+ * QEMU, and a guest's writes behind it – has waited as long.
  *
  *     pulse_init(&b->pulse, loop);
  *     pulse_start(&b->pulse);

@@ -28,7 +28,8 @@ static void end_waiting(struct backup *b, const GError *error)
 
 /* --- left out ----------------------------------------------------------------------------------- */
 
-/* Of a background snapshot the drives' targets stand already, and what a pipe has swallowed stays: its lane ends there. */
+/* Of a background snapshot the drives' targets stand already, and what a pipe has swallowed stays: its lane ends there.
+ */
 static bool drop(struct backup *b, const char *note, GError **error)
 {
     enum model_state state = b->ram_state.is_unwanted ? MODEL_CANCELLED : MODEL_FAIL;
@@ -139,8 +140,8 @@ static void press_on(struct backup *b, const struct qmp_migration *m)
     if (m->dirty_sync_count > PASSES_GIVEN_UP) {
         b->ram_state.is_too_slow = true;
         cancel_moving(b);
-    } else if (m->dirty_sync_count > PASSES_RELAXED && !b->ram_state.is_relaxed &&
-               b->have_old_params && params.downtime_limit_ms > RAM_FIRST_DOWNTIME_MS) {
+    } else if (m->dirty_sync_count > PASSES_RELAXED && !b->ram_state.is_relaxed && b->have_old_params &&
+               params.downtime_limit_ms > RAM_FIRST_DOWNTIME_MS) {
         b->ram_state.is_relaxed = true;
         qmp_set_migration_params(b->qmp, &params, on_pause_relaxed, b);
     }
@@ -163,8 +164,8 @@ static void take_completed(struct backup *b)
 /* Before the copy has begun it is left out and the drives are saved: so is what QEMU refuses from the start. */
 static void take_failure(struct backup *b, const struct qmp_migration *m)
 {
-    g_autofree char *why = g_strdup_printf("QEMU's migration %s%s%s", m->status, m->error ? ": " : "",
-                                           m->error ? m->error : "");
+    g_autofree char *why =
+        g_strdup_printf("QEMU's migration %s%s%s", m->status, m->error ? ": " : "", m->error ? m->error : "");
     const char *lost = b->ram_state.is_unwanted ? "cancelled by operator" : why;
 
     b->ram_state.is_moving = false;
@@ -228,8 +229,9 @@ void ram_on_tick(struct backup *b)
         ram_send_limit(b);
     vmstate_pump(b->vmstate);
     if (blocked && uv_now(b->loop) - blocked > BLOCKED_LIMIT_MS && !b->is_failing)
-        backup_fail_new(b, VMB_ERROR_TARGET,
-                        "RAM: the target is too slow and the spool is full; give more room by --spool, or use --no-vmstate");
+        backup_fail_new(
+            b, VMB_ERROR_TARGET,
+            "RAM: the target is too slow and the spool is full; give more room by --spool, or use --no-vmstate");
     else
         look(b);
 }
@@ -340,7 +342,8 @@ static void on_moving_over(struct steps_op *op)
 {
     struct backup *b = op->b;
 
-    if ((b->ram == RAM_PLAIN || b->guest.is_ours_by_migration) && b->was_running && b->is_guest_stopped && !b->has_resumed)
+    if ((b->ram == RAM_PLAIN || b->guest.is_ours_by_migration) && b->was_running && b->is_guest_stopped &&
+        !b->has_resumed)
         halt_resume(op);
     else
         steps_end(op, NULL);

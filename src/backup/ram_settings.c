@@ -4,8 +4,7 @@
 #include "backup/run.h"
 #include "rescue/journal.h"
 
-#define FAST_BANDWIDTH                                                                                       \
-    (INT64_C(4) << 30) /* bytes/s: a local socket; the spool takes what the target cannot */
+#define FAST_BANDWIDTH (INT64_C(4) << 30) /* bytes/s: a local socket; the spool takes what the target cannot */
 
 int64_t ram_bandwidth(const struct backup *b)
 {
@@ -26,8 +25,8 @@ static void set_capabilities(struct steps_op *op, bool on, qmp_done done)
     struct backup *b = op->b;
     struct qmp_capability wanted[] = {
         {"events", on || was_on(b, "events")},
-        {"background-snapshot", b->ram == RAM_BACKGROUND ? on || was_on(b, "background-snapshot")
-                                                         : was_on(b, "background-snapshot")},
+        {"background-snapshot",
+         b->ram == RAM_BACKGROUND ? on || was_on(b, "background-snapshot") : was_on(b, "background-snapshot")},
     };
     /* Old versions do not know the second; where it is not used it is not touched. */
     qmp_set_capabilities(b->qmp, wanted, b->ram == RAM_BACKGROUND ? 2 : 1, done, op);

@@ -2,10 +2,10 @@
 /*
  * THE table: how one instant of a guest is frozen, and how every trace of that is taken away again.
  *
- * A guarded drive gets a copy-before-write filter that sends the old content of a cluster to us (export f<n>) before the
- * guest overwrites it; the background job reads the frozen image behind it and writes to export d<n>. Break
- * the filter and the guest never notices; that is why it, and not a plain backup job, stands between the
- * guest and us. Inserting it (qom-set) while the guest is stopped is the instant.
+ * A guarded drive gets a copy-before-write filter that sends the old content of a cluster to us (export f<n>) before
+ * the guest overwrites it; the background job reads the frozen image behind it and writes to export d<n>. Break the
+ * filter and the guest never notices; that is why it, and not a plain backup job, stands between the guest and us.
+ * Inserting it (qom-set) while the guest is stopped is the instant.
  */
 #include <string.h>
 #include "backup/run.h"
@@ -210,8 +210,8 @@ static void on_cancel_sent(void *user, const GError *error)
     recipe_job_ended(op->d);
 }
 
-/* A job ends when what it reads has come; of a disk that hangs it never does. Nothing of this drive is touched then: see
- * calm.c. */
+/* A job ends when what it reads has come; of a disk that hangs it never does. Nothing of this drive is touched then:
+ * see calm.c. */
 static void leave_hanging(struct steps_op *op)
 {
     struct drive *d = op->d;
@@ -221,7 +221,8 @@ static void leave_hanging(struct steps_op *op)
     d->is_left = true;
     backup_row(d)->stalled_ms = uv_now(d->b->loop) - d->job_moved_ms;
     backup_log(op->b, MODEL_ERROR, hint,
-               "drive %s: its disk (node %s) does not answer, so job %s cannot end; it, the filter and their nodes stay in QEMU",
+               "drive %s: its disk (node %s) does not answer, so job %s cannot end; it, the filter and their nodes "
+               "stay in QEMU",
                d->name, d->node, d->job_id);
     steps_end(op, error);
 }

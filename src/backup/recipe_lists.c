@@ -37,7 +37,7 @@ GArray *recipe_undo_all(struct backup *b)
 {
     GArray *ops = new_list();
 
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         d->begun |= d->left; /* who was in the way may have gone */
         d->left = 0;
     }

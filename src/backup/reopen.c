@@ -53,8 +53,7 @@ static void on_closed(void *user, const GError *error)
 static void refuse_ram(struct steps_op *op, const GError *error)
 {
     g_autofree char *who = access_describe(error->message, qmp_peer_pid(op->b->qmp));
-    g_autofree char *why =
-        g_strdup_printf("guest could not go on after it, as %s", who ? who : error->message);
+    g_autofree char *why = g_strdup_printf("guest could not go on after it, as %s", who ? who : error->message);
 
     ram_lose(op->b, why, "give that user write access");
     end_trying(op, NULL);

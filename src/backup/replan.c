@@ -51,7 +51,7 @@ static void drop_drive(GPtrArray *names, const struct model_drive *row, const st
 static void name_all(struct backup *b, struct backup_options *o, const char *one_more)
 {
     g_ptr_array_set_size(o->include, 0);
-    for_each_drive(d, b)
+    for_each_drive (d, b)
         g_ptr_array_add(o->include, g_strdup(d->name));
     g_ptr_array_add(o->include, g_strdup(one_more));
 }

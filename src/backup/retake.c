@@ -37,7 +37,7 @@ static void reset(struct drive *d)
 static void for_each(struct backup *b, void (*act)(struct drive *d, const char *why), const char *why)
 {
     b->is_retaking = false;
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         if (!d->is_retaking)
             continue;
         d->is_retaking = false;
@@ -74,7 +74,7 @@ static void on_undone(void *user, const GError *error)
 /* Those that were refused on the way have left already. */
 static void forget_refused(struct backup *b)
 {
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         d->is_retaking &= !d->is_out;
     }
 }
@@ -89,7 +89,7 @@ static void on_retaken(void *user, const GError *error)
         jobs_poll(b);
         return;
     }
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         d->is_out |= d->is_retaking; /* what still comes is nobody's */
     }
     b->retake_error = g_strdup(error->message);
@@ -111,7 +111,7 @@ void retake_on_tick(struct backup *b)
 
     if (!is_possible_now(b))
         return;
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         bool is_due = d->is_retake_wanted && d->is_torn_down && now >= d->retake_at_ms;
         n_due += is_due;
         n_soon += d->is_retake_wanted && !is_due && d->retake_at_ms < now + TOGETHER_MS;
@@ -120,7 +120,7 @@ void retake_on_tick(struct backup *b)
         return;
     b->is_retaking = true;
     b->retake_us = 0;
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         if (d->is_retake_wanted && d->is_torn_down && now >= d->retake_at_ms)
             reset(d);
     }

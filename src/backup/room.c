@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Whether the archive will fit, while it is only planned: no file is open yet, and a slow file system is not waited for. */
+/* Whether the archive will fit, while it is only planned: no file is open yet, and a slow file system is not waited
+ * for. */
 #include <string.h>
 
 #include "backup/run.h"

@@ -82,10 +82,10 @@ enum tap_reason {
 /* door.c: how QEMU finds a socket of ours. on_shown: by which path, or why not. */
 typedef void (*door_shown)(struct steps_op *op, const char *path, const GError *error);
 struct door {
-    char *folder;        /* of the run's sockets */
-    bool is_handed_over; /* QEMU has a descriptor of it, … */
-    int64_t number;      /* … this one */
-    bool is_forwarded;   /* the monitor is a UNIX socket, but passes no descriptors */
+    char *folder;             /* of the run's sockets */
+    bool is_handed_over;      /* QEMU has a descriptor of it, … */
+    int64_t number;           /* … this one */
+    bool is_forwarded;        /* the monitor is a UNIX socket, but passes no descriptors */
     struct listening *socket; /* that is being shown */
     door_shown on_shown;
 };
@@ -93,7 +93,7 @@ struct door {
 /* One NBD connection of QEMU's into us. */
 struct port {
     struct drive *drive;
-    bool is_filter; /* f<n>: old data of clusters the guest is about to overwrite; else d<n>: the job */
+    bool is_filter;              /* f<n>: old data of clusters the guest is about to overwrite; else d<n>: the job */
     struct nbd_exports *exports; /* its own, so that nobody comes to another's by its door */
     struct nbd_export *export;
     struct nbd_listener *listener; /* until QEMU is in: for one connection */
@@ -105,19 +105,19 @@ enum job_state { JOB_NONE, JOB_RUNNING, JOB_ENDED };
 
 struct drive {
     struct backup *b;
-    unsigned index; /* in names: vmb-<run>-tgt-<index> */
-    unsigned row;   /* in model.drives */
-    char *name;     /* in the archive */
+    unsigned index;    /* in names: vmb-<run>-tgt-<index> */
+    unsigned row;      /* in model.drives */
+    char *name;        /* in the archive */
     char *qdev, *node; /* node: as it was when last looked at, see look.c */
     char *filter_node, *target_node, *cbw_node, *snap_node, *pin_id, *job_id; /* names of ours */
     uint64_t size;
     int dev_id;
     bool is_guarded;
-    bool is_read_only; /* nobody writes to it: it needs no guard */
-    bool is_shared;    /* two devices write to its node: a filter before one of them would not see the other */
+    bool is_read_only;       /* nobody writes to it: it needs no guard */
+    bool is_shared;          /* two devices write to its node: a filter before one of them would not see the other */
     bool is_bare_path_wrong; /* qom-set wants /machine/peripheral/<qdev> */
-    unsigned begun; /* rows of the table that were begun and not undone, a bit each */
-    unsigned left;  /* of them, those whose undo others stand in the way of: tried again at the end */
+    unsigned begun;          /* rows of the table that were begun and not undone, a bit each */
+    unsigned left;           /* of them, those whose undo others stand in the way of: tried again at the end */
     bool is_left_told;
 
     struct port filter, target;
@@ -125,36 +125,37 @@ struct drive {
     struct writer_lane *lane;
 
     enum job_state job;
-    bool is_job_new;     /* its command is on its way */
+    bool is_job_new;       /* its command is on its way */
     int64_t job_at;        /* how far QEMU says it is */
     uint64_t job_moved_ms; /* when that last changed, or its end was asked for */
     bool is_job_at_rest;   /* paused, as QEMU says: nothing of it is in flight */
     bool is_left;          /* a disk does not answer: nothing of it is undone */
-    unsigned first_poll; /* the first poll that was asked after it had started */
-    bool is_target_lost; /* the job's connection ended first: start it again */
-    unsigned n_refused;  /* writes of the job that found no buffer: its next failure counts as no retry */
+    unsigned first_poll;   /* the first poll that was asked after it had started */
+    bool is_target_lost;   /* the job's connection ended first: start it again */
+    unsigned n_refused;    /* writes of the job that found no buffer: its next failure counts as no retry */
     bool is_restarting;
-    bool is_done;        /* saved */
-    bool is_standing;    /* failed, but its frozen image stands */
-    bool is_out;         /* of the archive: what still comes of it is nobody's */
-    bool is_torn_down;   /* nothing of it is left in QEMU */
+    bool is_done;      /* saved */
+    bool is_standing;  /* failed, but its frozen image stands */
+    bool is_out;       /* of the archive: what still comes of it is nobody's */
+    bool is_torn_down; /* nothing of it is left in QEMU */
     bool is_retake_wanted, is_retaking;
     uint64_t retake_at_ms;
     GError *failure;     /* the last one */
     int64_t instant_us;  /* wall clock */
     bool is_instant_own; /* taken again: not the run's */
-    char *doubt; /* why the filter's image cannot be trusted, NULL while it can */
+    char *doubt;         /* why the filter's image cannot be trusted, NULL while it can */
     char *job_error;
-    GError *refusal; /* why the filter could not be inserted, while it is being removed again; or its job not be started */
+    GError
+        *refusal; /* why the filter could not be inserted, while it is being removed again; or its job not be started */
     unsigned retries;
     uint64_t restart_at_ms; /* of uv_now(): a failed job waits before it is started again */
 
     unsigned tap_reasons;
-    bool is_pinned;         /* or may be: see pin.c */
-    bool is_tap_closed;     /* as QEMU was told last, … */
-    unsigned n_tap_busy;    /* … and so many answers to that are missing */
+    bool is_pinned;      /* or may be: see pin.c */
+    bool is_tap_closed;  /* as QEMU was told last, … */
+    unsigned n_tap_busy; /* … and so many answers to that are missing */
     enum job_end { JOB_END_FAR, JOB_END_NEAR, JOB_END_REACHED } job_end; /* see job_end.c */
-    bool is_answer_kept;    /* to its last write */
+    bool is_answer_kept;                                                 /* to its last write */
     uint64_t job_began_ms;
     struct pace pace;
     uint64_t speed_sent, share_sent; /* to QEMU, and the limit that was meant by it */
@@ -167,8 +168,8 @@ struct drive {
 };
 
 /* for_each_drive(d, b) { … d->name … }: in the order of the plan; break and continue do as in any loop. */
-#define for_each_drive(d, b)                                                                                 \
-    for (struct drive **d##_at = (struct drive **)(b)->drives->pdata, *d;                                    \
+#define for_each_drive(d, b)                                                                                           \
+    for (struct drive **d##_at = (struct drive **)(b)->drives->pdata, *d;                                              \
          d##_at < (struct drive **)(b)->drives->pdata + (b)->drives->len && ((d = *d##_at), true); d##_at++)
 
 enum ram_method { RAM_NONE, RAM_BACKGROUND, RAM_PLAIN };
@@ -190,27 +191,27 @@ struct backup {
     struct pulse pulse; /* while the run is under way */
     struct survey survey;
     struct takeout takeout;
-    unsigned question; /* of discover.c */
-    unsigned n_types;  /* of drives found, asked for so far */
-    GPtrArray *sockets;    /* char *: keys of the guest's, see identity.h */
-    char *qemu_process;    /* identity_of_process(); NULL where that is not known */
-    GPtrArray *unsavable;  /* char *: sentences on what no archive can hold */
+    unsigned question;    /* of discover.c */
+    unsigned n_types;     /* of drives found, asked for so far */
+    GPtrArray *sockets;   /* char *: keys of the guest's, see identity.h */
+    char *qemu_process;   /* identity_of_process(); NULL where that is not known */
+    GPtrArray *unsavable; /* char *: sentences on what no archive can hold */
     struct qmp_version version;
     struct door door;
     bool did_start_nbd_server; /* for a moment, to wake drives */
-    bool is_activated; /* they are awake, and nothing is left of what that took */
-    bool has_set_active; /* QEMU knows blockdev-set-active */
+    bool is_activated;         /* they are awake, and nothing is left of what that took */
+    bool has_set_active;       /* QEMU knows blockdev-set-active */
     uint64_t ram_bytes;
-    bool was_running; /* the guest, when we came */
+    bool was_running;      /* the guest, when we came */
     bool is_guest_stopped; /* as the events say */
     bool did_we_stop;
     bool is_resuming; /* our cont is on its way, or has arrived */
     bool has_resumed; /* it has: whatever stops the guest from now on is somebody else's */
     uint64_t stopped_at_us;
     struct guest_state guest;
-    GArray *images;        /* of reopen.c, while it tries them */
-    bool is_probe_open;    /* its node may be in QEMU */
-    GPtrArray *found;      /* struct found_drive: query-block as it was */
+    GArray *images;          /* of reopen.c, while it tries them */
+    bool is_probe_open;      /* its node may be in QEMU */
+    GPtrArray *found;        /* struct found_drive: query-block as it was */
     GPtrArray *capabilities; /* char *: those that are on */
     struct qmp_migration_params old_params;
     bool have_old_params;
@@ -219,8 +220,8 @@ struct backup {
     char run_id[9]; /* 8 hex digits */
     uint8_t uuid[16];
     enum ram_method ram;
-    bool is_ram_lost; /* asked for, but left out */
-    GPtrArray *drives; /* struct drive *, only those that are saved */
+    bool is_ram_lost;      /* asked for, but left out */
+    GPtrArray *drives;     /* struct drive *, only those that are saved */
     bool is_target_chosen; /* by somebody; else it has the guest's name */
     struct vma_header *header;
     size_t description_reserve;
@@ -232,12 +233,12 @@ struct backup {
     int vmstate_row; /* in model.drives, -1 = none */
     struct {
         bool is_moving, is_done, is_query_busy, is_cancelled, is_relaxed, is_too_slow, is_unwanted;
-        bool is_plain;   /* a plain migration of ours moves it, or has: "postmigrate" is its doing */
-        char *failure;   /* of a plain migration, in QEMU's words */
-        char *abandoned; /* why it was cancelled, where that was neither slowness nor a wish */
-        uint64_t total, remaining; /* bytes, as QEMU counts them */
-        uint64_t bytes;            /* of the stream, received */
-        uint64_t counted;          /* of them, against the budget */
+        bool is_plain;              /* a plain migration of ours moves it, or has: "postmigrate" is its doing */
+        char *failure;              /* of a plain migration, in QEMU's words */
+        char *abandoned;            /* why it was cancelled, where that was neither slowness nor a wish */
+        uint64_t total, remaining;  /* bytes, as QEMU counts them */
+        uint64_t bytes;             /* of the stream, received */
+        uint64_t counted;           /* of them, against the budget */
         uint64_t limit, limit_sent; /* bytes/s, 0 = none */
         bool is_limit_busy;
         uint64_t started_ms, ended_ms;
@@ -245,15 +246,15 @@ struct backup {
     } ram_state;
     struct {
         struct agent_link *link;
-        bool is_frozen;    /* from when a freeze is asked for until a thaw is acknowledged */
+        bool is_frozen; /* from when a freeze is asked for until a thaw is acknowledged */
         bool wants_thaw;
-        bool has_failed;   /* what was asked for was not had */
+        bool has_failed; /* what was asked for was not had */
         uint64_t frozen_at_ms, thaw_by_ms, next_try_ms, wait_until_ms;
         struct steps_op *waiting; /* the step that waits for an answer of the agent's */
     } agent;
     int64_t instant_us; /* wall clock */
-    bool is_retaking; /* rows of drives (their is_retaking) are under way once more */
-    int64_t retake_us; /* their instant, wall clock */
+    bool is_retaking;   /* rows of drives (their is_retaking) are under way once more */
+    int64_t retake_us;  /* their instant, wall clock */
     char *retake_error;
 
     /* the data's way */
@@ -265,7 +266,7 @@ struct backup {
     struct journal *journal;
     struct logfile *logfile;
     struct record *record;
-    struct control *control; /* the socket others steer us by */
+    struct control *control;   /* the socket others steer us by */
     struct readback *readback; /* while the archive is read back */
     bool is_credit_low;
     struct {
@@ -298,27 +299,27 @@ struct backup {
     bool is_poll_busy, is_poll_wanted, is_ending, is_stuck, is_done_reported;
     unsigned n_polls;
     uint64_t next_poll_ms, next_progress_ms, ending_since_ms;
-    char *held; /* who holds this guest by another monitor of it, NULL = nobody */
+    char *held;           /* who holds this guest by another monitor of it, NULL = nobody */
     struct cleanup *look; /* at what dead runs have left, while it is under way */
     bool is_space_known;
     uint64_t told_stuck_ms; /* for how long the target stands still, as far as that was told; 0 = it does not */
-    char *room_of; /* what room.c is asking about, NULL = nothing */
+    char *room_of;          /* what room.c is asking about, NULL = nothing */
     bool is_qemu_gone;
     bool has_undo_failed;
     uint64_t calm_until_ms; /* how long jobs may take to come to rest */
-    bool is_check_wanted; /* whether anything of ours is left in QEMU, when the monitor is back */
-    unsigned n_left; /* jobs and nodes of ours that could not be taken away */
-    bool is_given_up; /* the monitor will not come back */
-    bool is_saved; /* the archive is durable under its name */
-    char *archive_path; /* then; NULL: it went into a pipe */
+    bool is_check_wanted;   /* whether anything of ours is left in QEMU, when the monitor is back */
+    unsigned n_left;        /* jobs and nodes of ours that could not be taken away */
+    bool is_given_up;       /* the monitor will not come back */
+    bool is_saved;          /* the archive is durable under its name */
+    char *archive_path;     /* then; NULL: it went into a pipe */
     uint64_t started_ms;
     bool is_freed_from_qemu; /* nothing of ours is left in it */
     GError *outcome;         /* why it failed, NULL while it has not */
     int cancel_status;       /* exit status of a cancel, 0 = none */
     struct rate in_rate, out_rate, ram_rate;
     uint64_t counted_at_ms, no_buffers_since_ms; /* of snapshot.c */
-    uint64_t forecast_bytes; /* the archive's likely length, before it is packed */
-    double packs_to;         /* a byte of it, by the last run; 1 = nothing is known */
+    uint64_t forecast_bytes;                     /* the archive's likely length, before it is packed */
+    double packs_to;                             /* a byte of it, by the last run; 1 = nothing is known */
     unsigned n_open_handles;
 };
 
@@ -399,7 +400,7 @@ void job_end_init(struct backup *b);
 void job_end_close(struct backup *b);
 void job_end_started(struct drive *d);
 void job_end_wrote(struct drive *d, uint64_t end); /* its job, up to there */
-void job_end_look(struct backup *b); /* a job has been paused, or is over */
+void job_end_look(struct backup *b);               /* a job has been paused, or is over */
 
 /* budget.c */
 void budget_count(struct port *p, uint32_t bytes, bool is_news);
@@ -459,7 +460,7 @@ void recipe_take_instant(struct drive *d);
 unsigned recipe_rows(void);
 bool recipe_is_job(unsigned row);
 bool recipe_is_pin(unsigned row);
-bool recipe_is_target(unsigned row); /* of the job */
+bool recipe_is_target(unsigned row);    /* of the job */
 bool recipe_makes_target(unsigned row); /* of the filter or of the job */
 GArray *recipe_forward(struct backup *b);
 GArray *recipe_undo_all(struct backup *b);

@@ -4,8 +4,8 @@
 #include "archive/vmstate.h"
 #include "backup/run.h"
 
-#define STALLED_MS     5000
-#define MIN_AVERAGE_MS 500 /* less is noise */
+#define STALLED_MS      5000
+#define MIN_AVERAGE_MS  500                  /* less is noise */
 #define MIN_RATIO_BYTES (UINT64_C(64) << 20) /* from less nothing follows for the rest */
 
 /* --- one drive ---------------------------------------------------------------------------------- */
@@ -184,7 +184,9 @@ static void fill_target(struct backup *b, uint64_t now)
     m->spool_used = b->writer ? writer_spool_used(b->writer) : 0;
     m->buffers_total = pool_total(b->pool);
     m->buffers_used = m->buffers_total - pool_free_count(b->pool);
-    b->no_buffers_since_ms = m->buffers_used < m->buffers_total ? 0 : b->no_buffers_since_ms ? b->no_buffers_since_ms : now;
+    b->no_buffers_since_ms = m->buffers_used < m->buffers_total ? 0
+                             : b->no_buffers_since_ms           ? b->no_buffers_since_ms
+                                                                : now;
     m->no_buffers_ms = b->no_buffers_since_ms ? now - b->no_buffers_since_ms : 0;
     rate_add(&b->out_rate, m->written, now);
     m->out_rate = rate_per_s(&b->out_rate, now);
@@ -210,7 +212,7 @@ void snapshot_fill(struct backup *b)
         return;
     if (b->vmstate_row >= 0)
         fill_ram(b, now);
-    for_each_drive(d, b)
+    for_each_drive (d, b)
         fill_limit(d);
     for (unsigned i = 0; b->has_begun && i < b->drives->len; i++)
         fill_drive(g_ptr_array_index(b->drives, i), now);

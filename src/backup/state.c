@@ -48,7 +48,8 @@ void state_see_status(struct backup *b, const struct qmp_status *s)
 /* What others do to it. Our own stop and cont are told by the phases. */
 void state_tell(struct backup *b)
 {
-    bool is_ours = b->model.phase == MODEL_PREPARE || b->model.phase == MODEL_RAM || b->model.phase == MODEL_FREEZE || b->is_retaking;
+    bool is_ours = b->model.phase == MODEL_PREPARE || b->model.phase == MODEL_RAM || b->model.phase == MODEL_FREEZE ||
+                   b->is_retaking;
 
     if (is_ours || strcmp(b->guest.told, b->model.guest_state) == 0)
         return;
@@ -71,8 +72,8 @@ void state_see_migration(struct backup *b, const struct qmp_migration *m)
     b->guest.is_migrating = !b->ram_state.is_moving && runstate_is_migrating(m->status);
     g_free(b->guest.ram_obstacle);
     /* Once it is stopped it is "paused", and a background snapshot of it is one of a paused guest. */
-    b->guest.ram_obstacle = obstacle_of(state_can_be_stopped(b) ? runstate_of("paused") : b->guest.now,
-                                        b->model.guest_state, m->blocked);
+    b->guest.ram_obstacle =
+        obstacle_of(state_can_be_stopped(b) ? runstate_of("paused") : b->guest.now, b->model.guest_state, m->blocked);
 }
 
 void state_see_awake(struct backup *b, const char *const *nodes, unsigned n)
@@ -124,8 +125,8 @@ bool state_is_here(const struct backup *b, GError **error)
 static void on_asked(void *user, const struct qmp_status *s, const GError *error)
 {
     struct backup *b = user;
-    bool is_passing = !error && b->ram_state.is_plain && !b->has_resumed &&
-                      runstate_of(s->status)->place == RUNSTATE_LEAVING;
+    bool is_passing =
+        !error && b->ram_state.is_plain && !b->has_resumed && runstate_of(s->status)->place == RUNSTATE_LEAVING;
 
     if (is_passing && ++b->guest.n_asked < MAX_ASKED) {
         qmp_query_status(b->qmp, on_asked, b); /* each answer takes QEMU a turn of its loop */
@@ -218,8 +219,7 @@ static void judge_stop_of_ram(struct backup *b)
     b->did_we_stop = false;
     b->was_running = !b->is_guest_stopped;
     if (was_ours && !b->was_running && now->may_move_ram)
-        backup_log(b, MODEL_INFO, NULL,
-                   "guest was paused by somebody else while its RAM moved: it stays paused");
+        backup_log(b, MODEL_INFO, NULL, "guest was paused by somebody else while its RAM moved: it stays paused");
     run_journal_write(b, NULL);
     if (!now->may_move_ram) { /* a migration that goes on would leave "postmigrate" instead */
         g_autofree char *why = obstacle_of(now, b->model.guest_state, NULL);
@@ -230,8 +230,7 @@ static void judge_stop_of_ram(struct backup *b)
 static void judge_leaving(struct backup *b)
 {
     if (!b->guest.is_leaving)
-        backup_log(b, MODEL_WARNING, NULL,
-                   "guest is being migrated by somebody else; this backup fails if it leaves");
+        backup_log(b, MODEL_WARNING, NULL, "guest is being migrated by somebody else; this backup fails if it leaves");
     b->guest.is_leaving = true;
     b->guest.next_look_ms = uv_now(b->loop) + LOOK_MS;
 }
@@ -240,8 +239,7 @@ static void judge_staying(struct backup *b)
 {
     if (b->guest.is_leaving)
         backup_log(b, MODEL_INFO, NULL, "guest has stayed: somebody else's migration of it has ended");
-    else if (b->is_guest_stopped && *b->guest.now->says && !b->guest.is_stop_told &&
-             !b->guest.is_asked_at_end)
+    else if (b->is_guest_stopped && *b->guest.now->says && !b->guest.is_stop_told && !b->guest.is_asked_at_end)
         backup_log(b, MODEL_INFO, NULL, "guest %s (%s): it stays so, and is saved as it was at its instant",
                    b->guest.now->says, b->model.guest_state);
     b->guest.is_stop_told = b->is_guest_stopped;
@@ -268,12 +266,10 @@ static void on_seen(void *user, const struct qmp_status *s, const GError *error)
         state_see_status(b, s);
         state_tell(b);
     }
-    if (!is_watched(b) ||
-        g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) /* asked again when the monitor is back */
+    if (!is_watched(b) || g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) /* asked again when the monitor is back */
         return;
     if (error)
-        backup_fail_new(b, VMB_ERROR_MONITOR, "QEMU does not say what state the guest is in: %s",
-                        error->message);
+        backup_fail_new(b, VMB_ERROR_MONITOR, "QEMU does not say what state the guest is in: %s", error->message);
     else if (b->ram == RAM_PLAIN && b->ram_state.is_moving)
         judge_stop_of_ram(b);
     else if (b->guest.now->place == RUNSTATE_LEFT && !b->guest.is_ours_by_migration)
@@ -330,8 +326,8 @@ static bool is_before_instant(const struct backup *b)
 
 static void note_stop(struct backup *b)
 {
-    bool is_of_ram = b->ram == RAM_PLAIN && b->ram_state.is_moving && b->was_running && !b->did_we_stop &&
-                     !b->guest.stops_itself;
+    bool is_of_ram =
+        b->ram == RAM_PLAIN && b->ram_state.is_moving && b->was_running && !b->did_we_stop && !b->guest.stops_itself;
 
     b->is_guest_stopped = true;
     model_set(b->model.guest_state, "paused"); /* until it is known better */
@@ -369,7 +365,8 @@ static void note_resume(struct backup *b)
         state_must_be_stopped(b);
 }
 
-/* It is told before the STOP that comes of it; once the RAM has moved, "postmigrate" stands in the place of its state. */
+/* It is told before the STOP that comes of it; once the RAM has moved, "postmigrate" stands in the place of its state.
+ */
 static void note_own_stop(struct backup *b, const struct qmp_event *event)
 {
     b->guest.stops_itself |= g_strcmp0(event->action, "pause") == 0 || g_strcmp0(event->action, "stop") == 0;

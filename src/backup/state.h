@@ -34,10 +34,10 @@ void state_see_status(struct backup *b, const struct qmp_status *s);
 void state_see_migration(struct backup *b, const struct qmp_migration *m); /* after its status */
 void state_see_awake(struct backup *b, const char *const *nodes, unsigned n);
 bool state_can_be_stopped(const struct backup *b); /* for the instant: it goes on as it was */
-bool state_is_left(const struct backup *b); /* "postmigrate": whether it has left shows by its drives */
+bool state_is_left(const struct backup *b);        /* "postmigrate": whether it has left shows by its drives */
 bool state_is_here(const struct backup *b, GError **error);
-void state_tell(struct backup *b); /* an event where its state is no longer the one told last */
-const char *state_says(const struct backup *b); /* of a guest that stands still: "has panicked" */
+void state_tell(struct backup *b);                /* an event where its state is no longer the one told last */
+const char *state_says(const struct backup *b);   /* of a guest that stands still: "has panicked" */
 char *state_ram_obstacle(const struct backup *b); /* by its state alone, owned */
 /* Asks for the status; `done` gets one that our own migration is not about to change. */
 void state_ask(struct backup *b, qmp_on_status done, void *user);

@@ -9,8 +9,8 @@ static char *status_of(const struct model *m)
 {
     GString *s = g_string_new(model_phase_word(m->phase));
     char done[UNITS_LEN], total[UNITS_LEN], rate[UNITS_LEN];
-    g_string_append_printf(s, ": %s of %s, %s", units_format_size(m->done, done),
-                           units_format_size(m->total, total), units_format_rate(m->in_rate, rate));
+    g_string_append_printf(s, ": %s of %s, %s", units_format_size(m->done, done), units_format_size(m->total, total),
+                           units_format_rate(m->in_rate, rate));
     for (unsigned i = 0; i < m->n_drives; i++) {
         const struct model_drive *d = &m->drives[i];
         if (d->is_included)
@@ -40,8 +40,7 @@ static bool run(struct backup *b, const struct command *c, char **text, GError *
 
 static bool parse(const char *line, struct command *c, GError **error)
 {
-    return line[strspn(line, " \t")] == '{' ? command_parse_json(line, c, error)
-                                            : command_parse_line(line, c, error);
+    return line[strspn(line, " \t")] == '{' ? command_parse_json(line, c, error) : command_parse_line(line, c, error);
 }
 
 char *steer_line(struct backup *b, const char *line, struct command *c, struct model_event *reply)

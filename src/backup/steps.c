@@ -18,7 +18,7 @@ struct steps {
     struct steps_op current;
     bool is_in_step, is_running;
     unsigned n_unanswered; /* undos in a row, up to now */
-    GError *abort; /* for the list under way */
+    GError *abort;         /* for the list under way */
 };
 
 struct steps *steps_new(struct backup *b)
@@ -136,8 +136,8 @@ void steps_insert(struct steps *s, const GArray *ops)
     g_array_insert_vals(list->ops, list->at, ops->data, ops->len);
 }
 
-/* One answer that does not come may be QEMU's own trouble; after two it has stopped, with a disk that hangs as a rule, and
- * nothing of what is still to be undone would come through. */
+/* One answer that does not come may be QEMU's own trouble; after two it has stopped, with a disk that hangs as a rule,
+ * and nothing of what is still to be undone would come through. */
 static bool is_mute(struct steps *s, const struct steps_op *op, const GError *error)
 {
     bool is_unanswered = op->is_undo && g_error_matches(error, QMP_ERROR, QMP_ERROR_TIMEOUT);

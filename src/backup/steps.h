@@ -30,9 +30,9 @@ struct step {
     const char *name; /* "cannot " + name in messages */
     enum step_scope scope;
     bool (*applies)(const struct backup *b, const struct drive *d); /* NULL = always */
-    void (*begin)(struct steps_op *op); /* NULL = nothing to begin, but undone always */
-    void (*undo)(struct steps_op *op); /* NULL = nothing to take away */
-    unsigned flags; /* enum step_flags */
+    void (*begin)(struct steps_op *op);                             /* NULL = nothing to begin, but undone always */
+    void (*undo)(struct steps_op *op);                              /* NULL = nothing to take away */
+    unsigned flags;                                                 /* enum step_flags */
 };
 struct steps_op {
     struct backup *b;
@@ -44,8 +44,10 @@ struct steps_op {
 
 struct steps *steps_new(struct backup *b);
 void steps_free(struct steps *s);
-/* Takes `ops`. stop_on_error: the list ends at the first error (forward), else goes on (undo). over(user, first error). */
-void steps_run(struct steps *s, GArray *ops, bool stop_on_error, void (*over)(void *user, const GError *error), void *user);
+/* Takes `ops`. stop_on_error: the list ends at the first error (forward), else goes on (undo). over(user, first error).
+ */
+void steps_run(struct steps *s, GArray *ops, bool stop_on_error, void (*over)(void *user, const GError *error),
+               void *user);
 void steps_end(struct steps_op *op, const GError *error);
 /* The same, as the answer to a row's only command: qmp_stop(q, steps_reply, op). */
 void steps_reply(void *op, const GError *error);

@@ -2,16 +2,17 @@
 /*
  * The job is the tap: when buffers run low it is paused by QMP, and resumed when they are back.
  *
- * No reply to QEMU is held back for that: whatever drains in QEMU (a guest's reboot too) would hang on it. What a paused
- * job still has in flight is taken, in buffers or in the spool, but slowly where they are nearly full: see trickle.c.
+ * No reply to QEMU is held back for that: whatever drains in QEMU (a guest's reboot too) would hang on it. What a
+ * paused job still has in flight is taken, in buffers or in the spool, but slowly where they are nearly full: see
+ * trickle.c.
  */
 #include "backup/run.h"
 
-#define IN_FLIGHT_BUFFERS   256 /* over all drives, see tap_workers() */
-#define SPOOL_BEGINS_AT     192 /* free buffers, as in writer.c */
-#define HYSTERESIS          160
-#define SPOOL_NEARLY_EMPTY  (16u << 20)
-#define MAX_QUEUED          2048 /* extents in memory, about 4 MiB of them */
+#define IN_FLIGHT_BUFFERS  256 /* over all drives, see tap_workers() */
+#define SPOOL_BEGINS_AT    192 /* free buffers, as in writer.c */
+#define HYSTERESIS         160
+#define SPOOL_NEARLY_EMPTY (16u << 20)
+#define MAX_QUEUED         2048 /* extents in memory, about 4 MiB of them */
 
 /* How many requests of 64 KiB each job may have in flight: fewer when there are more drives. */
 unsigned tap_workers(const struct backup *b)
@@ -33,7 +34,8 @@ static void on_switched(void *user, const GError *error)
     job_end_look(d->b);
 }
 
-/* Without waiting for the answer to the last switch: QEMU obeys in order, and what comes next may have to find it closed. */
+/* Without waiting for the answer to the last switch: QEMU obeys in order, and what comes next may have to find it
+ * closed. */
 void tap_update(struct drive *d)
 {
     bool should_close = d->tap_reasons != 0;
@@ -58,7 +60,7 @@ void tap_set(struct drive *d, enum tap_reason reason, bool on)
         return;
     if (reason == TAP_OPERATOR) {
         pace_look(&d->pace, uv_now(d->b->loop), false); /* a second that it stood in tells nothing of it */
-        budget_share(d->b); /* before it goes on: the others had its part */
+        budget_share(d->b);                             /* before it goes on: the others had its part */
     }
     tap_update(d);
 }
@@ -76,13 +78,13 @@ void tap_job_started(struct drive *d)
 /* What was asked for while nobody listened. */
 void tap_monitor_back(struct backup *b)
 {
-    for_each_drive(d, b)
+    for_each_drive (d, b)
         tap_update(d);
 }
 
 static void set_all(struct backup *b, enum tap_reason reason, bool on)
 {
-    for_each_drive(d, b)
+    for_each_drive (d, b)
         tap_set(d, reason, on);
 }
 
@@ -97,8 +99,8 @@ static bool is_plenty(const struct backup *b)
            writer_spool_used(b->writer) < SPOOL_NEARLY_EMPTY;
 }
 
-/* While jobs and nodes come and go, QEMU waits each time for what is in flight, and its monitor with it: nothing can be paused
- * then, and what runs on goes far beyond our buffers. So the others rest meanwhile. */
+/* While jobs and nodes come and go, QEMU waits each time for what is in flight, and its monitor with it: nothing can be
+ * paused then, and what runs on goes far beyond our buffers. So the others rest meanwhile. */
 void tap_change_graph(struct backup *b, bool is_under_way)
 {
     if (b->drives->len > 1)

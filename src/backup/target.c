@@ -39,7 +39,8 @@ static bool set_description(struct backup *b, GError **error)
 /* The operator's own, completed; or one that is just enough to be restored. */
 static char *proxmox_text(struct backup *b, const struct proxmox_drive *drives, unsigned n)
 {
-    const struct proxmox_guest guest = {.name = b->model.guest, .ram_bytes = b->ram_bytes, .drives = drives, .n_drives = n};
+    const struct proxmox_guest guest = {
+        .name = b->model.guest, .ram_bytes = b->ram_bytes, .drives = drives, .n_drives = n};
 
     for (unsigned i = 0; i < VMA_MAX_CONFIGS; i++) {
         const struct vma_config *config = &b->header->configs[i];
@@ -60,8 +61,8 @@ static bool add_proxmox_config(struct backup *b, GError **error)
         const struct drive *d = g_ptr_array_index(b->drives, i);
         drives[i] = (struct proxmox_drive){proxmox_key_of(d->name), d->size};
         if (!drives[i].key) {
-            g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "drive %s: Proxmox has no place for so many drives; exclude some",
-                        d->name);
+            g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
+                        "drive %s: Proxmox has no place for so many drives; exclude some", d->name);
             return false;
         }
     }
@@ -80,7 +81,7 @@ static bool make_header(struct backup *b, GError **error)
         if (b->vmstate_dev_id < 0)
             return false;
     }
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         d->dev_id = vma_header_add_device(b->header, d->name, d->size, error);
         if (d->dev_id < 0) {
             g_prefix_error(error, "drive %s: ", d->name);
@@ -143,15 +144,15 @@ static void on_full(void *user, bool is_full)
 
     b->model.is_target_full = is_full;
     b->full_since_ms = is_full ? uv_now(b->loop) : 0;
-    for_each_drive(d, b)
+    for_each_drive (d, b)
         tap_set(d, TAP_FULL, is_full);
     if (!is_full)
         backup_log(b, MODEL_INFO, NULL, "target has room again");
     else if (b->options.on_full_fails)
         backup_fail_new(b, VMB_ERROR_TARGET, "target %s is full; free some room and back up again", sink_name(b->sink));
     else
-        backup_log(b, MODEL_WARNING, "free some room there; it goes on by itself", "target is full: waiting up to %u min",
-                   b->options.on_full_minutes);
+        backup_log(b, MODEL_WARNING, "free some room there; it goes on by itself",
+                   "target is full: waiting up to %u min", b->options.on_full_minutes);
 }
 
 static void on_error(void *user, const GError *error)
@@ -172,7 +173,7 @@ static void open_lanes(struct backup *b)
 {
     if (b->ram != RAM_NONE)
         b->vmstate_lane = writer_add_lane(b->writer, b->vmstate_dev_id, true);
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         d->lane = writer_add_lane(b->writer, d->dev_id, false);
         map_init(writer_lane_map(d->lane), vma_assemble_clusters(d->clusters));
     }
@@ -190,13 +191,14 @@ static void on_ram_blocked(void *user)
 
 static struct vmstate *open_vmstate(struct backup *b)
 {
-    return vmstate_new(&(struct vmstate_owner){
-        b->loop, b->pool, b->writer, on_ram_moved, on_ram_blocked, b, &b->n_open_handles});
+    return vmstate_new(
+        &(struct vmstate_owner){b->loop, b->pool, b->writer, on_ram_moved, on_ram_blocked, b, &b->n_open_handles});
 }
 
 static void open_log(struct backup *b)
 {
-    const struct model_event said_before[] = {{.type = MODEL_EV_GUEST, .drive = -1}, {.type = MODEL_EV_PLAN, .drive = -1}};
+    const struct model_event said_before[] = {{.type = MODEL_EV_GUEST, .drive = -1},
+                                              {.type = MODEL_EV_PLAN, .drive = -1}};
     bool has_folder = sink_path(b->sink) && !sink_is_device(b->sink);
     g_autofree char *beside = has_folder ? g_strdup_printf("%s.log", sink_path(b->sink)) : NULL;
     g_autoptr(GError) error = NULL;
@@ -245,7 +247,7 @@ static void on_writer_closed(void *user)
 static void drop_lanes(struct backup *b)
 {
     b->vmstate_lane = NULL;
-    for_each_drive(d, b)
+    for_each_drive (d, b)
         d->lane = NULL;
 }
 

@@ -49,7 +49,8 @@ bool tidy_begin(struct backup *b, GError **error)
 bool tidy_is_needed(const struct backup *b, GError **error)
 {
     if (b->model.n_leftovers)
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "a backup that died has left in QEMU: %s; run: vmabackup cleanup %s",
-                    b->model.leftovers, b->options.monitor);
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
+                    "a backup that died has left in QEMU: %s; run: vmabackup cleanup %s", b->model.leftovers,
+                    b->options.monitor);
     return b->model.n_leftovers;
 }

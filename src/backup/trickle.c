@@ -2,11 +2,11 @@
 /*
  * The last buffers are made to last until QEMU has obeyed a pause.
  *
- * Its monitor may take some 100 ms to, and a job pushes hundreds of MiB meanwhile. Writes without a buffer must be refused,
- * and a job that is started again passes its whole drive once more. So while buffers are scarce the jobs' connections are
- * read one write at a time, in turn, a few every TICK_MS, and fewer the fewer buffers there are. That delays replies, but
- * within a bound: whatever in QEMU waits for all that is in flight waits half a second at most. The connections of
- * filters, and of jobs that stand between a guest and its drive, are always read at once.
+ * Its monitor may take some 100 ms to, and a job pushes hundreds of MiB meanwhile. Writes without a buffer must be
+ * refused, and a job that is started again passes its whole drive once more. So while buffers are scarce the jobs'
+ * connections are read one write at a time, in turn, a few every TICK_MS, and fewer the fewer buffers there are. That
+ * delays replies, but within a bound: whatever in QEMU waits for all that is in flight waits half a second at most. The
+ * connections of filters, and of jobs that stand between a guest and its drive, are always read at once.
  */
 #include "backup/run.h"
 

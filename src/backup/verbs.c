@@ -26,7 +26,7 @@ static bool apply_to_drives(struct backup *b, const struct command *c, GError **
 {
     unsigned n = 0;
 
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         if (!is_target_of(c, d))
             continue;
         n++;
@@ -51,7 +51,8 @@ static bool cancel_one(struct backup *b, const struct command *c, GError **error
         return fate_cancel_ram(b, error);
     d = drive_by_name(b, c->target, error);
     if (d && b->model.phase != MODEL_COPY) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s is not moving yet; cancel-all ends the backup", d->name);
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s is not moving yet; cancel-all ends the backup",
+                    d->name);
         return false;
     }
     return d && fate_cancel(d, error);
@@ -61,7 +62,7 @@ static bool retry_all(struct backup *b, GError **error)
 {
     unsigned n = 0;
 
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         if (backup_row(d)->state == MODEL_FAIL)
             n += fate_retry(d, NULL);
     }
@@ -83,7 +84,8 @@ static bool retry(struct backup *b, const struct command *c, GError **error)
 static bool cancel_all(struct backup *b, const struct command *c, GError **error)
 {
     if (strcmp(c->confirmation, b->model.guest) != 0) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "to cancel, type the guest's name: cancel-all %s", b->model.guest);
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "to cancel, type the guest's name: cancel-all %s",
+                    b->model.guest);
         return false;
     }
     b->options.keep_partial |= c->keep_partial;
@@ -100,7 +102,8 @@ bool backup_command(struct backup *b, const struct command *c, GError **error)
         return false;
     }
     if (b->is_failing && command_entry_of(c->verb)->changes) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "backup has ended (%s); QEMU is being set as it was", b->outcome->message);
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "backup has ended (%s); QEMU is being set as it was",
+                    b->outcome->message);
         return false;
     }
     if (after_takes(c->verb))

@@ -2,8 +2,9 @@
 /*
  * Watches how the guest's writes fare, by QEMU's own counters, and has the copy give way when they suffer (stall.h).
  *
- * The counters belong to the guest's device, whatever node stands behind it, and count since QEMU's start: their average up to
- * the beginning of the backup is what the guest was used to; while a plan is looked at, what is seen meanwhile counts.
+ * The counters belong to the guest's device, whatever node stands behind it, and count since QEMU's start: their
+ * average up to the beginning of the backup is what the guest was used to; while a plan is looked at, what is seen
+ * meanwhile counts.
  */
 #include <string.h>
 #include "backup/run.h"
@@ -33,7 +34,8 @@ static void tell_impact(struct backup *b, enum stall_change change)
     units_format_size(b->stall.ceiling, rate);
     if (change == STALL_BEGINS) {
         impact->stalls++;
-        backup_log(b, MODEL_WARNING, NULL, "guest's writes wait %s (before: %s): copy slowed to %s/s", now, before, rate);
+        backup_log(b, MODEL_WARNING, NULL, "guest's writes wait %s (before: %s): copy slowed to %s/s", now, before,
+                   rate);
     } else if (change == STALL_OVER) {
         backup_log(b, MODEL_INFO, NULL, "guest's writes are well again: copy at full speed");
     } else if (change == STALL_IN_VAIN) {
@@ -51,7 +53,7 @@ static void take_action(struct backup *b, uint64_t passed_ms)
     impact->is_slowing = b->stall.ceiling != 0;
     impact->held_back_ms += impact->is_slowing ? passed_ms : 0;
     tell_impact(b, change);
-    for_each_drive(d, b) {
+    for_each_drive (d, b) {
         backup_row(d)->is_slowed = impact->is_slowing && d->job == JOB_RUNNING;
     }
     backup_emit(b, &(struct model_event){.type = MODEL_EV_IMPACT, .drive = -1});

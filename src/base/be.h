@@ -5,17 +5,17 @@
 #include <string.h>
 #include <endian.h>
 
-#define BE_DEFINE(bits)                                                                                      \
-    static inline uint##bits##_t be##bits##_get(const void *at)                                              \
-    {                                                                                                        \
-        uint##bits##_t raw;                                                                                  \
-        memcpy(&raw, at, sizeof raw);                                                                        \
-        return be##bits##toh(raw);                                                                           \
-    }                                                                                                        \
-    static inline void be##bits##_put(void *at, uint##bits##_t value)                                        \
-    {                                                                                                        \
-        value = htobe##bits(value);                                                                          \
-        memcpy(at, &value, sizeof value);                                                                    \
+#define BE_DEFINE(bits)                                                                                                \
+    static inline uint##bits##_t be##bits##_get(const void *at)                                                        \
+    {                                                                                                                  \
+        uint##bits##_t raw;                                                                                            \
+        memcpy(&raw, at, sizeof raw);                                                                                  \
+        return be##bits##toh(raw);                                                                                     \
+    }                                                                                                                  \
+    static inline void be##bits##_put(void *at, uint##bits##_t value)                                                  \
+    {                                                                                                                  \
+        value = htobe##bits(value);                                                                                    \
+        memcpy(at, &value, sizeof value);                                                                              \
     }
 BE_DEFINE(16)
 BE_DEFINE(32)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/error.h"
 
-G_DEFINE_QUARK(vmb-error-quark, vmb_error)
+G_DEFINE_QUARK(vmb - error - quark, vmb_error)
 
 int vmb_error_exit_status(const GError *error)
 {

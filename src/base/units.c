@@ -165,7 +165,7 @@ const char *units_format_clock(uint64_t ms, char text[UNITS_LEN])
     if (ms == UINT64_MAX)
         strcpy(text, "-");
     else
-        g_snprintf(text, UNITS_LEN, "%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64, MIN(s / 3600, MAX_HOURS),
-                   s / 60 % 60, s % 60);
+        g_snprintf(text, UNITS_LEN, "%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64, MIN(s / 3600, MAX_HOURS), s / 60 % 60,
+                   s % 60);
     return text;
 }

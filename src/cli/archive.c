@@ -12,8 +12,7 @@ void cli_archive_prefix(const char *path, GError **error)
     g_prefix_error(error, "archive %s: ", strcmp(path, "-") ? path : "on standard input");
 }
 
-struct cli_archive *cli_archive_open(const char *path, const struct vma_walk_ops *ops, void *user,
-                                     GError **error)
+struct cli_archive *cli_archive_open(const char *path, const struct vma_walk_ops *ops, void *user, GError **error)
 {
     struct source *source = source_open(path, error);
     if (!source) {
@@ -46,8 +45,8 @@ void cli_archive_free(struct cli_archive *a)
 void cli_archive_stop(struct cli_archive *a, uint64_t offset, const char *text)
 {
     if (!a->stop)
-        g_set_error(&a->stop, VMB_ERROR, VMB_ERROR_DAMAGED, "damaged at offset %" G_GUINT64_FORMAT ": %s",
-                    offset, text);
+        g_set_error(&a->stop, VMB_ERROR, VMB_ERROR_DAMAGED, "damaged at offset %" G_GUINT64_FORMAT ": %s", offset,
+                    text);
 }
 
 /* Reading met an error; true: it is told, and reading goes on behind it. */

@@ -23,13 +23,12 @@ struct cli_archive {
     struct vma_walk *walk;
     struct progress progress;
     uint64_t position; /* in the file as it lies there: what was read up to here is done */
-    bool goes_on; /* over damage: each fault is told to ops.fault; else the first one ends it */
-    GError *stop; /* by cli_archive_stop() */
+    bool goes_on;      /* over damage: each fault is told to ops.fault; else the first one ends it */
+    GError *stop;      /* by cli_archive_stop() */
 };
 
 /* Reads nothing yet. ops (borrowed) and user as in vma/walk.h. */
-struct cli_archive *cli_archive_open(const char *path, const struct vma_walk_ops *ops, void *user,
-                                     GError **error);
+struct cli_archive *cli_archive_open(const char *path, const struct vma_walk_ops *ops, void *user, GError **error);
 void cli_archive_free(struct cli_archive *a);
 /* Until vma_walk_header() is there. */
 bool cli_archive_read_header(struct cli_archive *a, GError **error);

@@ -11,8 +11,7 @@
 
 static int run(const struct backup_options *options, bool is_json, unsigned interval_s)
 {
-    struct headless_options o = {
-        .program = "vmabackup", .run = options, .is_json = is_json, .interval_s = interval_s};
+    struct headless_options o = {.program = "vmabackup", .run = options, .is_json = is_json, .interval_s = interval_s};
 
     if (isatty(STDIN_FILENO)) /* somebody may type "detach" */
         supervise();
@@ -34,7 +33,9 @@ static bool parse(int *argc, char ***argv, struct backup_options *o, gboolean *i
         return false;
     if (*argc != 2 || !o->target || *interval_s < 1) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s; see `vmabackup backup --help`",
-                    *argc != 2 ? "name one monitor" : !o->target ? "name a target by -o" : "interval must be at least 1");
+                    *argc != 2   ? "name one monitor"
+                    : !o->target ? "name a target by -o"
+                                 : "interval must be at least 1");
         return false;
     }
     o->monitor = g_strdup((*argv)[1]);

@@ -60,14 +60,12 @@ static char *overlay_path(const struct boot *b, unsigned i)
 /* -u: the export need not be opened for it. */
 static bool make_overlay(const struct boot *b, unsigned i, uint64_t size, GError **error)
 {
-    g_autofree char *path = overlay_path(b, i), *bytes = g_strdup_printf("%" G_GUINT64_FORMAT, size),
-                    *said = NULL;
+    g_autofree char *path = overlay_path(b, i), *bytes = g_strdup_printf("%" G_GUINT64_FORMAT, size), *said = NULL;
     const char *argv[] = {"qemu-img", "create", "-q",  "-u", "-f",
                           "qcow2",    "-F",     "raw", "-b", exports_uri(b->exports, i),
                           path,       bytes,    NULL};
     int status = 0;
-    if (g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, &said, &status,
-                     error) &&
+    if (g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, &said, &status, error) &&
         g_spawn_check_wait_status(status, error))
         return true;
     g_prefix_error(error, "overlay %s: qemu-img: ", path);
@@ -103,8 +101,7 @@ static bool make_folder(struct boot *b, GError **error)
     b->folder = g_build_filename(parent, "vmabackup-boot-XXXXXX", NULL);
     if (g_mkdtemp(b->folder))
         return true;
-    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "directory %s: cannot be made: %s", b->folder,
-                g_strerror(errno));
+    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "directory %s: cannot be made: %s", b->folder, g_strerror(errno));
     g_clear_pointer(&b->folder, g_free);
     return false;
 }
@@ -172,11 +169,8 @@ static bool start_qemu(struct boot *b, GError **error)
     uv_stdio_container_t stdio[5] = {{.flags = UV_INHERIT_FD, .data.fd = 0},
                                      {.flags = UV_INHERIT_FD, .data.fd = 1},
                                      {.flags = UV_INHERIT_FD, .data.fd = 2}};
-    uv_process_options_t options = {.exit_cb = on_exit_of_qemu,
-                                    .file = argv[0],
-                                    .args = argv,
-                                    .stdio_count = b->ram ? 5 : 3,
-                                    .stdio = stdio};
+    uv_process_options_t options = {
+        .exit_cb = on_exit_of_qemu, .file = argv[0], .args = argv, .stdio_count = b->ram ? 5 : 3, .stdio = stdio};
     if (b->ram) {
         stdio[RAM_FD] = ramfeed_stdio(b->ram);
         stdio[MONITOR_FD] = resumer_stdio(b->resumer);
@@ -189,8 +183,7 @@ static bool start_qemu(struct boot *b, GError **error)
         return true;
     }
     uv_close((uv_handle_t *)&b->qemu, NULL);
-    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "%s: cannot be started: %s", argv[0],
-                uv_strerror(status));
+    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "%s: cannot be started: %s", argv[0], uv_strerror(status));
     return false;
 }
 
@@ -229,11 +222,10 @@ static bool ask_for_trust(const struct boot *b, GError **error)
     g_autofree char *line = b->options->is_trusted ? guest_command_original(b->command) : NULL;
     if (!line)
         return true;
-    fprintf(
-        stderr,
-        "The archive's command line:\n  %s\nIt can open files, devices and networks of this host, and run "
-        "programs. Start it? [y/N] ",
-        line);
+    fprintf(stderr,
+            "The archive's command line:\n  %s\nIt can open files, devices and networks of this host, and run "
+            "programs. Start it? [y/N] ",
+            line);
     if (is_confirmed())
         return true;
     g_set_error_literal(error, VMB_ERROR, VMB_ERROR_CANCELLED, "not started; --trust needs the answer y");
@@ -313,8 +305,8 @@ int cli_boot(int argc, char **argv)
     int status = 0;
     g_autoptr(GError) error = NULL;
     const GOptionEntry entries[] = {
-        {"ram", 0, 0, G_OPTION_ARG_NONE, &options.has_ram,
-         "Go on at the instant that was saved, with the RAM state", NULL},
+        {"ram", 0, 0, G_OPTION_ARG_NONE, &options.has_ram, "Go on at the instant that was saved, with the RAM state",
+         NULL},
         {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &options.qemu,
          "Start this QEMU (default: the one in $PATH that is new enough)", "PATH"},
         {"trust", 0, 0, G_OPTION_ARG_NONE, &options.is_trusted,

@@ -38,15 +38,14 @@ int cli_cleanup(int argc, char **argv)
     int timeout_s = CLI_TIMEOUT_S;
     const GOptionEntry entries[] = {
         {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &is_dry_run, "Only say what would be done", NULL},
-        {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout_s, "For each answer of the monitor (default 30)",
-         "SECONDS"},
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout_s, "For each answer of the monitor (default 30)", "SECONDS"},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
     struct outcome o = {0};
     uv_loop_t loop;
 
-    if (!cli_parse_counted(&argc, &argv, entries, "MONITOR", "Takes away what a dead backup left in QEMU.", 1,
-                           1, &error) ||
+    if (!cli_parse_counted(&argc, &argv, entries, "MONITOR", "Takes away what a dead backup left in QEMU.", 1, 1,
+                           &error) ||
         !cli_check_timeout(timeout_s, &error))
         return cli_fail(error);
     o.monitor = argv[1];

@@ -16,13 +16,12 @@ static gboolean on_version(const char *option, const char *value, gpointer data,
 }
 
 static const GOptionEntry common[] = {
-    {"version", 0, G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, (gpointer)on_version,
-     "Print the version", NULL},
+    {"version", 0, G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, (gpointer)on_version, "Print the version", NULL},
     G_OPTION_ENTRY_NULL,
 };
 
-bool cli_parse_group(int *argc, char ***argv, const GOptionEntry *options, GOptionGroup *group,
-                     const char *arguments, const char *summary, GError **error)
+bool cli_parse_group(int *argc, char ***argv, const GOptionEntry *options, GOptionGroup *group, const char *arguments,
+                     const char *summary, GError **error)
 {
     g_autoptr(GError) wrong = NULL;
     g_autoptr(GOptionContext) context = g_option_context_new(arguments);
@@ -41,19 +40,19 @@ bool cli_parse_group(int *argc, char ***argv, const GOptionEntry *options, GOpti
         }
         return true;
     }
-    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s: %s; see `vmabackup %s --help`", command,
-                wrong->message, command);
+    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s: %s; see `vmabackup %s --help`", command, wrong->message,
+                command);
     return false;
 }
 
-bool cli_parse(int *argc, char ***argv, const GOptionEntry *options, const char *arguments,
-               const char *summary, GError **error)
+bool cli_parse(int *argc, char ***argv, const GOptionEntry *options, const char *arguments, const char *summary,
+               GError **error)
 {
     return cli_parse_group(argc, argv, options, NULL, arguments, summary, error);
 }
 
-bool cli_parse_counted(int *argc, char ***argv, const GOptionEntry *options, const char *arguments,
-                       const char *summary, int min, int max, GError **error)
+bool cli_parse_counted(int *argc, char ***argv, const GOptionEntry *options, const char *arguments, const char *summary,
+                       int min, int max, GError **error)
 {
     g_autofree char *command = g_strdup((*argv)[0]);
     if (!cli_parse(argc, argv, options, arguments, summary, error))

@@ -38,11 +38,11 @@ int cli_write(int argc, char **argv);
 bool cli_parse(int *argc, char ***argv, const GOptionEntry *options, const char *arguments, const char *summary,
                GError **error);
 /* The same with a group of options shared with vmabackup-tui; takes the group. */
-bool cli_parse_group(int *argc, char ***argv, const GOptionEntry *options, GOptionGroup *group,
-                     const char *arguments, const char *summary, GError **error);
+bool cli_parse_group(int *argc, char ***argv, const GOptionEntry *options, GOptionGroup *group, const char *arguments,
+                     const char *summary, GError **error);
 /* The same, and there must be min…max arguments: argv[1]…. */
-bool cli_parse_counted(int *argc, char ***argv, const GOptionEntry *options, const char *arguments,
-                       const char *summary, int min, int max, GError **error);
+bool cli_parse_counted(int *argc, char ***argv, const GOptionEntry *options, const char *arguments, const char *summary,
+                       int min, int max, GError **error);
 /* The --timeout of those who ask a monitor. */
 #define CLI_TIMEOUT_S 30
 bool cli_check_timeout(int timeout_s, GError **error);

@@ -31,8 +31,7 @@ char *condition_text(const struct vma_walk *w, int dev_id)
         g_string_append_printf(text, "%s of %s missing", units_format_size(is.missing, missing),
                                units_format_size(vma_walk_header(w)->devices[dev_id].size, all));
     if (is.damaged)
-        g_string_append_printf(text, "%s%s damaged", text->len ? ", " : "",
-                               units_format_size(is.damaged, damaged));
+        g_string_append_printf(text, "%s%s damaged", text->len ? ", " : "", units_format_size(is.damaged, damaged));
     if (!text->len)
         g_string_append(text, "its end may be missing");
     return g_string_free(text, FALSE);

@@ -50,8 +50,8 @@ static bool print_config(const struct cli_archive *a, const char *name, GError *
 int cli_config(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    if (!cli_parse_counted(&argc, &argv, NULL, "ARCHIVE [NAME]",
-                           "Prints a stored configuration, or the names of all.", 1, 2, &error))
+    if (!cli_parse_counted(&argc, &argv, NULL, "ARCHIVE [NAME]", "Prints a stored configuration, or the names of all.",
+                           1, 2, &error))
         return cli_fail(error);
     static const struct vma_walk_ops nothing = {NULL};
     g_autoptr(cli_archive) archive = cli_archive_open(argv[1], &nothing, NULL, &error);

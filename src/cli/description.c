@@ -28,8 +28,7 @@ struct json_object *description_of(const struct vma_header *h)
 const char *description_text(struct json_object *description, const char *key)
 {
     struct json_object *o = NULL;
-    if (!description || !json_object_object_get_ex(description, key, &o) ||
-        !json_object_is_type(o, json_type_string))
+    if (!description || !json_object_object_get_ex(description, key, &o) || !json_object_is_type(o, json_type_string))
         return NULL;
     return *json_object_get_string(o) ? json_object_get_string(o) : NULL;
 }
@@ -39,8 +38,7 @@ struct json_object *description_drive(struct json_object *description, const cha
     struct json_object *list = NULL;
     if (description)
         json_object_object_get_ex(description, "drives", &list);
-    for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list);
-         i++) {
+    for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++) {
         struct json_object *o = json_object_array_get_idx(list, i);
         const char *text = json_object_is_type(o, json_type_object) ? description_text(o, "name") : NULL;
         g_autofree char *safe = text ? vma_name_make_safe(text) : NULL;

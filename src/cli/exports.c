@@ -39,8 +39,7 @@ static void drive_start_read(void *user, struct nbd_read *read)
 }
 
 /* Data that stands at two places is still one extent. */
-static unsigned drive_status(void *user, const struct nbd_request *rq, struct nbd_extent *extents,
-                             unsigned max)
+static unsigned drive_status(void *user, const struct nbd_request *rq, struct nbd_extent *extents, unsigned max)
 {
     const struct drive *d = user;
     uint64_t offset = rq->offset, end = rq->offset + rq->len;
@@ -80,10 +79,9 @@ static void add_drive(struct exports *e, int dev_id, const char *socket_path)
     d->dev_id = dev_id;
     d->uri = g_strdup_printf("nbd+unix:///%s?socket=%s", name, path);
     g_ptr_array_add(e->drives, d);
-    nbd_exports_add(
-        e->set,
-        &(struct nbd_export){
-            .name = device->name, .size = device->size, .read_only = true, .ops = &drive_ops, .user = d});
+    nbd_exports_add(e->set,
+                    &(struct nbd_export){
+                        .name = device->name, .size = device->size, .read_only = true, .ops = &drive_ops, .user = d});
 }
 
 /* Whole drives, in the archive's order; "vmstate" is none. */
@@ -134,8 +132,8 @@ static void keep_memory(void)
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 }
 
-struct exports *exports_open(uv_loop_t *loop, struct cli_indexed *archive, char **drives,
-                             const char *socket_path, GError **error)
+struct exports *exports_open(uv_loop_t *loop, struct cli_indexed *archive, char **drives, const char *socket_path,
+                             GError **error)
 {
     static const struct nbd_conn_events events = {on_export, on_closed};
     struct exports *e = g_new0(struct exports, 1);

@@ -14,8 +14,8 @@
 struct exports;
 /* drives: the names to serve (NULL-terminated), or NULL = all that are whole. Errors: no such drive or one
  * that is not whole (FAILED), the socket. The archive is borrowed. */
-struct exports *exports_open(uv_loop_t *loop, struct cli_indexed *archive, char **drives,
-                             const char *socket_path, GError **error);
+struct exports *exports_open(uv_loop_t *loop, struct cli_indexed *archive, char **drives, const char *socket_path,
+                             GError **error);
 /* No more clients; those there are lose their connection. */
 void exports_close(struct exports *e);
 void exports_free(struct exports *e);

@@ -159,8 +159,7 @@ static void print_json(const struct pour *p, const struct options *options)
         if (!p->outputs[i])
             continue;
         g_autofree char *file = vma_file_of_device(h->devices[i].name, options->format);
-        g_autofree char *path = g_build_filename(options->directory, file, NULL),
-                        *safe = text_make_safe(path);
+        g_autofree char *path = g_build_filename(options->directory, file, NULL), *safe = text_make_safe(path);
         struct json_object *device = condition_json(p->archive->walk, i);
         json_object_object_add(device, "file", json_object_new_string(safe));
         json_object_object_add(device, "size", json_object_new_int64((int64_t)pour_size(p, i)));
@@ -182,8 +181,7 @@ static bool judge(const struct pour *p, GError **error)
                     faults == 1 ? "" : "s");
     else if (p->lost->len)
         g_set_error(error, VMB_ERROR, VMB_ERROR_INCOMPLETE,
-                    "incomplete: the backup of %s failed or was cancelled; all else was unpacked",
-                    p->lost->str);
+                    "incomplete: the backup of %s failed or was cancelled; all else was unpacked", p->lost->str);
     else
         return true;
     cli_archive_prefix(p->archive->path, error);
@@ -193,8 +191,7 @@ static bool judge(const struct pour *p, GError **error)
 static bool extract(const char *path, const struct options *options, GError **error)
 {
     struct extract x = {.options = options};
-    struct pour p = {
-        .open = open_outputs, .user = &x, .doing = "unpacking", .is_salvage = options->is_salvage};
+    struct pour p = {.open = open_outputs, .user = &x, .doing = "unpacking", .is_salvage = options->is_salvage};
     bool is_done = pour_run(&p, path, error) && publish(&p, &x, error);
     if (is_done) {
         if (options->is_json)
@@ -217,8 +214,7 @@ static bool check(struct options *o, GError **error)
         o->format = g_strdup("raw");
     if (!strcmp(o->format, "raw") || !strcmp(o->format, "qcow2"))
         return true;
-    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "extract: --format %s is not known; it is raw or qcow2",
-                o->format);
+    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "extract: --format %s is not known; it is raw or qcow2", o->format);
     return false;
 }
 
@@ -231,19 +227,18 @@ int cli_extract(int argc, char **argv)
          "Unpack only this device, no configurations (repeatable)", "NAME"},
         {"directory", 'C', 0, G_OPTION_ARG_FILENAME, &options.directory,
          "Unpack into DIR, made if need be (default: here)", "DIR"},
-        {"format", 0, 0, G_OPTION_ARG_STRING, &options.format,
-         "Of the drives' images: raw (default) or qcow2", "FORMAT"},
+        {"format", 0, 0, G_OPTION_ARG_STRING, &options.format, "Of the drives' images: raw (default) or qcow2",
+         "FORMAT"},
         {"salvage", 0, 0, G_OPTION_ARG_NONE, &options.is_salvage,
          "Unpack what can be read of a damaged archive; what is missing becomes zeros", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &options.is_json, "Print one JSON object", NULL},
         G_OPTION_ENTRY_NULL,
     };
     bool is_good =
-        cli_parse_counted(
-            &argc, &argv, entries, "ARCHIVE",
-            "Unpacks drives as sparse images NAME.raw or NAME.qcow2, the RAM state as vmstate.bin, and\n"
-            "the configurations. Nothing is overwritten; of a damaged archive nothing is left behind.",
-            1, 1, &error) &&
+        cli_parse_counted(&argc, &argv, entries, "ARCHIVE",
+                          "Unpacks drives as sparse images NAME.raw or NAME.qcow2, the RAM state as vmstate.bin, and\n"
+                          "the configurations. Nothing is overwritten; of a damaged archive nothing is left behind.",
+                          1, 1, &error) &&
         check(&options, &error);
     if (is_good) {
         signals_catch();

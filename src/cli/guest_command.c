@@ -151,8 +151,7 @@ static const char *group_of(const char *option)
 
 static bool is_same_option(const char *own, const char *theirs)
 {
-    bool is_headless =
-        !strcmp(theirs, "-nographic") && (!strcmp(own, "-serial") || !strcmp(own, "-parallel"));
+    bool is_headless = !strcmp(theirs, "-nographic") && (!strcmp(own, "-serial") || !strcmp(own, "-parallel"));
     return is_headless || !strcmp(group_of(own), group_of(theirs));
 }
 
@@ -166,9 +165,8 @@ static bool has_same_id(const struct guest_entry *e, const char *argument)
 
 static bool is_additive(const char *option)
 {
-    static const char *const additive[] = {"-drive",  "-blockdev", "-device", "-chardev",
-                                           "-netdev", "-object",   "-global", "-audiodev",
-                                           "-set",    "-add-fd",   "-numa",   NULL};
+    static const char *const additive[] = {"-drive",  "-blockdev", "-device", "-chardev", "-netdev", "-object",
+                                           "-global", "-audiodev", "-set",    "-add-fd",  "-numa",   NULL};
     return g_strv_contains(additive, option);
 }
 

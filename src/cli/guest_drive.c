@@ -37,8 +37,7 @@ static const struct guest_entry *find_by_device(const struct guest_line *line, c
     return place;
 }
 
-static const struct guest_entry *find_place(struct json_object *about, const struct guest_line *line,
-                                            const char *name)
+static const struct guest_entry *find_place(struct json_object *about, const struct guest_line *line, const char *name)
 {
     const char *id = about ? description_text(about, "id") : NULL;
     const struct guest_entry *place = guest_line_find(line, OPTION_DRIVE, "id", id ? id : name);
@@ -49,8 +48,8 @@ static const struct guest_entry *find_place(struct json_object *about, const str
     return place;
 }
 
-struct guest_drive *guest_drive_new(struct json_object *description, const struct guest_line *line,
-                                    const char *name, const char *file, const char *format)
+struct guest_drive *guest_drive_new(struct json_object *description, const struct guest_line *line, const char *name,
+                                    const char *file, const char *format)
 {
     struct guest_drive *d = g_new0(struct guest_drive, 1);
     d->name = g_strdup(name);
@@ -158,8 +157,7 @@ static bool empty_node(struct guest_line *line, const struct guest_entry *e, GPt
     return false;
 }
 
-bool guest_drive_finish(const GPtrArray *drives, struct guest_line *line, struct guest_entry *e,
-                        GPtrArray *empty)
+bool guest_drive_finish(const GPtrArray *drives, struct guest_line *line, struct guest_entry *e, GPtrArray *empty)
 {
     const struct guest_drive *d = drive_at(drives, e);
     bool is_drive = e->rule->kind == OPTION_DRIVE;

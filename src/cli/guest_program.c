@@ -11,8 +11,7 @@ static GPtrArray *find_all(const char *name)
 {
     /* what distributions call the QEMU for their own processor */
     const char *const names[] = {name, "qemu-kvm", "kvm"};
-    g_autofree char *path =
-        g_strconcat(g_getenv("PATH") ? g_getenv("PATH") : "", ":/usr/bin:/usr/libexec", NULL);
+    g_autofree char *path = g_strconcat(g_getenv("PATH") ? g_getenv("PATH") : "", ":/usr/bin:/usr/libexec", NULL);
     g_auto(GStrv) folders = g_strsplit(path, ":", -1);
     GPtrArray *found = g_ptr_array_new_with_free_func(g_free);
     for (unsigned i = 0; i < (g_str_has_suffix(name, "x86_64") ? 3u : 1u); i++)
@@ -37,8 +36,8 @@ unsigned guest_program_version(const char *program)
 {
     g_autofree char *said = NULL;
     const char *argv[] = {program, "--version", NULL};
-    if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL,
-                      &said, NULL, NULL, NULL))
+    if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &said,
+                      NULL, NULL, NULL))
         return 0;
     const char *at = said ? strstr(said, "version ") : NULL;
     return at ? guest_program_number(at + strlen("version ")) : 0;
@@ -48,8 +47,7 @@ char *guest_program_find(const char *name, unsigned wanted, GError **error)
 {
     g_autoptr(GPtrArray) found = find_all(name);
     if (!found->len) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "%s: not found; install QEMU, or name it by --qemu",
-                    name);
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "%s: not found; install QEMU, or name it by --qemu", name);
         return NULL;
     }
     for (unsigned i = 0; wanted && i < found->len; i++) {

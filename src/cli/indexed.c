@@ -7,7 +7,7 @@
 #include "cli/archive.h"
 #include "vma/page.h"
 
-#define HEADER_START   60   /* as much as tells the header's size */
+#define HEADER_START   60    /* as much as tells the header's size */
 #define RESTED_PAGES   4096u /* of scratch, touched, are let go: 16 MiB */
 #define PAGES_SEEN     16u   /* that the kernel maps when one is read */
 #define BYTES_PER_PAGE (VMA_PAGE_CLUSTERS * (uint64_t)VMA_CLUSTER_SIZE)
@@ -47,8 +47,8 @@ static bool is_end(struct cli_indexed *a, uint64_t at, GError **error)
     bool has_mark = vma_check_result(vma_index_check(a->index))->has_end_mark;
     if (has_mark && random_is_device(a->random))
         return true;
-    return (has_mark || !a->header->has_extension) && random_skim(a->random, at, &first, 1, error) &&
-           first == 0 && random_is_padding(a->random, at, error);
+    return (has_mark || !a->header->has_extension) && random_skim(a->random, at, &first, 1, error) && first == 0 &&
+           random_is_padding(a->random, at, error);
 }
 
 static bool read_index(struct cli_indexed *a, GError **error)
@@ -115,8 +115,8 @@ struct vma_index_run cli_indexed_run(struct cli_indexed *a, int dev_id, uint64_t
     return run;
 }
 
-void cli_indexed_read(struct cli_indexed *a, int dev_id, uint64_t offset, uint8_t *to, size_t len,
-                      random_done done, void *user)
+void cli_indexed_read(struct cli_indexed *a, int dev_id, uint64_t offset, uint8_t *to, size_t len, random_done done,
+                      void *user)
 {
     g_autoptr(GArray) pieces = g_array_new(FALSE, FALSE, sizeof(struct random_piece));
     while (len) {

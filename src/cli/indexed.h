@@ -30,8 +30,8 @@ uint64_t cli_indexed_size(const struct cli_indexed *a, int dev_id);
 /* As vma_index_run(). */
 struct vma_index_run cli_indexed_run(struct cli_indexed *a, int dev_id, uint64_t offset, uint64_t max);
 /* So many bytes of a device to memory, by the thread pool: zeros are filled in at once. */
-void cli_indexed_read(struct cli_indexed *a, int dev_id, uint64_t offset, uint8_t *to, size_t len,
-                      random_done done, void *user);
+void cli_indexed_read(struct cli_indexed *a, int dev_id, uint64_t offset, uint8_t *to, size_t len, random_done done,
+                      void *user);
 
 typedef struct cli_indexed cli_indexed;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(cli_indexed, cli_indexed_free)

@@ -26,9 +26,9 @@ static void print_table(const struct asker *a, const struct model *m)
     for (unsigned i = 0; i < m->n_drives; i++) {
         const struct model_drive *d = &m->drives[i];
         const char *guard = d->is_vmstate || !d->is_included ? "" : d->is_guarded ? "guarded" : "direct";
-        printf("%-7s %-20s %8s %8s %-8s %s\n", d->is_included ? "yes" : "no", d->name,
-               units_format_size(d->size, size), d->used == MODEL_UNKNOWN ? "-" : units_format_size(d->used, used),
-               d->format, *d->note ? d->note : guard);
+        printf("%-7s %-20s %8s %8s %-8s %s\n", d->is_included ? "yes" : "no", d->name, units_format_size(d->size, size),
+               d->used == MODEL_UNKNOWN ? "-" : units_format_size(d->used, used), d->format,
+               *d->note ? d->note : guard);
     }
     for (unsigned i = 0; i < a->warnings->len; i++)
         printf("\nnot saved: %s\n", (const char *)g_ptr_array_index(a->warnings, i));
@@ -83,8 +83,7 @@ static void on_event(void *user, const struct model_event *e)
     m = backup_model(a->backup);
     if (e->type == MODEL_EV_LOG && e->level == MODEL_WARNING)
         g_ptr_array_add(a->warnings, g_strdup(e->text));
-    if (e->type == MODEL_EV_LOG && m->phase == MODEL_CONNECTING &&
-        e->level == MODEL_INFO) /* why it takes long */
+    if (e->type == MODEL_EV_LOG && m->phase == MODEL_CONNECTING && e->level == MODEL_INFO) /* why it takes long */
         fprintf(stderr, "vmabackup: %s\n", e->text);
     if (e->type != MODEL_EV_PLAN)
         return;
@@ -117,14 +116,13 @@ int cli_info(int argc, char **argv)
     int timeout_s = CLI_TIMEOUT_S;
     const GOptionEntry entries[] = {
         {"json", 0, 0, G_OPTION_ARG_NONE, &is_json, "Print one JSON object", NULL},
-        {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout_s, "For each answer of the monitor (default 30)",
-         "SECONDS"},
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout_s, "For each answer of the monitor (default 30)", "SECONDS"},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
     uv_loop_t loop;
 
-    if (!cli_parse_counted(&argc, &argv, entries, "MONITOR",
-                           "Says what a guest has and what of it can be saved.", 1, 1, &error) ||
+    if (!cli_parse_counted(&argc, &argv, entries, "MONITOR", "Says what a guest has and what of it can be saved.", 1, 1,
+                           &error) ||
         !cli_check_timeout(timeout_s, &error))
         return cli_fail(error);
     signal(SIGPIPE, SIG_IGN);

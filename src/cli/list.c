@@ -44,12 +44,10 @@ static void print_devices(const struct vma_header *h, struct json_object *about)
         if (!d->name)
             continue;
         g_autofree char *name = text_make_safe(d->name);
-        const char *note = !strcmp(d->name, VMA_VMSTATE_NAME)
-                               ? "  RAM and device state, at most" /* an upper bound */
-                           : was_encrypted(about, d->name) ? "  decrypted: the guest's image is encrypted"
-                                                           : "";
-        printf("%-28s %6s %15" G_GUINT64_FORMAT "%s\n", name, units_format_size(d->size, size), d->size,
-               note);
+        const char *note = !strcmp(d->name, VMA_VMSTATE_NAME) ? "  RAM and device state, at most" /* an upper bound */
+                           : was_encrypted(about, d->name)    ? "  decrypted: the guest's image is encrypted"
+                                                              : "";
+        printf("%-28s %6s %15" G_GUINT64_FORMAT "%s\n", name, units_format_size(d->size, size), d->size, note);
     }
 }
 
@@ -82,8 +80,7 @@ static void print_command(struct json_object *about)
     if (!argv)
         return;
     g_autofree char *line = guest_command_quote(argv), *safe = text_make_safe(line);
-    g_autofree char *more = without && *without ? g_strjoinv(", ", without) : NULL,
-                    *safe_more = text_make_safe(more);
+    g_autofree char *more = without && *without ? g_strjoinv(", ", without) : NULL, *safe_more = text_make_safe(more);
     printf("command  %s\n", safe);
     if (safe_more)
         printf("without  %s\n", safe_more);
@@ -135,8 +132,7 @@ static struct json_object *devices_json(const struct vma_header *h, struct json_
         json_object_object_add(o, "id", json_object_new_int((int)i));
         json_object_object_add(o, "name", safe_string(h->devices[i].name));
         json_object_object_add(o, "size", json_object_new_int64((int64_t)h->devices[i].size));
-        json_object_object_add(o, "was_encrypted",
-                               json_object_new_boolean(was_encrypted(about, h->devices[i].name)));
+        json_object_object_add(o, "was_encrypted", json_object_new_boolean(was_encrypted(about, h->devices[i].name)));
         json_object_array_add(list, o);
     }
     return list;
@@ -164,8 +160,7 @@ static void print_json(const struct cli_archive *a)
     json_object_object_add(o, "archive", safe_string(a->path));
     json_object_object_add(o, "uuid", json_object_new_string(uuid));
     json_object_object_add(o, "ctime", json_object_new_int64(h->ctime));
-    json_object_object_add(o, "compression",
-                           json_object_new_string(source_form_name(source_form(a->source))));
+    json_object_object_add(o, "compression", json_object_new_string(source_form_name(source_form(a->source))));
     json_object_object_add(o, "is_ours", json_object_new_boolean(h->has_extension));
     json_object_object_add(o, "devices", devices_json(h, about));
     json_object_object_add(o, "configs", configs_json(h));

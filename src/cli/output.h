@@ -22,8 +22,7 @@ struct output;
 /* What an output can do; each kind is a file output_*.c, whose struct begins with a struct output. */
 struct output_ops {
     bool (*write)(struct output *o, uint64_t offset, const uint8_t *bytes, size_t len, GError **error);
-    bool (*zero)(struct output *o, uint64_t offset, uint64_t len,
-                 GError **error); /* NULL: it is all zeros at first */
+    bool (*zero)(struct output *o, uint64_t offset, uint64_t len, GError **error); /* NULL: it is all zeros at first */
     bool (*finish)(struct output *o, uint64_t size, GError **error);
     bool (*publish)(struct output *o, GError **error); /* NULL: it has its name */
     void (*free)(struct output *o);

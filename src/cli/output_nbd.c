@@ -103,8 +103,8 @@ static bool format_qcow2(const struct newfile *file, uint64_t size, GError **err
                    g_subprocess_get_successful(child);
     if (!is_good) {
         g_autofree char *safe = text_make_safe(g_strchomp(said ? said : (said = g_strdup("it failed"))));
-        g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "file %s: qemu-img cannot make it: %s",
-                    newfile_path(file), wrong ? wrong->message : safe);
+        g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "file %s: qemu-img cannot make it: %s", newfile_path(file),
+                    wrong ? wrong->message : safe);
     }
     return is_good;
 }

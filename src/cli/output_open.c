@@ -38,8 +38,7 @@ static bool refuse(const struct opened *o, const char *why, GError **error)
 
 /* ---- writing ---- */
 
-static bool opened_write(struct output *output, uint64_t offset, const uint8_t *bytes, size_t len,
-                         GError **error)
+static bool opened_write(struct output *output, uint64_t offset, const uint8_t *bytes, size_t len, GError **error)
 {
     struct opened *o = (struct opened *)output;
     while (len) {
@@ -146,8 +145,8 @@ static bool check(struct opened *o, uint64_t size, GError **error)
     if (there >= size)
         return true;
     g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET,
-                "target %s: too small: %" G_GUINT64_FORMAT " bytes, the drive has %" G_GUINT64_FORMAT,
-                o->path, there, size);
+                "target %s: too small: %" G_GUINT64_FORMAT " bytes, the drive has %" G_GUINT64_FORMAT, o->path, there,
+                size);
     return false;
 }
 

@@ -20,8 +20,7 @@ static void draw(struct progress *p, uint64_t done, uint64_t total, uint64_t now
     uint64_t eta_ms = rate_eta_ms(&p->rate, total ? total : UINT64_MAX, now_ms);
     fprintf(stderr, "\r%s: %s", p->doing, units_format_size(done, bytes));
     if (total)
-        fprintf(stderr, " of %s, %u %%", units_format_size(total, all),
-                (unsigned)(done * 100.0 / (double)total));
+        fprintf(stderr, " of %s, %u %%", units_format_size(total, all), (unsigned)(done * 100.0 / (double)total));
     fprintf(stderr, ", %s", units_format_rate(rate_per_s(&p->rate, now_ms), rate));
     if (eta_ms != RATE_UNKNOWN)
         fprintf(stderr, ", %s left", units_format_ms(eta_ms, left));

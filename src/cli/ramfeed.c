@@ -29,8 +29,7 @@ struct ramfeed *ramfeed_new(uv_loop_t *loop, struct cli_indexed *archive, int de
 
 uv_stdio_container_t ramfeed_stdio(struct ramfeed *f)
 {
-    return (uv_stdio_container_t){.flags = UV_CREATE_PIPE | UV_READABLE_PIPE,
-                                  .data.stream = (uv_stream_t *)&f->pipe};
+    return (uv_stdio_container_t){.flags = UV_CREATE_PIPE | UV_READABLE_PIPE, .data.stream = (uv_stream_t *)&f->pipe};
 }
 
 void ramfeed_stop(struct ramfeed *f)

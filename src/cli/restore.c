@@ -85,8 +85,7 @@ static char *start_line(const struct restore *r, const struct pour *p, char **le
     g_autoptr(guest_command_t) c = guest_command_new(vma_walk_header(p->archive->walk), false);
     for (unsigned i = 0; i < r->wanted->len; i++) {
         const struct wanted *w = wanted_at(r, i);
-        g_autofree char *quoted = g_shell_quote(w->target),
-                        *incoming = g_strconcat("exec:cat ", quoted, NULL);
+        g_autofree char *quoted = g_shell_quote(w->target), *incoming = g_strconcat("exec:cat ", quoted, NULL);
         if (!p->outputs[w->dev_id])
             continue;
         if (!strcmp(w->name, VMA_VMSTATE_NAME))
@@ -142,8 +141,7 @@ static bool judge(const struct pour *p, GError **error)
     if (!p->lost->len)
         return true;
     g_set_error(error, VMB_ERROR, VMB_ERROR_INCOMPLETE,
-                "incomplete: it does not hold all of %s; what was written of it is worth nothing",
-                p->lost->str);
+                "incomplete: it does not hold all of %s; what was written of it is worth nothing", p->lost->str);
     cli_archive_prefix(p->archive->path, error);
     return false;
 }
@@ -186,8 +184,8 @@ static bool parse_targets(struct restore *r, char **arguments, GError **error)
         g_array_append_val(r->wanted, w);
         for (unsigned i = 0; i + 1 < r->wanted->len; i++)
             if (!strcmp(wanted_at(r, i)->name, w.name) || !strcmp(wanted_at(r, i)->target, w.target)) {
-                g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
-                            "restore: %s: drive and target can be named only once", *arguments);
+                g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "restore: %s: drive and target can be named only once",
+                            *arguments);
                 return false;
             }
     }
@@ -211,13 +209,13 @@ int cli_restore(int argc, char **argv)
         G_OPTION_ENTRY_NULL,
     };
     g_array_set_clear_func(r.wanted, wanted_clear);
-    bool is_good = cli_parse_counted(
-                       &argc, &argv, entries, "ARCHIVE NAME=TARGET…",
-                       "Writes drives back: TARGET is a file, a block device, or an NBD URI as in\n"
-                       "nbd+unix:///EXPORT?socket=PATH. Everything is checked on the way; what is damaged\n"
-                       "ends it at once. vmstate=FILE takes the RAM state.",
-                       2, G_MAXINT, &error) &&
-                   parse_targets(&r, argv + 2, &error);
+    bool is_good =
+        cli_parse_counted(&argc, &argv, entries, "ARCHIVE NAME=TARGET…",
+                          "Writes drives back: TARGET is a file, a block device, or an NBD URI as in\n"
+                          "nbd+unix:///EXPORT?socket=PATH. Everything is checked on the way; what is damaged\n"
+                          "ends it at once. vmstate=FILE takes the RAM state.",
+                          2, G_MAXINT, &error) &&
+        parse_targets(&r, argv + 2, &error);
     if (is_good) {
         signals_catch();
         is_good = restore(argv[1], &r, &error);

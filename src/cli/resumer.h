@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * Lets a guest go on once QEMU has loaded its RAM: it was saved standing still, and stays so by itself. By a monitor over
- * an inherited descriptor; the guest's own monitors are the operator's.
+ * Lets a guest go on once QEMU has loaded its RAM: it was saved standing still, and stays so by itself. By a monitor
+ * over an inherited descriptor; the guest's own monitors are the operator's.
  *
  *     struct resumer *r = resumer_new(loop);
  *     stdio[n] = resumer_stdio(r);       // -chardev socket,id=…,fd=n  -mon chardev=…,mode=control

@@ -25,9 +25,8 @@ static char *progress_of(const struct model *m)
     GString *s = g_string_new(NULL);
     if (!m->total)
         return g_string_free(s, FALSE);
-    g_string_append_printf(s, "%u%% %s of %s, %s", percent_of(m->done, m->total),
-                           units_format_size(m->done, done), units_format_size(m->total, total),
-                           units_format_rate(m->in_rate, rate));
+    g_string_append_printf(s, "%u%% %s of %s, %s", percent_of(m->done, m->total), units_format_size(m->done, done),
+                           units_format_size(m->total, total), units_format_rate(m->in_rate, rate));
     if (m->eta_ms != MODEL_UNKNOWN)
         g_string_append_printf(s, ", %s left", units_format_ms(m->eta_ms, left));
     return g_string_free(s, FALSE);
@@ -39,8 +38,8 @@ static void print_run(const struct runs_entry *e)
 {
     const struct model *m = e->model;
     g_autofree char *progress = progress_of(m);
-    printf("%s  %-16s %-8s %s%s%s\n", e->run_id, *m->guest ? m->guest : m->monitor,
-           model_phase_word(m->phase), progress, *progress ? "  " : "", m->target);
+    printf("%s  %-16s %-8s %s%s%s\n", e->run_id, *m->guest ? m->guest : m->monitor, model_phase_word(m->phase),
+           progress, *progress ? "  " : "", m->target);
 }
 
 int cli_runs(int argc, char **argv)
@@ -51,8 +50,7 @@ int cli_runs(int argc, char **argv)
         G_OPTION_ENTRY_NULL,
     };
     g_autoptr(GError) error = NULL;
-    if (!cli_parse_counted(&argc, &argv, options, "", "Lists the backups that go on, of this user.", 0, 0,
-                           &error))
+    if (!cli_parse_counted(&argc, &argv, options, "", "Lists the backups that go on, of this user.", 0, 0, &error))
         return cli_fail(error);
     g_autoptr(GPtrArray) all = runs_list();
     for (unsigned i = 0; i < all->len; i++) {
@@ -72,9 +70,8 @@ int cli_runs(int argc, char **argv)
 static void print_drive(const struct model_drive *d)
 {
     char size[LEN], rate[LEN], limit[LEN], left[LEN];
-    printf("  %-9s %-16s %8s %3u%%  %10s", model_state_word(d->state), d->name,
-           units_format_size(d->size, size), percent_of(d->done, d->size),
-           d->rate ? units_format_rate(d->rate, rate) : "-");
+    printf("  %-9s %-16s %8s %3u%%  %10s", model_state_word(d->state), d->name, units_format_size(d->size, size),
+           percent_of(d->done, d->size), d->rate ? units_format_rate(d->rate, rate) : "-");
     printf("  limit %-8s", d->limit ? units_format_size(d->limit, limit) : "none");
     if (d->eta_ms != MODEL_UNKNOWN && d->state == MODEL_RUN)
         printf("  %s left", units_format_ms(d->eta_ms, left));
@@ -88,8 +85,7 @@ static void print_status(const struct runs_entry *e)
     const struct model *m = e->model;
     char elapsed[LEN];
     g_autofree char *progress = progress_of(m);
-    printf("run     %s, %s, %s\n", e->run_id, model_phase_word(m->phase),
-           units_format_ms(m->elapsed_ms, elapsed));
+    printf("run     %s, %s, %s\n", e->run_id, model_phase_word(m->phase), units_format_ms(m->elapsed_ms, elapsed));
     printf("guest   %s %s, QEMU %s, %s\n", m->guest, m->guest_state, m->qemu, m->monitor);
     printf("target  %s\n", m->target);
     if (*progress)
@@ -112,8 +108,8 @@ int cli_status(int argc, char **argv)
         G_OPTION_ENTRY_NULL,
     };
     g_autoptr(GError) error = NULL;
-    if (!cli_parse_counted(&argc, &argv, options, "RUN",
-                           "Says how a backup stands. RUN is its id, or its monitor.", 1, 1, &error))
+    if (!cli_parse_counted(&argc, &argv, options, "RUN", "Says how a backup stands. RUN is its id, or its monitor.", 1,
+                           1, &error))
         return cli_fail(error);
     struct runs_entry *e = runs_find(argv[1], &error);
     if (!e)
@@ -158,17 +154,15 @@ int cli_limit(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     struct command c;
     command_init(&c, COMMAND_LIMIT);
-    if (!cli_parse_counted(
-            &argc, &argv, NULL, "RUN [DRIVE] RATE",
-            "Sets the speed limit of a backup that goes on, or of one of its drives: 50M, +10%, none.", 2, 3,
-            &error) ||
+    if (!cli_parse_counted(&argc, &argv, NULL, "RUN [DRIVE] RATE",
+                           "Sets the speed limit of a backup that goes on, or of one of its drives: 50M, +10%, none.",
+                           2, 3, &error) ||
         !set_drive(&c, argc == 4 ? argv[2] : NULL, &error) || !command_parse_rate(argv[argc - 1], &c, &error))
         return cli_fail(error);
     return tell(argv[1], &c);
 }
 
-static int steer(int argc, char **argv, enum command_verb verb, enum command_verb verb_for_all,
-                 const char *summary)
+static int steer(int argc, char **argv, enum command_verb verb, enum command_verb verb_for_all, const char *summary)
 {
     g_autoptr(GError) error = NULL;
     struct command c;
@@ -183,14 +177,12 @@ static int steer(int argc, char **argv, enum command_verb verb, enum command_ver
 
 int cli_pause(int argc, char **argv)
 {
-    return steer(argc, argv, COMMAND_PAUSE, COMMAND_PAUSE,
-                 "Pauses a backup that goes on, or one of its drives.");
+    return steer(argc, argv, COMMAND_PAUSE, COMMAND_PAUSE, "Pauses a backup that goes on, or one of its drives.");
 }
 
 int cli_resume(int argc, char **argv)
 {
-    return steer(argc, argv, COMMAND_RESUME, COMMAND_RESUME,
-                 "Lets a paused backup go on, or one of its drives.");
+    return steer(argc, argv, COMMAND_RESUME, COMMAND_RESUME, "Lets a paused backup go on, or one of its drives.");
 }
 
 int cli_cancel(int argc, char **argv)

@@ -99,8 +99,8 @@ int cli_serve(int argc, char **argv)
     gboolean is_json = FALSE;
     g_autoptr(GError) error = NULL;
     const GOptionEntry entries[] = {
-        {"socket", 's', 0, G_OPTION_ARG_FILENAME, &socket_path,
-         "Listen at this path (default: one that is printed)", "PATH"},
+        {"socket", 's', 0, G_OPTION_ARG_FILENAME, &socket_path, "Listen at this path (default: one that is printed)",
+         "PATH"},
         {"drive", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &drives, "Serve only this drive (repeatable)", "NAME"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &is_json, "Print one JSON array", NULL},
         G_OPTION_ENTRY_NULL,

@@ -53,8 +53,7 @@ static void print_conditions(const struct report *r)
     for (int i = 0; i < (int)VMA_MAX_DEVICES; i++) {
         if (!h->devices[i].name)
             continue;
-        g_autofree char *name = text_make_safe(h->devices[i].name),
-                        *text = condition_text(r->archive->walk, i);
+        g_autofree char *name = text_make_safe(h->devices[i].name), *text = condition_text(r->archive->walk, i);
         printf("%s: device %s: %s\n", r->archive->shown, name, text);
     }
 }
@@ -64,8 +63,7 @@ static void print_text(const struct report *r, const struct vma_verify_result *v
     char stored[UNITS_LEN], read[UNITS_LEN];
     if (r->reported > MAX_REPORTED)
         printf("%s: and %u faults more\n", r->archive->shown, r->reported - MAX_REPORTED);
-    printf("%s: devices %u, extents %" G_GUINT64_FORMAT ", clusters %" G_GUINT64_FORMAT
-           ", %s stored, %s read\n",
+    printf("%s: devices %u, extents %" G_GUINT64_FORMAT ", clusters %" G_GUINT64_FORMAT ", %s stored, %s read\n",
            r->archive->shown, v->devices, v->extents, v->clusters,
            units_format_size(v->blocks * VMA_BLOCK_SIZE, stored), units_format_size(v->bytes_read, read));
     if (v->faults || v->lost_devices)
@@ -145,8 +143,7 @@ int cli_verify(int argc, char **argv)
     };
     g_autoptr(GError) error = NULL;
     if (!cli_parse_counted(&argc, &argv, options, "ARCHIVE",
-                           "Reads everything, checks everything, and reports every fault that is found.", 1,
-                           1, &error))
+                           "Reads everything, checks everything, and reports every fault that is found.", 1, 1, &error))
         return cli_fail(error);
     signals_catch();
     return signals_leave(verify(argv[1], is_json, &error) ? 0 : cli_fail(error));

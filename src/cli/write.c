@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* `vmabackup write --nbd SOCKET … -o TARGET`: only the archive writer, for a management tool that drives QEMU itself. */
+/* `vmabackup write --nbd SOCKET … -o TARGET`: only the archive writer, for a management tool that drives QEMU itself.
+ */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,8 +39,8 @@ struct write {
 static void on_event(void *user, const struct standalone_event *e)
 {
     struct write *w = user;
-    g_autofree char *line = w->is_json ? write_report_json(w->standalone, w->options, e)
-                                       : write_report_plain(w->standalone, e);
+    g_autofree char *line =
+        w->is_json ? write_report_json(w->standalone, w->options, e) : write_report_plain(w->standalone, e);
     if (line)
         textout_write(w->out, line);
     if (e->kind == STANDALONE_FAILED) {
@@ -179,20 +180,23 @@ static bool parse(int argc, char **argv, struct standalone_options *o, gboolean 
     gboolean is_absent_zero = FALSE;
     int reconnect_s = (int)o->reconnect_s;
     const GOptionEntry entries[] = {
-        {"nbd", 0, 0, G_OPTION_ARG_FILENAME, &o->nbd_path, "Listen here: every drive is an export of its name", "SOCKET"},
+        {"nbd", 0, 0, G_OPTION_ARG_FILENAME, &o->nbd_path, "Listen here: every drive is an export of its name",
+         "SOCKET"},
         {"incoming", 0, 0, G_OPTION_ARG_FILENAME, &o->incoming_path, "Listen here for the RAM: migrate unix:SOCKET",
          "SOCKET"},
-        {"drive", 0, 0, G_OPTION_ARG_STRING_ARRAY, &drives, "A drive that will come (repeatable)", "name=NAME,size=BYTES"},
+        {"drive", 0, 0, G_OPTION_ARG_STRING_ARRAY, &drives, "A drive that will come (repeatable)",
+         "name=NAME,size=BYTES"},
         {"absent-is-zero", 0, 0, G_OPTION_ARG_NONE, &is_absent_zero, "What a client has not written is zero", NULL},
-        {"reconnect", 0, 0, G_OPTION_ARG_INT, &reconnect_s,
-         "How long to wait for a client that was lost (default 60)", "SECONDS"},
+        {"reconnect", 0, 0, G_OPTION_ARG_INT, &reconnect_s, "How long to wait for a client that was lost (default 60)",
+         "SECONDS"},
         {"json", 0, 0, G_OPTION_ARG_NONE, is_json, "Tell what happens as JSON lines", NULL},
         G_OPTION_ENTRY_NULL,
     };
-    if (!cli_parse_group(&argc, &argv, entries, backup_options_archive_group(&o->archive), "",
-                         "Makes an archive of drives that are written over NBD and of a RAM stream. Prints Ready when its\n"
-                         "sockets listen; takes `commit NAME` and `cancel` on standard input.",
-                         error))
+    if (!cli_parse_group(
+            &argc, &argv, entries, backup_options_archive_group(&o->archive), "",
+            "Makes an archive of drives that are written over NBD and of a RAM stream. Prints Ready when its\n"
+            "sockets listen; takes `commit NAME` and `cancel` on standard input.",
+            error))
         return false;
     o->is_absent_zero = is_absent_zero;
     return check(o, argc, drives, reconnect_s, error);

@@ -8,7 +8,8 @@
 
 #define FORMAT_VERSION 1
 
-static const char *const credits[] = {[STANDALONE_PLENTY] = "plenty", [STANDALONE_LOW] = "low", [STANDALONE_NONE] = "none"};
+static const char *const credits[] = {
+    [STANDALONE_PLENTY] = "plenty", [STANDALONE_LOW] = "low", [STANDALONE_NONE] = "none"};
 
 char *write_report_plain(const struct standalone *s, const struct standalone_event *e)
 {
@@ -100,8 +101,8 @@ char *write_report_json(const struct standalone *s, const struct standalone_opti
     json_object *o = json_object_new_object();
     json_object_object_add(o, "v", json_object_new_int(FORMAT_VERSION));
     put_event(o, s, options, e);
-    char *line = g_strconcat(
-        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE), "\n", NULL);
+    char *line = g_strconcat(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
+                             "\n", NULL);
     json_object_put(o);
     return line;
 }

@@ -9,4 +9,5 @@
 
 /* NULL: it is no line's worth. */
 char *write_report_plain(const struct standalone *s, const struct standalone_event *e);
-char *write_report_json(const struct standalone *s, const struct standalone_options *o, const struct standalone_event *e);
+char *write_report_json(const struct standalone *s, const struct standalone_options *o,
+                        const struct standalone_event *e);

@@ -120,8 +120,8 @@ static void report(struct app *a)
     int64_t now_us = g_get_real_time();
     struct json_stream *json = json_stream_new("vmabackup-tui", feed_run_id(a->feed));
     g_autofree char *base = report_base(m);
-    report_write(&a->loop, ui_report(&a->screen->ui, m, now_us / G_USEC_PER_SEC),
-                 json_stream_state(json, m, now_us), base, on_written, a);
+    report_write(&a->loop, ui_report(&a->screen->ui, m, now_us / G_USEC_PER_SEC), json_stream_state(json, m, now_us),
+                 base, on_written, a);
     json_stream_free(json);
 }
 
@@ -230,8 +230,7 @@ static bool is_sure_to_stop(struct app *a)
     if (!app_is_begun(a) || (a->stop_asked_ms && now_ms - a->stop_asked_ms < STOP_SURE_MS))
         return true;
     a->stop_asked_ms = now_ms;
-    ui_say(&a->screen->ui, MODEL_WARNING,
-           "stopping stalls the guest's writes: Ctrl-Z again does it, q d detaches");
+    ui_say(&a->screen->ui, MODEL_WARNING, "stopping stalls the guest's writes: Ctrl-Z again does it, q d detaches");
     draw_in(a, 0);
     return false;
 }

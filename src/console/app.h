@@ -4,6 +4,6 @@
 #include "console/options.h"
 #include "console/screen.h"
 
-/* The screen is opened already, and given back here. Returns the exit status, -1 with an error where there is nothing to
- * show. */
+/* The screen is opened already, and given back here. Returns the exit status, -1 with an error where there is nothing
+ * to show. */
 int app_run(const struct console_options *o, struct screen *screen, GError **error);

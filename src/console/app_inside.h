@@ -23,10 +23,10 @@ struct app {
     bool is_background;    /* the shell has the terminal */
     int64_t stop_asked_ms; /* Ctrl-Z, once */
     bool wants_title, wants_bell;
-    bool is_reading;       /* themes */
+    bool is_reading; /* themes */
     char title[MODEL_TEXT_LEN];
     char outcome[MODEL_TEXT_LEN * 2];
-    GString *said; /* the lines that stay on the normal screen */
+    GString *said;   /* the lines that stay on the normal screen */
     int exit_status; /* of the last run that has begun */
 };
 

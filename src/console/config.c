@@ -47,8 +47,7 @@ static bool check_names(const struct config *c, GError **error)
     g_auto(GStrv) keys = g_key_file_get_keys(c->file, "screen", NULL, NULL);
     for (unsigned i = 0; keys && keys[i]; i++)
         if (!g_strv_contains(known, keys[i]))
-            return refuse(c, keys[i], "unknown; there are theme, glyphs, color, mouse, title and bell",
-                          error);
+            return refuse(c, keys[i], "unknown; there are theme, glyphs, color, mouse, title and bell", error);
     return true;
 }
 
@@ -62,8 +61,7 @@ static bool take(const struct config *c, struct console_options *o, GError **err
 
 bool config_load(struct console_options *o, GError **error)
 {
-    g_autofree char *path = g_build_filename(g_get_user_config_dir(), "vmabackup", "config", NULL),
-                    *text = NULL;
+    g_autofree char *path = g_build_filename(g_get_user_config_dir(), "vmabackup", "config", NULL), *text = NULL;
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_autoptr(GError) unread = NULL;
     struct config c = {.file = file, .source = path};

@@ -11,6 +11,6 @@
  */
 #include "console/options.h"
 
-/* Fills in what the command line leaves open, and binds the keys. That there is no such file is no error; VMB_ERROR_USAGE
- * names file, line and key. */
+/* Fills in what the command line leaves open, and binds the keys. That there is no such file is no error;
+ * VMB_ERROR_USAGE names file, line and key. */
 bool config_load(struct console_options *o, GError **error);

@@ -65,8 +65,8 @@ static int run_lines(const struct console_options *o, const char *why)
     if (o->attach || o->replay)
         return headless_run(&lines);
     if (!may_begin_unseen(o)) {
-        g_autofree char *text = g_strdup_printf(
-            "%s, so there is no screen for the plan; --plain does without and begins at once", why);
+        g_autofree char *text =
+            g_strdup_printf("%s, so there is no screen for the plan; --plain does without and begins at once", why);
         return why ? refuse_lines(text) : VMB_ERROR_USAGE;
     }
     if (o->backup.target)

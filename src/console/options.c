@@ -13,26 +13,21 @@ static void add_entries(GOptionGroup *group, struct console_options *o)
     const GOptionEntry entries[] = {
         {"theme", 0, 0, G_OPTION_ARG_FILENAME, &o->theme,
          "default, dark, light, contrast, solar, mono, one of yours, or a file", "NAME"},
-        {"glyphs", 0, 0, G_OPTION_ARG_STRING, &o->glyphs,
-         "unicode, blocks or ascii (default: what the terminal has)", "SET"},
-        {"color", 0, 0, G_OPTION_ARG_STRING, &o->color, "auto, always or never (auto heeds NO_COLOR)",
-         "WHEN"},
+        {"glyphs", 0, 0, G_OPTION_ARG_STRING, &o->glyphs, "unicode, blocks or ascii (default: what the terminal has)",
+         "SET"},
+        {"color", 0, 0, G_OPTION_ARG_STRING, &o->color, "auto, always or never (auto heeds NO_COLOR)", "WHEN"},
         {"mouse", 0, 0, G_OPTION_ARG_NONE, &o->wants_mouse, "Take presses and the wheel (Shift selects text)", NULL},
         {"title", 0, 0, G_OPTION_ARG_NONE, &o->wants_title, "Show progress in the window's title", NULL},
         {"bell", 0, 0, G_OPTION_ARG_NONE, &o->wants_bell, "Ring when a drive fails and at the end", NULL},
-        {"readonly", 0, 0, G_OPTION_ARG_NONE, &o->is_readonly, "Refuse every key that changes something",
-         NULL},
-        {"start", 0, 0, G_OPTION_ARG_NONE, &o->begins_at_once, "Begin at once, without showing the plan",
-         NULL},
-        {"attach", 0, 0, G_OPTION_ARG_STRING, &o->attach, "Show a backup that goes on in another process",
-         "RUN"},
+        {"readonly", 0, 0, G_OPTION_ARG_NONE, &o->is_readonly, "Refuse every key that changes something", NULL},
+        {"start", 0, 0, G_OPTION_ARG_NONE, &o->begins_at_once, "Begin at once, without showing the plan", NULL},
+        {"attach", 0, 0, G_OPTION_ARG_STRING, &o->attach, "Show a backup that goes on in another process", "RUN"},
         {"replay", 0, 0, G_OPTION_ARG_FILENAME, &o->replay, "Show a recording (--record)", "FILE"},
         {"speed", 0, 0, G_OPTION_ARG_DOUBLE, &o->speed, "… so many times as fast as it went", "X"},
         {"plain", 0, 0, G_OPTION_ARG_NONE, &o->is_plain, "Lines instead of a screen; begins at once", NULL},
-        {"json", 0, 0, G_OPTION_ARG_NONE, &o->is_json, "JSON lines instead of a screen; begins at once",
-         NULL},
-        {"interval", 0, 0, G_OPTION_ARG_INT, &o->interval_s,
-         "In lines, progress at least this often (default 60)", "SECONDS"},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &o->is_json, "JSON lines instead of a screen; begins at once", NULL},
+        {"interval", 0, 0, G_OPTION_ARG_INT, &o->interval_s, "In lines, progress at least this often (default 60)",
+         "SECONDS"},
         {"version", 0, 0, G_OPTION_ARG_NONE, &o->wants_version, "Print the version", NULL},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
@@ -41,8 +36,7 @@ static void add_entries(GOptionGroup *group, struct console_options *o)
 
 static bool usage(GError **error, const char *what, const char *value, const char *instead)
 {
-    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s%s%s; %s", what, value ? " " : "", value ? value : "",
-                instead);
+    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s%s%s; %s", what, value ? " " : "", value ? value : "", instead);
     return false;
 }
 
@@ -77,8 +71,7 @@ bool console_options_parse(struct console_options *o, int *argc, char ***argv, G
     g_option_context_set_main_group(context, group);
     g_option_context_set_summary(context, "Watch and steer the backup of a running QEMU guest.");
     g_option_context_set_description(
-        context,
-        "MONITOR is the guest's QMP socket, or host:port. Nothing is changed in QEMU before you begin.");
+        context, "MONITOR is the guest's QMP socket, or host:port. Nothing is changed in QEMU before you begin.");
     g_autoptr(GError) unparsed = NULL;
     if (!g_option_context_parse(context, argc, argv, &unparsed))
         return usage(error, unparsed->message, NULL, "see vmabackup-tui --help");

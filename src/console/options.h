@@ -15,7 +15,8 @@ struct console_options {
     gboolean wants_mouse, wants_title, wants_bell; /* off unless asked for */
     gboolean is_readonly, is_plain, is_json, begins_at_once, wants_version;
 };
-/* Takes argv apart, and the configuration (config.h) for what it leaves open. VMB_ERROR_USAGE with one sentence when it is wrong. */
+/* Takes argv apart, and the configuration (config.h) for what it leaves open. VMB_ERROR_USAGE with one sentence when it
+ * is wrong. */
 bool console_options_parse(struct console_options *o, int *argc, char ***argv, GError **error);
 void console_options_clear(struct console_options *o);
 /* No colours: asked for, or NO_COLOR is set and nothing else was asked for. */

@@ -34,8 +34,7 @@ static void on_worked(uv_work_t *work, int status)
     g_free(r);
 }
 
-void report_write(uv_loop_t *loop, char *text, char *json, const char *base, report_written written,
-                  void *user)
+void report_write(uv_loop_t *loop, char *text, char *json, const char *base, report_written written, void *user)
 {
     struct report *r = g_new0(struct report, 1);
     r->text = text;

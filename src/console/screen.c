@@ -93,8 +93,7 @@ static bool open_terminal(struct screen *s, const struct console_options *o, GEr
     s->has_mouse = o->wants_mouse;
     term_mouse(s->term, s->has_mouse);
     if (*term_stand_in(s->term))
-        ui_say(&s->ui, MODEL_INFO, "TERM=%s is not known here: drawn as %s", options.type,
-               term_stand_in(s->term));
+        ui_say(&s->ui, MODEL_INFO, "TERM=%s is not known here: drawn as %s", options.type, term_stand_in(s->term));
     return true;
 }
 
@@ -209,8 +208,7 @@ void screen_show_theme(struct screen *s, unsigned index)
         return;
     }
     use_theme(s, &entry->theme);
-    ui_say(&s->ui, *warning ? MODEL_WARNING : MODEL_INFO, "theme %s%s%s", name, *warning ? "   " : "",
-           warning);
+    ui_say(&s->ui, *warning ? MODEL_WARNING : MODEL_INFO, "theme %s%s%s", name, *warning ? "   " : "", warning);
 }
 
 void screen_toggle_mouse(struct screen *s)

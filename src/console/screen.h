@@ -15,7 +15,7 @@ struct screen {
     sigset_t signals_before; /* blocked until screen_is_guarded(): they would leave the terminal raw */
     struct term_screen *term;
     struct canvas *canvas;
-    GArray *themes; /* struct theme_entry */
+    GArray *themes;         /* struct theme_entry */
     const char *theme_file; /* asked for by its path, NULL = none */
     struct theme theme;
     const struct glyphs *set;

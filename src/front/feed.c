@@ -25,8 +25,8 @@ void feed_done(struct feed *f, GError *error)
 
 void feed_reply(struct feed *f, bool ok, const char *text)
 {
-    f->listener.on_event(f->user, &(struct model_event){
-                                      .type = MODEL_EV_REPLY, .drive = -1, .id = -1, .ok = ok, .text = text});
+    f->listener.on_event(f->user,
+                         &(struct model_event){.type = MODEL_EV_REPLY, .drive = -1, .id = -1, .ok = ok, .text = text});
 }
 
 void feed_start(struct feed *f)
@@ -160,8 +160,8 @@ static void on_done(void *user)
     feed_done(user, NULL);
 }
 
-struct feed *feed_of_run(uv_loop_t *loop, const struct backup_options *options,
-                         const struct feed_listener *listener, void *user)
+struct feed *feed_of_run(uv_loop_t *loop, const struct backup_options *options, const struct feed_listener *listener,
+                         void *user)
 {
     static const struct feed_kind kind = {
         .start = own_start,

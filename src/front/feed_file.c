@@ -135,8 +135,8 @@ static void file_free(struct feed *f)
     g_free(r);
 }
 
-struct feed *feed_of_file(uv_loop_t *loop, const char *path, double speed,
-                          const struct feed_listener *listener, void *user, GError **error)
+struct feed *feed_of_file(uv_loop_t *loop, const char *path, double speed, const struct feed_listener *listener,
+                          void *user, GError **error)
 {
     static const struct feed_kind kind = {
         .start = file_start,

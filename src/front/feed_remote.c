@@ -44,11 +44,10 @@ static void out_of_sight(struct remote *r)
 {
     const struct model *m = replay_model(r->replay);
     remote_close(r);
-    feed_done(&r->feed,
-              m->phase == MODEL_DONE
-                  ? NULL
-                  : g_error_new(VMB_ERROR, VMB_ERROR_MONITOR,
-                                "run %s: its process is out of sight; see its log", replay_job(r->replay)));
+    feed_done(&r->feed, m->phase == MODEL_DONE
+                            ? NULL
+                            : g_error_new(VMB_ERROR, VMB_ERROR_MONITOR,
+                                          "run %s: its process is out of sight; see its log", replay_job(r->replay)));
 }
 
 static void on_line(void *user, const char *line, size_t len)
@@ -144,8 +143,8 @@ static void remote_free(struct feed *f)
     g_free(r);
 }
 
-struct feed *feed_of_remote(uv_loop_t *loop, const char *path, const struct feed_listener *listener,
-                            void *user, GError **error)
+struct feed *feed_of_remote(uv_loop_t *loop, const char *path, const struct feed_listener *listener, void *user,
+                            GError **error)
 {
     static const struct feed_kind kind = {
         .start = remote_start,

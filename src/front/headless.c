@@ -83,8 +83,7 @@ static void on_signal(uv_signal_t *handle, int number)
         h->left_with = 128 + number;
         feed_cancel(h->feed, h->left_with, number == SIGINT ? "SIGINT" : "SIGTERM");
     } else if (number == SIGTSTP && feed_is_own(h->feed)) {
-        fprintf(stderr, "%s: not stopping: a stopped backup would stall the guest's writes\n",
-                h->options->program);
+        fprintf(stderr, "%s: not stopping: a stopped backup would stall the guest's writes\n", h->options->program);
     } else if (number == SIGTSTP) {
         raise(SIGSTOP);
     } /* SIGHUP: a lost terminal never costs a backup */

@@ -173,8 +173,8 @@ static bool is_same_monitor(const char *a, const char *b)
     struct stat left, right;
     if (g_str_equal(a, b))
         return true;
-    return stat(socket_path(a), &left) == 0 && stat(socket_path(b), &right) == 0 &&
-           left.st_dev == right.st_dev && left.st_ino == right.st_ino;
+    return stat(socket_path(a), &left) == 0 && stat(socket_path(b), &right) == 0 && left.st_dev == right.st_dev &&
+           left.st_ino == right.st_ino;
 }
 
 struct runs_entry *runs_find(const char *run, GError **error)
@@ -194,8 +194,7 @@ struct runs_entry *runs_find(const char *run, GError **error)
         found = (int)i;
     }
     if (found < 0) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_MONITOR, "run %s: there is none; `vmabackup runs` lists them",
-                    safe);
+        g_set_error(error, VMB_ERROR, VMB_ERROR_MONITOR, "run %s: there is none; `vmabackup runs` lists them", safe);
         return NULL;
     }
     return g_ptr_array_steal_index(all, (unsigned)found);

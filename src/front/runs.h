@@ -23,8 +23,8 @@ struct runs_entry {
 };
 void runs_entry_free(struct runs_entry *e);
 
-/* struct runs_entry *, those that have answered, by guest: of this user, and to root of all. Sockets of runs that died are
- * removed. */
+/* struct runs_entry *, those that have answered, by guest: of this user, and to root of all. Sockets of runs that died
+ * are removed. */
 GPtrArray *runs_list(void);
 /* By its id, or by its monitor as it was named or as any path to the same socket. VMB_ERROR_MONITOR where there is
  * none; VMB_ERROR_USAGE where one monitor has several (they are not begun yet). */

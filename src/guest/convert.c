@@ -121,8 +121,7 @@ static bool convert_keys(struct guest_line *line, struct guest_entry *e)
 static bool convert_drive(struct guest_line *line, struct guest_entry *e)
 {
     const char *interface = keyvals_get(e->kv, "if"), *file = keyvals_get(e->kv, "file");
-    bool is_firmware =
-        !g_strcmp0(interface, "pflash") && file && *file == '/' && value_is(VALUE_FIRMWARE, file);
+    bool is_firmware = !g_strcmp0(interface, "pflash") && file && *file == '/' && value_is(VALUE_FIRMWARE, file);
     GPtrArray *good = keyvals_new();
     if (is_firmware) {
         keyvals_add(good, "file", file);
@@ -183,8 +182,8 @@ static bool convert_global(struct guest_line *line, struct guest_entry *e)
         property = g_strdup(keyvals_get(e->kv, "property"));
         value = g_strdup(keyvals_get(e->kv, "value"));
     }
-    bool is_good = driver && property && value && value_is(VALUE_WORD, driver) &&
-                   strcmp(property, "romfile") && device_property_is_good(property, value);
+    bool is_good = driver && property && value && value_is(VALUE_WORD, driver) && strcmp(property, "romfile") &&
+                   device_property_is_good(property, value);
     if (!is_good)
         return leave(line, e, driver);
     replace(e, keyvals_new());
@@ -215,8 +214,7 @@ static bool is_user(const char *type)
 
 /* A hub with nothing else in it. User networking has a part in RAM states, so that it stays, shut off by
  * itself. */
-static void begin_network(const struct guest_line *line, struct guest_entry *e, const char *type,
-                          GPtrArray **old)
+static void begin_network(const struct guest_line *line, struct guest_entry *e, const char *type, GPtrArray **old)
 {
     unsigned n = 1;
     for (unsigned i = 0; i < line->entries->len; i++) {

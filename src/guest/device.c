@@ -169,8 +169,7 @@ static const char *const known[] = {
     NULL,
 };
 
-static const char *const suffixes[] = {"-pci-non-transitional", "-pci-transitional", "-pci", "-device",
-                                       "-ccw"};
+static const char *const suffixes[] = {"-pci-non-transitional", "-pci-transitional", "-pci", "-device", "-ccw"};
 
 /* Text that they may have. Of the rest only numbers and switches are taken. */
 static const struct key_rule texts[] = {
@@ -249,9 +248,8 @@ bool device_is_known(const char *driver)
 
 bool device_is_audible(const char *driver)
 {
-    static const char *const list[] = {"AC97",       "ES1370",    "hda-duplex",   "hda-micro",
-                                       "hda-output", "usb-audio", "sb16",         "adlib",
-                                       "cs4231a",    "gus",       "virtio-sound", NULL};
+    static const char *const list[] = {"AC97", "ES1370", "hda-duplex", "hda-micro", "hda-output",   "usb-audio",
+                                       "sb16", "adlib",  "cs4231a",    "gus",       "virtio-sound", NULL};
     return is_among(list, driver);
 }
 

@@ -159,8 +159,7 @@ char *keyvals_format(const GPtrArray *keyvals, const char *implied)
         g_auto(GStrv) parts = g_strsplit(kv->value, ",", -1);
         g_autofree char *value = g_strjoinv(",,", parts);
         bool is_bare = i == 0 && implied && !strcmp(kv->key, implied) && !strchr(value, '=') && *value != '{';
-        g_string_append_printf(text, "%s%s%s%s", i ? "," : "", is_bare ? "" : kv->key, is_bare ? "" : "=",
-                               value);
+        g_string_append_printf(text, "%s%s%s%s", i ? "," : "", is_bare ? "" : kv->key, is_bare ? "" : "=", value);
     }
     return g_string_free(text, FALSE);
 }

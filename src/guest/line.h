@@ -23,8 +23,8 @@ struct guest_entry {
 
 struct guest_line {
     GPtrArray *entries; /* struct guest_entry */
-    GPtrArray *left; /* char *: what was left out, "-object secret"; safe to be shown, and without values */
-    bool is_severed; /* a network or a console leads nowhere */
+    GPtrArray *left;    /* char *: what was left out, "-object secret"; safe to be shown, and without values */
+    bool is_severed;    /* a network or a console leads nowhere */
 };
 
 /* argv: without the program. machine: the type that it was, where that is known. is_trusted: all of it stays,

@@ -28,8 +28,7 @@ static bool has_telltale(const char *text)
 /* "//user:word@host", "…:key=word", "?sig=word", JSON within a value. */
 static bool is_open(const char *value)
 {
-    static const char plain[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ._+-:/,#@[]()";
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ._+-:/,#@[]()";
     bool has_user = strstr(value, "//") && strchr(value, '@');
     return !has_user && strlen(value) <= MAX_SEEN && strspn(value, plain) == strlen(value);
 }
@@ -66,8 +65,8 @@ char **mask_arguments(char *const *argv)
             continue;
         }
         bool is_closed = rule && is_value && g_strv_contains(closed, rule->name);
-        g_ptr_array_add(out, is_closed ? g_strdup(MASK)
-                                       : mask_pairs(*argv, rule && rule->implied ? rule->implied : "word"));
+        g_ptr_array_add(out,
+                        is_closed ? g_strdup(MASK) : mask_pairs(*argv, rule && rule->implied ? rule->implied : "word"));
         rule = NULL;
     }
     g_ptr_array_add(out, NULL);

@@ -17,8 +17,7 @@ static bool is_flash(const struct guest_line *line, const char *name)
     for (unsigned i = 0; i < line->entries->len; i++) {
         const struct guest_entry *e = line->entries->pdata[i];
         if (e->rule->kind == OPTION_KEYS && e->kv && name &&
-            (!g_strcmp0(keyvals_get(e->kv, "pflash0"), name) ||
-             !g_strcmp0(keyvals_get(e->kv, "pflash1"), name)))
+            (!g_strcmp0(keyvals_get(e->kv, "pflash0"), name) || !g_strcmp0(keyvals_get(e->kv, "pflash1"), name)))
             return true;
     }
     return false;

@@ -4,9 +4,9 @@
 #include <glib.h>
 #include <string.h>
 
-#define END                                                                                                  \
-    {                                                                                                        \
-        NULL, VALUE_NONE                                                                                     \
+#define END                                                                                                            \
+    {                                                                                                                  \
+        NULL, VALUE_NONE                                                                                               \
     }
 
 static const struct key_rule machine[] = {
@@ -105,8 +105,7 @@ static const struct key_rule numa[] = {
     {"line", VALUE_NUMBER},
     END,
 };
-static const struct key_rule rtc[] = {
-    {"base", VALUE_ID}, {"clock", VALUE_WORD}, {"driftfix", VALUE_WORD}, END};
+static const struct key_rule rtc[] = {{"base", VALUE_ID}, {"clock", VALUE_WORD}, {"driftfix", VALUE_WORD}, END};
 static const struct key_rule boot[] = {
     {"order", VALUE_WORD},
     {"once", VALUE_WORD},
@@ -116,8 +115,7 @@ static const struct key_rule boot[] = {
     {"splash-time", VALUE_NUMBER},
     END,
 };
-static const struct key_rule icount[] = {
-    {"shift", VALUE_PLAIN}, {"align", VALUE_PLAIN}, {"sleep", VALUE_PLAIN}, END};
+static const struct key_rule icount[] = {{"shift", VALUE_PLAIN}, {"align", VALUE_PLAIN}, {"sleep", VALUE_PLAIN}, END};
 static const struct key_rule action[] = {
     {"reboot", VALUE_WORD}, {"shutdown", VALUE_WORD}, {"panic", VALUE_WORD}, {"watchdog", VALUE_WORD}, END,
 };
@@ -125,41 +123,41 @@ static const struct key_rule name[] = {{"guest", VALUE_TEXT}, {"debug-threads", 
 /* Other strings of SMBIOS carry passwords and addresses into guests. */
 static const struct key_rule smbios[] = {{"type", VALUE_NUMBER}, {"uuid", VALUE_UUID}, END};
 
-#define FLAG(n)                                                                                              \
-    {                                                                                                        \
-        n, OPTION_FLAG, NULL, NULL, VALUE_NONE, NULL                                                         \
+#define FLAG(n)                                                                                                        \
+    {                                                                                                                  \
+        n, OPTION_FLAG, NULL, NULL, VALUE_NONE, NULL                                                                   \
     }
-#define FLAG_OUT(n)                                                                                          \
-    {                                                                                                        \
-        n, OPTION_FLAG_OUT, NULL, NULL, VALUE_NONE, NULL                                                     \
+#define FLAG_OUT(n)                                                                                                    \
+    {                                                                                                                  \
+        n, OPTION_FLAG_OUT, NULL, NULL, VALUE_NONE, NULL                                                               \
     }
-#define GONE(n)                                                                                              \
-    {                                                                                                        \
-        n, OPTION_GONE, NULL, NULL, VALUE_NONE, NULL                                                         \
+#define GONE(n)                                                                                                        \
+    {                                                                                                                  \
+        n, OPTION_GONE, NULL, NULL, VALUE_NONE, NULL                                                                   \
     }
-#define FLAG_GONE(n)                                                                                         \
-    {                                                                                                        \
-        n, OPTION_FLAG_GONE, NULL, NULL, VALUE_NONE, NULL                                                    \
+#define FLAG_GONE(n)                                                                                                   \
+    {                                                                                                                  \
+        n, OPTION_FLAG_GONE, NULL, NULL, VALUE_NONE, NULL                                                              \
     }
-#define OUT(n)                                                                                               \
-    {                                                                                                        \
-        n, OPTION_OUT, NULL, NULL, VALUE_NONE, NULL                                                          \
+#define OUT(n)                                                                                                         \
+    {                                                                                                                  \
+        n, OPTION_OUT, NULL, NULL, VALUE_NONE, NULL                                                                    \
     }
-#define VALUE(n, v)                                                                                          \
-    {                                                                                                        \
-        n, OPTION_VALUE, NULL, NULL, v, NULL                                                                 \
+#define VALUE(n, v)                                                                                                    \
+    {                                                                                                                  \
+        n, OPTION_VALUE, NULL, NULL, v, NULL                                                                           \
     }
-#define KEYS(n, i, k)                                                                                        \
-    {                                                                                                        \
-        n, OPTION_KEYS, i, k, VALUE_NONE, NULL                                                               \
+#define KEYS(n, i, k)                                                                                                  \
+    {                                                                                                                  \
+        n, OPTION_KEYS, i, k, VALUE_NONE, NULL                                                                         \
     }
-#define KIND(n, k, i)                                                                                        \
-    {                                                                                                        \
-        n, k, i, NULL, VALUE_NONE, NULL                                                                      \
+#define KIND(n, k, i)                                                                                                  \
+    {                                                                                                                  \
+        n, k, i, NULL, VALUE_NONE, NULL                                                                                \
     }
-#define DISK(n, pairs)                                                                                       \
-    {                                                                                                        \
-        n, OPTION_DISK, NULL, NULL, VALUE_NONE, pairs                                                        \
+#define DISK(n, pairs)                                                                                                 \
+    {                                                                                                                  \
+        n, OPTION_DISK, NULL, NULL, VALUE_NONE, pairs                                                                  \
     }
 
 static const struct option_rule rules[] = {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * What is remembered of a guest's last backup, so that the plan of the next can say how long it will take and how much it will
- * write: a small key file for each guest, $XDG_STATE_HOME/vmabackup/GUEST.last (else ~/.local/state/vmabackup).
+ * What is remembered of a guest's last backup, so that the plan of the next can say how long it will take and how much
+ * it will write: a small key file for each guest, $XDG_STATE_HOME/vmabackup/GUEST.last (else ~/.local/state/vmabackup).
  *
  *     struct last_run last;
  *     if (last_run_load("web-01", &last)) … last.written / last.plain …
@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 struct last_run {
-    uint64_t read;       /* bytes of the drives and the RAM, holes too */
-    uint64_t plain;      /* bytes that went into the archive, before they were packed */
-    uint64_t written;    /* bytes of the archive */
+    uint64_t read;    /* bytes of the drives and the RAM, holes too */
+    uint64_t plain;   /* bytes that went into the archive, before they were packed */
+    uint64_t written; /* bytes of the archive */
     uint64_t elapsed_ms;
     bool is_packed;
 };

@@ -17,22 +17,67 @@
 enum command_verb {
     COMMAND_NONE,
     /* the run: understood by the engine */
-    COMMAND_BEGIN, COMMAND_LIMIT, COMMAND_PAUSE, COMMAND_RESUME, COMMAND_CANCEL, COMMAND_RETRY,
-    COMMAND_CANCEL_ALL, COMMAND_STATUS,
-    COMMAND_HELP, COMMAND_RECONNECT, COMMAND_DETACH, COMMAND_CONNECT,
+    COMMAND_BEGIN,
+    COMMAND_LIMIT,
+    COMMAND_PAUSE,
+    COMMAND_RESUME,
+    COMMAND_CANCEL,
+    COMMAND_RETRY,
+    COMMAND_CANCEL_ALL,
+    COMMAND_STATUS,
+    COMMAND_HELP,
+    COMMAND_RECONNECT,
+    COMMAND_DETACH,
+    COMMAND_CONNECT,
     /* the plan, before it begins */
-    COMMAND_INCLUDE, COMMAND_EXCLUDE, COMMAND_OUTPUT, COMMAND_VMSTATE, COMMAND_LEVEL, COMMAND_RETRIES,
-    COMMAND_STRICT, COMMAND_CLEANUP,
+    COMMAND_INCLUDE,
+    COMMAND_EXCLUDE,
+    COMMAND_OUTPUT,
+    COMMAND_VMSTATE,
+    COMMAND_LEVEL,
+    COMMAND_RETRIES,
+    COMMAND_STRICT,
+    COMMAND_CLEANUP,
     /* the screen only */
-    COMMAND_UP, COMMAND_DOWN, COMMAND_PAGE_UP, COMMAND_PAGE_DOWN, COMMAND_FIRST, COMMAND_LAST,
-    COMMAND_LIMIT_ALL, COMMAND_UNLIMIT, COMMAND_FASTER, COMMAND_SLOWER, COMMAND_UNDO,
-    COMMAND_TOGGLE_PAUSE, COMMAND_TOGGLE_PAUSE_ALL, COMMAND_RETRY_ALL, COMMAND_MARK, COMMAND_MARK_ALL,
-    COMMAND_DETAIL, COMMAND_LOG, COMMAND_FILTER, COMMAND_NEXT_ERROR, COMMAND_PREVIOUS_ERROR, COMMAND_VIEW,
-    COMMAND_REDRAW, COMMAND_BACK, COMMAND_THEME, COMMAND_MOUSE, COMMAND_QUIT,
-    COMMAND_TOGGLE_DRIVE, COMMAND_ASK_OUTPUT, COMMAND_ASK_LEVEL, COMMAND_TOGGLE_VMSTATE, COMMAND_ASK_ON_ERROR,
-    COMMAND_USE, COMMAND_ASK_MONITOR,
+    COMMAND_UP,
+    COMMAND_DOWN,
+    COMMAND_PAGE_UP,
+    COMMAND_PAGE_DOWN,
+    COMMAND_FIRST,
+    COMMAND_LAST,
+    COMMAND_LIMIT_ALL,
+    COMMAND_UNLIMIT,
+    COMMAND_FASTER,
+    COMMAND_SLOWER,
+    COMMAND_UNDO,
+    COMMAND_TOGGLE_PAUSE,
+    COMMAND_TOGGLE_PAUSE_ALL,
+    COMMAND_RETRY_ALL,
+    COMMAND_MARK,
+    COMMAND_MARK_ALL,
+    COMMAND_DETAIL,
+    COMMAND_LOG,
+    COMMAND_FILTER,
+    COMMAND_NEXT_ERROR,
+    COMMAND_PREVIOUS_ERROR,
+    COMMAND_VIEW,
+    COMMAND_REDRAW,
+    COMMAND_BACK,
+    COMMAND_THEME,
+    COMMAND_MOUSE,
+    COMMAND_QUIT,
+    COMMAND_TOGGLE_DRIVE,
+    COMMAND_ASK_OUTPUT,
+    COMMAND_ASK_LEVEL,
+    COMMAND_TOGGLE_VMSTATE,
+    COMMAND_ASK_ON_ERROR,
+    COMMAND_USE,
+    COMMAND_ASK_MONITOR,
     /* when it has ended */
-    COMMAND_VERIFY, COMMAND_CHECKSUM, COMMAND_REPORT, COMMAND_NEW,
+    COMMAND_VERIFY,
+    COMMAND_CHECKSUM,
+    COMMAND_REPORT,
+    COMMAND_NEW,
     COMMAND_VERBS
 };
 
@@ -60,27 +105,29 @@ char *command_describe(void);
 /* A command with its arguments: what front ends hand to the engine. */
 struct command {
     enum command_verb verb;
-    char target[MODEL_NAME_LEN]; /* drive name; "" or "all" = all */
-    uint64_t rate;               /* LIMIT: bytes/s, 0 = none */
-    bool is_relative;            /* LIMIT: by percent, of the present limit (or the measured rate) */
-    int percent;                 /* +10, -25: the new limit is 110 %, 75 % of the old; -99 … 1000 */
-    bool keep_partial;           /* CANCEL_ALL */
+    char target[MODEL_NAME_LEN];       /* drive name; "" or "all" = all */
+    uint64_t rate;                     /* LIMIT: bytes/s, 0 = none */
+    bool is_relative;                  /* LIMIT: by percent, of the present limit (or the measured rate) */
+    int percent;                       /* +10, -25: the new limit is 110 %, 75 % of the old; -99 … 1000 */
+    bool keep_partial;                 /* CANCEL_ALL */
     char confirmation[MODEL_NAME_LEN]; /* CANCEL_ALL: the guest's name, as typed */
-    bool is_confirmed;           /* CANCEL: "yes" was said */
-    char text[MODEL_TEXT_LEN];   /* OUTPUT: where to, CONNECT: the monitor */
-    unsigned number;             /* LEVEL (0 = do not compress), RETRIES */
-    bool is_on;                  /* VMSTATE, STRICT */
-    int64_t id;                  /* of a JSON command, -1 = none */
+    bool is_confirmed;                 /* CANCEL: "yes" was said */
+    char text[MODEL_TEXT_LEN];         /* OUTPUT: where to, CONNECT: the monitor */
+    unsigned number;                   /* LEVEL (0 = do not compress), RETRIES */
+    bool is_on;                        /* VMSTATE, STRICT */
+    int64_t id;                        /* of a JSON command, -1 = none */
 };
 void command_init(struct command *c, enum command_verb verb);
-/* "limit scsi1 50M", "pause virtio3", "resume all", "cancel-all web-01", "output /mnt/bk/web.vma", "vmstate no", "status", "help".
- * On failure *c is undefined. */
+/* "limit scsi1 50M", "pause virtio3", "resume all", "cancel-all web-01", "output /mnt/bk/web.vma", "vmstate no",
+ * "status", "help". On failure *c is undefined. */
 bool command_parse_line(const char *line, struct command *c, GError **error);
 /* {"id":7,"cmd":"limit","target":"scsi1","bps":157286400}; "rate":"+10%" instead of "bps"; cancel-all takes
- * "guest" and "keep_partial", cancel takes "yes":true, output and connect "path", level and retries "n", vmstate and strict "on". Other fields are ignored. c->id is set whenever it could be read, also on failure,
- * so that the reply finds its command. */
+ * "guest" and "keep_partial", cancel takes "yes":true, output and connect "path", level and retries "n", vmstate and
+ * strict "on". Other fields are ignored. c->id is set whenever it could be read, also on failure, so that the reply
+ * finds its command. */
 bool command_parse_json(const char *line, struct command *c, GError **error);
-/* The line that command_parse_json() makes the same command of, without its end; g_free() it. Only for verbs with a word. */
+/* The line that command_parse_json() makes the same command of, without its end; g_free() it. Only for verbs with a
+ * word. */
 char *command_to_json(const struct command *c);
 
 #define COMMAND_MIN_RATE (UINT64_C(64) << 10) /* below it a job moves less than one chunk per second */

@@ -180,10 +180,7 @@ static void add_row(json_object *o, const struct model_drive *d)
 {
     put_text(o, "id", d->name);
     put_fields(o, json_row_fields, d);
-    put_text(o, "paused_by",
-             d->is_paused_by_operator ? "operator"
-             : d->is_paused_by_target ? "target"
-                                      : NULL);
+    put_text(o, "paused_by", d->is_paused_by_operator ? "operator" : d->is_paused_by_target ? "target" : NULL);
 }
 
 static void add_rows(json_object *o, const struct model *m)
@@ -278,13 +275,11 @@ static void put_time(json_object *o, int64_t now_us)
 {
     g_autoptr(GDateTime) when = g_date_time_new_from_unix_utc(now_us / G_USEC_PER_SEC);
     g_autofree char *seconds = when ? g_date_time_format(when, "%Y-%m-%dT%H:%M:%S") : NULL;
-    g_autofree char *text =
-        seconds ? g_strdup_printf("%s.%03dZ", seconds, (int)(now_us / 1000 % 1000)) : NULL;
+    g_autofree char *text = seconds ? g_strdup_printf("%s.%03dZ", seconds, (int)(now_us / 1000 % 1000)) : NULL;
     put_text(o, "ts", text);
 }
 
-static void add_own(json_object *o, const struct json_stream *s, const struct model *m,
-                    const struct model_event *e)
+static void add_own(json_object *o, const struct json_stream *s, const struct model *m, const struct model_event *e)
 {
     switch (e->type) {
     case MODEL_EV_HELLO:
@@ -326,8 +321,7 @@ static void add_own(json_object *o, const struct json_stream *s, const struct mo
     }
 }
 
-char *json_stream_event(struct json_stream *s, const struct model *m, const struct model_event *e,
-                        int64_t now_us)
+char *json_stream_event(struct json_stream *s, const struct model *m, const struct model_event *e, int64_t now_us)
 {
     json_object *o = json_object_new_object();
     g_assert(e->drive < (int)m->n_drives);
@@ -336,9 +330,8 @@ char *json_stream_event(struct json_stream *s, const struct model *m, const stru
     put_time(o, now_us);
     put_text(o, "ev", event_word(e));
     add_own(o, s, m, e);
-    char *line = g_strconcat(
-        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE), "\n",
-        NULL);
+    char *line = g_strconcat(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
+                             "\n", NULL);
     json_object_put(o);
     return line;
 }

@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "model/json_fields.h"
 
-#define FIELD(type, kind, name, member) {name, kind, offsetof(struct type, member), sizeof(((struct type *)0)->member), false}
-#define QUIET(type, kind, name, member) {name, kind, offsetof(struct type, member), sizeof(((struct type *)0)->member), true}
-#define M(kind, name, member)           FIELD(model, JSON_##kind, name, member)
-#define M_QUIET(kind, name, member)     QUIET(model, JSON_##kind, name, member)
-#define D(kind, name, member)           FIELD(model_drive, JSON_##kind, name, member)
-#define D_QUIET(kind, name, member)     QUIET(model_drive, JSON_##kind, name, member)
-#define END                             {NULL, JSON_TEXT, 0, 0, false}
+#define FIELD(type, kind, name, member)                                                                                \
+    {                                                                                                                  \
+        name, kind, offsetof(struct type, member), sizeof(((struct type *)0)->member), false                           \
+    }
+#define QUIET(type, kind, name, member)                                                                                \
+    {                                                                                                                  \
+        name, kind, offsetof(struct type, member), sizeof(((struct type *)0)->member), true                            \
+    }
+#define M(kind, name, member)       FIELD(model, JSON_##kind, name, member)
+#define M_QUIET(kind, name, member) QUIET(model, JSON_##kind, name, member)
+#define D(kind, name, member)       FIELD(model_drive, JSON_##kind, name, member)
+#define D_QUIET(kind, name, member) QUIET(model_drive, JSON_##kind, name, member)
+#define END                                                                                                            \
+    {                                                                                                                  \
+        NULL, JSON_TEXT, 0, 0, false                                                                                   \
+    }
 
 /* clang-format off */
 const struct json_field json_guest_fields[] = {

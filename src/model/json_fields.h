@@ -12,17 +12,17 @@
 #include "model/model.h"
 
 enum json_kind {
-    JSON_TEXT,       /* char[len]; "" is null */
-    JSON_SIZE,       /* uint64_t; MODEL_UNKNOWN is null */
-    JSON_COUNT,      /* unsigned */
-    JSON_STATUS,     /* int */
-    JSON_CLOCK,      /* int64_t */
-    JSON_FLAG,       /* bool */
-    JSON_MS,         /* uint64_t in µs, shown as ms with a fraction; MODEL_UNKNOWN is null */
-    JSON_STATE,      /* the enums, by their words in lower case */
+    JSON_TEXT,   /* char[len]; "" is null */
+    JSON_SIZE,   /* uint64_t; MODEL_UNKNOWN is null */
+    JSON_COUNT,  /* unsigned */
+    JSON_STATUS, /* int */
+    JSON_CLOCK,  /* int64_t */
+    JSON_FLAG,   /* bool */
+    JSON_MS,     /* uint64_t in µs, shown as ms with a fraction; MODEL_UNKNOWN is null */
+    JSON_STATE,  /* the enums, by their words in lower case */
     JSON_PHASE,
     JSON_BOTTLENECK,
-    JSON_MAP,        /* uint8_t[len]: a hexadecimal digit for each of JSON_MAP_DIGITS parts */
+    JSON_MAP, /* uint8_t[len]: a hexadecimal digit for each of JSON_MAP_DIGITS parts */
 };
 #define JSON_MAP_DIGITS 64
 
@@ -34,7 +34,7 @@ struct json_field {
 };
 
 /* Each ends with a NULL name. Of struct model: */
-extern const struct json_field json_guest_fields[], json_plan_fields[], json_phase_fields[],
-    json_failure_fields[], json_progress_fields[], json_impact_fields[], json_result_fields[];
+extern const struct json_field json_guest_fields[], json_plan_fields[], json_phase_fields[], json_failure_fields[],
+    json_progress_fields[], json_impact_fields[], json_result_fields[];
 /* Of struct model_drive: what a plan tells of it, and what moves. */
 extern const struct json_field json_planned_fields[], json_row_fields[];

@@ -26,10 +26,8 @@ const char *model_phase_word(enum model_phase phase)
 const char *model_state_word(enum model_state state)
 {
     static const char *const words[MODEL_STATES] = {
-        [MODEL_WAIT] = "wait",       [MODEL_RUN] = "run",
-        [MODEL_PAUSE] = "pause",     [MODEL_RETRY] = "retry",
-        [MODEL_OK] = "done",         [MODEL_WARN] = "warn",
-        [MODEL_FAIL] = "FAIL",       [MODEL_CANCELLED] = "cancelled",
+        [MODEL_WAIT] = "wait",       [MODEL_RUN] = "run",   [MODEL_PAUSE] = "pause", [MODEL_RETRY] = "retry",
+        [MODEL_OK] = "done",         [MODEL_WARN] = "warn", [MODEL_FAIL] = "FAIL",   [MODEL_CANCELLED] = "cancelled",
         [MODEL_SKIPPED] = "skipped",
     };
     g_assert(state < MODEL_STATES);

@@ -172,8 +172,8 @@ static void say_done(const struct model *m, const struct model_drive *d, GString
     char size[UNITS_LEN], time[UNITS_LEN], rate[UNITS_LEN], pause[UNITS_LEN];
     say(out, now_s, "drive %s done %s in %s%s%s%s%s%s%s", d->name, units_format_size(d->size, size),
         units_format_ms(d->elapsed_ms, time), d->average ? " " : "", /* 0: too short to tell */
-        d->average ? units_format_rate(d->average, rate) : "", *d->note ? ", " : "",
-        d->note, d->is_vmstate && m->pause_ms != MODEL_UNKNOWN ? ", guest paused " : "",
+        d->average ? units_format_rate(d->average, rate) : "", *d->note ? ", " : "", d->note,
+        d->is_vmstate && m->pause_ms != MODEL_UNKNOWN ? ", guest paused " : "",
         d->is_vmstate && m->pause_ms != MODEL_UNKNOWN ? units_format_ms(m->pause_ms, pause) : "");
 }
 
@@ -226,9 +226,8 @@ static void say_progress(struct plain *p, const struct model *m, GString *out, i
     struct counts c = count(m);
     g_autofree char *left = about(m->eta_ms);
     g_autofree char *failed = c.lost ? g_strdup_printf(", %u failed", c.lost) : g_strdup("");
-    say(out, now_s, "progress %u%% %s of %s, %s%s, %u of %u done%s%s", percent,
-        units_format_size(m->done, done), units_format_size(m->total, total),
-        units_format_rate(m->in_rate, rate), left, c.saved, c.included, failed,
+    say(out, now_s, "progress %u%% %s of %s, %s%s, %u of %u done%s%s", percent, units_format_size(m->done, done),
+        units_format_size(m->total, total), units_format_rate(m->in_rate, rate), left, c.saved, c.included, failed,
         m->is_target_full ? ", target full: waiting for room" : "");
     g_string_free(c.missing, TRUE);
 }
@@ -237,8 +236,8 @@ static void say_limit(const struct model *m, const struct model_event *e, GStrin
 {
     char from[UNITS_LEN], to[UNITS_LEN];
     say(out, now_s, "%s%s limit %s > %s%s%s", e->drive < 0 ? "" : "drive ",
-        e->drive < 0 ? "all" : m->drives[e->drive].name, limit_text(e->old_value, from),
-        limit_text(e->new_value, to), e->text ? " by " : "", e->text ? e->text : "");
+        e->drive < 0 ? "all" : m->drives[e->drive].name, limit_text(e->old_value, from), limit_text(e->new_value, to),
+        e->text ? " by " : "", e->text ? e->text : "");
 }
 
 static void say_log(const struct model_event *e, GString *out, int64_t now_s)
@@ -280,8 +279,7 @@ static void say_result(const struct model *m, GString *out, int64_t now_s)
         g_strdup_printf(" %u of %u saved%s, %s in %s", c.saved, c.included, c.missing->str,
                         units_format_size(m->archive_bytes, bytes), units_format_ms(m->elapsed_ms, time));
     bool has_archive = m->exit_status == 0 || m->exit_status == VMB_ERROR_INCOMPLETE;
-    say(out, now_s, "finished %s%s, exit %d", result_word(m->exit_status), has_archive ? saved : "",
-        m->exit_status);
+    say(out, now_s, "finished %s%s, exit %d", result_word(m->exit_status), has_archive ? saved : "", m->exit_status);
     g_string_free(c.missing, TRUE);
 }
 

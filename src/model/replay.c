@@ -119,8 +119,7 @@ static void take(const struct json_field *f, json_object *value, char *at)
 {
     switch (f->kind) {
     case JSON_TEXT:
-        text_copy(at, f->len,
-                  json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "");
+        text_copy(at, f->len, json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "");
         break;
     case JSON_SIZE:
         *(uint64_t *)at = number_of(value, MODEL_UNKNOWN);
@@ -147,8 +146,7 @@ static void take(const struct json_field *f, json_object *value, char *at)
         *(enum model_phase *)at = word_of(value, phase_word, MODEL_PHASES, *(enum model_phase *)at);
         break;
     case JSON_BOTTLENECK:
-        *(enum model_bottleneck *)at =
-            word_of(value, bottleneck_word, MODEL_BOTTLENECKS, *(enum model_bottleneck *)at);
+        *(enum model_bottleneck *)at = word_of(value, bottleneck_word, MODEL_BOTTLENECKS, *(enum model_bottleneck *)at);
         break;
     case JSON_MAP:
         take_map(value, (uint8_t *)at, f->len);
@@ -378,8 +376,7 @@ int64_t replay_time_of(const char *line, size_t len)
     return o ? time_of(o) : 0;
 }
 
-enum replay_result replay_line(struct replay *r, const char *line, size_t len, struct model_event *e,
-                               GError **error)
+enum replay_result replay_line(struct replay *r, const char *line, size_t len, struct model_event *e, GError **error)
 {
     g_autoptr(json_object) o = len <= REPLAY_MAX_LINE ? parse(line, len) : NULL;
     const char *word = o ? text_in(o, "ev") : NULL;

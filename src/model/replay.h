@@ -23,8 +23,7 @@ struct replay;
 struct replay *replay_new(void);
 void replay_free(struct replay *r);
 /* The event's texts are good until the next line. VMB_ERROR_DAMAGED. */
-enum replay_result replay_line(struct replay *r, const char *line, size_t len, struct model_event *e,
-                               GError **error);
+enum replay_result replay_line(struct replay *r, const char *line, size_t len, struct model_event *e, GError **error);
 const struct model *replay_model(const struct replay *r);
 /* Of the last line: wall clock, microseconds since the epoch. 0 = it did not say. */
 int64_t replay_when_us(const struct replay *r);

@@ -158,8 +158,7 @@ static bool wait_once(struct nbd_client *c, GError **error)
     if (n < 0 && errno == EINTR)
         g_set_error_literal(error, VMB_ERROR, VMB_ERROR_CANCELLED, "interrupted");
     else if (n <= 0)
-        g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "the server has not answered for %u s",
-                    TIMEOUT_MS / 1000);
+        g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "the server has not answered for %u s", TIMEOUT_MS / 1000);
     if (n <= 0)
         return false;
     for (unsigned i = 0; i < c->n_connections; i++)
@@ -188,8 +187,8 @@ static bool issue(struct nbd_client *c, struct request *r, uint64_t len, bool is
     c->next = (c->next + 1) % c->n_connections;
     r->is_busy = true;
     c->n_busy++;
-    int64_t cookie = is_data ? nbd_aio_pwrite(h, r->buffer, len, r->offset, done, 0)
-                             : nbd_aio_zero(h, len, r->offset, done, 0);
+    int64_t cookie =
+        is_data ? nbd_aio_pwrite(h, r->buffer, len, r->offset, done, 0) : nbd_aio_zero(h, len, r->offset, done, 0);
     if (cookie < 0 && r->is_busy) { /* libnbd did not take it, nor call back */
         r->is_busy = false;
         c->n_busy--;

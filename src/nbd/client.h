@@ -29,8 +29,7 @@ struct nbd_client *nbd_client_spawn(const char *const *argv, GError **error);
 void nbd_client_free(struct nbd_client *c);
 uint64_t nbd_client_size(const struct nbd_client *c);
 bool nbd_client_is_read_only(const struct nbd_client *c);
-bool nbd_client_write(struct nbd_client *c, uint64_t offset, const uint8_t *bytes, size_t len,
-                      GError **error);
+bool nbd_client_write(struct nbd_client *c, uint64_t offset, const uint8_t *bytes, size_t len, GError **error);
 bool nbd_client_zero(struct nbd_client *c, uint64_t offset, uint64_t len, GError **error);
 bool nbd_client_finish(struct nbd_client *c, GError **error);
 

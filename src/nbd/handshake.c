@@ -28,8 +28,7 @@ void nbd_handshake_flags(struct nbd_server *s)
 void nbd_handshake_header(struct nbd_server *s)
 {
     if (be64_get(s->head) != NBD_OPTION_MAGIC)
-        return nbd_server_break(s, "handshake: bad option magic 0x%016" G_GINT64_MODIFIER "x",
-                                be64_get(s->head));
+        return nbd_server_break(s, "handshake: bad option magic 0x%016" G_GINT64_MODIFIER "x", be64_get(s->head));
     s->option = be32_get(s->head + 8);
     s->option_len = be32_get(s->head + 12);
     if (!s->is_fixed && s->option != NBD_OPT_EXPORT_NAME)

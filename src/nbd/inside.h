@@ -80,8 +80,8 @@ void nbd_handshake_flags(struct nbd_server *s);
 void nbd_handshake_header(struct nbd_server *s);
 void nbd_handshake_option(struct nbd_server *s);
 
-/* handshake.c: the export of this name, as GO would find it. NULL, and *error (NBD_REP_ERR_*) for the client, when there
- * is none, or none to be had in this way. */
+/* handshake.c: the export of this name, as GO would find it. NULL, and *error (NBD_REP_ERR_*) for the client, when
+ * there is none, or none to be had in this way. */
 const struct nbd_export *nbd_handshake_find(const struct nbd_server *s, const uint8_t *name, uint32_t len,
                                             uint32_t *error);
 

@@ -72,8 +72,8 @@ struct nbd_listener *nbd_listener_open(uv_loop_t *loop, const char *path, const 
     if (!listening)
         return NULL;
     l = g_new(struct nbd_listener, 1);
-    *l = (struct nbd_listener){
-        .socket = listening, .exports = exports, .events = *events, .user = user, .n_handles = 2};
+    *l =
+        (struct nbd_listener){.socket = listening, .exports = exports, .events = *events, .user = user, .n_handles = 2};
     l->greeting = g_ptr_array_new();
     l->poll.data = l->pause.data = l;
     uv_timer_init(loop, &l->pause);

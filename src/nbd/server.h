@@ -57,8 +57,8 @@ struct nbd_extent {
 
 /*
  * What an export does. All return 0 or a positive errno, which goes to the client; all but start_read answer at
- * once: where a guest depends on it, this server never makes a client wait. `user` is nbd_export.user. Ranges are checked before:
- * offset + len <= size, len > 0. write_* may be NULL for a read-only export, read may be NULL (EINVAL).
+ * once: where a guest depends on it, this server never makes a client wait. `user` is nbd_export.user. Ranges are
+ * checked before: offset + len <= size, len > 0. write_* may be NULL for a read-only export, read may be NULL (EINVAL).
  */
 struct nbd_export_ops {
     /* A WRITE's header has come. A non-zero errno: the payload is swallowed, then that error is replied. */

@@ -28,12 +28,12 @@ struct nbd_conn {
     void *user, *tag;
     struct nbd_listener *listener; /* which still waits for the choice of an export, or NULL */
 
-    GByteArray *sending; /* taken from the server, not sent completely; or NULL */
-    size_t sent;         /* of it */
-    bool is_mute;        /* the client does not listen any more */
-    bool is_held;        /* by its owner: not read from */
+    GByteArray *sending;   /* taken from the server, not sent completely; or NULL */
+    size_t sent;           /* of it */
+    bool is_mute;          /* the client does not listen any more */
+    bool is_held;          /* by its owner: not read from */
     bool are_replies_kept; /* by its owner: not sent to */
-    bool is_finished;    /* DISC or ABORT: only the rest of the output is to be sent */
+    bool is_finished;      /* DISC or ABORT: only the rest of the output is to be sent */
     bool is_ending;
     bool is_clean;
     char *why;
@@ -103,8 +103,7 @@ static void discard_output(struct nbd_conn *c)
 static void conn_send(struct nbd_conn *c)
 {
     while (!c->is_mute && !c->are_replies_kept && take_output(c)) {
-        ssize_t n =
-            send(c->fd, c->sending->data + c->sent, c->sending->len - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = send(c->fd, c->sending->data + c->sent, c->sending->len - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -276,8 +275,7 @@ struct nbd_conn *nbd_conn_open(uv_loop_t *loop, int fd, const struct nbd_exports
     int status = is_stream_socket(fd) ? uv_poll_init(loop, &c->poll, fd) : UV_ENOTSOCK;
 
     if (status != 0) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "NBD connection: cannot be served: %s",
-                    uv_strerror(status));
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "NBD connection: cannot be served: %s", uv_strerror(status));
         close(fd);
         g_free(c);
         return NULL;

@@ -28,8 +28,8 @@ struct nbd_conn *nbd_conn_open(uv_loop_t *loop, int fd, const struct nbd_exports
 /* Ends it now, whatever is in flight; on_closed(clean = false) comes from the loop. Idempotent, and allowed
  * anywhere before on_closed returns, also in an export's callbacks. */
 void nbd_conn_shutdown(struct nbd_conn *conn);
-/* Held: nothing more is read from it, so its client waits; what was read is answered all the same. Only for clients that
- * may be made to wait. A client that leaves meanwhile is noticed when it is let go. */
+/* Held: nothing more is read from it, so its client waits; what was read is answered all the same. Only for clients
+ * that may be made to wait. A client that leaves meanwhile is noticed when it is let go. */
 void nbd_conn_hold(struct nbd_conn *conn, bool is_held);
 /* Kept: what is answered is sent when they are let go. */
 void nbd_conn_keep_replies(struct nbd_conn *conn, bool are_kept);

@@ -116,10 +116,10 @@ enum {
 };
 enum {
     NBD_CHUNK_NONE = 0,
-    NBD_CHUNK_OFFSET_DATA = 1, /* u64 offset · data */
-    NBD_CHUNK_OFFSET_HOLE = 2, /* u64 offset · u32 length */
+    NBD_CHUNK_OFFSET_DATA = 1,  /* u64 offset · data */
+    NBD_CHUNK_OFFSET_HOLE = 2,  /* u64 offset · u32 length */
     NBD_CHUNK_BLOCK_STATUS = 5, /* u32 context id · extents: u32 length · u32 NBD_STATE_* */
-    NBD_CHUNK_ERROR = 0x8001,  /* u32 error · u16 length of the message · message */
+    NBD_CHUNK_ERROR = 0x8001,   /* u32 error · u16 length of the message · message */
 };
 
 /* Errors as the wire has them: Linux' numbers, whatever the system under us says. */

@@ -140,7 +140,8 @@ static gboolean on_config(const gchar *option, const gchar *value, gpointer data
     file.path = g_strdup(equals ? equals + 1 : value);
     file.name = equals ? g_strndup(value, equals - value) : g_path_get_basename(value);
     g_array_append_val(o->configs, file);
-    return vma_name_is_safe(file.name) ? TRUE : usage(error, "a config needs a name that can be a file name", file.name);
+    return vma_name_is_safe(file.name) ? TRUE
+                                       : usage(error, "a config needs a name that can be a file name", file.name);
 }
 
 static gboolean on_guard(const gchar *option, const gchar *value, gpointer data, GError **error)
@@ -228,7 +229,7 @@ static gboolean on_threads(const gchar *option, const gchar *value, gpointer dat
 
     (void)option;
     return parse_number(value, MAX_THREADS, &o->threads) && o->threads ? TRUE
-                                                                      : usage(error, "threads is 1 to 64", value);
+                                                                       : usage(error, "threads is 1 to 64", value);
 }
 
 /* GOption writes int-sized booleans; ours are bool. */
@@ -239,7 +240,7 @@ static gboolean on_flag(const gchar *option, const gchar *value, gpointer data, 
         const char *option;
         bool *flag;
     } flags[] = {
-        {"--no-vmstate", &o->no_vmstate}, {"--strict", &o->strict}, {"--force", &o->force},
+        {"--no-vmstate", &o->no_vmstate},     {"--strict", &o->strict}, {"--force", &o->force},
         {"--keep-partial", &o->keep_partial}, {"--verify", &o->verify},
     };
 
@@ -251,16 +252,23 @@ static gboolean on_flag(const gchar *option, const gchar *value, gpointer data, 
     return TRUE;
 }
 
-#define FLAG(name, help) {name, 0, G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, on_flag, help, NULL}
-#define CALL(name, call, help, arg) {name, 0, 0, G_OPTION_ARG_CALLBACK, call, help, arg}
+#define FLAG(name, help)                                                                                               \
+    {                                                                                                                  \
+        name, 0, G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, on_flag, help, NULL                                      \
+    }
+#define CALL(name, call, help, arg)                                                                                    \
+    {                                                                                                                  \
+        name, 0, 0, G_OPTION_ARG_CALLBACK, call, help, arg                                                             \
+    }
 
 GOptionGroup *backup_options_archive_group(struct backup_options *o)
 {
     GOptionGroup *group = g_option_group_new("backup", "Backup options:", "Show backup options", o, NULL);
     const GOptionEntry entries[] = {
-        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &o->target, "FILE.vma, FILE.vma.zst, - for standard output, or |COMMAND",
-         "TARGET"},
-        CALL("level", on_level, "Compress by zstd: 1 to 19 (default 3 for FILE.zst, and 0, not at all, elsewhere)", "N"),
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &o->target,
+         "FILE.vma, FILE.vma.zst, - for standard output, or |COMMAND", "TARGET"},
+        CALL("level", on_level, "Compress by zstd: 1 to 19 (default 3 for FILE.zst, and 0, not at all, elsewhere)",
+             "N"),
         CALL("threads", on_threads, "That compress (default: one for each processor, at most 8)", "N"),
         CALL("config", on_config, "Store a file in the archive (repeatable)", "[NAME=]FILE"),
         CALL("spool", on_spool, "Room for what arrives while the target is slow (default: RAM + 1G)", "SIZE"),
@@ -284,8 +292,10 @@ GOptionGroup *backup_options_group(struct backup_options *o)
         FLAG("no-vmstate", "Leave the RAM out"),
         CALL("limit", on_limit, "Speed limit of the whole backup, or of one drive (repeatable)", "[NAME=]RATE"),
         CALL("guard", on_guard, "How guest writes are kept safe: auto, filter or direct", "MODE"),
-        {"agent", 0, 0, G_OPTION_ARG_FILENAME, &o->agent, "Freeze the guest's file systems by its agent's socket", "SOCKET"},
-        CALL("proxmox", on_proxmox, "Name and describe the archive so that qmrestore takes it; TARGET may be a folder", "VMID"),
+        {"agent", 0, 0, G_OPTION_ARG_FILENAME, &o->agent, "Freeze the guest's file systems by its agent's socket",
+         "SOCKET"},
+        CALL("proxmox", on_proxmox, "Name and describe the archive so that qmrestore takes it; TARGET may be a folder",
+             "VMID"),
         CALL("retries", on_number, "Retries of a failed job (default 3)", "N"),
         FLAG("strict", "Fail when anything asked for would be missing"),
         CALL("max-pause", on_number, "Longest pause of the guest for its RAM (default 2)", "SECONDS"),

@@ -13,37 +13,43 @@
 
 enum backup_guard { BACKUP_GUARD_AUTO, BACKUP_GUARD_FILTER, BACKUP_GUARD_DIRECT };
 
-struct backup_limit { char *drive; /* NULL = all together */ uint64_t rate; }; /* bytes of data a second */
-struct backup_file { char *name; char *path; };
+struct backup_limit {
+    char *drive; /* NULL = all together */
+    uint64_t rate;
+}; /* bytes of data a second */
+struct backup_file {
+    char *name;
+    char *path;
+};
 
 /* Zero-filled is a valid start: backup_options_init() sets the documented defaults. Strings are owned. */
 struct backup_options {
     char *monitor;
-    char *target;              /* NULL: ./GUEST-YYYYmmddTHHMM.vma.zst */
-    int level;                 /* of zstd, 1 … 19; 0 = do not compress, -1 = 3 where the target's name says .zst */
-    unsigned threads;          /* that compress, 0 = one for each processor, at most 8 */
-    GPtrArray *include;        /* char *, empty = all that are writable and inserted */
+    char *target;       /* NULL: ./GUEST-YYYYmmddTHHMM.vma.zst */
+    int level;          /* of zstd, 1 … 19; 0 = do not compress, -1 = 3 where the target's name says .zst */
+    unsigned threads;   /* that compress, 0 = one for each processor, at most 8 */
+    GPtrArray *include; /* char *, empty = all that are writable and inserted */
     GPtrArray *exclude;
-    GArray *limits;            /* struct backup_limit */
-    GArray *configs;           /* struct backup_file */
+    GArray *limits;  /* struct backup_limit */
+    GArray *configs; /* struct backup_file */
     bool no_vmstate;
     enum backup_guard guard;
-    uint64_t spool_bytes;      /* 0 = the guest's RAM + 1 GiB, at most half of what is free */
-    char *spool_dir;           /* NULL = TMPDIR or /var/tmp */
-    char *agent;               /* the guest agent's socket: freeze and thaw around the instant; NULL: do not */
-    char *log_path;            /* NULL: TARGET.log beside a file, none otherwise */
-    char *record_path;         /* NULL: the event stream is not kept */
-    unsigned proxmox_vmid;     /* 0, or the archive is named and described for qmrestore; a folder will do as target */
+    uint64_t spool_bytes;  /* 0 = the guest's RAM + 1 GiB, at most half of what is free */
+    char *spool_dir;       /* NULL = TMPDIR or /var/tmp */
+    char *agent;           /* the guest agent's socket: freeze and thaw around the instant; NULL: do not */
+    char *log_path;        /* NULL: TARGET.log beside a file, none otherwise */
+    char *record_path;     /* NULL: the event stream is not kept */
+    unsigned proxmox_vmid; /* 0, or the archive is named and described for qmrestore; a folder will do as target */
     bool on_full_fails;
-    unsigned on_full_minutes;  /* how long to wait for room */
+    unsigned on_full_minutes; /* how long to wait for room */
     unsigned retries;
     bool strict;
     unsigned max_pause_s;
-    unsigned timeout_s;        /* for each answer of the monitor */
+    unsigned timeout_s; /* for each answer of the monitor */
     bool force, keep_partial, verify;
-    bool only_ask;             /* connect, make the plan, change nothing, end: info */
-    bool wait_for_begin;       /* the console: stop in MODEL_PLAN until COMMAND_BEGIN; else begin at once */
-    bool reconnect_forever;    /* the console: keep trying to connect; else give up at once */
+    bool only_ask;          /* connect, make the plan, change nothing, end: info */
+    bool wait_for_begin;    /* the console: stop in MODEL_PLAN until COMMAND_BEGIN; else begin at once */
+    bool reconnect_forever; /* the console: keep trying to connect; else give up at once */
 };
 void backup_options_init(struct backup_options *o);
 /* All of it anew, to be cleared by itself. */
@@ -59,5 +65,6 @@ GOptionGroup *backup_options_group(struct backup_options *o);
 GOptionGroup *backup_options_archive_group(struct backup_options *o);
 /* After parsing: options that contradict each other, values that cannot be. VMB_ERROR_USAGE. */
 bool backup_options_check(struct backup_options *o, GError **error);
-/* The command line that means the same, quoted for a shell: "vmabackup backup --limit=scsi1=120M -o … MONITOR". g_free() it. */
+/* The command line that means the same, quoted for a shell: "vmabackup backup --limit=scsi1=120M -o … MONITOR".
+ * g_free() it. */
 char *backup_options_line(const struct backup_options *o);

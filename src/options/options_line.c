@@ -62,8 +62,7 @@ static void add_limits(GString *line, const GArray *limits)
     for (unsigned i = 0; i < limits->len; i++) {
         const struct backup_limit *limit = &g_array_index(limits, struct backup_limit, i);
         g_autofree char *rate = exact_size(limit->rate);
-        g_autofree char *value =
-            limit->drive ? g_strdup_printf("%s=%s", limit->drive, rate) : g_strdup(rate);
+        g_autofree char *value = limit->drive ? g_strdup_printf("%s=%s", limit->drive, rate) : g_strdup(rate);
         add_value(line, "limit", value);
     }
 }

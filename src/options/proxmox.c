@@ -117,8 +117,7 @@ static bool fits(const struct proxmox_wish *w, const char *key, enum place wante
     g_autofree char *line = line_of(w->config, key);
     bool is_drive = line && !strstr(line, "media=cdrom");
 
-    return wanted == OF_NO_CD ? !line || is_drive
-                              : is_drive && (wanted == OF_A_DRIVE || has_size(line, w->size));
+    return wanted == OF_NO_CD ? !line || is_drive : is_drive && (wanted == OF_A_DRIVE || has_size(line, w->size));
 }
 
 /* The first key of this bus that is free and fits, *n of them in all. NULL: none. */
@@ -147,8 +146,7 @@ char *proxmox_key(GHashTable *taken, const struct proxmox_wish *w)
 
     if (w->claim && !g_hash_table_contains(taken, w->claim))
         return take(taken, g_strdup(w->claim));
-    for (enum place wanted = n_listed > w->n_more ? OF_THIS_SIZE : OF_NO_CD; !key && wanted < PLACES_END;
-         wanted++)
+    for (enum place wanted = n_listed > w->n_more ? OF_THIS_SIZE : OF_NO_CD; !key && wanted < PLACES_END; wanted++)
         key = find_key(taken, w, wanted, &n);
     return key ? take(taken, key) : NULL;
 }
@@ -181,8 +179,7 @@ static void add_drive_line(GString *text, const struct proxmox_drive *d)
         kind = "efitype=4m,";
     else if (g_str_has_prefix(d->key, TPM))
         kind = "version=v2.0,";
-    g_string_append_printf(text, "%s: local:restored,%ssize=%" G_GUINT64_FORMAT "K\n", d->key, kind,
-                           d->size >> 10);
+    g_string_append_printf(text, "%s: local:restored,%ssize=%" G_GUINT64_FORMAT "K\n", d->key, kind, d->size >> 10);
 }
 
 static void add_map_line(GString *text, const char *key)

@@ -20,8 +20,8 @@ struct proxmox_drive {
     uint64_t size;
 };
 struct proxmox_guest {
-    const char *name;    /* as QEMU knows it; made a host name here */
-    uint64_t ram_bytes;  /* 0: not known */
+    const char *name;   /* as QEMU knows it; made a host name here */
+    uint64_t ram_bytes; /* 0: not known */
     const struct proxmox_drive *drives;
     unsigned n_drives;
 };
@@ -29,8 +29,7 @@ struct proxmox_guest {
 /* "vzdump-qemu-100-2026_11_23-04_05_06.vma" with the suffix (".vma", ".vma.zst"). */
 char *proxmox_file_name(unsigned vmid, GDateTime *when, const char *suffix);
 struct proxmox_wish {
-    const char *
-        type; /* of the drive's device: "scsi-hd", "virtio-blk-device", "ide-hd", "sata", "cfi.pflash01", … */
+    const char *type; /* of the drive's device: "scsi-hd", "virtio-blk-device", "ide-hd", "sata", "cfi.pflash01", … */
     const char *claim;  /* NULL: none */
     const char *config; /* the operator's own, NULL: none */
     uint64_t size;

@@ -5,8 +5,9 @@
  *
  *     uint64_t us = latency_p99_us(&when_it_began, &now);
  *
- * Only one that somebody else has set (block-latency-histogram-set) is read: QEMU up to 10.0 frees and allocates the bins of a
- * device without the lock under which an I/O thread counts in them, so that setting one of ours could harm the guest.
+ * Only one that somebody else has set (block-latency-histogram-set) is read: QEMU up to 10.0 frees and allocates the
+ * bins of a device without the lock under which an I/O thread counts in them, so that setting one of ours could harm
+ * the guest.
  */
 #include <stdint.h>
 #include "qmp/calls.h"

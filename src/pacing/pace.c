@@ -10,16 +10,16 @@
 #define MOST_DEBT_S   2.0  /* more than that is forgotten */
 #define MOST_CREDIT_S 0.4  /* what was not used then is not made up for later */
 #define MOST_OVER_S   0.25
-#define LEAST_PART    16   /* of a share goes to the job, whatever its debts and its filter */
-#define SPARE_PART    8    /* of an equal share stays at hand for a drive that needs nothing just now */
+#define LEAST_PART    16 /* of a share goes to the job, whatever its debts and its filter */
+#define SPARE_PART    8  /* of an equal share stays at hand for a drive that needs nothing just now */
 #define MOST_HOLES    256.0
 #define HOLES_GROW    2.0 /* a second at most; it comes down at once, by pace_brake() */
 #define FADE          0.7 /* what is a second older counts so much less */
 #define HOLES_MATTER  1.2
-#define HOLES_AIM     2.5 /* better the brake than too little … */
-#define HOLES_MAY     1.2 /* … and one has what another lacks, within a second, … */
-#define FAIR          0.9 /* … but not what the other comes for later */
-#define EARLY_MS      400 /* a brake so soon after the look: no holes are left to be expected */
+#define HOLES_AIM     2.5  /* better the brake than too little … */
+#define HOLES_MAY     1.2  /* … and one has what another lacks, within a second, … */
+#define FAIR          0.9  /* … but not what the other comes for later */
+#define EARLY_MS      400  /* a brake so soon after the look: no holes are left to be expected */
 #define MOSTLY        0.85 /* of its share: it could use more */
 #define TELLING_RATE  (256 << 10)
 #define ROOM_TO_GROW  1.25
@@ -90,7 +90,8 @@ void pace_look(struct pace *p, uint64_t now_ms, bool is_moving)
     p->is_known = true;
     p->data_rate = data * 1000 / (double)passed;
     p->job_got = p->job_got * FADE + (1 - FADE) * (data - filter) * 1000 / (double)passed;
-    p->job_might = p->job_might * FADE + (1 - FADE) * (p->is_braked ? (data - filter) * 1000 / (double)passed : p->job_rate);
+    p->job_might =
+        p->job_might * FADE + (1 - FADE) * (p->is_braked ? (data - filter) * 1000 / (double)passed : p->job_rate);
     p->filter_average = (p->filter_average + filter * 1000 / (double)passed) / 2;
     p->filter_rate = MIN(p->filter_average, filter * 1000 / (double)passed); /* a burst that is over is over */
     learn_holes(p, data - filter, (double)(p->job_data + p->job_holes - p->seen_all));

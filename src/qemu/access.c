@@ -25,8 +25,7 @@ static char *user_of(pid_t pid)
 /* " (root:root 0644)", or "". QEMU has just failed at this file: it does not hang. */
 static char *mode_of(const char *file, pid_t pid)
 {
-    g_autofree char *path =
-        *file == '/' ? g_strdup(file) : g_strdup_printf("/proc/%d/cwd/%s", (int)pid, file);
+    g_autofree char *path = *file == '/' ? g_strdup(file) : g_strdup_printf("/proc/%d/cwd/%s", (int)pid, file);
     struct stat st;
 
     if (pid <= 0 || stat(path, &st) != 0) /* not known, as by a monitor of another host */
@@ -50,10 +49,8 @@ char *access_describe(const char *message, pid_t pid)
     begin += strlen(before);
     if (end < begin)
         return NULL;
-    g_autofree char *file = g_strndup(begin, (gsize)(end - begin)), *user = user_of(pid),
-                    *mode = mode_of(file, pid);
-    char *text =
-        g_strdup_printf("QEMU%s cannot open %s%s for writing: %s", user, file, mode, end + strlen(after));
+    g_autofree char *file = g_strndup(begin, (gsize)(end - begin)), *user = user_of(pid), *mode = mode_of(file, pid);
+    char *text = g_strdup_printf("QEMU%s cannot open %s%s for writing: %s", user, file, mode, end + strlen(after));
     text_make_safe_inplace(text);
     return text;
 }

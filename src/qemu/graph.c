@@ -87,13 +87,11 @@ struct graph *graph_new(const struct qmp_graph *answer, const struct qmp_job *jo
     if (answer)
         copy_answer(g, answer);
     for (unsigned i = 0; i < n_jobs; i++) {
-        struct job copy = {g_strdup(jobs[i].id), g_strdup(jobs[i].type),
-                           g_strcmp0(jobs[i].status, "concluded") == 0};
+        struct job copy = {g_strdup(jobs[i].id), g_strdup(jobs[i].type), g_strcmp0(jobs[i].status, "concluded") == 0};
         g_array_append_val(g->jobs, copy);
     }
     for (unsigned i = 0; i < n_exports; i++) {
-        struct export copy = {g_strdup(exports[i].id), g_strdup(exports[i].type),
-                              g_strdup(exports[i].node_name)};
+        struct export copy = {g_strdup(exports[i].id), g_strdup(exports[i].type), g_strdup(exports[i].node_name)};
         g_array_append_val(g->exports, copy);
     }
     return g;
@@ -165,8 +163,7 @@ const char *graph_below(const struct graph *g, const char *filter)
 {
     unsigned at = child_of(g, find(g, QMP_VERTEX_NODE, filter), "file"), below = child_of(g, at, "image");
 
-    if (below != NOWHERE &&
-        *vertex(g, at)->name == '#') /* a blkdebug of the filter's own: see qmp_add_filter */
+    if (below != NOWHERE && *vertex(g, at)->name == '#') /* a blkdebug of the filter's own: see qmp_add_filter */
         at = below;
     return at == NOWHERE ? NULL : vertex(g, at)->name;
 }
@@ -183,8 +180,7 @@ static bool *reach(const struct graph *g, unsigned from)
         has_grown = false;
         for (unsigned i = 0; i < g->edges->len; i++) {
             const struct qmp_edge *e = edge(g, i);
-            if (!is_reached[e->parent] || is_reached[e->child] ||
-                vertex(g, e->parent)->kind == QMP_VERTEX_JOB)
+            if (!is_reached[e->parent] || is_reached[e->child] || vertex(g, e->parent)->kind == QMP_VERTEX_JOB)
                 continue;
             is_reached[e->child] = has_grown = true;
         }
@@ -216,8 +212,7 @@ static char *job_in(const struct graph *g, const bool *is_reached, const char *o
 {
     for (unsigned i = 0; i < g->edges->len; i++) {
         const struct qmp_vertex *parent = vertex(g, edge(g, i)->parent);
-        if (parent->kind == QMP_VERTEX_JOB && is_reached[edge(g, i)->child] &&
-            !g_str_has_prefix(parent->name, own)) {
+        if (parent->kind == QMP_VERTEX_JOB && is_reached[edge(g, i)->child] && !g_str_has_prefix(parent->name, own)) {
             g_autofree char *job = describe_job(g, parent->name);
             return g_strdup_printf("%s is on it", job);
         }
@@ -238,9 +233,8 @@ static char *job_everywhere(const struct graph *g, const char *own)
             return g_strdup_printf("job %s (%s) is under way", j->id, j->type);
         for (unsigned t = 0; !g->knows_users && t < G_N_ELEMENTS(types); t++)
             if (strcmp(j->type, types[t]) == 0)
-                return g_strdup_printf(
-                    "block job %s (%s) is under way, and this QEMU does not tell on which drive", j->id,
-                    j->type);
+                return g_strdup_printf("block job %s (%s) is under way, and this QEMU does not tell on which drive",
+                                       j->id, j->type);
     }
     return NULL;
 }
@@ -249,11 +243,9 @@ static char *filter_in(const struct graph *g, const bool *is_reached)
 {
     for (unsigned i = 0; i < g->vertices->len; i++) {
         const struct qmp_vertex *v = vertex(g, i);
-        bool is_filter =
-            is_of_a_job(v->driver) || child_of(g, i, "target") != NOWHERE; /* drivers may not be told */
+        bool is_filter = is_of_a_job(v->driver) || child_of(g, i, "target") != NOWHERE; /* drivers may not be told */
         if (is_reached[i] && v->kind == QMP_VERTEX_NODE && is_filter && !is_ours(v->name))
-            return g_strdup_printf("another program's filter %s (%s) is on it", v->name,
-                                   v->driver ? v->driver : "?");
+            return g_strdup_printf("another program's filter %s (%s) is on it", v->name, v->driver ? v->driver : "?");
     }
     return NULL;
 }

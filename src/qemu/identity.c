@@ -27,8 +27,8 @@ static char *key_of_path(const char *path)
 
     if (stat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
         return NULL;
-    return g_strdup_printf("%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x.%lx", (guint64)st.st_dev,
-                           (guint64)st.st_ino, (guint64)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+    return g_strdup_printf("%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x.%lx",
+                           (guint64)st.st_dev, (guint64)st.st_ino, (guint64)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 }
 
 char *identity_of_monitor(const char *monitor)

@@ -49,8 +49,7 @@ static void on_graph(void *user, const struct qmp_graph *answer, const GError *e
         s->done(s->user, NULL, error);
         return;
     }
-    s->graph =
-        graph_new(answer, (void *)s->jobs->data, s->jobs->len, (void *)s->exports->data, s->exports->len);
+    s->graph = graph_new(answer, (void *)s->jobs->data, s->jobs->len, (void *)s->exports->data, s->exports->len);
     s->done(s->user, s, NULL);
 }
 
@@ -99,8 +98,8 @@ static void on_drives(void *user, const struct qmp_drive *drives, unsigned n, co
         return;
     }
     for (unsigned i = 0; i < n; i++) {
-        struct survey_drive copy = {g_strdup(drives[i].device), g_strdup(drives[i].qdev),
-                                    g_strdup(drives[i].node_name), drives[i].virtual_size};
+        struct survey_drive copy = {g_strdup(drives[i].device), g_strdup(drives[i].qdev), g_strdup(drives[i].node_name),
+                                    drives[i].virtual_size};
         g_array_append_val(s->drives, copy);
     }
     qmp_query_jobs(s->q, on_jobs, s);

@@ -25,9 +25,8 @@ static bool parse_path(struct qmp_address *address, const char *path, GError **e
     if (!*path)
         return bad(address, error, "no path; give the PATH of QEMU's -qmp unix:PATH");
     if (strlen(path) >= sizeof un->sun_path)
-        return bad(
-            address, error,
-            "is longer than the 107 bytes a socket can have; change to its folder and give it from there");
+        return bad(address, error,
+                   "is longer than the 107 bytes a socket can have; change to its folder and give it from there");
     un->sun_family = AF_UNIX;
     strcpy(un->sun_path, path);
     address->target_len[0] = sizeof *un;
@@ -53,8 +52,7 @@ static bool is_same_host(const struct sockaddr_storage *host, const struct socka
         return false;
     if (own->sa_family == AF_INET)
         return memcmp(&((const struct sockaddr_in *)host)->sin_addr,
-                      &((const struct sockaddr_in *)(const void *)own)->sin_addr,
-                      sizeof(struct in_addr)) == 0;
+                      &((const struct sockaddr_in *)(const void *)own)->sin_addr, sizeof(struct in_addr)) == 0;
     return memcmp(&((const struct sockaddr_in6 *)host)->sin6_addr,
                   &((const struct sockaddr_in6 *)(const void *)own)->sin6_addr, sizeof(struct in6_addr)) == 0;
 }
@@ -185,9 +183,8 @@ GError *qmp_address_explain(const struct qmp_address *address, int number)
     switch (number) {
     case ENOENT:
     case ENOTDIR:
-        return explain(
-            address, QMP_ERROR_NOT_THERE,
-            "no such socket; is the guest running? start QEMU with -qmp unix:PATH,server=on,wait=off");
+        return explain(address, QMP_ERROR_NOT_THERE,
+                       "no such socket; is the guest running? start QEMU with -qmp unix:PATH,server=on,wait=off");
     case EACCES:
     case EPERM:
         return explain(address, QMP_ERROR_PERMISSION,
@@ -197,8 +194,7 @@ GError *qmp_address_explain(const struct qmp_address *address, int number)
                        "is a socket of another kind; give the PATH of QEMU's -qmp unix:PATH");
     case ECONNREFUSED:
         if (is_no_socket(address))
-            return explain(address, QMP_ERROR_NOT_SOCKET,
-                           "is no socket; give the PATH of QEMU's -qmp unix:PATH");
+            return explain(address, QMP_ERROR_NOT_SOCKET, "is no socket; give the PATH of QEMU's -qmp unix:PATH");
         return explain(address, QMP_ERROR_REFUSED,
                        address->is_unix
                            ? "nothing listens there: the QEMU that made it has ended; is the guest running?"

@@ -61,8 +61,7 @@ void qmp_agent_ask(struct qmp_agent *a, const char *command, int64_t id, bool is
     a->is_at_once = is_at_once;
     g_string_append_c(a->output, (char)MARK);
     g_string_append_printf(a->output,
-                           "{\"execute\":\"guest-sync-delimited\",\"arguments\":{\"id\":%" G_GINT64_FORMAT "}}\n",
-                           id);
+                           "{\"execute\":\"guest-sync-delimited\",\"arguments\":{\"id\":%" G_GINT64_FORMAT "}}\n", id);
     if (is_at_once)
         say_command(a);
 }

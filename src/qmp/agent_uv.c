@@ -77,8 +77,8 @@ struct agent_link *agent_link_new(uv_loop_t *loop, const char *path)
     l->loop = loop;
     l->agent = qmp_agent_new();
     if (qmp_address_parse(&l->address, path, &l->bad_address) && !l->address.is_unix)
-        g_set_error(&l->bad_address, QMP_ERROR, QMP_ERROR_NOT_SOCKET, "%s: is no path; give the one of the agent's UNIX socket",
-                    l->address.text);
+        g_set_error(&l->bad_address, QMP_ERROR, QMP_ERROR_NOT_SOCKET,
+                    "%s: is no path; give the one of the agent's UNIX socket", l->address.text);
     uv_timer_init(loop, &l->deadline);
     l->deadline.data = l;
     l->n_open = 1;
@@ -138,8 +138,9 @@ static void on_deadline(uv_timer_t *timer)
     g_autofree char *what = NULL;
 
     if (qmp_agent_state(l->agent) == QMP_AGENT_SYNCING && !l->question.is_at_once)
-        what = g_strdup_printf("nobody answers within %u s; qemu-ga must run in the guest, and no other program hold this socket",
-                               AGENT_SYNC_MS / 1000);
+        what = g_strdup_printf(
+            "nobody answers within %u s; qemu-ga must run in the guest, and no other program hold this socket",
+            AGENT_SYNC_MS / 1000);
     else
         what = g_strdup_printf("no answer to %s within %u s", l->question.command, l->question.timeout_ms / 1000);
     fail(l, QMP_ERROR_TIMEOUT, what);

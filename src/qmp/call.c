@@ -42,8 +42,8 @@ static void on_reply(struct qmp *q, void *data, struct json_object *value, const
     call->handler(call, error ? NULL : value, error);
 }
 
-static void send_call(struct call *call, const char *command, struct json_object *args, int fd,
-                      enum json_type shape, call_handler handler)
+static void send_call(struct call *call, const char *command, struct json_object *args, int fd, enum json_type shape,
+                      call_handler handler)
 {
     call->command = command;
     call->shape = shape;
@@ -57,14 +57,13 @@ void call_send(struct call *call, const char *command, struct json_object *args,
     send_call(call, command, args, -1, shape, handler);
 }
 
-void call_send_fd(struct call *call, const char *command, struct json_object *args, int fd,
-                  call_handler handler)
+void call_send_fd(struct call *call, const char *command, struct json_object *args, int fd, call_handler handler)
 {
     send_call(call, command, args, fd, CALL_ANY_SHAPE, handler);
 }
 
-void call_ask(struct qmp *q, const char *command, struct json_object *args, enum json_type shape,
-              call_handler handler, call_any done, void *user)
+void call_ask(struct qmp *q, const char *command, struct json_object *args, enum json_type shape, call_handler handler,
+              call_any done, void *user)
 {
     call_send(call_new(q, done, user), command, args, shape, handler);
 }

@@ -39,8 +39,8 @@ struct call {
     unsigned step;            /* which of its commands */
 };
 
-void call_ask(struct qmp *q, const char *command, struct json_object *args, enum json_type shape,
-              call_handler handler, call_any done, void *user);
+void call_ask(struct qmp *q, const char *command, struct json_object *args, enum json_type shape, call_handler handler,
+              call_any done, void *user);
 /* Only success matters. */
 void call_do(struct qmp *q, const char *command, struct json_object *args, qmp_done done, void *user);
 
@@ -52,8 +52,7 @@ struct call *call_continue(struct call *answered);
 void call_send(struct call *call, const char *command, struct json_object *args, enum json_type shape,
                call_handler handler);
 /* Takes fd too: it goes with the command. */
-void call_send_fd(struct call *call, const char *command, struct json_object *args, int fd,
-                  call_handler handler);
+void call_send_fd(struct call *call, const char *command, struct json_object *args, int fd, call_handler handler);
 /* The handler for a qmp_done. */
 void call_on_done(struct call *call, struct json_object *value, const GError *error);
 
@@ -61,5 +60,4 @@ void call_on_done(struct call *call, struct json_object *value, const GError *er
 unsigned call_length(struct json_object *value);
 
 /* The connection's side (client_uv.c): sends at once. Takes args, fd and callback.data. */
-void qmp_send(struct qmp *q, const char *command, struct json_object *args, int fd,
-              struct qmp_callback callback);
+void qmp_send(struct qmp *q, const char *command, struct json_object *args, int fd, struct qmp_callback callback);

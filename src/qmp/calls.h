@@ -77,8 +77,8 @@ struct qmp_export {
 typedef void (*qmp_on_exports)(void *user, const struct qmp_export *exports, unsigned n, const GError *error);
 void qmp_query_exports(struct qmp *q, qmp_on_exports done, void *user);
 
-/* How long writes took, where somebody has asked QEMU to count that (block-latency-histogram-set); bin i holds those of at
- * least boundary_ns[i - 1] and less than boundary_ns[i], the last one those above. */
+/* How long writes took, where somebody has asked QEMU to count that (block-latency-histogram-set); bin i holds those of
+ * at least boundary_ns[i - 1] and less than boundary_ns[i], the last one those above. */
 #define QMP_MAX_BINS 64
 struct qmp_histogram {
     unsigned n_bins; /* 0 = none is kept, or not one that we understand */
@@ -91,8 +91,7 @@ struct qmp_blockstat {
     uint64_t wr_bytes, wr_operations, wr_total_time_ns;
     struct qmp_histogram wr_latency;
 };
-typedef void (*qmp_on_blockstats)(void *user, const struct qmp_blockstat *stats, unsigned n,
-                                  const GError *error);
+typedef void (*qmp_on_blockstats)(void *user, const struct qmp_blockstat *stats, unsigned n, const GError *error);
 void qmp_query_blockstats(struct qmp *q, qmp_on_blockstats done, void *user);
 
 /* query-chardev: the "filename" of each, "unix:PATH,server=on" among others; NULL where it has none. */
@@ -114,8 +113,8 @@ void qmp_query_unsavable(struct qmp *q, qmp_on_texts done, void *user);
 void qmp_qom_get_string(struct qmp *q, const char *path, const char *property, qmp_on_text done, void *user);
 
 /*
- * Who stands on what: x-debug-query-block-graph, and the nodes' drivers by query-named-block-nodes. A QEMU that has no such
- * command tells from 10.1 on of each node's children at least: then no devices and jobs are among the vertices
+ * Who stands on what: x-debug-query-block-graph, and the nodes' drivers by query-named-block-nodes. A QEMU that has no
+ * such command tells from 10.1 on of each node's children at least: then no devices and jobs are among the vertices
  * (knows_users is false). Errors only where neither answers.
  */
 enum qmp_vertex_kind { QMP_VERTEX_NODE, QMP_VERTEX_DEVICE /* a block backend, whosever */, QMP_VERTEX_JOB };
@@ -165,8 +164,7 @@ void qmp_add_filter(struct qmp *q, const char *node, const char *file, bool is_a
                     unsigned cbw_timeout_s, qmp_done done, void *user);
 void qmp_add_snapshot_access(struct qmp *q, const char *node, const char *file, qmp_done done, void *user);
 /* blockdev-add of a file, or of a device of the host (driver), to be written, without locks: may QEMU open it? */
-void qmp_add_file(struct qmp *q, const char *node, const char *driver, const char *filename, qmp_done done,
-                  void *user);
+void qmp_add_file(struct qmp *q, const char *node, const char *driver, const char *filename, qmp_done done, void *user);
 void qmp_del_node(struct qmp *q, const char *node, qmp_done done, void *user);
 /* qom-set path drive=node */
 void qmp_set_drive(struct qmp *q, const char *qdev, const char *node, qmp_done done, void *user);
@@ -177,7 +175,8 @@ void qmp_nbd_server_start(struct qmp *q, const char *fdname, const char *path, q
 void qmp_nbd_server_stop(struct qmp *q, qmp_done done, void *user);
 /* block-export-add type nbd, read-only */
 void qmp_export_add(struct qmp *q, const char *id, const char *node, qmp_done done, void *user);
-/* block-export-add type vhost-user-blk, read-only, on a listening socket from qmp_getfd(): its node stays in its iothread */
+/* block-export-add type vhost-user-blk, read-only, on a listening socket from qmp_getfd(): its node stays in its
+ * iothread */
 void qmp_export_fixed(struct qmp *q, const char *id, const char *node, const char *fdname, qmp_done done, void *user);
 void qmp_export_del(struct qmp *q, const char *id, qmp_done done, void *user);
 
@@ -203,16 +202,13 @@ struct qmp_capability {
     const char *name;
     bool is_on;
 };
-typedef void (*qmp_on_capabilities)(void *user, const struct qmp_capability *caps, unsigned n,
-                                    const GError *error);
+typedef void (*qmp_on_capabilities)(void *user, const struct qmp_capability *caps, unsigned n, const GError *error);
 void qmp_query_capabilities(struct qmp *q, qmp_on_capabilities done, void *user);
-void qmp_set_capabilities(struct qmp *q, const struct qmp_capability *caps, unsigned n, qmp_done done,
-                          void *user);
+void qmp_set_capabilities(struct qmp *q, const struct qmp_capability *caps, unsigned n, qmp_done done, void *user);
 struct qmp_migration_params {
     int64_t max_bandwidth, downtime_limit_ms; /* bytes/s; -1: unknown, or leave it as it is */
 };
-typedef void (*qmp_on_migration_params)(void *user, const struct qmp_migration_params *p,
-                                        const GError *error);
+typedef void (*qmp_on_migration_params)(void *user, const struct qmp_migration_params *p, const GError *error);
 void qmp_query_migration_params(struct qmp *q, qmp_on_migration_params done, void *user);
 void qmp_set_migration_params(struct qmp *q, const struct qmp_migration_params *p, qmp_done done, void *user);
 void qmp_migrate(struct qmp *q, const char *uri, qmp_done done, void *user);

@@ -26,8 +26,7 @@ static bool is_held_open(struct json_object *nodes, struct json_object *edge)
 {
     struct json_object *parent = find(nodes, "id", NULL, field_int(edge, "parent", -1));
 
-    return g_strcmp0(field_text(parent, "type"), "block-backend") == 0 &&
-           length_of(field_at(edge, "perm")) > 0;
+    return g_strcmp0(field_text(parent, "type"), "block-backend") == 0 && length_of(field_at(edge, "perm")) > 0;
 }
 
 static void on_awake_graph(struct call *call, struct json_object *value, const GError *error)

@@ -42,9 +42,8 @@ void qmp_remove_fd(struct qmp *q, int64_t set, qmp_done done, void *user)
 static bool is_named(struct json_object *set, const char *prefix)
 {
     struct json_object *fds = field_at(set, "fds");
-    const char *opaque = json_object_is_type(fds, json_type_array)
-                             ? field_text(json_object_array_get_idx(fds, 0), "opaque")
-                             : NULL;
+    const char *opaque =
+        json_object_is_type(fds, json_type_array) ? field_text(json_object_array_get_idx(fds, 0), "opaque") : NULL;
 
     return opaque && g_str_has_prefix(opaque, prefix);
 }

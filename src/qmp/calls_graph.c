@@ -156,8 +156,7 @@ static void on_graph(struct call *call, struct json_object *value, const GError 
         read_graph(&r, value);
     else if (qmp_error_is_refusal(error))
         is_there = read_children(&r, call->kept);
-    struct qmp_graph graph = {(void *)r.vertices->data, (void *)r.edges->data, r.vertices->len, r.edges->len,
-                              !error};
+    struct qmp_graph graph = {(void *)r.vertices->data, (void *)r.edges->data, r.vertices->len, r.edges->len, !error};
     ((qmp_on_graph)call->done)(call->user, is_there ? &graph : NULL, is_there ? NULL : error);
     reading_end(&r);
 }
@@ -237,8 +236,7 @@ static void on_jobs_before_nodes(struct call *call, struct json_object *value, c
     else if (may_list_nodes(value))
         list_nodes(call, on_nodes);
     else
-        call_send(call_continue(call), "x-debug-query-block-graph", NULL, json_type_object,
-                  on_nodes_of_graph);
+        call_send(call_continue(call), "x-debug-query-block-graph", NULL, json_type_object, on_nodes_of_graph);
 }
 
 void qmp_query_nodes(struct qmp *q, qmp_on_nodes done, void *user)

@@ -22,8 +22,7 @@ void qmp_query_capabilities(struct qmp *q, qmp_on_capabilities done, void *user)
     call_ask(q, "query-migrate-capabilities", NULL, json_type_array, on_capabilities, CALL_ANY(done), user);
 }
 
-void qmp_set_capabilities(struct qmp *q, const struct qmp_capability *caps, unsigned n, qmp_done done,
-                          void *user)
+void qmp_set_capabilities(struct qmp *q, const struct qmp_capability *caps, unsigned n, qmp_done done, void *user)
 {
     struct json_object *args = args_new(), *list = json_object_new_array();
 

@@ -54,8 +54,7 @@ void qmp_add_snapshot_access(struct qmp *q, const char *node, const char *file, 
     call_do(q, "blockdev-add", args, done, user);
 }
 
-void qmp_add_file(struct qmp *q, const char *node, const char *driver, const char *filename, qmp_done done,
-                  void *user)
+void qmp_add_file(struct qmp *q, const char *node, const char *driver, const char *filename, qmp_done done, void *user)
 {
     struct json_object *args = new_node(driver, node);
 

@@ -61,8 +61,7 @@ static void add_device(struct call *call, struct json_object *device)
     for (unsigned i = 0; i < G_N_ELEMENTS(foreign_devices); i++) {
         if (!g_str_has_prefix(type, foreign_devices[i].prefix))
             continue;
-        add_sentence(call, "%.*s %s: %s", (int)strcspn(type, ">"), type, name ? name : "?",
-                     foreign_devices[i].what);
+        add_sentence(call, "%.*s %s: %s", (int)strcspn(type, ">"), type, name ? name : "?", foreign_devices[i].what);
         return;
     }
 }

@@ -114,9 +114,8 @@ static struct outbox_piece *compose(uint64_t id, const char *command, struct jso
     if (args)
         args_object(message, "arguments", args);
     args_size(message, "id", id);
-    text = g_strconcat(
-        json_object_to_json_string_ext(message, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
-        "\n", NULL);
+    text = g_strconcat(json_object_to_json_string_ext(message, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
+                       "\n", NULL);
     json_object_put(message);
     return outbox_piece_new(id, text, fd);
 }
@@ -126,8 +125,8 @@ void qmp_client_refuse(struct qmp_client *c, const char *command, GError *error,
     expect(c, c->next_id++, command, 0, callback)->refusal = error;
 }
 
-void qmp_client_send(struct qmp_client *c, const char *command, struct json_object *args, int fd,
-                     uint64_t now_ms, struct qmp_callback callback)
+void qmp_client_send(struct qmp_client *c, const char *command, struct json_object *args, int fd, uint64_t now_ms,
+                     struct qmp_callback callback)
 {
     struct outbox_piece *piece = compose(c->next_id, command, args, fd);
 
@@ -195,9 +194,8 @@ static void recognize(struct qmp_client *c, const char **bytes, size_t *n)
         c->stage = STAGE_GREETING;
         break;
     case GREETING_HMP:
-        break_off(
-            c, QMP_ERROR_HMP,
-            "is a human monitor (HMP); start QEMU with -qmp unix:PATH,server=on,wait=off and give that PATH");
+        break_off(c, QMP_ERROR_HMP,
+                  "is a human monitor (HMP); start QEMU with -qmp unix:PATH,server=on,wait=off and give that PATH");
         break;
     case GREETING_FOREIGN:
         break_off(c, QMP_ERROR_NOT_QMP, "does not speak QMP; give the PATH of QEMU's -qmp unix:PATH");
@@ -259,8 +257,7 @@ static void settle_capabilities(struct qmp_client *c, GError *error, struct qmp_
 }
 
 /* The command of this link is answered, by value (borrowed) or by error (taken). */
-static void settle(struct qmp_client *c, GList *link, struct json_object *value, GError *error,
-                   struct qmp_item *item)
+static void settle(struct qmp_client *c, GList *link, struct json_object *value, GError *error, struct qmp_item *item)
 {
     struct pending *p = link->data;
 
@@ -313,8 +310,8 @@ static void next_from_bytes(struct qmp_client *c, uint64_t now_ms, struct qmp_it
         qmp_item_clear(item);
     }
     if (c->stage < STAGE_LOST && event == QMP_CODEC_BROKEN) {
-        g_autofree char *what = g_strdup_printf("sent what is no QMP (%s); is it QEMU that listens there?",
-                                                qmp_codec_why(c->codec));
+        g_autofree char *what =
+            g_strdup_printf("sent what is no QMP (%s); is it QEMU that listens there?", qmp_codec_why(c->codec));
         break_off(c, QMP_ERROR_NOT_QMP, what);
     } else if (c->stage < STAGE_LOST && c->end) {
         c->stage = STAGE_LOST;
@@ -338,18 +335,17 @@ static void next_ungreeted(struct qmp_client *c, uint64_t now_ms, struct qmp_ite
     double limit_s = c->timeout_ms / 1000.0;
 
     if (now_ms >= c->greeting_deadline_ms) {
-        g_autofree char *what =
-            g_strdup_printf("connected, but no greeting for %g s: another program holds this "
-                            "monitor; end it, or give QEMU a second -qmp",
-                            limit_s);
+        g_autofree char *what = g_strdup_printf("connected, but no greeting for %g s: another program holds this "
+                                                "monitor; end it, or give QEMU a second -qmp",
+                                                limit_s);
         break_off(c, QMP_ERROR_BUSY, what);
     } else if (now_ms >= c->word_at_ms) {
         g_autofree char *until = c->timeout_ms ? g_strdup_printf(", up to %g s", limit_s) : g_strdup("");
         c->word_at_ms = UINT64_MAX;
         item->type = QMP_ITEM_WAITING;
-        item->error = g_error_new(QMP_ERROR, QMP_ERROR_BUSY,
-                                  "%s: waiting for the monitor's greeting%s: another program may hold it",
-                                  c->subject, until);
+        item->error =
+            g_error_new(QMP_ERROR, QMP_ERROR_BUSY,
+                        "%s: waiting for the monitor's greeting%s: another program may hold it", c->subject, until);
     }
 }
 
@@ -375,8 +371,7 @@ static void next_expired(struct qmp_client *c, uint64_t now_ms, struct qmp_item 
 static void next_lost(struct qmp_client *c, struct qmp_item *item)
 {
     while (c->pending.head && item->type == QMP_ITEM_NONE)
-        settle(c, c->pending.head, NULL, g_error_new_literal(QMP_ERROR, QMP_ERROR_GONE, c->end->message),
-               item);
+        settle(c, c->pending.head, NULL, g_error_new_literal(QMP_ERROR, QMP_ERROR_GONE, c->end->message), item);
     if (item->type == QMP_ITEM_NONE && c->stage == STAGE_LOST) {
         c->stage = STAGE_OVER;
         item->type = QMP_ITEM_LOST;
@@ -399,8 +394,7 @@ bool qmp_client_next(struct qmp_client *c, uint64_t now_ms, struct qmp_item *ite
 
 uint64_t qmp_client_deadline(const struct qmp_client *c)
 {
-    uint64_t soonest =
-        c->stage < STAGE_NEGOTIATING ? MIN(c->word_at_ms, c->greeting_deadline_ms) : UINT64_MAX;
+    uint64_t soonest = c->stage < STAGE_NEGOTIATING ? MIN(c->word_at_ms, c->greeting_deadline_ms) : UINT64_MAX;
 
     if (c->stage == STAGE_OVER)
         return c->pending.head ? 0 : UINT64_MAX;

@@ -60,11 +60,10 @@ void qmp_client_free(struct qmp_client *c); /* pending callbacks are dropped, de
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(qmp_client, qmp_client_free)
 
 /* command: a string constant. args: taken, may be NULL. fd: taken, goes with the first byte; -1 for none. */
-void qmp_client_send(struct qmp_client *c, const char *command, struct json_object *args, int fd,
-                     uint64_t now_ms, struct qmp_callback callback);
+void qmp_client_send(struct qmp_client *c, const char *command, struct json_object *args, int fd, uint64_t now_ms,
+                     struct qmp_callback callback);
 /* The reply is an error that we know already; it comes with the next qmp_client_next(). Takes error. */
-void qmp_client_refuse(struct qmp_client *c, const char *command, GError *error,
-                       struct qmp_callback callback);
+void qmp_client_refuse(struct qmp_client *c, const char *command, GError *error, struct qmp_callback callback);
 
 /* What to send now, false if nothing: one command at most, so that a descriptor travels with its own. */
 bool qmp_client_output(const struct qmp_client *c, const char **bytes, size_t *n, int *fd);

@@ -97,9 +97,8 @@ static void lose(struct qmp *q, GError *error)
 static void lose_because_gone(struct qmp *q)
 {
     lose(q, g_error_new(QMP_ERROR, QMP_ERROR_GONE,
-                        qmp_client_is_ready(q->client)
-                            ? "%s: QEMU has closed the connection; has the guest ended?"
-                            : "%s: the connection was closed before it was ready; try again",
+                        qmp_client_is_ready(q->client) ? "%s: QEMU has closed the connection; has the guest ended?"
+                                                       : "%s: the connection was closed before it was ready; try again",
                         q->address.text));
 }
 
@@ -118,8 +117,8 @@ static ssize_t send_with_fd(int socket, const char *bytes, size_t n, int fd)
     if (fd >= 0) {
         message.msg_control = control.space;
         message.msg_controllen = sizeof control.space;
-        *CMSG_FIRSTHDR(&message) = (struct cmsghdr){
-            .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd)};
+        *CMSG_FIRSTHDR(&message) =
+            (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd)};
         memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &fd, sizeof fd);
     }
     do
@@ -352,8 +351,8 @@ static struct qmp *new_monitor(uv_loop_t *loop, const char *subject, unsigned ti
     return q;
 }
 
-struct qmp *qmp_open(uv_loop_t *loop, const char *address, unsigned timeout_ms,
-                     const struct qmp_listener *listener, void *user)
+struct qmp *qmp_open(uv_loop_t *loop, const char *address, unsigned timeout_ms, const struct qmp_listener *listener,
+                     void *user)
 {
     struct qmp *q = new_monitor(loop, address, timeout_ms, listener, user);
     GError *error = NULL;
@@ -366,16 +365,15 @@ struct qmp *qmp_open(uv_loop_t *loop, const char *address, unsigned timeout_ms,
     return q;
 }
 
-void qmp_send(struct qmp *q, const char *command, struct json_object *args, int fd,
-              struct qmp_callback callback)
+void qmp_send(struct qmp *q, const char *command, struct json_object *args, int fd, struct qmp_callback callback)
 {
     if (fd >= 0 && !q->address.is_unix) {
         close(fd);
         json_object_put(args);
-        qmp_client_refuse(q->client, command,
-                          g_error_new(QMP_ERROR, QMP_ERROR_COMMAND,
-                                      "%s: only a UNIX socket can pass descriptors", q->address.text),
-                          callback);
+        qmp_client_refuse(
+            q->client, command,
+            g_error_new(QMP_ERROR, QMP_ERROR_COMMAND, "%s: only a UNIX socket can pass descriptors", q->address.text),
+            callback);
     } else {
         qmp_client_send(q->client, command, args, fd, uv_now(q->loop), callback);
     }

@@ -19,11 +19,10 @@ struct qmp;
 struct qmp_listener {
     void (*on_ready)(void *user);                                /* greeting and capabilities done */
     void (*on_event)(void *user, const struct qmp_event *event); /* in order, before later replies */
-    void (*on_lost)(void *user, const GError *error); /* exactly once unless qmp_close() came first; after
-                                                         every pending command has failed with GONE; also for
-                                                         a connection that never became ready */
-    void (*on_waiting)(void *user,
-                       const GError *why); /* no greeting for 2 s, while there is time left; once */
+    void (*on_lost)(void *user, const GError *error);            /* exactly once unless qmp_close() came first; after
+                                                                    every pending command has failed with GONE; also for
+                                                                    a connection that never became ready */
+    void (*on_waiting)(void *user, const GError *why); /* no greeting for 2 s, while there is time left; once */
 };
 /*
  * address: a path, "unix:PATH", "tcp:HOST:PORT" or "HOST:PORT", HOST being localhost or an address of this
@@ -31,8 +30,8 @@ struct qmp_listener {
  * address too, is reported through on_lost from the loop. timeout_ms: for the greeting and each reply, 0 =
  * wait for ever. Commands may be sent at once; they go out when the monitor is ready.
  */
-struct qmp *qmp_open(uv_loop_t *loop, const char *address, unsigned timeout_ms,
-                     const struct qmp_listener *listener, void *user);
+struct qmp *qmp_open(uv_loop_t *loop, const char *address, unsigned timeout_ms, const struct qmp_listener *listener,
+                     void *user);
 /* Pending callbacks are dropped without being called. Freed from the loop. */
 void qmp_close(struct qmp *q);
 bool qmp_is_ready(const struct qmp *q);

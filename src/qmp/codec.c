@@ -90,8 +90,8 @@ static enum qmp_codec_event parse(struct qmp_codec *codec, struct json_object **
     codec->last_len = codec->at - codec->start;
     codec->start = codec->at;
     json_tokener_reset(codec->tokener);
-    *message = json_tokener_parse_ex(codec->tokener, (const char *)codec->bytes->data + codec->last,
-                                     (int)codec->last_len);
+    *message =
+        json_tokener_parse_ex(codec->tokener, (const char *)codec->bytes->data + codec->last, (int)codec->last_len);
     if (!*message)
         return broken(codec, "cannot be read as JSON");
     return QMP_CODEC_MESSAGE;

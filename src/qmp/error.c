@@ -7,4 +7,4 @@ bool qmp_error_is_refusal(const GError *error)
 }
 
 // clang-format off: it takes the dashes for minus
-G_DEFINE_QUARK(qmp-error-quark, qmp_error)
+G_DEFINE_QUARK(qmp - error - quark, qmp_error)

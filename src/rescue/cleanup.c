@@ -6,8 +6,8 @@
 #include "qmp/agent_uv.h"
 #include "rescue/cleanup_inside.h"
 
-#define THAW_MS   10000 /* an agent that is still at work on the freeze */
-#define PAUSE_MS  50
+#define THAW_MS  10000 /* an agent that is still at work on the freeze */
+#define PAUSE_MS 50
 
 /* --- life --------------------------------------------------------------------------------------- */
 
@@ -123,8 +123,9 @@ static bool wait_on(struct cleanup *c, uv_timer_cb look)
 /* See calm.c. */
 static void leave_hanging_job(struct cleanup *c, const char *id)
 {
-    g_autoptr(GError) error = g_error_new(VMB_ERROR, VMB_ERROR_FAILED,
-                                          "job %s does not end: the disk it reads does not answer; clean up when it does", id);
+    g_autoptr(GError) error =
+        g_error_new(VMB_ERROR, VMB_ERROR_FAILED,
+                    "job %s does not end: the disk it reads does not answer; clean up when it does", id);
 
     c->is_hanging = true;
     action_over(c, error);
@@ -248,8 +249,9 @@ static void on_out(void *user, const struct takeout *t, const GError *error)
 
     if (!error && t->stays) {
         g_ptr_array_add(c->staying, g_strdup(t->filter));
-        stays = g_error_new(VMB_ERROR, VMB_ERROR_FAILED, "filter %s stays, where it does no harm, because of %s; clean up again later",
-                            t->filter, t->stays);
+        stays = g_error_new(VMB_ERROR, VMB_ERROR_FAILED,
+                            "filter %s stays, where it does no harm, because of %s; clean up again later", t->filter,
+                            t->stays);
     }
     action_over(c, error ? error : stays);
 }

@@ -23,10 +23,10 @@ struct cleanup *cleanup_new(uv_loop_t *loop, const char *monitor, bool dry_run, 
                             void (*on_line)(void *user, const char *line),
                             void (*on_done)(void *user, unsigned n_actions, const GError *error), void *user);
 
-/* what: "2 jobs, 5 nodes, the guest stopped", n actions of a cleanup; n = 0: nothing is left. error: VMB_ERROR_HELD says who is at
- * work on this guest; QMP_ERROR of the monitor. */
+/* what: "2 jobs, 5 nodes, the guest stopped", n actions of a cleanup; n = 0: nothing is left. error: VMB_ERROR_HELD
+ * says who is at work on this guest; QMP_ERROR of the monitor. */
 typedef void (*cleanup_looked)(void *user, const char *what, unsigned n, const GError *error);
-/* may_tidy: where a dead run has left nothing but its record and perhaps a descriptor, these are removed. It frees itself
- * after `looked`; cleanup_look_end() before that, when the connection is closed. */
+/* may_tidy: where a dead run has left nothing but its record and perhaps a descriptor, these are removed. It frees
+ * itself after `looked`; cleanup_look_end() before that, when the connection is closed. */
 struct cleanup *cleanup_look(struct qmp *q, const char *monitor, bool may_tidy, cleanup_looked looked, void *user);
 void cleanup_look_end(struct cleanup *c);

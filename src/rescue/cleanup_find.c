@@ -6,8 +6,7 @@
 #include "qemu/runstate.h"
 #include "rescue/cleanup_inside.h"
 
-#define MAX_LOOKS                                                                                            \
-    5000 /* at a guest that is about to be "postmigrate"; each answer takes QEMU a turn of its loop */
+#define MAX_LOOKS 5000 /* at a guest that is about to be "postmigrate"; each answer takes QEMU a turn of its loop */
 
 static void append_all(struct cleanup *c, GArray *from)
 {
@@ -40,8 +39,8 @@ static void take_back_next_door(struct cleanup *c)
     qmp_remove_fds_named(c->qmp, prefix, on_door_taken_back, c);
 }
 
-/* Sockets for QEMU's NBD server that were passed and never used; QEMU lists them nowhere, so each possible name is tried.
- * It keeps them for the monitor that they came by; from another one they cannot be closed, and do no harm. */
+/* Sockets for QEMU's NBD server that were passed and never used; QEMU lists them nowhere, so each possible name is
+ * tried. It keeps them for the monitor that they came by; from another one they cannot be closed, and do no harm. */
 static void on_socket_closed(void *user, const GError *error);
 
 static void close_next_socket(struct cleanup *c)
@@ -112,8 +111,8 @@ static bool is_stopped_by(const struct cleanup *c, const struct journal_record *
     return runstate_is_ours(c->status, r->did_we_stop, r->does_migrate);
 }
 
-/* Jobs and exports first, then what stands on what: frozen images, filters out of their drives, filters, targets. The guest last:
- * only one that runs can answer the thaw. */
+/* Jobs and exports first, then what stands on what: frozen images, filters out of their drives, filters, targets. The
+ * guest last: only one that runs can answer the thaw. */
 static void put_in_order(struct cleanup *c)
 {
     bool has_server = false, is_stopped = false;
@@ -216,11 +215,11 @@ static bool keep_own_records(struct cleanup *c, const struct qmp_node *nodes, un
             g_ptr_array_remove_index(c->records, i);
             continue;
         }
-        bool is_here = r->is_of_monitor || identity_is_shared(r->sockets, c->sockets) ||
-                       is_seen(nodes, n, c->jobs, r->run_id);
+        bool is_here =
+            r->is_of_monitor || identity_is_shared(r->sockets, c->sockets) || is_seen(nodes, n, c->jobs, r->run_id);
         if (is_here && r->is_alive && (c->looked || !r->is_of_monitor)) {
-            g_set_error(error, VMB_ERROR, VMB_ERROR_HELD, "guest is held by another backup (%s); wait for it or cancel it there",
-                        r->holder);
+            g_set_error(error, VMB_ERROR, VMB_ERROR_HELD,
+                        "guest is held by another backup (%s); wait for it or cancel it there", r->holder);
             return false;
         }
         if (!is_here)
@@ -294,8 +293,8 @@ static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const
     for (unsigned pass = 0; pass < G_N_ELEMENTS(order); pass++)
         for (unsigned i = 0; i < n; i++) {
             const char *name = nodes[i].node_name;
-            if (g_str_has_prefix(name, PREFIX) && !has_part(name, "-snap-") &&
-                has_part(name, "-cbw-") == (pass == 0) && has_part(name, order[pass]))
+            if (g_str_has_prefix(name, PREFIX) && !has_part(name, "-snap-") && has_part(name, "-cbw-") == (pass == 0) &&
+                has_part(name, order[pass]))
                 cleanup_add(c->nodes, DELETE_NODE, name);
         }
     survey_take(&c->survey, c->qmp, on_surveyed, c);

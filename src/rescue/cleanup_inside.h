@@ -9,7 +9,16 @@
 #define PREFIX GRAPH_PREFIX
 
 enum action_kind {
-    CALM_JOBS, END_JOB, END_EXPORT, DELETE_NODE, PUT_BACK, STOP_NBD_SERVER, CANCEL_MIGRATION, RESTORE_PARAMS, RESTORE_CAPABILITIES, RESUME,
+    CALM_JOBS,
+    END_JOB,
+    END_EXPORT,
+    DELETE_NODE,
+    PUT_BACK,
+    STOP_NBD_SERVER,
+    CANCEL_MIGRATION,
+    RESTORE_PARAMS,
+    RESTORE_CAPABILITIES,
+    RESUME,
     THAW
 };
 
@@ -29,8 +38,8 @@ struct cleanup {
     struct qmp *qmp;
     struct agent_link *agent;
     struct journal *lock;
-    GPtrArray *records; /* struct journal_record * */
-    GPtrArray *sockets; /* char *: the guest's, see identity.h */
+    GPtrArray *records;      /* struct journal_record * */
+    GPtrArray *sockets;      /* char *: the guest's, see identity.h */
     GPtrArray *capabilities; /* char *: those that are on; NULL = unknown */
     struct qmp_migration_params params;
     bool are_params_known;
@@ -39,12 +48,12 @@ struct cleanup {
     struct survey survey;
     struct takeout takeout;
     GPtrArray *staying; /* char *: filters that others stand on */
-    uv_timer_t pause; /* between two looks at what is to end; not of one that only looks */
+    uv_timer_t pause;   /* between two looks at what is to end; not of one that only looks */
     uint64_t wait_until_ms;
     unsigned timeout_s;
-    bool is_hanging; /* a job does not end: nothing that would wait for its disk is touched */
+    bool is_hanging;           /* a job does not end: nothing that would wait for its disk is touched */
     GPtrArray *passed_sockets; /* char *: names of descriptors */
-    char *status; /* the guest's, "" = unknown */
+    char *status;              /* the guest's, "" = unknown */
     bool is_migrating;
     bool is_server_foreign; /* the socket for it was never used: the one that runs, if any, is not ours */
     GError *first_error;
@@ -60,5 +69,5 @@ void cleanup_finish(struct cleanup *c, const GError *error);
 void cleanup_add(GArray *to, enum action_kind kind, const char *name);
 /* The filter, or the target of it. */
 bool cleanup_is_part_of(const char *node, const char *filter);
-char *cleanup_describe(const struct action *a);   /* "end job vmb-…" */
-char *cleanup_summary(const GArray *actions);     /* "2 jobs, the guest stopped" */
+char *cleanup_describe(const struct action *a); /* "end job vmb-…" */
+char *cleanup_summary(const GArray *actions);   /* "2 jobs, the guest stopped" */

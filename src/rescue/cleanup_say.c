@@ -3,7 +3,7 @@
 #include "rescue/cleanup_inside.h"
 
 static const struct {
-    const char *doing; /* with the action's name behind it */
+    const char *doing;      /* with the action's name behind it */
     const char *one, *many; /* what is left; many NULL: it is never counted, one NULL: it is nothing */
 } words[] = {
     [CALM_JOBS] = {"pause its jobs", NULL, NULL},

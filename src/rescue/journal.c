@@ -52,8 +52,8 @@ static void set_held(GError **error, const char *lock_path)
 
     if (!g_file_get_contents(lock_path, &holder, NULL, NULL) || !*holder)
         holder = g_strdup("another process");
-    g_set_error(error, VMB_ERROR, VMB_ERROR_HELD, "guest is held by another backup (%s); wait for it or cancel it there",
-                g_strchomp(holder));
+    g_set_error(error, VMB_ERROR, VMB_ERROR_HELD,
+                "guest is held by another backup (%s); wait for it or cancel it there", g_strchomp(holder));
 }
 
 /* The holder removes the file when it goes: what was locked may no longer be what stands there. */

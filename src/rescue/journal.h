@@ -3,8 +3,8 @@
 /*
  * What undoes a run if it dies: RUN.json and a lock, in $XDG_RUNTIME_DIR/vmabackup or /run/vmabackup.
  *
- *     struct journal *j = journal_open(monitor, run_id, "writing /x.vma", &error);   // takes the lock: one run per guest
- *     journal_write(j, &record, &error);                                                  // before QEMU is changed
+ *     struct journal *j = journal_open(monitor, run_id, "writing /x.vma", &error);   // takes the lock: one run per
+ * guest journal_write(j, &record, &error);                                                  // before QEMU is changed
  *     journal_close(j, true);                                                        // all undone: forget it
  *
  * The lock is keyed by the monitor's socket itself (identity.h), so two names of one socket are one guest.
@@ -19,15 +19,15 @@ struct journal_record {
     char *run_id;
     char *monitor, *process; /* only written: by which it came; QEMU's, see identity.h, NULL = not known */
     char *path;              /* only read */
-    char *holder; /* "process 17 of root since 2026-11-23 02:50, run 0123abcd, writing /x.vma" */
-    GPtrArray *sockets; /* char *: keys of its guest's, see identity.h */
-    bool is_of_monitor; /* its run came by the monitor that was asked for, not by another one */
-    bool is_alive;      /* its run goes on */
-    bool is_qemu_gone;  /* the process that it told of has ended */
-    bool did_we_stop; /* the guest stood still because of us */
-    bool does_migrate; /* a plain migration was to stop it: then its state is "postmigrate" */
-    char *agent; /* socket of the agent that has frozen the guest's file systems, "" = none */
-    bool has_nbd_server; /* QEMU's own was being started, to wake drives */
+    char *holder;            /* "process 17 of root since 2026-11-23 02:50, run 0123abcd, writing /x.vma" */
+    GPtrArray *sockets;      /* char *: keys of its guest's, see identity.h */
+    bool is_of_monitor;      /* its run came by the monitor that was asked for, not by another one */
+    bool is_alive;           /* its run goes on */
+    bool is_qemu_gone;       /* the process that it told of has ended */
+    bool did_we_stop;        /* the guest stood still because of us */
+    bool does_migrate;       /* a plain migration was to stop it: then its state is "postmigrate" */
+    char *agent;             /* socket of the agent that has frozen the guest's file systems, "" = none */
+    bool has_nbd_server;     /* QEMU's own was being started, to wake drives */
     bool has_capabilities, has_params;
     GPtrArray *capabilities; /* char *: those that were on */
     gint64 max_bandwidth, downtime_limit_ms;

@@ -15,8 +15,8 @@ struct search {
 static void add(struct search *s, const char *folder)
 {
     struct stat st;
-    bool is_ours = lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) &&
-                   (st.st_uid == geteuid() || (s->for_all && geteuid() == 0));
+    bool is_ours =
+        lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && (st.st_uid == geteuid() || (s->for_all && geteuid() == 0));
     if (is_ours && g_hash_table_add(s->seen, g_strdup_printf("%lx:%lx", (gulong)st.st_dev, (gulong)st.st_ino)))
         g_strv_builder_add(s->found, folder);
 }

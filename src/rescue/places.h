@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * Where runs keep their journals and control sockets. Which folder a run has taken hangs on its environment: a cron job has no
- * XDG_RUNTIME_DIR, a login has one. So whoever looks for runs looks into all of them.
+ * Where runs keep their journals and control sockets. Which folder a run has taken hangs on its environment: a cron job
+ * has no XDG_RUNTIME_DIR, a login has one. So whoever looks for runs looks into all of them.
  *
  *     g_auto(GStrv) folders = places_of_runs(true);
  */

@@ -99,10 +99,8 @@ static GError *how_it_ended(const struct child *c)
     else if (c->term_signal)
         how = g_strdup_printf("was ended by signal %d (%s)", c->term_signal, strsignal(c->term_signal));
     else
-        how = g_strdup_printf("ended %swith status %d", c->is_input_closed ? "" : "early, ",
-                              (int)c->exit_status);
-    return g_error_new(VMB_ERROR, VMB_ERROR_TARGET, "target %s: %s%s%s", name, how, line ? ": " : "",
-                       line ? line : "");
+        how = g_strdup_printf("ended %swith status %d", c->is_input_closed ? "" : "early, ", (int)c->exit_status);
+    return g_error_new(VMB_ERROR, VMB_ERROR_TARGET, "target %s: %s%s%s", name, how, line ? ": " : "", line ? line : "");
 }
 
 /* ---- its end ---- */

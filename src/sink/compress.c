@@ -8,8 +8,8 @@
 
 #define SAMPLE_PARTS 16
 #define SAMPLE_PART  4096u /* bytes: the unit of most file systems */
-/* So many frames in a row are believed to be like the last one that was packed in vain, if a sample says so, too. A sample
- * does not see what repeats from afar. */
+/* So many frames in a row are believed to be like the last one that was packed in vain, if a sample says so, too. A
+ * sample does not see what repeats from afar. */
 #define MAX_BELIEVED 15
 /* Less than a 64th is not worth unpacking. */
 #define IS_IN_VAIN(packed, plain) ((packed) > (plain) - (plain) / 64)

@@ -35,14 +35,14 @@ struct file {
     uint64_t start;   /* where our byte 0 is in it */
     uint64_t written_back;
     struct partial partial;
-    GError *broken; /* after this nothing more is written */
+    GError *broken;           /* after this nothing more is written */
     uint8_t held[HELD_BYTES]; /* of a block device */
     struct {
         uv_work_t request;
         struct iovec *iov;
         unsigned n;
         size_t bytes;
-        uint64_t at; /* our offset */
+        uint64_t at;  /* our offset */
         uint64_t len; /* to be punched */
         GError *error;
     } op;
@@ -439,13 +439,14 @@ struct sink *file_open_block(uv_loop_t *loop, const char *path, bool force, GErr
 {
     uint64_t bytes;
     if (!force) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET,
-                    "target %s: a block device; --force writes over what it holds", path);
+        g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "target %s: a block device; --force writes over what it holds",
+                    path);
         return NULL;
     }
     int fd = open(path, O_RDWR | O_EXCL | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
-        return fail_open(path, errno == EBUSY ? "in use: mounted, or part of something; let it go first" : "cannot be opened",
+        return fail_open(path,
+                         errno == EBUSY ? "in use: mounted, or part of something; let it go first" : "cannot be opened",
                          error);
     if (ioctl(fd, BLKGETSIZE64, &bytes) < 0 || !bytes) {
         close(fd);

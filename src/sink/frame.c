@@ -38,8 +38,8 @@ void frame_make_length(uint64_t archive_len, uint8_t out[FRAME_LENGTH_SIZE])
 
 uint64_t frame_read_length(const uint8_t frame[FRAME_LENGTH_SIZE])
 {
-    bool is_one = le32_get(frame) == FRAME_LENGTH_MAGIC &&
-                  le32_get(frame + 4) == FRAME_LENGTH_SIZE - FRAME_SKIPPABLE_HEADER_SIZE;
+    bool is_one =
+        le32_get(frame) == FRAME_LENGTH_MAGIC && le32_get(frame + 4) == FRAME_LENGTH_SIZE - FRAME_SKIPPABLE_HEADER_SIZE;
 
     return is_one ? le32_get(frame + 8) | (uint64_t)le32_get(frame + 12) << 32 : 0;
 }

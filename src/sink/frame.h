@@ -16,11 +16,12 @@
 
 /* Raw blocks with content size and checksum: 13 bytes more, and 3 for each 128 KiB. len < 4 GiB, not 0. */
 GByteArray *frame_make_stored(const void *bytes, size_t len);
-/* The head of a skippable frame of `len` bytes in all (from 8 on, and less than 4 GiB); what follows does not matter. */
+/* The head of a skippable frame of `len` bytes in all (from 8 on, and less than 4 GiB); what follows does not matter.
+ */
 void frame_make_skippable(uint64_t len, uint8_t out[FRAME_SKIPPABLE_HEADER_SIZE]);
 
-/* A skippable frame with the length of what begins with it, in bytes: a device goes on behind it, so that its seek table
- * could not be found. 0: not known yet. */
+/* A skippable frame with the length of what begins with it, in bytes: a device goes on behind it, so that its seek
+ * table could not be found. 0: not known yet. */
 #define FRAME_LENGTH_MAGIC 0x184D2A51u
 #define FRAME_LENGTH_SIZE  16u
 void frame_make_length(uint64_t archive_len, uint8_t out[FRAME_LENGTH_SIZE]);

@@ -49,8 +49,7 @@ static void frame_free(void *item)
     g_free(frame);
 }
 
-struct frames *frames_new(uv_loop_t *loop, int fd, const struct seek_table *table, random_fault fault,
-                          void *user)
+struct frames *frames_new(uv_loop_t *loop, int fd, const struct seek_table *table, random_fault fault, void *user)
 {
     struct frames *f = g_new0(struct frames, 1);
     f->loop = loop;
@@ -100,10 +99,9 @@ static void unpack_in_worker(uv_work_t *work)
         frame->unpacked = bytes;
         return;
     }
-    frame->fault =
-        g_strdup_printf("zstd frame %u, from byte %" G_GUINT64_FORMAT " of the file on, is damaged (%s)",
-                        frame->place.index + 1, frame->place.packed_at,
-                        ZSTD_isError(n) ? ZSTD_getErrorName(n) : "its length is wrong");
+    frame->fault = g_strdup_printf("zstd frame %u, from byte %" G_GUINT64_FORMAT " of the file on, is damaged (%s)",
+                                   frame->place.index + 1, frame->place.packed_at,
+                                   ZSTD_isError(n) ? ZSTD_getErrorName(n) : "its length is wrong");
     g_free(bytes);
 }
 
@@ -179,8 +177,8 @@ static struct frame *frame_new(struct frames *f, struct seek_frame place)
     return frame;
 }
 
-void frames_copy(struct frames *f, struct seek_frame place, size_t at, size_t len, uint8_t *to,
-                 frames_copied done, void *user)
+void frames_copy(struct frames *f, struct seek_frame place, size_t at, size_t len, uint8_t *to, frames_copied done,
+                 void *user)
 {
     struct waiter waiter = {at, len, to, done, user};
     struct frame *frame = g_hash_table_lookup(f->by_index, GUINT_TO_POINTER(place.index));

@@ -16,10 +16,9 @@ struct frames;
 /* error: 0 or EIO. */
 typedef void (*frames_copied)(void *user, int error);
 
-struct frames *frames_new(uv_loop_t *loop, int fd, const struct seek_table *table, random_fault fault,
-                          void *user);
+struct frames *frames_new(uv_loop_t *loop, int fd, const struct seek_table *table, random_fault fault, void *user);
 /* Nothing may be under way. */
 void frames_free(struct frames *f);
 /* Bytes at…at+len of the unpacked frame (which has them) go to `to`; done may be called at once. */
-void frames_copy(struct frames *f, struct seek_frame frame, size_t at, size_t len, uint8_t *to,
-                 frames_copied done, void *user);
+void frames_copy(struct frames *f, struct seek_frame frame, size_t at, size_t len, uint8_t *to, frames_copied done,
+                 void *user);

@@ -19,7 +19,7 @@
 
 struct intake {
     int fd;
-    bool is_borrowed; /* standard input */
+    bool is_borrowed;           /* standard input */
     bool is_regular, is_stream; /* neither: a block device */
     bool is_at_eof;
     uint64_t size;     /* of a regular file, else 0 */

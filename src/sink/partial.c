@@ -19,8 +19,7 @@
 static bool fail(const struct partial *p, GError **error, const char *what, int error_number)
 {
     g_autofree char *safe = text_make_safe(p->path);
-    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "target %s: %s: %s", safe, what,
-                g_strerror(error_number));
+    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "target %s: %s: %s", safe, what, g_strerror(error_number));
     return false;
 }
 
@@ -106,8 +105,7 @@ static int lock(int fd)
 static bool is_named(const struct partial *p, dev_t dev, ino_t ino)
 {
     struct stat st;
-    return fstatat(p->dir_fd, p->partial_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == ino &&
-           st.st_dev == dev;
+    return fstatat(p->dir_fd, p->partial_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == ino && st.st_dev == dev;
 }
 
 static GSList *abandoned; /* of struct partial *, still locked by this process */
@@ -255,8 +253,7 @@ bool partial_publish(struct partial *p, bool force, GError **error)
     if (!sync_fd(p, p->fd, "cannot be made durable (fsync)", error))
         return false;
     if (!is_named(p, p->dev, p->ino))
-        return refuse(p, error, VMB_ERROR_TARGET,
-                      "its .partial was removed or replaced while it was written");
+        return refuse(p, error, VMB_ERROR_TARGET, "its .partial was removed or replaced while it was written");
     p->is_complete = true;
     int failed = give_name(p, force);
     if (failed == EEXIST)

@@ -165,8 +165,7 @@ static int watch_socket(int fd)
     return set;
 }
 
-bool pipe_init(struct pipe *p, const struct sink_ops *ops, uv_loop_t *loop, int fd, bool is_socket,
-               const char *name)
+bool pipe_init(struct pipe *p, const struct sink_ops *ops, uv_loop_t *loop, int fd, bool is_socket, const char *name)
 {
     p->fd = fd;
     p->is_socket = is_socket;
@@ -195,8 +194,7 @@ static struct sink *take(uv_loop_t *loop, int fd, bool is_socket, const char *na
     if (pipe_init(p, &pipe_ops, loop, fd, is_socket, name))
         return &p->sink;
     g_free(p);
-    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "target %s: cannot be watched: %s", name,
-                g_strerror(errno));
+    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "target %s: cannot be watched: %s", name, g_strerror(errno));
     return NULL;
 }
 

@@ -12,11 +12,11 @@ struct sink *pipe_open_fd(uv_loop_t *loop, int fd, const char *name, GError **er
 
 struct pipe {
     struct sink sink;
-    int fd;          /* ours, -1 when closed */
-    int epoll;       /* of a socket; else -1 */
+    int fd;    /* ours, -1 when closed */
+    int epoll; /* of a socket; else -1 */
     bool is_socket;
     uv_poll_t poll;
-    bool has_poll;   /* initialised, not yet closed */
+    bool has_poll; /* initialised, not yet closed */
     bool is_finishing;
     struct iovec *iov, *at;
     unsigned n;
@@ -25,8 +25,7 @@ struct pipe {
 };
 
 /* Takes fd (non-blocking unless it is a socket); false with errno when it cannot be polled, fd is closed then. */
-bool pipe_init(struct pipe *p, const struct sink_ops *ops, uv_loop_t *loop, int fd, bool is_socket,
-               const char *name);
+bool pipe_init(struct pipe *p, const struct sink_ops *ops, uv_loop_t *loop, int fd, bool is_socket, const char *name);
 void pipe_write(struct sink *s, const struct iovec *iov, unsigned n);
 /* Ends the operation, if there is one. */
 void pipe_fail(struct pipe *p, const GError *error);

@@ -22,7 +22,7 @@
 
 struct random {
     int fd;
-    uint64_t size; /* of the plain archive; of a device, all of it */
+    uint64_t size;       /* of the plain archive; of a device, all of it */
     uint64_t padding_at; /* of a plain file: zeros from here on */
     bool is_device;
     int cached_flags; /* of preadv2(), to read what needs no waiting */
@@ -102,8 +102,7 @@ static bool load_table(struct random *r, GError **error)
         return refuse(error, "another program put it there, packed, so that its seek table cannot be found; "
                              "extract it, or unpack it first");
     if (!r->table)
-        return refuse(error,
-                      "it has no seek table, so another program packed it; unpack it first: zstd -d FILE");
+        return refuse(error, "it has no seek table, so another program packed it; unpack it first: zstd -d FILE");
     r->size = seek_table_plain_size(r->table);
     r->context = ZSTD_createDCtx();
     return check_frames(r->table, error);
@@ -364,8 +363,7 @@ static void copy_piece(struct reading *x, struct random_piece p)
     }
 }
 
-void random_read(struct random *r, const struct random_piece *pieces, unsigned n, random_done done,
-                 void *user)
+void random_read(struct random *r, const struct random_piece *pieces, unsigned n, random_done done, void *user)
 {
     if (!r->table && read_cached(r, pieces, n)) {
         done(user, 0);

@@ -46,5 +46,4 @@ typedef void (*random_fault)(void *user, const char *text);
 
 void random_start(struct random *r, uv_loop_t *loop, random_fault fault, void *user);
 /* pieces are copied; they lie within the archive. */
-void random_read(struct random *r, const struct random_piece *pieces, unsigned n, random_done done,
-                 void *user);
+void random_read(struct random *r, const struct random_piece *pieces, unsigned n, random_done done, void *user);

@@ -13,9 +13,9 @@
 #define PIECE_BYTES (UINT64_C(64) << 20)
 
 struct scratch {
-    int fd;           /* -1: not made yet */
+    int fd;            /* -1: not made yet */
     GPtrArray *pieces; /* mapped, PIECE_BYTES each */
-    uint64_t left;    /* bytes of the last one that nobody has */
+    uint64_t left;     /* bytes of the last one that nobody has */
 };
 
 struct scratch *scratch_new(void)

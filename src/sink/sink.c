@@ -65,8 +65,7 @@ void sink_cancel(struct sink *s)
 
 GError *sink_error_new(const struct sink *s, const char *what, int error_number)
 {
-    return g_error_new(VMB_ERROR, VMB_ERROR_TARGET, "target %s: %s: %s", s->name, what,
-                       g_strerror(error_number));
+    return g_error_new(VMB_ERROR, VMB_ERROR_TARGET, "target %s: %s: %s", s->name, what, g_strerror(error_number));
 }
 
 size_t sink_iov_bytes(const struct iovec *iov, unsigned n)
@@ -129,8 +128,7 @@ static bool has_room(struct sink *s, uint64_t expected, GError **error)
     if (expected == UINT64_MAX || expected <= free_bytes)
         return true;
     char need[UNITS_LEN], have[UNITS_LEN];
-    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET,
-                "target %s: %s will come, but only %s are free; make room", s->name,
+    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "target %s: %s will come, but only %s are free; make room", s->name,
                 units_format_size(expected, need), units_format_size(free_bytes, have));
     return false;
 }
@@ -144,8 +142,7 @@ static void ask_now(struct sink_space *space)
         space->answer = (uint64_t)st.f_bavail * st.f_frsize;
 }
 
-struct sink *sink_open(uv_loop_t *loop, const char *target, const struct sink_options *options,
-                       GError **error)
+struct sink *sink_open(uv_loop_t *loop, const char *target, const struct sink_options *options, GError **error)
 {
     static const struct sink_options none;
     struct sink *s;

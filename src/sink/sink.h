@@ -38,9 +38,10 @@ typedef void (*sink_done)(void *user, const GError *error);
  * standard error (and output, where that is a terminal) is kept for the message when it fails. An existing FIFO
  * or character device is written as it is; an existing file is refused without force; a file becomes
  * TARGET.partial, 0600, until it is finished. A block device is written in place, with force only, and never while it
- * is mounted or part of something: its first sector stays zeros until all else is durable. What a dead run left under that name is replaced. Refused when the
- * directory does not exist or cannot be written, when nobody reads the FIFO, when standard output is a terminal.
- * From now on SIGPIPE and SIGXFSZ are ignored by the process: a write says what they say. */
+ * is mounted or part of something: its first sector stays zeros until all else is durable. What a dead run left under
+ * that name is replaced. Refused when the directory does not exist or cannot be written, when nobody reads the FIFO,
+ * when standard output is a terminal. From now on SIGPIPE and SIGXFSZ are ignored by the process: a write says what
+ * they say. */
 struct sink *sink_open(uv_loop_t *loop, const char *target, const struct sink_options *options, GError **error);
 /* What the operator knows it as, safe to show: the absolute path, "standard output", "|COMMAND". */
 const char *sink_name(const struct sink *s);
@@ -57,8 +58,8 @@ uint64_t sink_written(const struct sink *s);
 /* Free bytes at the target: asked of the file system by the thread pool, at most every second; the latest
  * answer known (the first is there at once), UINT64_MAX on pipes and where the file system does not say. */
 uint64_t sink_free_bytes(struct sink *s);
-/* For how long an operation has been under way, where that is more than SINK_STUCK_MS (a frozen disk, a reader that does
- * not read), else 0. */
+/* For how long an operation has been under way, where that is more than SINK_STUCK_MS (a frozen disk, a reader that
+ * does not read), else 0. */
 #define SINK_STUCK_MS 3000
 uint64_t sink_stuck_ms(const struct sink *s);
 

@@ -26,8 +26,7 @@ static bool starts_with(const struct source *s, const char *magic, size_t len)
 static enum source_form form_of(const struct source *s)
 {
     const uint8_t *at = intake_at(&s->in);
-    bool is_skippable =
-        intake_held(&s->in) >= 4 && (at[0] & 0xf0) == 0x50 && !memcmp(at + 1, "\x2a\x4d\x18", 3);
+    bool is_skippable = intake_held(&s->in) >= 4 && (at[0] & 0xf0) == 0x50 && !memcmp(at + 1, "\x2a\x4d\x18", 3);
     if (is_skippable || starts_with(s, "\x28\xb5\x2f\xfd", 4))
         return SOURCE_ZSTD;
     if (starts_with(s, "\x89LZO\0\r\n\x1a\n", 9))

@@ -110,8 +110,7 @@ static void punch(struct spool *q)
     struct piece pieces[2];
     unsigned n = pieces_of(q, q->record, pieces);
     for (unsigned i = 0; i < n && pieces[i].len; i++)
-        if (fallocate(q->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, pieces[i].at, (off_t)pieces[i].len) <
-            0)
+        if (fallocate(q->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, pieces[i].at, (off_t)pieces[i].len) < 0)
             return;
 }
 

@@ -9,7 +9,7 @@
 
 #define ZSTD_FRAME_MAGIC 0xFD2FB528u
 /* Content size of 4 bytes · one segment, so no window is told · a checksum follows the blocks. */
-#define DESCRIPTOR       (2u << 6 | 1u << 5 | 1u << 2)
+#define DESCRIPTOR (2u << 6 | 1u << 5 | 1u << 2)
 
 struct stored {
     size_t len; /* of the pieces */

@@ -15,8 +15,8 @@ static ssize_t fail(struct gzip *g, const struct intake *in, const char *why, GE
 {
     g->is_over = true;
     g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED,
-                "its gzip data is %s at byte %" G_GUINT64_FORMAT " of the file; nothing behind can be read",
-                why, intake_offset(in));
+                "its gzip data is %s at byte %" G_GUINT64_FORMAT " of the file; nothing behind can be read", why,
+                intake_offset(in));
     return -1;
 }
 

@@ -43,9 +43,8 @@ struct lzop {
 
 static ssize_t fail(struct lzop *l, const char *why, GError **error)
 {
-    g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED,
-                "its lzop data is %s at byte %" G_GUINT64_FORMAT " of the file%s", why, l->block_offset,
-                l->is_over ? "; nothing behind can be read" : "");
+    g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED, "its lzop data is %s at byte %" G_GUINT64_FORMAT " of the file%s",
+                why, l->block_offset, l->is_over ? "; nothing behind can be read" : "");
     return -1;
 }
 
@@ -143,8 +142,7 @@ static bool unpack_block(struct lzop *l, uint32_t packed_len, uint32_t plain_len
     if (is_stored)
         memcpy(l->plain, l->packed, plain_len);
     else if (!sum_is_good(l->packed, packed_len, l->flags, HAS_ADLER_PACKED, HAS_CRC_PACKED, &packed_sums) ||
-             lzo1x_decompress_safe(l->packed, packed_len, l->plain, &made, NULL) != LZO_E_OK ||
-             made != plain_len)
+             lzo1x_decompress_safe(l->packed, packed_len, l->plain, &made, NULL) != LZO_E_OK || made != plain_len)
         return false;
     return sum_is_good(l->plain, plain_len, l->flags, HAS_ADLER_PLAIN, HAS_CRC_PLAIN, &sums);
 }

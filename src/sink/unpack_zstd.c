@@ -102,8 +102,8 @@ static const char *check_table(struct zstd *z, struct intake *in, uint32_t len, 
     }
     if (intake_read(in, footer, sizeof footer, error) != (ssize_t)sizeof footer)
         return "it is cut short";
-    if (le32_get(footer) != n || le32_get(footer + 5) != SEEK_TABLE_MAGIC ||
-        footer[4] & SEEK_TABLE_RESERVED || !!(footer[4] & SEEK_TABLE_HAS_SUMS) != (entry_size == 12))
+    if (le32_get(footer) != n || le32_get(footer + 5) != SEEK_TABLE_MAGIC || footer[4] & SEEK_TABLE_RESERVED ||
+        !!(footer[4] & SEEK_TABLE_HAS_SUMS) != (entry_size == 12))
         return "its footer";
     g_autoptr(GChecksum) seen = g_checksum_copy(z->sizes);
     return strcmp(g_checksum_get_string(listed), g_checksum_get_string(seen))

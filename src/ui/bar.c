@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "ui/bar.h"
 
-void bar_draw(struct canvas *c, int x, int y, int width, const struct glyphs *glyphs, uint64_t part,
-              uint64_t whole, enum ui_role fill)
+void bar_draw(struct canvas *c, int x, int y, int width, const struct glyphs *glyphs, uint64_t part, uint64_t whole,
+              enum ui_role fill)
 {
     if (width <= 0)
         return;

@@ -149,8 +149,8 @@ int canvas_put_tail(struct canvas *c, int x, int y, int width, enum ui_role role
 }
 
 /* Draws only where it may; returns the lines used. */
-static int wrap(const struct canvas *seen, struct canvas *c, int x, int y, int width, int max_lines,
-                enum ui_role role, const char *text)
+static int wrap(const struct canvas *seen, struct canvas *c, int x, int y, int width, int max_lines, enum ui_role role,
+                const char *text)
 {
     g_auto(GStrv) words = g_strsplit(text, " ", -1);
     int column = 0, line = 0;
@@ -170,8 +170,7 @@ static int wrap(const struct canvas *seen, struct canvas *c, int x, int y, int w
     return line + (column > 0);
 }
 
-int canvas_put_wrapped(struct canvas *c, int x, int y, int width, int max_lines, enum ui_role role,
-                       const char *text)
+int canvas_put_wrapped(struct canvas *c, int x, int y, int width, int max_lines, enum ui_role role, const char *text)
 {
     return wrap(c, c, x, y, width, max_lines, role, text);
 }

@@ -43,8 +43,7 @@ int canvas_put(struct canvas *c, int x, int y, int width, enum ui_role role, con
 /* The same, cut at its beginning: for paths. */
 int canvas_put_tail(struct canvas *c, int x, int y, int width, enum ui_role role, const char *text);
 /* Wrapped at blanks, at most so many lines; returns the lines used. */
-int canvas_put_wrapped(struct canvas *c, int x, int y, int width, int max_lines, enum ui_role role,
-                       const char *text);
+int canvas_put_wrapped(struct canvas *c, int x, int y, int width, int max_lines, enum ui_role role, const char *text);
 /* The lines canvas_put_wrapped() would use. */
 int canvas_wrapped_height(const struct canvas *c, int width, int max_lines, const char *text);
 /* Right-aligned in width columns; a number that does not fit becomes "#": half a number would be a lie. */

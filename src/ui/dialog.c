@@ -44,8 +44,7 @@ static const char *visible_end(const char *text, int width)
     return text;
 }
 
-void dialog_input(struct dialog *d, const char *label, const char *text, int width, const char *after,
-                  bool is_good)
+void dialog_input(struct dialog *d, const char *label, const char *text, int width, const char *after, bool is_good)
 {
     struct dialog_line *line = add(d, DIALOG_NEEDED, ROLE_DIALOG);
     const char *seen = visible_end(text, width - 1);

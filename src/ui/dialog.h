@@ -39,6 +39,5 @@ void dialog_link(struct dialog *d, uint32_t key);
 /* An empty line. */
 void dialog_gap(struct dialog *d);
 /* "label [ text      ] after" */
-void dialog_input(struct dialog *d, const char *label, const char *text, int width, const char *after,
-                  bool is_good);
+void dialog_input(struct dialog *d, const char *label, const char *text, int width, const char *after, bool is_good);
 void dialog_end(const struct dialog *d, const struct scene *s, const char *keys);

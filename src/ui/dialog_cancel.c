@@ -8,13 +8,11 @@ void dialog_cancel(const struct scene *s)
     const struct model *m = s->m;
     char done[FIGURE_LEN], time[FIGURE_LEN];
     bool matches = g_str_equal(ui->input, m->guest), is_wide = s->canvas->width >= 60;
-    g_autofree char *title =
-        g_strdup_printf(is_wide ? "cancel the WHOLE backup of %s?" : "cancel %s?", m->guest);
+    g_autofree char *title = g_strdup_printf(is_wide ? "cancel the WHOLE backup of %s?" : "cancel %s?", m->guest);
     struct dialog d = dialog_begin(title);
     dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "%s copied in %s is thrown away.",
                 figure_size(m->done, s->glyphs->none, done), units_format_ms(m->elapsed_ms, time));
-    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG,
-                "The unfinished file:  (%s) removed  (%s) kept as .partial  Left Right",
+    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "The unfinished file:  (%s) removed  (%s) kept as .partial  Left Right",
                 ui->keeps_partial ? " " : "o", ui->keeps_partial ? "o" : " ");
     dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "The guest keeps running; its jobs are cancelled in QEMU.");
     dialog_gap(&d);
@@ -26,8 +24,7 @@ void dialog_cancel(const struct scene *s)
     dialog_line(&d, DIALOG_EXTRA, ROLE_DANGER, "%s",
                 matches ? (is_wide ? "Enter now cancels the whole backup." : "Enter cancels all") : "");
     if (s->canvas->width >= 40)
-        dialog_end(&d, s,
-                   matches ? "Esc keeps it running   Enter cancels ALL" : "Esc keeps the backup running");
+        dialog_end(&d, s, matches ? "Esc keeps it running   Enter cancels ALL" : "Esc keeps the backup running");
     else
         dialog_end(&d, s, matches ? "Enter cancels ALL" : "Esc keeps it");
 }

@@ -20,8 +20,8 @@ void dialog_drop(const struct scene *s)
     unsigned n = ui_marked(s->ui, s->m);
     bool is_one = s->ui->scope == UI_THIS;
     const struct model_drive *row = is_one ? model_find_drive(s->m, s->ui->target) : NULL;
-    g_autofree char *title = is_one ? g_strdup_printf("cancel %s?", s->ui->target)
-                                    : g_strdup_printf("cancel %u marked drives?", n);
+    g_autofree char *title =
+        is_one ? g_strdup_printf("cancel %s?", s->ui->target) : g_strdup_printf("cancel %u marked drives?", n);
     struct dialog d = dialog_begin(title);
     say_loss(&d, s, row);
     dialog_gap(&d);

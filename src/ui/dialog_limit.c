@@ -19,8 +19,7 @@ static struct wish wish_of(const struct scene *s)
     command_init(&w.c, COMMAND_LIMIT);
     w.is_valid = command_parse_rate(s->ui->input, &w.c, &error);
     if (!w.is_valid)
-        model_set(w.why, "%s",
-                  g_str_has_prefix(error->message, "limit: ") ? error->message + 7 : error->message);
+        model_set(w.why, "%s", g_str_has_prefix(error->message, "limit: ") ? error->message + 7 : error->message);
     else if (!w.c.is_relative)
         w.rate = w.c.rate;
     else if (s->ui->scope != UI_MARKED && ui_limit_base(s->ui, s->m))
@@ -49,14 +48,12 @@ static void line_now(struct dialog *d, const struct scene *s, const struct model
     const char *none = s->glyphs->none;
     bool is_narrow = s->canvas->width < 60;
     if (s->ui->scope != UI_THIS || !drive)
-        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG,
-                    is_narrow ? "now %s  all: %s" : "whole backup: %s   all together %s",
+        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, is_narrow ? "now %s  all: %s" : "whole backup: %s   all together %s",
                     s->m->global_limit ? units_format_rate(s->m->global_limit, now) : "no limit",
                     figure_rate(s->m->in_rate, none, rate));
     else if (is_narrow)
         dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "now %s  measured %s",
-                    drive->limit ? units_format_rate(drive->limit, now) : "none",
-                    figure_rate(drive->rate, none, rate));
+                    drive->limit ? units_format_rate(drive->limit, now) : "none", figure_rate(drive->rate, none, rate));
     else
         dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "now %s%s   measured %s   most seen %s",
                     drive->limit ? units_format_rate(drive->limit, now) : "no limit",
@@ -83,24 +80,17 @@ static void say_change(uint64_t ms, uint64_t now_ms, char text[2 * FIGURE_LEN])
 }
 
 /* What is to be moved, and how fast it goes now. */
-static void scope_figures(const struct scene *s, const struct model_drive *drive, uint64_t *left,
-                          uint64_t *rate)
+static void scope_figures(const struct scene *s, const struct model_drive *drive, uint64_t *left, uint64_t *rate)
 {
     const struct model *m = s->m;
     bool is_all = s->ui->scope == UI_ALL;
-    uint64_t size = is_all  ? m->total
-                    : drive ? drive->size
-                            : 0,
-             done = is_all  ? m->done
-                    : drive ? drive->done
-                            : 0;
+    uint64_t size = is_all ? m->total : drive ? drive->size : 0, done = is_all ? m->done : drive ? drive->done : 0;
     *left = size - MIN(done, size);
     *rate = is_all ? m->in_rate : drive && drive->state == MODEL_RUN ? drive->rate : 0;
 }
 
 /* What the limit would do; nothing where nothing honest can be said. */
-static void line_effect(struct dialog *d, const struct scene *s, const struct model_drive *drive,
-                        const struct wish *w)
+static void line_effect(struct dialog *d, const struct scene *s, const struct model_drive *drive, const struct wish *w)
 {
     char end[FIGURE_LEN], text[FIGURE_LEN], change[2 * FIGURE_LEN];
     uint64_t left, rate;
@@ -124,8 +114,8 @@ static void line_effect(struct dialog *d, const struct scene *s, const struct mo
     if (is_narrow)
         dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "ends ~%.5s, %s", end, change);
     else
-        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "At %s it ends ~%s (%s%s).",
-                    units_format_rate(w->rate, text), end, change, w->rate > rate ? " at best" : "");
+        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "At %s it ends ~%s (%s%s).", units_format_rate(w->rate, text), end,
+                    change, w->rate > rate ? " at best" : "");
 }
 
 static void line_scope(struct dialog *d, const struct scene *s)
@@ -159,8 +149,7 @@ void dialog_limit(const struct scene *s)
     struct dialog d = dialog_begin(title);
     line_now(&d, s, drive);
     dialog_gap(&d);
-    dialog_input(&d, is_wide ? "limit " : "", ui->input, is_wide ? 12 : 7, meaning,
-                 w.is_valid || !*ui->input);
+    dialog_input(&d, is_wide ? "limit " : "", ui->input, is_wide ? 12 : 7, meaning, w.is_valid || !*ui->input);
     line_effect(&d, s, drive, &w);
     dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "%s",
                 s->canvas->width >= 62 ? "50M 1G 800K 1.5G, +10% -10%, 0 = unlimited.  1M = 1 MiB."

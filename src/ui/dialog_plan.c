@@ -47,8 +47,7 @@ static void say_leftovers(struct dialog *d, const struct scene *s)
 void dialog_leftovers(const struct scene *s)
 {
     bool is_wide = s->canvas->width >= 60;
-    struct dialog d =
-        dialog_begin(is_wide ? "a backup that died has left things in QEMU" : "left by a dead backup");
+    struct dialog d = dialog_begin(is_wide ? "a backup that died has left things in QEMU" : "left by a dead backup");
     say_leftovers(&d, s);
     dialog_gap(&d);
     if (is_wide) {

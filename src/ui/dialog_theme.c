@@ -44,6 +44,5 @@ void dialog_theme(const struct scene *s)
         say_theme(&d, s, i);
     dialog_gap(&d);
     say_sample(&d, s);
-    dialog_end(&d, s,
-               s->canvas->width >= 40 ? "Up Down show   Enter keeps   Esc puts back" : "Enter keeps  Esc");
+    dialog_end(&d, s, s->canvas->width >= 40 ? "Up Down show   Enter keeps   Esc puts back" : "Enter keeps  Esc");
 }

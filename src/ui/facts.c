@@ -98,8 +98,7 @@ static void say_zero(const struct scene *s, struct pen *pen)
         fact(pen, "zero", share);
         return;
     }
-    g_autofree char *both =
-        g_strdup_printf("%s (%s skipped)", share, figure_size(m->zero, s->glyphs->none, size));
+    g_autofree char *both = g_strdup_printf("%s (%s skipped)", share, figure_size(m->zero, s->glyphs->none, size));
     fact(pen, "zero", both);
 }
 
@@ -178,8 +177,7 @@ enum facts_impact facts_impact(const struct model_impact *i)
     if (i->write_us > 1000000 || (i->p99_us != MODEL_UNKNOWN && i->p99_us > 1000000) ||
         (i->write_us > 10 * base && i->write_us > 20000))
         return FACTS_IMPACT_HIGH;
-    return i->is_slowing || (i->write_us > 3 * base && i->write_us > 2000) ? FACTS_IMPACT_MEDIUM
-                                                                           : FACTS_IMPACT_LOW;
+    return i->is_slowing || (i->write_us > 3 * base && i->write_us > 2000) ? FACTS_IMPACT_MEDIUM : FACTS_IMPACT_LOW;
 }
 
 static void say_impact(const struct scene *s, struct pen *pen)

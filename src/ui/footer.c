@@ -33,8 +33,8 @@ static void say_plan(const struct scene *s, struct pen *pen)
 static void say_connect(const struct scene *s, struct pen *pen)
 {
     if (s->m->phase == MODEL_CONNECT_FAILED)
-        pen_text(pen, ROLE_MESSAGE, "next try in %u s (attempt %u)",
-                 (unsigned)((s->m->retry_in_ms + 999) / 1000), s->m->attempt);
+        pen_text(pen, ROLE_MESSAGE, "next try in %u s (attempt %u)", (unsigned)((s->m->retry_in_ms + 999) / 1000),
+                 s->m->attempt);
     else
         pen_text(pen, ROLE_MESSAGE, s->m->is_cleaning ? "cleaning up what a dead backup left" : "connecting");
 }
@@ -55,8 +55,7 @@ static void say_failed(const struct scene *s, struct pen *pen)
                 pen_text(pen, ROLE_TOAST, "%s drop, ", drop);
             pen_text(pen, ROLE_TOAST, "%s why   ", keymap_of(COMMAND_DETAIL, why));
         } else if (row->state == MODEL_RETRY && row->retry_in_ms) {
-            pen_text(pen, ROLE_TOAST, "%s is tried again in %s   ", row->name,
-                     units_format_ms(row->retry_in_ms, time));
+            pen_text(pen, ROLE_TOAST, "%s is tried again in %s   ", row->name, units_format_ms(row->retry_in_ms, time));
         }
     }
 }
@@ -75,8 +74,7 @@ static void say_rows(const struct scene *s, struct pen *pen)
         else if (row->state == MODEL_PAUSE && row->is_paused_by_operator)
             pen_try(pen, ROLE_MESSAGE, "%s paused: guest writes still copy   ", row->name);
     }
-    if (pen->x == begin &&
-        s->ui->selected < s->m->n_drives) { /* no room for a sentence, or nothing to be said */
+    if (pen->x == begin && s->ui->selected < s->m->n_drives) { /* no room for a sentence, or nothing to be said */
         table_note(s, s->ui->selected, note, sizeof note);
         if (*note)
             pen_text(pen, ROLE_MESSAGE, "%s: %s", s->m->drives[s->ui->selected].name, note);
@@ -96,8 +94,7 @@ static bool say_trouble(const struct scene *s, struct pen *pen)
         pen_text(pen, ROLE_TOAST, "target full: free %s there; it goes on by itself  (now %s)",
                  figure_size(m->need_bytes, "space", need), figure_size(m->free_bytes, "?", size));
     else if (facts_impact(&m->impact) == FACTS_IMPACT_HIGH)
-        pen_text(pen, ROLE_TOAST,
-                 "the guest's writes suffer: %s limits the backup, %s pauses it, %s cancels it",
+        pen_text(pen, ROLE_TOAST, "the guest's writes suffer: %s limits the backup, %s pauses it, %s cancels it",
                  keymap_of(COMMAND_LIMIT_ALL, limit), keymap_of(COMMAND_TOGGLE_PAUSE_ALL, pause), cancel);
     else if (m->sink_stuck_ms > 5000)
         pen_text(pen, ROLE_TOAST, "the target has not answered for %s: look at its disk, or %s cancels",
@@ -124,8 +121,15 @@ static void say_reading(const struct scene *s, struct pen *pen)
 static void say_done(const struct scene *s, struct pen *pen)
 {
     static const char *const meanings[] = {
-        "all saved", "failed, nothing usable", "usage", "finished, incomplete", "cancelled", "monitor or guest gone",
-        "target cannot be written", "another backup holds this guest", "damage found",
+        "all saved",
+        "failed, nothing usable",
+        "usage",
+        "finished, incomplete",
+        "cancelled",
+        "monitor or guest gone",
+        "target cannot be written",
+        "another backup holds this guest",
+        "damage found",
     };
     int status = s->m->exit_status;
     const char *meaning = status >= 0 && status < (int)G_N_ELEMENTS(meanings) ? meanings[status] : "ended by a signal";
@@ -136,8 +140,9 @@ static void say_done(const struct scene *s, struct pen *pen)
     else if (s->canvas->height < 4)
         pen_text(pen, ROLE_MESSAGE, "%s", s->m->outcome);
     else
-        pen_text(pen, ROLE_MESSAGE, s->canvas->width >= 60 ? "Exit status will be %d (%s): %s quits" : "exit %d: %s  %s quits",
-                 status, meaning, key);
+        pen_text(pen, ROLE_MESSAGE,
+                 s->canvas->width >= 60 ? "Exit status will be %d (%s): %s quits" : "exit %d: %s  %s quits", status,
+                 meaning, key);
 }
 
 static void say_situation(const struct scene *s, struct pen *pen)
@@ -192,8 +197,8 @@ static bool has_use(const struct scene *s, enum command_verb verb)
 
 static bool is_in_bar(const struct scene *s, const struct command_entry *entry)
 {
-    return entry->label && (entry->phases & COMMAND_IN(s->m->phase)) &&
-           !(entry->changes && s->ui->is_readonly) && has_use(s, entry->verb);
+    return entry->label && (entry->phases & COMMAND_IN(s->m->phase)) && !(entry->changes && s->ui->is_readonly) &&
+           has_use(s, entry->verb);
 }
 
 /* "?Help", "s Limit", or on a narrow screen the key and the beginning of its word. */
@@ -201,8 +206,7 @@ static char *item_text(const struct scene *s, const struct command_entry *entry)
 {
     char key[KEY_NAME_LEN];
     keymap_first(entry, key);
-    return g_strdup_printf("%s%s%s", key, strcmp(key, "?") == 0 ? "" : " ",
-                           s->canvas->width >= 20 ? entry->label : "");
+    return g_strdup_printf("%s%s%s", key, strcmp(key, "?") == 0 ? "" : " ", s->canvas->width >= 20 ? entry->label : "");
 }
 
 /* As many as fit, what is worth most first. */

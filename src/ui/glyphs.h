@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
-/* The three sets of signs: "unicode" (eighth blocks, light lines), "blocks" (code page 437: the Linux console), "ascii". */
+/* The three sets of signs: "unicode" (eighth blocks, light lines), "blocks" (code page 437: the Linux console),
+ * "ascii". */
 #include <stdbool.h>
 #include "ui/theme.h"
 
@@ -8,14 +9,14 @@ struct glyphs {
     const char *name;
     bool is_ascii;
     const char *states[MODEL_STATES];
-    const char *cursor;  /* before the selected row */
-    const char *none;    /* not applicable: never 0 */
+    const char *cursor; /* before the selected row */
+    const char *none;   /* not applicable: never 0 */
     const char *alert;
     const char *bar_full, *bar_empty;
     const char *bar_parts[8]; /* n_parts of them, rising: what fills a part of a cell */
     unsigned n_parts;
-    const char *rule, *side;  /* lines: level and upright */
-    const char *corners[4];   /* of a box: top left, top right, bottom left, bottom right */
+    const char *rule, *side; /* lines: level and upright */
+    const char *corners[4];  /* of a box: top left, top right, bottom left, bottom right */
 };
 /* NULL when there is no such set. */
 const struct glyphs *glyphs_find(const char *name);

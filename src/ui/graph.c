@@ -37,8 +37,7 @@ static void draw_braille(struct canvas *c, int x, int y, enum ui_role role, int 
         canvas_fill(c, x, y, 1, 1, role, glyph);
 }
 
-static void draw_halves(struct canvas *c, int x, int y, enum ui_role role, const struct glyphs *glyphs,
-                        int halves)
+static void draw_halves(struct canvas *c, int x, int y, enum ui_role role, const struct glyphs *glyphs, int halves)
 {
     if (halves >= 2)
         canvas_fill(c, x, y, 1, 1, role, glyphs->bar_full);

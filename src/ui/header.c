@@ -106,10 +106,7 @@ static void chip_drives(const struct scene *s, struct pen *pen)
         failed += row->state == MODEL_FAIL;
         moving += row->state == MODEL_RUN || row->state == MODEL_PAUSE || row->state == MODEL_RETRY;
     }
-    enum model_state state = done == n            ? MODEL_OK
-                             : moving             ? MODEL_RUN
-                             : failed + done == n ? MODEL_FAIL
-                                                  : MODEL_WAIT;
+    enum model_state state = done == n ? MODEL_OK : moving ? MODEL_RUN : failed + done == n ? MODEL_FAIL : MODEL_WAIT;
     chip(s, pen, state, s->canvas->width >= 60 ? "drives %u/%u" : "drv %u/%u", done, n);
 }
 
@@ -140,8 +137,7 @@ static void say_left(const struct scene *s, struct pen *pen)
         figure_time_of_day(s->wall_s + (int64_t)(m->eta_ms / 1000), end);
         pen_right(pen, ROLE_TEXT, "   ends ~%.5s", end);
         if (history_eta_range(&s->ui->history, m, &least, &most) && most >= 120000)
-            pen_right(pen, ROLE_TEXT, " (%u-%u)", (unsigned)(least / 60000),
-                      (unsigned)((most + 59999) / 60000));
+            pen_right(pen, ROLE_TEXT, " (%u-%u)", (unsigned)(least / 60000), (unsigned)((most + 59999) / 60000));
     }
     pen_right(pen, ROLE_TEXT, " elapsed %s  left %s", elapsed, left);
 }
@@ -171,13 +167,11 @@ void header_total(const struct scene *s, int y)
     if (width >= 76) {
         pen_text(&pen, ROLE_TEXT_STRONG, "TOTAL ");
         pen_right(&pen, ROLE_NUM, s->canvas->width >= 110 ? " %s  %s of %s  %s" : " %s  %s/%s  %s", share,
-                  figure_size(m->done, s->glyphs->none, done), figure_size(m->total, s->glyphs->none, total),
-                  rate);
+                  figure_size(m->done, s->glyphs->none, done), figure_size(m->total, s->glyphs->none, total), rate);
     } else if (width >= 46) {
         pen_right(&pen, ROLE_NUM, " %s %s", share, rate);
     } else {
-        (void)(pen_right(&pen, ROLE_NUM, " %s %s %s", share, rate,
-                         figure_estimate(m->eta_ms, s->glyphs->none, left)) ||
+        (void)(pen_right(&pen, ROLE_NUM, " %s %s %s", share, rate, figure_estimate(m->eta_ms, s->glyphs->none, left)) ||
                pen_right(&pen, ROLE_NUM, " %s", share));
     }
     if (pen_room(&pen) >= 3)

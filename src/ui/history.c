@@ -8,10 +8,10 @@
 #define LEAST_POINTS 30 /* of half a minute nothing can be said */
 
 /* Everything one place to the left; value becomes the newest. */
-#define PUSH(array, value)                                                                                   \
-    do {                                                                                                     \
-        memmove((array), (array) + 1, sizeof(array) - sizeof *(array));                                      \
-        (array)[sizeof(array) / sizeof *(array)-1] = (value);                                                \
+#define PUSH(array, value)                                                                                             \
+    do {                                                                                                               \
+        memmove((array), (array) + 1, sizeof(array) - sizeof *(array));                                                \
+        (array)[sizeof(array) / sizeof *(array)-1] = (value);                                                          \
     } while (0)
 
 static void add_slow(struct history *h, const struct model *m)

@@ -173,17 +173,15 @@ const char *keymap_word(enum command_verb verb)
     return entry ? entry->word : NULL;
 }
 
-static bool refuse(const char *text, const char *source, const char *key, GError **error, const char *format,
-                   ...) G_GNUC_PRINTF(5, 6);
-static bool refuse(const char *text, const char *source, const char *key, GError **error, const char *format,
-                   ...)
+static bool refuse(const char *text, const char *source, const char *key, GError **error, const char *format, ...)
+    G_GNUC_PRINTF(5, 6);
+static bool refuse(const char *text, const char *source, const char *key, GError **error, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     g_autofree char *why = g_strdup_vprintf(format, args);
     va_end(args);
-    g_autofree char *line =
-        g_strdup_printf("%s:%u: %s: %s", source, keyfile_line(text, "keys", key), key, why);
+    g_autofree char *line = g_strdup_printf("%s:%u: %s: %s", source, keyfile_line(text, "keys", key), key, why);
     g_autofree char *safe = text_make_safe(line);
     g_set_error_literal(error, VMB_ERROR, VMB_ERROR_USAGE, safe);
     return false;
@@ -198,8 +196,8 @@ static const struct command_entry *entry_of_word(const char *word)
 }
 
 /* A key may mean two things only where the two are never valid on one screen. */
-static bool check_clash(const char *word, const struct command_entry *entry, const char *key,
-                        char *const *own, const char *text, const char *source, GError **error)
+static bool check_clash(const char *word, const struct command_entry *entry, const char *key, char *const *own,
+                        const char *text, const char *source, GError **error)
 {
     for (unsigned i = 0; i < command_table_len; i++) {
         const struct command_entry *other = &command_table[i];
@@ -239,8 +237,7 @@ static char *tidy(const char *keys)
 /* Ctrl-C always asks to leave, whatever else does. */
 static char *keys_from(GKeyFile *file, const struct command_entry *entry, const char *command)
 {
-    g_autofree char *value = g_key_file_get_string(file, "keys", command, NULL),
-                    *keys = tidy(value ? value : "");
+    g_autofree char *value = g_key_file_get_string(file, "keys", command, NULL), *keys = tidy(value ? value : "");
     if (entry->verb == COMMAND_QUIT && !has_word(keys, "Ctrl-C"))
         return g_strjoin(*keys ? " " : "", keys, "Ctrl-C", NULL);
     return g_steal_pointer(&keys);
@@ -254,8 +251,8 @@ bool keymap_load(GKeyFile *file, const char *text, const char *source, GError **
     for (unsigned i = 0; is_good && commands && commands[i]; i++) {
         const struct command_entry *entry = entry_of_word(commands[i]);
         if (!entry || !entry->keys)
-            is_good = refuse(text, source, commands[i], error,
-                             "no key has such a command; see the help in the console");
+            is_good =
+                refuse(text, source, commands[i], error, "no key has such a command; see the help in the console");
         else
             own[entry->verb] = keys_from(file, entry, commands[i]);
     }

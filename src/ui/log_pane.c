@@ -110,8 +110,7 @@ static int draw_line(const struct scene *s, int y, int lines, const struct model
         pen_text(&pen, ROLE_LOG_TIME, "%s", figure_time_of_day(line->when_s, time));
     canvas_put(s->canvas, x - 2, y, 1, levels[line->level].role, levels[line->level].sign);
     if (lines > 1)
-        return MAX(1,
-                   canvas_put_wrapped(s->canvas, x, y, s->canvas->width - x, lines, ROLE_TEXT, line->text));
+        return MAX(1, canvas_put_wrapped(s->canvas, x, y, s->canvas->width - x, lines, ROLE_TEXT, line->text));
     canvas_put(s->canvas, x, y, s->canvas->width - x, ROLE_TEXT, line->text);
     return 1;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * A framed part of the screen with named facts, one below the other; private to src/ui. Where there is no room for a frame
- * it is the whole screen above the last two lines. What does not fit at the bottom is left out: the first facts are
- * those worth most.
+ * A framed part of the screen with named facts, one below the other; private to src/ui. Where there is no room for a
+ * frame it is the whole screen above the last two lines. What does not fit at the bottom is left out: the first facts
+ * are those worth most.
  *
  *     struct pane p = pane_open(scene, 76, 17, "scsi1  (2 of 7)");
  *     pane_fact(&p, "size", "%s", …);

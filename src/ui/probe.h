@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * What the terminal itself says it can do: asked once, before the first frame. How wide signs are shown is nowhere to be
- * read (East Asian fonts make some of ours two columns wide), and whether it takes frames as a whole neither.
+ * What the terminal itself says it can do: asked once, before the first frame. How wide signs are shown is nowhere to
+ * be read (East Asian fonts make some of ours two columns wide), and whether it takes frames as a whole neither.
  *
  *     struct probe p;
  *     probe_run(fd, PROBE_SIGNS | PROBE_SYNC, &p);      // raw mode; waits at most PROBE_MS
@@ -17,7 +17,10 @@
 
 /* The texts whose widths are asked for, and the columns each should take. */
 enum probe_text { PROBE_UNICODE, PROBE_BLOCKS, PROBE_TEXTS };
-extern const struct probe_sample { const char *text; int columns; } probe_samples[PROBE_TEXTS];
+extern const struct probe_sample {
+    const char *text;
+    int columns;
+} probe_samples[PROBE_TEXTS];
 
 struct probe {
     bool is_answered;         /* at least something came */

@@ -76,8 +76,8 @@ void log_title(const struct scene *s, int y);
 void log_lines(const struct scene *s, int y, int lines);
 /* Lines that the filter lets through. */
 unsigned log_count(const struct model *m, const char *filter);
-/* How far to scroll back for the next error after, or the one before the line `back` lines from the end stands; round the
- * end. -1 = there is none. */
+/* How far to scroll back for the next error after, or the one before the line `back` lines from the end stands; round
+ * the end. -1 = there is none. */
 int log_error(const struct model *m, int back, bool is_next);
 
 /* footer.c: the message line and the key bar */

@@ -14,8 +14,7 @@ static void draw_head(const struct scene *s, int y, bool has_failed)
 {
     bool is_wide = s->canvas->width >= 60;
     struct pen head = pen_at(s->canvas, is_wide ? 1 : 0, y, s->canvas->width - (is_wide ? 2 : 0));
-    pen_right(&head, has_failed ? ROLE_HEADER_ALERT : ROLE_TEXT, "%s",
-              has_failed ? " not connected " : "connecting");
+    pen_right(&head, has_failed ? ROLE_HEADER_ALERT : ROLE_TEXT, "%s", has_failed ? " not connected " : "connecting");
     pen_text(&head, ROLE_HEADER, "vmabackup");
 }
 
@@ -28,8 +27,7 @@ static int draw_nearby(const struct scene *s, int x, int y, int lines)
     if (!rows)
         return 0;
     char key[KEY_NAME_LEN];
-    g_autofree char *title =
-        g_strdup_printf("These monitors answer (%s uses one):", keymap_of(COMMAND_USE, key));
+    g_autofree char *title = g_strdup_printf("These monitors answer (%s uses one):", keymap_of(COMMAND_USE, key));
     canvas_put(s->canvas, x, y, s->canvas->width - x, ROLE_TEXT_STRONG, title);
     for (unsigned i = first; i < first + rows; i++) {
         const struct model_nearby *n = &m->nearby[i];
@@ -38,8 +36,7 @@ static int draw_nearby(const struct scene *s, int x, int y, int lines)
         struct pen pen = pen_at(s->canvas, x, at, s->canvas->width - x - 1);
         pen_text(&pen, ROLE_MARK, "%s ", is_selected ? s->glyphs->cursor : " ");
         pen_right(&pen, ROLE_TEXT, "  %s, QEMU %s", n->guest, n->qemu);
-        canvas_put_tail(s->canvas, pen.x, at, pen_room(&pen), is_selected ? ROLE_SELECT : ROLE_TEXT,
-                        n->address);
+        canvas_put_tail(s->canvas, pen.x, at, pen_room(&pen), is_selected ? ROLE_SELECT : ROLE_TEXT, n->address);
         canvas_link(s->canvas, 0, at, s->canvas->width, UI_KEY_ROW + i);
     }
     return (int)rows + 1;
@@ -68,12 +65,11 @@ void screen_connect(const struct scene *s)
     if (below >= 4)
         draw_head(s, y++, has_failed);
     y += is_airy ? 2 : 0;
-    g_autofree char *what =
-        g_strdup_printf("%s %s",
-                        has_failed       ? "cannot reach QEMU at"
-                        : m->is_cleaning ? "cleaning up by"
-                                         : "connecting to",
-                        m->monitor);
+    g_autofree char *what = g_strdup_printf("%s %s",
+                                            has_failed       ? "cannot reach QEMU at"
+                                            : m->is_cleaning ? "cleaning up by"
+                                                             : "connecting to",
+                                            m->monitor);
     y += canvas_put_wrapped(s->canvas, x, y, width, MIN(2, below - y), ROLE_TEXT_STRONG, what) + is_airy;
     for (unsigned i = 0; i < m->n_checks && y < below - (has_failed ? 1 : 0); i++)
         draw_check(s, y++, x, &m->checks[i]);

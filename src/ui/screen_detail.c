@@ -43,8 +43,7 @@ static void say_rate(struct pane *p, const struct scene *s, const struct model_d
 {
     char rate[FIGURE_LEN], usual[FIGURE_LEN], peak[FIGURE_LEN];
     const char *none = s->glyphs->none;
-    pane_fact(p, "rate", "%s  (average %s, peak %s)",
-              d->state == MODEL_OK ? none : figure_rate(d->rate, none, rate),
+    pane_fact(p, "rate", "%s  (average %s, peak %s)", d->state == MODEL_OK ? none : figure_rate(d->rate, none, rate),
               d->average ? figure_rate(d->average, none, usual) : none,
               d->peak ? figure_rate(d->peak, none, peak) : none);
 }
@@ -54,8 +53,7 @@ static void say_limit(struct pane *p, const struct scene *s, unsigned row)
     const struct model_drive *d = &s->m->drives[row];
     char limit[FIGURE_LEN];
     unsigned share = history_limited_percent(&s->ui->history, row);
-    bool is_wide = p->width >= 60,
-         says_keys = is_wide && !s->ui->is_readonly && ui_row_takes(s->m, d, COMMAND_LIMIT);
+    bool is_wide = p->width >= 60, says_keys = is_wide && !s->ui->is_readonly && ui_row_takes(s->m, d, COMMAND_LIMIT);
     char set[KEY_NAME_LEN], lift[KEY_NAME_LEN];
     g_autofree char *keys = g_strdup_printf(d->limit ? "   %s changes, %s lifts" : "   %s sets one",
                                             keymap_of(COMMAND_LIMIT, set), keymap_of(COMMAND_UNLIMIT, lift));
@@ -98,8 +96,7 @@ static void say_guard(struct pane *p, const struct scene *s, const struct model_
     if (!d->is_guarded)
         pane_fact(p, "guard", "none: a slow target slows the guest's writes");
     else
-        pane_fact(p, "guard",
-                  p->width >= 60 ? "%s overwritten by the guest, kept first; now %s" : "%s kept, now %s",
+        pane_fact(p, "guard", p->width >= 60 ? "%s overwritten by the guest, kept first; now %s" : "%s kept, now %s",
                   figure_size(d->filter_bytes, s->glyphs->none, bytes),
                   figure_rate(d->filter_rate, s->glyphs->none, rate));
 }
@@ -181,8 +178,8 @@ static void draw_graphs(struct pane *p, const struct scene *s, unsigned row)
     n = history_latency(&s->ui->history, values);
     top = MAX(graph_top(values, n), 1000);
     if (s->m->impact.write_us != MODEL_UNKNOWN)
-        draw_one(s, p->x + width + 4, y, width, "guest write latency, 5 min",
-                 units_format_ms(top / 1000, text), values, n, top, ROLE_GRAPH_GUEST);
+        draw_one(s, p->x + width + 4, y, width, "guest write latency, 5 min", units_format_ms(top / 1000, text), values,
+                 n, top, ROLE_GRAPH_GUEST);
 }
 
 /* ---- the cards ---- */
@@ -237,8 +234,7 @@ static void draw_error(const struct scene *s, unsigned row)
 {
     const struct model_drive *d = &s->m->drives[row];
     char done[FIGURE_LEN], size[FIGURE_LEN];
-    g_autofree char *title =
-        g_strdup_printf("%s %s", d->name, d->state == MODEL_RETRY ? "is tried again" : "failed");
+    g_autofree char *title = g_strdup_printf("%s %s", d->name, d->state == MODEL_RETRY ? "is tried again" : "failed");
     struct pane p = pane_open(s, WIDTH, 18, title);
     pane_text(&p, s->glyphs->states[MODEL_FAIL], 3, ROLE_STATE_FAIL, *d->error ? d->error : d->note);
     pane_text(&p, "remedy", 3, ROLE_DIALOG, d->hint);

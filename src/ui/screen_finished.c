@@ -21,8 +21,7 @@ static void draw_header(const struct scene *s, int y)
     const char *word = s->m->exit_status == 8 ? "archive DAMAGED" : words[state];
     struct pen pen = pen_at(s->canvas, 1, y, s->canvas->width - 2);
     enum ui_role role = state == MODEL_OK ? ROLE_HEADER : ROLE_HEADER_ALERT;
-    (void)(pen_right(&pen, role, " %s ", word) ||
-           pen_right(&pen, role, "%s", model_state_word(state)));
+    (void)(pen_right(&pen, role, " %s ", word) || pen_right(&pen, role, "%s", model_state_word(state)));
     pen_text(&pen, ROLE_HEADER, "%s", s->m->guest);
     pen_try(&pen, ROLE_TEXT, "  %s", s->m->guest_state);
     pen_try(&pen, ROLE_TEXT, "  QEMU %s", s->m->qemu);
@@ -34,8 +33,7 @@ static void draw_verdict(const struct scene *s, int y, int below, int *end)
     struct pen pen = pen_at(s->canvas, s->canvas->width >= 60 ? 3 : 0, y, s->canvas->width);
     pen_text(&pen, state_role(state), "%s ", s->glyphs->states[state]);
     int lines = CLAMP(below - y, 1, 3);
-    *end = y + MAX(1, canvas_put_wrapped(s->canvas, pen.x, y, pen_room(&pen), lines, ROLE_TEXT_STRONG,
-                                         s->m->outcome));
+    *end = y + MAX(1, canvas_put_wrapped(s->canvas, pen.x, y, pen_room(&pen), lines, ROLE_TEXT_STRONG, s->m->outcome));
     if (!*s->m->next || *end >= below)
         return;
     pen = pen_at(s->canvas, s->canvas->width >= 60 ? 5 : 0, *end, s->canvas->width);
@@ -69,8 +67,8 @@ static char *bottleneck_text(const struct model *m)
         was_said[most] = true;
         unsigned share = (unsigned)(m->bottleneck_ms[most] * 100 / sum);
         if (share)
-            g_string_append_printf(text, "%s%s %u%%%s", text->len ? ", " : "", model_bottleneck_word(most),
-                                   share, text->len ? "" : " of the time");
+            g_string_append_printf(text, "%s%s %u%%%s", text->len ? ", " : "", model_bottleneck_word(most), share,
+                                   text->len ? "" : " of the time");
     }
     return g_string_free(text, FALSE);
 }
@@ -111,12 +109,12 @@ static void draw_checks(const struct scene *s, int *y)
     char verify[KEY_NAME_LEN], hash[KEY_NAME_LEN];
     g_autofree char *offer = g_strdup_printf("   %s reads it back", keymap_of(COMMAND_VERIFY, verify));
     g_autofree char *other = g_strdup_printf("   sha256 not made: %s", keymap_of(COMMAND_CHECKSUM, hash));
-    g_autofree char *text = g_strdup_printf("%s%s%s",
-                                            m->is_verified         ? "verified: it was read back, and is good"
-                                            : m->exit_status == 8 ? "DAMAGED: see the log"
-                                                                  : "not verified",
-                                            may_ask && !m->is_verified ? offer : "",
-                                            may_ask && !*m->sha256 ? other : "");
+    g_autofree char *text =
+        g_strdup_printf("%s%s%s",
+                        m->is_verified        ? "verified: it was read back, and is good"
+                        : m->exit_status == 8 ? "DAMAGED: see the log"
+                                              : "not verified",
+                        may_ask && !m->is_verified ? offer : "", may_ask && !*m->sha256 ? other : "");
     fact(s, y, "checks", text);
     if (*m->sha256)
         fact(s, y, "sha256", m->sha256);
@@ -128,20 +126,16 @@ static void draw_facts(const struct scene *s, int *y)
     char size[FIGURE_LEN], done[FIGURE_LEN], zero[FIGURE_LEN], ratio[FIGURE_LEN];
     char took[FIGURE_LEN], from[FIGURE_LEN], to[FIGURE_LEN], rate[FIGURE_LEN];
     const char *none = s->glyphs->none;
-    uint64_t per_s =
-        m->elapsed_ms ? (uint64_t)((double)m->done * 1000 / (double)m->elapsed_ms) : MODEL_UNKNOWN;
+    uint64_t per_s = m->elapsed_ms ? (uint64_t)((double)m->done * 1000 / (double)m->elapsed_ms) : MODEL_UNKNOWN;
     g_autofree char *sizes = g_strdup_printf(
-        "%s from %s read   zero %s%s%s", figure_size(m->archive_bytes, none, size),
-        figure_size(m->done, none, done), figure_percent_short(m->zero, m->done, none, zero),
-        *m->compression ? "   ratio " : "",
-        *m->compression ? figure_ratio(m->packed ? m->packed : m->done - MIN(m->zero, m->done),
-                                       m->archive_bytes, none, ratio)
-                        : "");
-    g_autofree char *times =
-        g_strdup_printf("%s   %s > %s   average %s", figure_elapsed(m->elapsed_ms, took),
-                        figure_time_of_day(m->started_s, from),
-                        figure_time_of_day(m->started_s + (int64_t)(m->elapsed_ms / 1000), to),
-                        figure_rate(per_s, none, rate));
+        "%s from %s read   zero %s%s%s", figure_size(m->archive_bytes, none, size), figure_size(m->done, none, done),
+        figure_percent_short(m->zero, m->done, none, zero), *m->compression ? "   ratio " : "",
+        *m->compression
+            ? figure_ratio(m->packed ? m->packed : m->done - MIN(m->zero, m->done), m->archive_bytes, none, ratio)
+            : "");
+    g_autofree char *times = g_strdup_printf(
+        "%s   %s > %s   average %s", figure_elapsed(m->elapsed_ms, took), figure_time_of_day(m->started_s, from),
+        figure_time_of_day(m->started_s + (int64_t)(m->elapsed_ms / 1000), to), figure_rate(per_s, none, rate));
     g_autofree char *guest = guest_text(m);
     if (m->archive_bytes) {
         fact(s, y, "archive", m->target);

@@ -88,8 +88,7 @@ static void draw_scale(const struct scene *s, int y, int height, uint64_t top)
     for (int i = 0; i < height; i++)
         canvas_put(s->canvas, AXIS_COLUMNS - 1, y + i, 1, ROLE_GRAPH_AXIS, s->glyphs->side);
     canvas_put_number(s->canvas, 0, y, AXIS_COLUMNS - 1, ROLE_GRAPH_AXIS, figure_size(top, "", text));
-    canvas_put_number(s->canvas, 0, y + height / 2, AXIS_COLUMNS - 1, ROLE_GRAPH_AXIS,
-                      figure_size(top / 2, "", text));
+    canvas_put_number(s->canvas, 0, y + height / 2, AXIS_COLUMNS - 1, ROLE_GRAPH_AXIS, figure_size(top / 2, "", text));
 }
 
 /* "└──────-60s──────-30s──────now" */
@@ -129,8 +128,7 @@ static void draw_side(const struct scene *s, int y, int x)
 static void draw_graph(const struct scene *s, int y, int lines)
 {
     const struct history *h = &s->ui->history;
-    int width = s->canvas->width - AXIS_COLUMNS - (s->canvas->width >= 80 ? SIDE_COLUMNS : 1),
-        height = lines - 3;
+    int width = s->canvas->width - AXIS_COLUMNS - (s->canvas->width >= 80 ? SIDE_COLUMNS : 1), height = lines - 3;
     width = MIN(width, HISTORY_POINTS / 2) / CELLS_PER_MARK * CELLS_PER_MARK;
     uint64_t top = graph_top(history_in(h), h->n), most_out = graph_top(history_out(h), h->n);
     char text[FIGURE_LEN];
@@ -140,8 +138,7 @@ static void draw_graph(const struct scene *s, int y, int lines)
     pen_gap(&pen, 2);
     pen_try(&pen, ROLE_TITLE, " in: guest data read   out: archive written ");
     draw_scale(s, y + 1, height, top);
-    graph_draw(s->canvas, AXIS_COLUMNS, y + 1, width, height, s->glyphs, history_in(h), h->n, top,
-               ROLE_GRAPH_IN);
+    graph_draw(s->canvas, AXIS_COLUMNS, y + 1, width, height, s->glyphs, history_in(h), h->n, top, ROLE_GRAPH_IN);
     draw_foot(s, y + 1 + height, width);
     canvas_put(s->canvas, 1, y + 2 + height, 4, ROLE_GRAPH_AXIS, "out");
     graph_draw(s->canvas, AXIS_COLUMNS, y + 2 + height, width, 1, s->glyphs, history_out(h), h->n, most_out,

@@ -28,8 +28,7 @@ static void draw_inclusion(const struct scene *s, struct pen *pen, const struct 
 {
     char limit[FIGURE_LEN];
     int end = pen->x + (is_wide(s) ? INCLUDE_COLUMNS : 4);
-    bool may_toggle =
-        row->is_included || g_str_equal(row->note, "excluded") || g_str_equal(row->note, "not asked for");
+    bool may_toggle = row->is_included || g_str_equal(row->note, "excluded") || g_str_equal(row->note, "not asked for");
     pen_text(pen, ROLE_TEXT, "%s ", row->is_included ? "[x]" : may_toggle ? "[ ]" : "[-]");
     if (is_wide(s) && row->is_included && row->limit_wanted)
         pen_text(pen, ROLE_TEXT, "limit %s", units_format_size(row->limit_wanted, limit));
@@ -93,8 +92,7 @@ static int draw_rows(const struct scene *s, int y, int rows)
 
 /* "output      /mnt/bk/web.vma                   [o] change"; verb: what changes it, COMMAND_NONE = nothing.
  */
-static void fact(const struct scene *s, int *y, int below, const char *name, const char *value,
-                 enum command_verb verb)
+static void fact(const struct scene *s, int *y, int below, const char *name, const char *value, enum command_verb verb)
 {
     char key[KEY_NAME_LEN];
     if (*y >= below || !*value)
@@ -115,8 +113,7 @@ static char *limits_text(const struct model *m)
 {
     GString *text = g_string_new(NULL);
     char rate[UNITS_LEN];
-    g_string_append_printf(text, "%s for all",
-                           m->global_limit ? units_format_rate(m->global_limit, rate) : "none");
+    g_string_append_printf(text, "%s for all", m->global_limit ? units_format_rate(m->global_limit, rate) : "none");
     unsigned n = 0;
     for (unsigned i = 0; i < m->n_drives; i++)
         if (m->drives[i].is_included && m->drives[i].limit_wanted)
@@ -186,9 +183,8 @@ static void draw_facts(const struct scene *s, int y, int below)
     const struct model *m = s->m;
     g_autofree char *limits = limits_text(m);
     g_autofree char *ram = g_strdup_printf("%s   %s", m->wants_vmstate ? "yes" : "no", m->recipe);
-    g_autofree char *on_error =
-        g_strdup_printf(m->retries ? "retry %u times, then %s" : "%.0u%s", m->retries,
-                        m->is_strict ? "fail the whole backup" : "go on without the drive");
+    g_autofree char *on_error = g_strdup_printf(m->retries ? "retry %u times, then %s" : "%.0u%s", m->retries,
+                                                m->is_strict ? "fail the whole backup" : "go on without the drive");
     fact(s, &y, below, "left over", m->n_leftovers ? m->leftovers : "", COMMAND_CLEANUP);
     fact(s, &y, below, "output", m->target, COMMAND_ASK_OUTPUT);
     fact(s, &y, below, "compression", *m->compression ? m->compression : "none", COMMAND_ASK_LEVEL);

@@ -10,10 +10,9 @@ static const struct {
     const char *heading;
     bool is_right;
 } column_info[COLUMNS] = {
-    [WORD] = {"STATE", false},   [NAME] = {"DRIVE", false}, [SIZE] = {"SIZE", true},
-    [BAR] = {"PROGRESS", false}, [PERCENT] = {"%", true},   [RATE] = {"RATE", true},
-    [ETA] = {"ETA", true},       [LIMIT] = {"LIMIT", true}, [LEFT] = {"LEFT", true},
-    [NOTE] = {"NOTE", false},
+    [WORD] = {"STATE", false}, [NAME] = {"DRIVE", false}, [SIZE] = {"SIZE", true}, [BAR] = {"PROGRESS", false},
+    [PERCENT] = {"%", true},   [RATE] = {"RATE", true},   [ETA] = {"ETA", true},   [LIMIT] = {"LIMIT", true},
+    [LEFT] = {"LEFT", true},   [NOTE] = {"NOTE", false},
 };
 
 struct columns {
@@ -51,12 +50,7 @@ static int choose(struct columns *c, int width, int longest)
     int room = width - MARK_COLUMNS + 1 - (width >= 48); /* the first has its blank in the marks */
     if (width >= 16)
         take(c, &room, PERCENT, c->is_full ? 6 : 4);
-    take(c, &room, NAME,
-         MIN(MIN(longest, is_wide       ? 24
-                          : c->is_full  ? 13
-                          : width >= 60 ? 12
-                                        : 9),
-             MAX(room - 1, 1)));
+    take(c, &room, NAME, MIN(MIN(longest, is_wide ? 24 : c->is_full ? 13 : width >= 60 ? 12 : 9), MAX(room - 1, 1)));
     take(c, &room, RATE, c->is_full ? 8 : 5);
     take(c, &room, BAR, MIN_BAR);
     take(c, &room, ETA, c->is_full ? 9 : 6);
@@ -112,11 +106,9 @@ void table_heading(const struct scene *s, int y)
 enum ui_role state_role(enum model_state state)
 {
     static const enum ui_role roles[MODEL_STATES] = {
-        [MODEL_WAIT] = ROLE_STATE_WAIT,    [MODEL_RUN] = ROLE_STATE_RUN,
-        [MODEL_PAUSE] = ROLE_STATE_PAUSE,  [MODEL_RETRY] = ROLE_STATE_RETRY,
-        [MODEL_OK] = ROLE_STATE_DONE,      [MODEL_WARN] = ROLE_STATE_WARN,
-        [MODEL_FAIL] = ROLE_STATE_FAIL,    [MODEL_CANCELLED] = ROLE_STATE_CANCEL,
-        [MODEL_SKIPPED] = ROLE_STATE_WAIT,
+        [MODEL_WAIT] = ROLE_STATE_WAIT,   [MODEL_RUN] = ROLE_STATE_RUN,          [MODEL_PAUSE] = ROLE_STATE_PAUSE,
+        [MODEL_RETRY] = ROLE_STATE_RETRY, [MODEL_OK] = ROLE_STATE_DONE,          [MODEL_WARN] = ROLE_STATE_WARN,
+        [MODEL_FAIL] = ROLE_STATE_FAIL,   [MODEL_CANCELLED] = ROLE_STATE_CANCEL, [MODEL_SKIPPED] = ROLE_STATE_WAIT,
     };
     return roles[state];
 }
@@ -139,8 +131,7 @@ static enum ui_role bar_role(enum model_state state)
 /* The target holds this row back, or did so within the last seconds. */
 static bool is_held(const struct scene *s, unsigned row)
 {
-    return s->m->drives[row].is_paused_by_target ||
-           (row < UI_MAX_ROWS && s->ui->held_until_ms[row] > s->ui->now_ms);
+    return s->m->drives[row].is_paused_by_target || (row < UI_MAX_ROWS && s->ui->held_until_ms[row] > s->ui->now_ms);
 }
 
 struct row_look table_look(const struct scene *s, unsigned row)
@@ -215,8 +206,7 @@ static void cell_eta(const struct scene *s, const struct columns *c, int y, cons
 
 /* "=120M": the limit is what holds the drive back; "target": the target is; "guest": its writes come first.
  */
-static void cell_limit(const struct scene *s, const struct columns *c, int y, unsigned row,
-                       enum model_state state)
+static void cell_limit(const struct scene *s, const struct columns *c, int y, unsigned row, enum model_state state)
 {
     const struct model_drive *drive = &s->m->drives[row];
     char text[FIGURE_LEN], size[FIGURE_LEN];
@@ -232,12 +222,11 @@ static void cell_limit(const struct scene *s, const struct columns *c, int y, un
     cell(s, c, LIMIT, y, ROLE_NUM, text);
 }
 
-static void cell_percent(const struct scene *s, const struct columns *c, int y,
-                         const struct model_drive *drive, enum model_state state)
+static void cell_percent(const struct scene *s, const struct columns *c, int y, const struct model_drive *drive,
+                         enum model_state state)
 {
     char text[FIGURE_LEN];
-    bool is_none =
-        state == MODEL_SKIPPED || ((state == MODEL_WAIT || state == MODEL_CANCELLED) && !drive->done);
+    bool is_none = state == MODEL_SKIPPED || ((state == MODEL_WAIT || state == MODEL_CANCELLED) && !drive->done);
     uint64_t whole = is_none ? 0 : drive->size;
     if (c->is_full)
         figure_percent(drive->done, whole, s->glyphs->none, text);
@@ -310,8 +299,7 @@ static void draw_row(const struct scene *s, const struct columns *c, int y, unsi
     cell(s, c, WORD, y, words, look.word);
     cell(s, c, NAME, y, words, drive->name);
     if (c->width[SIZE])
-        cell(s, c, SIZE, y, ROLE_NUM,
-             figure_size(drive->size ? drive->size : MODEL_UNKNOWN, s->glyphs->none, size));
+        cell(s, c, SIZE, y, ROLE_NUM, figure_size(drive->size ? drive->size : MODEL_UNKNOWN, s->glyphs->none, size));
     uint64_t whole = look.state == MODEL_SKIPPED ? 0 : drive->size;
     bar_draw(s->canvas, c->x[BAR], y, c->width[BAR], s->glyphs, drive->done, whole, look.bar);
     if (c->width[PERCENT])

@@ -139,10 +139,9 @@ static bool open_screen(struct term_screen *t, const struct term_options *o, GEr
     t->screen = new_screen(t, o, type);
     if (t->screen && can_place())
         return true;
-    g_set_error(
-        error, VMB_ERROR, VMB_ERROR_FAILED,
-        "terminal type '%s': %s; set TERM (for example to xterm), or use --plain, which begins at once", type,
-        t->screen ? "nothing can be placed on its screen" : "neither it nor one like it is known here");
+    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
+                "terminal type '%s': %s; set TERM (for example to xterm), or use --plain, which begins at once", type,
+                t->screen ? "nothing can be placed on its screen" : "neither it nor one like it is known here");
     return false;
 }
 
@@ -370,8 +369,7 @@ bool term_key(struct term_screen *t, uint32_t *key)
         return true;
     do /* resizeterm() puts a KEY_RESIZE into the queue */
         kind = wget_wch(t->keys, &code);
-    while ((kind == KEY_CODE_YES && code == KEY_RESIZE) ||
-           (kind == OK && code == UI_KEY_ESC && swallow_sequence(t)));
+    while ((kind == KEY_CODE_YES && code == KEY_RESIZE) || (kind == OK && code == UI_KEY_ESC && swallow_sequence(t)));
     if (kind == ERR)
         return false;
     if (kind == KEY_CODE_YES)

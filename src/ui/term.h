@@ -51,7 +51,8 @@ void term_resize(struct term_screen *t, int width, int height);
 void term_leave(struct term_screen *t);
 /* Where the last UI_KEY_PRESS was. */
 void term_press(const struct term_screen *t, int *x, int *y);
-/* Presses and the wheel as keys UI_KEY_PRESS, UI_KEY_WHEEL_UP and _DOWN; off at first, since it takes selecting from the terminal. */
+/* Presses and the wheel as keys UI_KEY_PRESS, UI_KEY_WHEEL_UP and _DOWN; off at first, since it takes selecting from
+ * the terminal. */
 void term_mouse(struct term_screen *t, bool is_on);
 /* Shows a title ("26% web-01") until the screen is left; the one before comes back then. Dropped like a frame. */
 void term_title(struct term_screen *t, const char *title);

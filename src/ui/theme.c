@@ -24,18 +24,16 @@ static const char *const role_names[] = {
     UI_ROLES(ROLE_TEXT_OF)
 #undef ROLE_TEXT_OF
 };
-static const char *const ansi_names[] = {"black", "red",     "green", "yellow",
-                                         "blue",  "magenta", "cyan",  "white"};
+static const char *const ansi_names[] = {"black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"};
 
 /* ---- errors with a line ---- */
 
-static bool refuse(const struct reading *r, const char *group, const char *key, const char *why,
-                   const char *what)
+static bool refuse(const struct reading *r, const char *group, const char *key, const char *why, const char *what)
 {
     g_autofree char *safe = text_make_safe(what ? what : "");
     g_set_error(r->error, VMB_ERROR, VMB_ERROR_USAGE, "%s:%u: %s%s%s%s%s%s", r->source,
-                keyfile_line(r->text, group, key), key ? key : "", key ? ": " : "", why, what ? " '" : "",
-                safe, what ? "'" : "");
+                keyfile_line(r->text, group, key), key ? key : "", key ? ": " : "", why, what ? " '" : "", safe,
+                what ? "'" : "");
     return false;
 }
 
@@ -49,8 +47,7 @@ int theme_nearest_256(uint32_t rgb)
         int cube = i - 16, grey = 8 + 10 * (i - 232);
         int red = i < 232 ? levels[cube / 36] : grey, green = i < 232 ? levels[cube / 6 % 6] : grey;
         int blue = i < 232 ? levels[cube % 6] : grey;
-        int dr = red - (int)(rgb >> 16 & 255), dg = green - (int)(rgb >> 8 & 255),
-            db = blue - (int)(rgb & 255);
+        int dr = red - (int)(rgb >> 16 & 255), dg = green - (int)(rgb >> 8 & 255), db = blue - (int)(rgb & 255);
         int distance = dr * dr + dg * dg + db * db;
         if (distance < best_distance) {
             best_distance = distance;
@@ -147,8 +144,7 @@ static bool parse_attributes(const struct reading *r, const char *group, const c
 /* ---- roles ---- */
 
 /* "fg;bg;attributes"; in roles-mono only attributes. */
-static bool parse_style(const struct reading *r, const char *group, const char *key,
-                        struct theme_style *style)
+static bool parse_style(const struct reading *r, const char *group, const char *key, struct theme_style *style)
 {
     g_autofree char *value = g_key_file_get_string(r->file, group, key, NULL);
     *style = (struct theme_style){THEME_DEFAULT, THEME_DEFAULT, 0};
@@ -224,8 +220,8 @@ static void note_unknown_roles(const struct reading *r)
     g_auto(GStrv) keys = g_key_file_get_keys(r->file, "roles", NULL, NULL);
     for (unsigned i = 0; keys && keys[i]; i++)
         if (!is_role(keys[i]))
-            g_snprintf(r->theme->warning, sizeof r->theme->warning, "%s:%u: unknown role '%s' ignored",
-                       r->source, keyfile_line(r->text, "roles", keys[i]), keys[i]);
+            g_snprintf(r->theme->warning, sizeof r->theme->warning, "%s:%u: unknown role '%s' ignored", r->source,
+                       keyfile_line(r->text, "roles", keys[i]), keys[i]);
 }
 
 /* ---- signs ---- */
@@ -241,9 +237,8 @@ static bool take_sign(const struct reading *r, const char *key, const char *sign
 {
     if (g_utf8_validate(sign, -1, NULL) && g_utf8_strlen(sign, -1) == 1 && is_one_column(sign))
         return text_copy(out, THEME_SIGN_LEN, sign);
-    g_snprintf(r->theme->warning, sizeof r->theme->warning,
-               "%s:%u: sign '%s' is not one column wide, ignored", r->source,
-               keyfile_line(r->text, "glyphs", key), key);
+    g_snprintf(r->theme->warning, sizeof r->theme->warning, "%s:%u: sign '%s' is not one column wide, ignored",
+               r->source, keyfile_line(r->text, "glyphs", key), key);
     return false;
 }
 
@@ -297,8 +292,7 @@ static bool read_all(struct reading *r)
 {
     g_autoptr(GError) bad = NULL;
     if (!g_key_file_load_from_data(r->file, r->text, strlen(r->text), G_KEY_FILE_NONE, &bad))
-        return refuse(r, NULL, NULL, "neither [group] nor key=value; comments need a line of their own",
-                      NULL);
+        return refuse(r, NULL, NULL, "neither [group] nor key=value; comments need a line of their own", NULL);
     if (g_key_file_get_integer(r->file, "theme", "format", NULL) != FORMAT)
         return refuse(r, "theme", "format", "must be 1", NULL);
     for (enum ui_role role = 0; role < UI_ROLES_END; role++)

@@ -69,8 +69,8 @@ struct theme_entry {
     char origin[16];    /* "built in", "yours", "system", "this file" */
     char problem[160];  /* "" = usable, else why not: "line 14: state-run: unknown colour 'gren'" */
 };
-/* struct theme_entry: those built in, then the others by name, then the one of `file` (with a '/'; NULL = none). One of the
- * user's takes the place of a built-in one of its name. Reads files: before a run begins, or in a worker. */
+/* struct theme_entry: those built in, then the others by name, then the one of `file` (with a '/'; NULL = none). One of
+ * the user's takes the place of a built-in one of its name. Reads files: before a run begins, or in a worker. */
 GArray *theme_list(const char *file);
 /* Which of the list is called so; its length where none is. */
 unsigned theme_place(const GArray *list, const char *name);

@@ -71,8 +71,7 @@ void theme_load_builtin(struct theme *theme)
 static void set_problem(struct theme_entry *entry, const GError *error)
 {
     const char *colon = strstr(error->message, ".theme:");
-    g_autofree char *text =
-        colon ? g_strconcat("line ", colon + strlen(".theme:"), NULL) : g_strdup(error->message);
+    g_autofree char *text = colon ? g_strconcat("line ", colon + strlen(".theme:"), NULL) : g_strdup(error->message);
     text_copy(entry->problem, sizeof entry->problem, text);
 }
 

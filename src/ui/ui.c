@@ -67,8 +67,7 @@ static void tell_limits(struct ui *ui, const struct model *m)
     else if (changed)
         ui_say(ui, MODEL_INFO, "%s limit %s > %s%s", m->drives[last].name, limit_text(before, old_text),
                limit_text(m->drives[last].limit, new_text),
-               ui->undo.until_ms > ui->now_ms && command_is_valid(COMMAND_UNDO, m->phase) ? "   (z undoes)"
-                                                                                          : "");
+               ui->undo.until_ms > ui->now_ms && command_is_valid(COMMAND_UNDO, m->phase) ? "   (z undoes)" : "");
 }
 
 /* What a dialog is about: when that is over, the question is none any more. */
@@ -110,11 +109,9 @@ void ui_event(struct ui *ui, const struct model *m, const struct model_event *e)
         ui_say(ui, e->level, "%s", e->text);
     else if (e->type == MODEL_EV_PHASE && m->phase == MODEL_DONE)
         ui->view = UI_VIEW_MAIN;
-    if (e->type == MODEL_EV_DRIVE && m->drives[e->drive].state != MODEL_RUN &&
-        (unsigned)e->drive < UI_MAX_ROWS)
-        ui->marked[e->drive] &=
-            ui_row_is_open(&m->drives[e->drive]); /* nothing to do there any more */
-    if (e->type == MODEL_EV_PHASE)                              /* it was about the phase before */
+    if (e->type == MODEL_EV_DRIVE && m->drives[e->drive].state != MODEL_RUN && (unsigned)e->drive < UI_MAX_ROWS)
+        ui->marked[e->drive] &= ui_row_is_open(&m->drives[e->drive]); /* nothing to do there any more */
+    if (e->type == MODEL_EV_PHASE)                                    /* it was about the phase before */
         ui->message[0] = '\0';
     if (e->type == MODEL_EV_PHASE && m->phase == MODEL_PLAN && m->n_leftovers && !ui->is_readonly)
         ui_open(ui, UI_DIALOG_LEFTOVERS);
@@ -154,18 +151,12 @@ static void draw_view(const struct scene *s)
 void ui_draw(const struct ui *ui, const struct model *m, int64_t wall_s, struct canvas *c)
 {
     static void (*const dialogs[])(const struct scene *s) = {
-        [UI_DIALOG_LIMIT] = dialog_limit,
-        [UI_DIALOG_DROP] = dialog_drop,
-        [UI_DIALOG_CANCEL] = dialog_cancel,
-        [UI_DIALOG_PAUSE_ALL] = dialog_pause_all,
-        [UI_DIALOG_QUIT] = dialog_quit,
-        [UI_DIALOG_OUTPUT] = dialog_output,
-        [UI_DIALOG_ON_ERROR] = dialog_on_error,
-        [UI_DIALOG_MONITOR] = dialog_monitor,
-        [UI_DIALOG_THEME] = dialog_theme,
-        [UI_DIALOG_LEVEL] = dialog_level,
-        [UI_DIALOG_LEFTOVERS] = dialog_leftovers,
-        [UI_DIALOG_FILTER] = NULL, /* in the message line */
+        [UI_DIALOG_LIMIT] = dialog_limit,         [UI_DIALOG_DROP] = dialog_drop,
+        [UI_DIALOG_CANCEL] = dialog_cancel,       [UI_DIALOG_PAUSE_ALL] = dialog_pause_all,
+        [UI_DIALOG_QUIT] = dialog_quit,           [UI_DIALOG_OUTPUT] = dialog_output,
+        [UI_DIALOG_ON_ERROR] = dialog_on_error,   [UI_DIALOG_MONITOR] = dialog_monitor,
+        [UI_DIALOG_THEME] = dialog_theme,         [UI_DIALOG_LEVEL] = dialog_level,
+        [UI_DIALOG_LEFTOVERS] = dialog_leftovers, [UI_DIALOG_FILTER] = NULL, /* in the message line */
     };
     struct scene scene = {.ui = ui, .m = m, .glyphs = ui->glyphs, .canvas = c, .wall_s = wall_s};
     canvas_clear(c);

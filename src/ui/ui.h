@@ -39,8 +39,8 @@ enum ui_graph { UI_GRAPH_AUTO, UI_GRAPH_SHOWN, UI_GRAPH_HIDDEN };
 enum ui_dialog {
     UI_DIALOG_NONE,
     UI_DIALOG_LIMIT,
-    UI_DIALOG_DROP,      /* cancel one drive, or those that are marked */
-    UI_DIALOG_CANCEL,    /* cancel all */
+    UI_DIALOG_DROP,   /* cancel one drive, or those that are marked */
+    UI_DIALOG_CANCEL, /* cancel all */
     UI_DIALOG_PAUSE_ALL,
     UI_DIALOG_QUIT,
     UI_DIALOG_OUTPUT,
@@ -49,7 +49,7 @@ enum ui_dialog {
     UI_DIALOG_MONITOR,
     UI_DIALOG_THEME,
     UI_DIALOG_LEFTOVERS,
-    UI_DIALOG_FILTER,    /* in the message line */
+    UI_DIALOG_FILTER, /* in the message line */
 };
 /* What a limit applies to. */
 enum ui_scope { UI_THIS, UI_MARKED, UI_ALL };
@@ -79,9 +79,9 @@ struct ui {
     bool is_visitor; /* the run lives elsewhere: leaving costs it nothing */
     enum ui_view view;
     enum ui_graph graph;
-    unsigned selected; /* row of the table */
-    unsigned nearby;   /* of the monitors that answer */
-    unsigned back;     /* lines the log, or the help, is scrolled by */
+    unsigned selected;           /* row of the table */
+    unsigned nearby;             /* of the monitors that answer */
+    unsigned back;               /* lines the log, or the help, is scrolled by */
     char filter[MODEL_NAME_LEN]; /* of the log, "" = none */
     bool marked[UI_MAX_ROWS];
     /* the dialog */
@@ -90,7 +90,7 @@ struct ui {
     char input[UI_INPUT_LEN];
     char target[MODEL_NAME_LEN]; /* of the limit, of what is cancelled */
     enum ui_scope scope;
-    unsigned choice; /* in a list */
+    unsigned choice;       /* in a list */
     unsigned theme_before; /* what Esc puts back */
     bool keeps_partial;
     bool wants_to_leave; /* as soon as the cancelled run is undone */
@@ -112,7 +112,13 @@ struct ui {
 };
 
 enum ui_does {
-    UI_NOTHING, UI_COMMAND, UI_LEAVE, UI_DETACH, UI_REDRAW, UI_MOUSE, UI_SHOW_THEME,
+    UI_NOTHING,
+    UI_COMMAND,
+    UI_LEAVE,
+    UI_DETACH,
+    UI_REDRAW,
+    UI_MOUSE,
+    UI_SHOW_THEME,
     UI_LOAD_THEMES, /* the picker is open, and its files may have changed */
     UI_REPORT,      /* write ui_report() to a file */
     UI_NEW,         /* another run, from its plan on; ui_begin_anew() then */
@@ -127,7 +133,8 @@ void ui_init(struct ui *ui, const struct glyphs *glyphs);
 struct ui_action ui_key(struct ui *ui, uint32_t key, const struct model *m, int64_t now_ms);
 /* What else the last key asked for; false when that was all. */
 bool ui_more(struct ui *ui, const struct model *m, struct ui_action *action);
-/* Lets messages and marks grow old, tells of limits that have changed, takes the history. Call before each ui_draw(). */
+/* Lets messages and marks grow old, tells of limits that have changed, takes the history. Call before each ui_draw().
+ */
 void ui_tick(struct ui *ui, const struct model *m, int64_t now_ms);
 /* Shows what an event is about in the message line, where that is not seen elsewhere. */
 void ui_event(struct ui *ui, const struct model *m, const struct model_event *e);

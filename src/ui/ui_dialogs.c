@@ -232,8 +232,7 @@ static struct ui_action key_leftovers(struct ui *ui, uint32_t key)
 }
 
 /* What is chosen is planned at once: nothing runs yet. */
-static struct ui_action key_number(struct ui *ui, uint32_t key, enum command_verb verb, unsigned value,
-                                   unsigned max)
+static struct ui_action key_number(struct ui *ui, uint32_t key, enum command_verb verb, unsigned value, unsigned max)
 {
     struct ui_action action = ui_command(verb, "");
     if (key == UI_KEY_ENTER)
@@ -246,8 +245,7 @@ static struct ui_action key_on_error(struct ui *ui, uint32_t key, const struct m
 {
     struct ui_action action = ui_command(COMMAND_STRICT, "");
     action.command.is_on = !m->is_strict;
-    return key == UI_KEY_SPACE ? action
-                               : key_number(ui, key, COMMAND_RETRIES, m->retries, COMMAND_MAX_RETRIES);
+    return key == UI_KEY_SPACE ? action : key_number(ui, key, COMMAND_RETRIES, m->retries, COMMAND_MAX_RETRIES);
 }
 
 /* ---- themes ---- */

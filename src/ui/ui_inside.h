@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
-/* What the files of ui.h share: ui.c (frames), ui_keys.c (what keys do), ui_dialogs.c (in a dialog), ui_rows.c (to rows). */
+/* What the files of ui.h share: ui.c (frames), ui_keys.c (what keys do), ui_dialogs.c (in a dialog), ui_rows.c (to
+ * rows). */
 #include "base/units.h"
 #include "ui/ui.h"
 

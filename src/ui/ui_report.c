@@ -37,8 +37,8 @@ char *ui_report(const struct ui *ui, const struct model *m, int64_t wall_s)
     g_autofree char *date = now ? g_date_time_format(now, "%Y-%m-%d %H:%M:%S %z") : g_strdup("");
     g_autofree char *text = summary(ui, m, wall_s);
     GString *out = g_string_new(text);
-    g_string_append_printf(out, "\n\n exit status %d   %s   reported %s by vmabackup " VMB_VERSION "\n\n log\n", m->exit_status,
-                           m->monitor, date);
+    g_string_append_printf(out, "\n\n exit status %d   %s   reported %s by vmabackup " VMB_VERSION "\n\n log\n",
+                           m->exit_status, m->monitor, date);
     add_log(out, m);
     return g_string_free(out, FALSE);
 }

@@ -154,8 +154,7 @@ bool ui_more(struct ui *ui, const struct model *m, struct ui_action *action)
     return false;
 }
 
-static struct ui_action begin_batch(struct ui *ui, const struct model *m, const struct command *c,
-                                    bool is_undo)
+static struct ui_action begin_batch(struct ui *ui, const struct model *m, const struct command *c, bool is_undo)
 {
     struct ui_action first = nothing;
     ui->batch = (struct ui_batch){.is_on = true, .is_undo = is_undo, .command = *c};
@@ -311,8 +310,7 @@ struct ui_action ui_lift_limit(struct ui *ui, const struct model *m)
         return nothing;
     if (!row->limit_wanted) {
         ui_say(ui, MODEL_INFO,
-               row->limit ? "%s only has its share of the whole backup's limit: S changes that"
-                          : "%s has no limit",
+               row->limit ? "%s only has its share of the whole backup's limit: S changes that" : "%s has no limit",
                row->name);
         return nothing;
     }

@@ -108,8 +108,7 @@ static enum vma_put hold(struct vma_assemble *a, uint32_t cluster)
     return VMA_PUT_HELD;
 }
 
-static enum vma_put put_partial(struct vma_assemble *a, uint32_t cluster, uint32_t at, uint32_t len,
-                                uint8_t **data)
+static enum vma_put put_partial(struct vma_assemble *a, uint32_t cluster, uint32_t at, uint32_t len, uint8_t **data)
 {
     struct partial *p = partial_of(a, cluster);
     if (p && !a->may_repeat && partial_overlaps(p, at, len))

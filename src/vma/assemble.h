@@ -12,8 +12,8 @@
  *         break;
  *     ...
  *
- * A cluster is held only by complete payload; nothing is filled in unasked (vma_assemble_fill). The part of the last cluster
- * behind the end of the drive needs no payload and must be zero in the buffer.
+ * A cluster is held only by complete payload; nothing is filled in unasked (vma_assemble_fill). The part of the last
+ * cluster behind the end of the drive needs no payload and must be zero in the buffer.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,8 +37,8 @@ struct vma_assemble *vma_assemble_new(uint64_t size, bool may_repeat);
 /* release(user, buffer) is called for every buffer of a partial cluster; NULL: they are freed by other means. */
 void vma_assemble_free(struct vma_assemble *a, void (*release)(void *user, uint8_t *buffer), void *user);
 /*
- * Bytes offset…offset+len (multiples of 512; within one cluster; within the drive) have come. *data: a cluster buffer of 64 KiB
- * with them at their place (offset % VMA_CLUSTER_SIZE), or NULL for zeros. A whole cluster never copies.
+ * Bytes offset…offset+len (multiples of 512; within one cluster; within the drive) have come. *data: a cluster buffer
+ * of 64 KiB with them at their place (offset % VMA_CLUSTER_SIZE), or NULL for zeros. A whole cluster never copies.
  */
 enum vma_put vma_assemble_put(struct vma_assemble *a, uint64_t offset, uint32_t len, uint8_t **data);
 /*
@@ -46,7 +46,8 @@ enum vma_put vma_assemble_put(struct vma_assemble *a, uint64_t offset, uint32_t 
  * now, *data (NULL: all zero) as by VMA_PUT_HELD; vma_assemble_clusters() when all are held.
  */
 uint64_t vma_assemble_fill(struct vma_assemble *a, uint64_t from, uint8_t **data);
-bool vma_assemble_holds(const struct vma_assemble *a, uint64_t offset, uint64_t len); /* every cluster touched is held */
+bool vma_assemble_holds(const struct vma_assemble *a, uint64_t offset,
+                        uint64_t len); /* every cluster touched is held */
 /* An error was returned for this range: it may be sent again even where repeats are errors. */
 void vma_assemble_forgive(struct vma_assemble *a, uint64_t offset, uint64_t len);
 uint64_t vma_assemble_clusters(const struct vma_assemble *a); /* of the drive */

@@ -87,8 +87,7 @@ static unsigned blocks_on_device(const struct device *d, uint32_t cluster)
     return (unsigned)MIN((left + VMA_BLOCK_SIZE - 1) / VMA_BLOCK_SIZE, VMA_BLOCKS_PER_CLUSTER);
 }
 
-static void check_drive_entry(struct vma_check *c, uint64_t offset, struct device *d,
-                              const struct vma_entry *e)
+static void check_drive_entry(struct vma_check *c, uint64_t offset, struct device *d, const struct vma_entry *e)
 {
     if (e->cluster >= d->n_clusters) {
         report(c, offset, "device %s: cluster %u lies beyond its end", d->name, e->cluster);
@@ -193,8 +192,8 @@ void vma_check_skipped(struct vma_check *c)
 struct vma_check_device vma_check_device(const struct vma_check *c, int dev_id)
 {
     const struct device *d = &c->devices[dev_id];
-    return (struct vma_check_device){d->seen ? d->n_clusters : 0,
-                                     d->seen ? vma_bitmap_count(d->seen) : d->n_seen, d->n_damaged};
+    return (struct vma_check_device){d->seen ? d->n_clusters : 0, d->seen ? vma_bitmap_count(d->seen) : d->n_seen,
+                                     d->n_damaged};
 }
 
 /* ---- the end ---- */
@@ -220,12 +219,11 @@ static void report_missing(struct vma_check *c, const struct device *d, uint64_t
         report(c, offset,
                "device %s: %" G_GUINT64_FORMAT " of its %" G_GUINT64_FORMAT
                " clusters are missing, the first is cluster %" G_GUINT64_FORMAT,
-               d->name, d->n_clusters - vma_bitmap_count(d->seen), d->n_clusters,
-               vma_bitmap_next_clear(d->seen, 0));
+               d->name, d->n_clusters - vma_bitmap_count(d->seen), d->n_clusters, vma_bitmap_next_clear(d->seen, 0));
     else if (c->vmstate_next)
         report(c, offset,
-               "device vmstate: %" G_GUINT64_FORMAT
-               " clusters are there, but the end mark says %" G_GUINT64_FORMAT " bytes",
+               "device vmstate: %" G_GUINT64_FORMAT " clusters are there, but the end mark says %" G_GUINT64_FORMAT
+               " bytes",
                c->vmstate_next, c->end.vmstate_bytes);
     else
         report(c, offset, "device vmstate: nothing of it is there");

@@ -39,8 +39,7 @@ void vma_entry_put(uint8_t header[VMA_EXTENT_HEADER_SIZE], unsigned i, struct vm
     be32_put(at + 4, entry.cluster);
 }
 
-void vma_entry_finish_header(uint8_t header[VMA_EXTENT_HEADER_SIZE],
-                             const uint8_t reserved[VMA_CLUSTERS_PER_EXTENT])
+void vma_entry_finish_header(uint8_t header[VMA_EXTENT_HEADER_SIZE], const uint8_t reserved[VMA_CLUSTERS_PER_EXTENT])
 {
     for (unsigned i = 0; i < VMA_CLUSTERS_PER_EXTENT; i++)
         header[entry_at(i) + ENTRY_AT_RESERVED] = reserved[i];

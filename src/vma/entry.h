@@ -16,13 +16,13 @@ struct vma_entry {
 
 /* The 59 reserved bytes r[] of an extent: a mark of 4 bytes, then what it announces. */
 #define VMA_MARK_SIZE 4
-#define VMA_PAYLOAD_MARK                                                                                     \
-    {                                                                                                        \
-        'X', 'X', 'H', '3'                                                                                   \
+#define VMA_PAYLOAD_MARK                                                                                               \
+    {                                                                                                                  \
+        'X', 'X', 'H', '3'                                                                                             \
     } /* then 16 bytes XXH3-128 of the payload */
-#define VMA_END_MARK                                                                                         \
-    {                                                                                                        \
-        'E', 'N', 'D', '1'                                                                                   \
+#define VMA_END_MARK                                                                                                   \
+    {                                                                                                                  \
+        'E', 'N', 'D', '1'                                                                                             \
     }
 enum {
     VMA_END_AT_FLAGS = 4,
@@ -36,8 +36,7 @@ enum {
 void vma_entry_start_header(uint8_t header[VMA_EXTENT_HEADER_SIZE], const uint8_t uuid[16], uint16_t blocks);
 void vma_entry_put(uint8_t header[VMA_EXTENT_HEADER_SIZE], unsigned i, struct vma_entry entry);
 /* Puts the reserved bytes between the entries, and the MD5 over it all. */
-void vma_entry_finish_header(uint8_t header[VMA_EXTENT_HEADER_SIZE],
-                             const uint8_t reserved[VMA_CLUSTERS_PER_EXTENT]);
+void vma_entry_finish_header(uint8_t header[VMA_EXTENT_HEADER_SIZE], const uint8_t reserved[VMA_CLUSTERS_PER_EXTENT]);
 
 /* NULL, or what is wrong with it: magic, reserved field, uuid, MD5, block count against the masks. */
 const char *vma_entry_check_header(const uint8_t header[VMA_EXTENT_HEADER_SIZE], const uint8_t uuid[16]);

@@ -61,8 +61,7 @@ static void seal_cluster(struct vma_extent *e, unsigned i, struct vma_digest *di
     e->clusters[i].mask = mask;
     e->blocks += (unsigned)__builtin_popcount(mask);
     for (unsigned block = 0, first, count; next_run(mask, &block, &first, &count);)
-        vma_digest_add(digest, cluster_bytes(e, i) + (size_t)first * VMA_BLOCK_SIZE,
-                       (size_t)count * VMA_BLOCK_SIZE);
+        vma_digest_add(digest, cluster_bytes(e, i) + (size_t)first * VMA_BLOCK_SIZE, (size_t)count * VMA_BLOCK_SIZE);
 }
 
 void vma_extent_seal(struct vma_extent *e, const uint8_t uuid[16])
@@ -78,8 +77,7 @@ void vma_extent_seal(struct vma_extent *e, const uint8_t uuid[16])
 
     vma_entry_start_header(e->header, uuid, (uint16_t)e->blocks);
     for (unsigned i = 0; i < e->n; i++)
-        vma_entry_put(e->header, i,
-                      (struct vma_entry){e->clusters[i].mask, e->dev_id, e->clusters[i].cluster});
+        vma_entry_put(e->header, i, (struct vma_entry){e->clusters[i].mask, e->dev_id, e->clusters[i].cluster});
     vma_entry_finish_header(e->header, reserved);
 }
 

@@ -45,8 +45,8 @@ struct vma_totals {
     uint64_t vmstate_bytes; /* exact length of the RAM stream, 0 without one */
     uint8_t header_sum[16]; /* sum mod 2^128 (big-endian) of XXH3-128 over each extent header */
 };
-#define VMA_END_COMPLETE     0x01u
-#define VMA_END_DEVICE_LOST  0x02u
+#define VMA_END_COMPLETE    0x01u
+#define VMA_END_DEVICE_LOST 0x02u
 void vma_totals_add(struct vma_totals *t, const uint8_t header[VMA_EXTENT_HEADER_SIZE]);
 /* An extent that was added before is no longer there. */
 void vma_totals_remove(struct vma_totals *t, const uint8_t header[VMA_EXTENT_HEADER_SIZE]);

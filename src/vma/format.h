@@ -8,16 +8,16 @@
  */
 #include <stdint.h>
 
-#define VMA_BLOCK_SIZE           4096u
-#define VMA_CLUSTER_SIZE         65536u
-#define VMA_BLOCKS_PER_CLUSTER   16u
-#define VMA_CLUSTERS_PER_EXTENT  59u
-#define VMA_EXTENT_HEADER_SIZE   512u
-#define VMA_FIXED_HEADER_SIZE    12288u
-#define VMA_MAX_HEADER_WRITTEN   (512u << 10) /* stock writers refuse larger ones */
-#define VMA_MAX_HEADER_READ      (16u << 20)
-#define VMA_MAX_DEVICES          256u /* index 0 is reserved, 255 unused: 1…254 */
-#define VMA_MAX_CONFIGS          256u
-#define VMA_MAX_BLOB             65535u
-#define VMA_VMSTATE_NAME         "vmstate"
-#define VMA_DESCRIPTION_NAME     "vmabackup.json"
+#define VMA_BLOCK_SIZE          4096u
+#define VMA_CLUSTER_SIZE        65536u
+#define VMA_BLOCKS_PER_CLUSTER  16u
+#define VMA_CLUSTERS_PER_EXTENT 59u
+#define VMA_EXTENT_HEADER_SIZE  512u
+#define VMA_FIXED_HEADER_SIZE   12288u
+#define VMA_MAX_HEADER_WRITTEN  (512u << 10) /* stock writers refuse larger ones */
+#define VMA_MAX_HEADER_READ     (16u << 20)
+#define VMA_MAX_DEVICES         256u /* index 0 is reserved, 255 unused: 1…254 */
+#define VMA_MAX_CONFIGS         256u
+#define VMA_MAX_BLOB            65535u
+#define VMA_VMSTATE_NAME        "vmstate"
+#define VMA_DESCRIPTION_NAME    "vmabackup.json"

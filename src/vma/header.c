@@ -168,8 +168,8 @@ static struct vma_config *config_slot(struct vma_header *h, const char *name)
     return free_slot;
 }
 
-bool vma_header_set_config(struct vma_header *h, const char *name, const void *data, size_t len,
-                           size_t reserve, GError **error)
+bool vma_header_set_config(struct vma_header *h, const char *name, const void *data, size_t len, size_t reserve,
+                           GError **error)
 {
     g_autofree char *shown = text_make_safe(name);
     struct vma_config *slot = config_slot(h, name);

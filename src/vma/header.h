@@ -47,8 +47,8 @@ int vma_header_add_device(struct vma_header *h, const char *name, uint64_t size,
 void vma_header_set_size(struct vma_header *h, int dev_id, uint64_t size);
 void vma_header_drop_device(struct vma_header *h, int dev_id);
 /* Adds or replaces. reserve 0 = len. Fails on an unsafe name, > 65535 bytes, or a header above 512 KiB. */
-bool vma_header_set_config(struct vma_header *h, const char *name, const void *data, size_t len,
-                           size_t reserve, GError **error);
+bool vma_header_set_config(struct vma_header *h, const char *name, const void *data, size_t len, size_t reserve,
+                           GError **error);
 GBytes *vma_header_encode(struct vma_header *h, GError **error);
 /* How long the header that starts with these bytes is; 0 with error when they (>= 60 bytes) are no VMA. */
 uint32_t vma_header_size_of(const uint8_t *bytes, size_t len, GError **error);

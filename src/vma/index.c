@@ -31,8 +31,8 @@ static void on_fault(void *user, uint64_t offset, const char *text)
 {
     struct vma_index *x = user;
     if (!x->fault)
-        g_set_error(&x->fault, VMB_ERROR, VMB_ERROR_DAMAGED, "damaged at offset %" G_GUINT64_FORMAT ": %s",
-                    offset, text);
+        g_set_error(&x->fault, VMB_ERROR, VMB_ERROR_DAMAGED, "damaged at offset %" G_GUINT64_FORMAT ": %s", offset,
+                    text);
 }
 
 static uint64_t folder_count(const struct device *d)
@@ -51,8 +51,7 @@ struct vma_index *vma_index_new(const struct vma_header *header)
         if (!header->devices[i].name)
             continue;
         d->n_clusters = (header->devices[i].size + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
-        if (i ==
-            vma_check_vmstate_id(x->check)) /* its size means nothing, but clusters are numbered by 32 bits */
+        if (i == vma_check_vmstate_id(x->check)) /* its size means nothing, but clusters are numbered by 32 bits */
             d->n_clusters = (uint64_t)UINT32_MAX + 1;
         d->folders = g_new0(struct folder *, folder_count(d));
     }
@@ -184,15 +183,13 @@ static struct vma_place find(const struct device *d, uint64_t cluster)
 static struct vma_index_run run_in_cluster(const struct device *d, uint64_t offset)
 {
     struct vma_place p = find(d, offset / VMA_CLUSTER_SIZE);
-    unsigned in_cluster = (unsigned)(offset % VMA_CLUSTER_SIZE), first = in_cluster / VMA_BLOCK_SIZE,
-             block = first;
+    unsigned in_cluster = (unsigned)(offset % VMA_CLUSTER_SIZE), first = in_cluster / VMA_BLOCK_SIZE, block = first;
     bool is_stored = p.mask >> first & 1;
     while (block < VMA_BLOCKS_PER_CLUSTER && (p.mask >> block & 1) == is_stored)
         block++;
     struct vma_index_run run = {.len = (uint64_t)block * VMA_BLOCK_SIZE - in_cluster};
     if (is_stored)
-        run.at = p.at +
-                 (uint64_t)VMA_BLOCK_SIZE * (unsigned)__builtin_popcount(p.mask & ((1u << first) - 1)) +
+        run.at = p.at + (uint64_t)VMA_BLOCK_SIZE * (unsigned)__builtin_popcount(p.mask & ((1u << first) - 1)) +
                  in_cluster % VMA_BLOCK_SIZE;
     return run;
 }

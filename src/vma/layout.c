@@ -305,8 +305,12 @@ static bool next_into_hole(struct vma_layout *l, struct vma_move *move)
             break;
         if (!piece->len || lane_of(l, piece->lane)->is_ordered)
             continue;
-        *move = (struct vma_move){piece->len <= hole->len ? VMA_MOVE_COPY : VMA_MOVE_SPLIT, piece->lane,
-                                  piece->offset, hole->offset, piece->len, hole->len};
+        *move = (struct vma_move){piece->len <= hole->len ? VMA_MOVE_COPY : VMA_MOVE_SPLIT,
+                                  piece->lane,
+                                  piece->offset,
+                                  hole->offset,
+                                  piece->len,
+                                  hole->len};
         return true;
     }
     return false;

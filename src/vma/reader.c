@@ -148,8 +148,7 @@ static void parse_end_mark(struct vma_read_extent *e, const uint8_t *reserved)
 
 static void parse_reserved(struct vma_read_extent *e)
 {
-    static const uint8_t payload_mark[VMA_MARK_SIZE] = VMA_PAYLOAD_MARK,
-                         end_mark[VMA_MARK_SIZE] = VMA_END_MARK;
+    static const uint8_t payload_mark[VMA_MARK_SIZE] = VMA_PAYLOAD_MARK, end_mark[VMA_MARK_SIZE] = VMA_END_MARK;
     uint8_t reserved[VMA_CLUSTERS_PER_EXTENT];
     vma_entry_reserved(e->header, reserved);
     e->has_digest = e->is_digest_good = e->is_end_mark = false;
@@ -161,8 +160,7 @@ static void parse_reserved(struct vma_read_extent *e)
     }
 }
 
-void vma_read_extent_parse(struct vma_read_extent *e, const uint8_t header[VMA_EXTENT_HEADER_SIZE],
-                           uint64_t offset)
+void vma_read_extent_parse(struct vma_read_extent *e, const uint8_t header[VMA_EXTENT_HEADER_SIZE], uint64_t offset)
 {
     memmove(e->header, header, VMA_EXTENT_HEADER_SIZE);
     e->offset = offset;
@@ -288,8 +286,7 @@ static enum vma_read_event read_payload(struct vma_reader *r)
 static enum vma_read_event read_end(struct vma_reader *r)
 {
     if (r->state == IN_HEADER)
-        return broken(r, 0,
-                      r->consumed ? "the archive ends in the middle of its header" : "the archive is empty");
+        return broken(r, 0, r->consumed ? "the archive ends in the middle of its header" : "the archive is empty");
     if (r->state == IN_PAYLOAD)
         return broken(r, r->extent.offset, "the archive is cut short: it ends in the middle of this extent");
     if (r->state == IN_EXTENT_HEADER && r->gathered)

@@ -50,8 +50,7 @@ struct vma_read_extent {
 };
 
 /* The same from a header alone, which vma_entry_check_header() has found good. */
-void vma_read_extent_parse(struct vma_read_extent *e, const uint8_t header[VMA_EXTENT_HEADER_SIZE],
-                           uint64_t offset);
+void vma_read_extent_parse(struct vma_read_extent *e, const uint8_t header[VMA_EXTENT_HEADER_SIZE], uint64_t offset);
 
 struct vma_read_block {
     uint8_t dev_id;

@@ -41,8 +41,7 @@ unsigned vma_split(uint8_t *extent, size_t len, uint64_t room, const uint8_t uui
     if (len != VMA_EXTENT_HEADER_SIZE + (size_t)all * VMA_BLOCK_SIZE)
         return 0;
     keep = n = vma_entry_count(old);
-    while (keep > 1 &&
-           VMA_EXTENT_HEADER_SIZE + (uint64_t)(cut + blocks_of(old, keep - 1)) * VMA_BLOCK_SIZE <= room)
+    while (keep > 1 && VMA_EXTENT_HEADER_SIZE + (uint64_t)(cut + blocks_of(old, keep - 1)) * VMA_BLOCK_SIZE <= room)
         cut += blocks_of(old, --keep);
     if (!cut)
         return 0;

@@ -25,7 +25,8 @@ struct vma_verify_result {
 /* read(user, buffer, len): bytes read, 0 at the end, -1 with error set. Blocking: call it where that is fine
  * (a worker or a command line program). fault(user, offset, text) is called for each, at most 1000 times. */
 typedef ssize_t (*vma_read_fn)(void *user, void *buffer, size_t len, GError **error);
-/* ends_at_mark: what follows the end mark is no part of it, as on a device. False when it could not be read to its end at all (error says why; not a VMA, read error). */
+/* ends_at_mark: what follows the end mark is no part of it, as on a device. False when it could not be read to its end
+ * at all (error says why; not a VMA, read error). */
 bool vma_verify(vma_read_fn read, void *read_user, bool ends_at_mark, vma_fault_fn fault, void *fault_user,
                 struct vma_verify_result *result, GError **error);
 struct vma_verify_result vma_verify_result_of(const struct vma_walk *w);

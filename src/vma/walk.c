@@ -76,8 +76,8 @@ static uint64_t room(const struct vma_walk *w, int dev_id, uint64_t offset)
 }
 
 /* data: NULL = zeros. */
-static bool add(struct vma_walk *w, const struct vma_entry *e, unsigned block, unsigned n,
-                const uint8_t *data, GError **error)
+static bool add(struct vma_walk *w, const struct vma_entry *e, unsigned block, unsigned n, const uint8_t *data,
+                GError **error)
 {
     struct run next = {.dev_id = e->dev_id, .data = data};
     next.offset = (uint64_t)e->cluster * VMA_CLUSTER_SIZE + (uint64_t)block * VMA_BLOCK_SIZE;
@@ -98,8 +98,8 @@ static bool add(struct vma_walk *w, const struct vma_entry *e, unsigned block, u
 static bool add_zeroes_until(struct vma_walk *w, unsigned entry, unsigned block, GError **error)
 {
     for (; w->entry < entry; w->entry++, w->block = 0)
-        if (!add(w, &vma_reader_extent(w->reader)->entries[w->entry], w->block,
-                 VMA_BLOCKS_PER_CLUSTER - w->block, NULL, error))
+        if (!add(w, &vma_reader_extent(w->reader)->entries[w->entry], w->block, VMA_BLOCKS_PER_CLUSTER - w->block, NULL,
+                 error))
             return false;
     if (w->block < block &&
         !add(w, &vma_reader_extent(w->reader)->entries[entry], w->block, block - w->block, NULL, error))

@@ -220,9 +220,10 @@ static unsigned long long missing(const struct outlet *o)
 
 static void give_up(struct outlet *o)
 {
-    standalone_fail_new(o->s, VMB_ERROR_FAILED,
-                        "drive %s: %llu of %llu clusters never came; write zeros, too, or say commit or --absent-is-zero",
-                        o->name, missing(o), (unsigned long long)vma_assemble_clusters(o->clusters));
+    standalone_fail_new(
+        o->s, VMB_ERROR_FAILED,
+        "drive %s: %llu of %llu clusters never came; write zeros, too, or say commit or --absent-is-zero", o->name,
+        missing(o), (unsigned long long)vma_assemble_clusters(o->clusters));
 }
 
 /* It left too early: somebody may come back, or say that this was all. */
@@ -236,11 +237,12 @@ static void wait_for_more(struct outlet *o)
         return;
     }
     o->wait_until_ms = uv_now(o->s->loop) + wait_ms;
-    standalone_say(o->s, STANDALONE_WARNING,
-                   "drive %s: its client left %s with %llu of %llu clusters missing: waiting %u s for it to come back, or "
-                   "for commit",
-                   o->name, o->was_cut ? "without goodbye" : "", missing(o),
-                   (unsigned long long)vma_assemble_clusters(o->clusters), (unsigned)(wait_ms / 1000));
+    standalone_say(
+        o->s, STANDALONE_WARNING,
+        "drive %s: its client left %s with %llu of %llu clusters missing: waiting %u s for it to come back, or "
+        "for commit",
+        o->name, o->was_cut ? "without goodbye" : "", missing(o),
+        (unsigned long long)vma_assemble_clusters(o->clusters), (unsigned)(wait_ms / 1000));
 }
 
 static void all_left(struct outlet *o)

@@ -5,7 +5,7 @@
 #include "vma/extent.h"
 #include "write/standalone_inside.h"
 
-#define POOL_BUFFERS        768 /* 48 MiB, as a backup has */
+#define POOL_BUFFERS        768   /* 48 MiB, as a backup has */
 #define LINGER_MS           10000 /* how long clients of a failed one are answered */
 #define STUCK_MS            5000  /* how long the end waits for a disk that does not answer */
 #define END_TICK_MS         5     /* how often the end looks whether all has closed */

@@ -33,11 +33,11 @@ struct standalone_drive {
 struct standalone_options {
     struct backup_options archive; /* what of these is about the archive: backup_options_archive_group() */
     char *nbd_path;
-    char *incoming_path;    /* NULL: no RAM stream */
-    GArray *drives;         /* struct standalone_drive */
-    bool is_absent_zero;    /* of drives whose client says goodbye: what was not written is zero */
-    bool has_commander;     /* somebody may still commit a drive whose client has left: wait for that a while */
-    unsigned reconnect_s;   /* how long a client may be away that left without goodbye */
+    char *incoming_path;  /* NULL: no RAM stream */
+    GArray *drives;       /* struct standalone_drive */
+    bool is_absent_zero;  /* of drives whose client says goodbye: what was not written is zero */
+    bool has_commander;   /* somebody may still commit a drive whose client has left: wait for that a while */
+    unsigned reconnect_s; /* how long a client may be away that left without goodbye */
 };
 void standalone_options_init(struct standalone_options *o);
 void standalone_options_clear(struct standalone_options *o);

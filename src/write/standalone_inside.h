@@ -2,7 +2,8 @@
 #pragma once
 /*
  * The inside of the standalone writer: standalone.c holds it together and ends it, standalone_start.c begins it,
- * outlet.c is one drive of it (an NBD export whose clusters go to a lane of the writer), valve.c lets clients wait while the target is slow.
+ * outlet.c is one drive of it (an NBD export whose clusters go to a lane of the writer), valve.c lets clients wait
+ * while the target is slow.
  */
 #include "archive/pool.h"
 #include "archive/vmstate.h"
@@ -32,11 +33,11 @@ struct outlet {
     struct writer_lane *lane;
     enum outlet_state state;
     unsigned n_conns;
-    unsigned n_arriving;    /* writes whose payload is on its way */
-    bool has_data;          /* something was written: else whoever leaves has only looked */
-    bool was_cut;           /* a client left without goodbye, and nothing came since */
-    uint64_t fill_from;     /* clusters before it are held */
-    uint64_t wait_until_ms; /* of uv_now(): for somebody to come back; 0 = nobody is waited for */
+    unsigned n_arriving;                      /* writes whose payload is on its way */
+    bool has_data;                            /* something was written: else whoever leaves has only looked */
+    bool was_cut;                             /* a client left without goodbye, and nothing came since */
+    uint64_t fill_from;                       /* clusters before it are held */
+    uint64_t wait_until_ms;                   /* of uv_now(): for somebody to come back; 0 = nobody is waited for */
     struct nbd_request recent[OUTLET_RECENT]; /* the last that were taken, a ring */
     unsigned n_recent;
 };
@@ -62,8 +63,8 @@ struct standalone {
     uint8_t *trash; /* a cluster's room for what is nobody's */
 
     uv_timer_t tick;
-    uv_idle_t filling; /* a turn for each piece of what is filled in */
-    unsigned n_filling; /* outlets */
+    uv_idle_t filling;       /* a turn for each piece of what is filled in */
+    unsigned n_filling;      /* outlets */
     unsigned n_open_handles; /* of what must close before the end */
     enum standalone_credit credit;
     uint64_t full_since_ms; /* 0: the target has room */
@@ -71,7 +72,7 @@ struct standalone {
     bool is_failing, is_finishing, is_sealing; /* sealing: the target is being made durable */
     bool is_saved, is_ending, is_over;
     GError *outcome;
-    char *archive_name;       /* as the operator knows it, when it is saved */
+    char *archive_name; /* as the operator knows it, when it is saved */
     uint64_t archive_bytes;
     int cancel_status;        /* 0: nobody has cancelled */
     uint64_t linger_until_ms; /* how long clients of a failed one are answered */

@@ -16,7 +16,8 @@ static void on_ram_moved(void *user)
     if (s->is_failing || !vmstate_is_at_end(s->vmstate))
         return;
     if (!vmstate_bytes(s->vmstate)) {
-        standalone_fail_new(s, VMB_ERROR_FAILED, "incoming: the RAM stream ended before it began; look at the migration");
+        standalone_fail_new(s, VMB_ERROR_FAILED,
+                            "incoming: the RAM stream ended before it began; look at the migration");
         return;
     }
     standalone_ram_ended(s);
@@ -90,8 +91,10 @@ static void open_spool(struct standalone *s)
 
     s->spool = archive_open_spool(s->loop, &s->options->archive, ARCHIVE_SPOOL_EXTRA, &error);
     if (!s->spool)
-        standalone_say(s, STANDALONE_WARNING, "no spool (%s): a slow target makes clients wait; name a folder by "
-                       "--spool-dir", error->message);
+        standalone_say(s, STANDALONE_WARNING,
+                       "no spool (%s): a slow target makes clients wait; name a folder by "
+                       "--spool-dir",
+                       error->message);
 }
 
 static bool open_target(struct standalone *s, GError **error)
@@ -115,8 +118,8 @@ static bool listen_for_ram(struct standalone *s, GError **error)
 {
     if (!s->options->incoming_path)
         return true;
-    s->vmstate = vmstate_new(&(struct vmstate_owner){
-        s->loop, s->pool, s->writer, on_ram_moved, on_ram_blocked, s, &s->n_open_handles});
+    s->vmstate = vmstate_new(
+        &(struct vmstate_owner){s->loop, s->pool, s->writer, on_ram_moved, on_ram_blocked, s, &s->n_open_handles});
     return vmstate_listen(s->vmstate, writer_add_lane(s->writer, s->vmstate_dev_id, true), s->options->incoming_path,
                           error);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The standalone writer has no monitor to pause jobs by: when the spool is full, too, its clients are not read from. What
- * was read is answered all the same. They are told early enough, so that whoever drives the jobs can pause them.
+ * The standalone writer has no monitor to pause jobs by: when the spool is full, too, its clients are not read from.
+ * What was read is answered all the same. They are told early enough, so that whoever drives the jobs can pause them.
  */
 #include "base/error.h"
 #include "write/standalone_inside.h"
@@ -9,7 +9,7 @@
 #define HOLD_BELOW  128 /* free buffers: as many clients may be in the midst of a cluster */
 #define LOW_BELOW   256
 #define HYSTERESIS  160
-#define MAX_QUEUED  2048       /* extents in memory: those of zeros hold no buffers */
+#define MAX_QUEUED  2048        /* extents in memory: those of zeros hold no buffers */
 #define FEW_SPOOLED (16u << 20) /* bytes */
 
 static enum standalone_credit rising(const struct standalone *s)
@@ -69,8 +69,9 @@ void valve_on_tick(struct standalone *s)
     writer_flush(s->writer);
     valve_check(s);
     if (s->credit == STANDALONE_NONE && writer_is_drained(s->writer) && pool_free_count(s->pool) < HOLD_BELOW)
-        standalone_fail_new(s, VMB_ERROR_FAILED,
-                            "too many clusters are half written; let clients write 64 KiB at a time, fewer drives at once");
+        standalone_fail_new(
+            s, VMB_ERROR_FAILED,
+            "too many clusters are half written; let clients write 64 KiB at a time, fewer drives at once");
 }
 
 void valve_open(struct standalone *s)

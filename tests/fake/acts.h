@@ -231,8 +231,7 @@ static bool fake_is_used(struct fake_qemu *q, const char *name)
     }
     for (unsigned i = 0; i < q->jobs->len; i++) {
         const struct fake_job *j = g_ptr_array_index(q->jobs, i);
-        if (strcmp(j->status, "concluded") != 0 &&
-            (strcmp(j->device, name) == 0 || strcmp(j->target, name) == 0))
+        if (strcmp(j->status, "concluded") != 0 && (strcmp(j->device, name) == 0 || strcmp(j->target, name) == 0))
             return true;
     }
     for (unsigned i = 0; i < q->exports->len; i++)

@@ -46,8 +46,7 @@ static void fake_agent_free(struct fake_agent *a)
 static void fake_agent_answer(struct fake_agent *a, json_object *message)
 {
     json_object *value = NULL;
-    const char *command =
-        json_object_object_get_ex(message, "execute", &value) ? json_object_get_string(value) : "";
+    const char *command = json_object_object_get_ex(message, "execute", &value) ? json_object_get_string(value) : "";
     bool is_sync = strcmp(command, "guest-sync-delimited") == 0;
     g_autofree char *text = NULL;
 

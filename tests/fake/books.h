@@ -89,9 +89,8 @@ struct fake_job {
 struct fake_qemu {
     struct fake_kind kind;
     struct fake_fault fault;
-    void (*on_fault)(void *user); /* from this thread */
-    void (*on_moment)(void *user,
-                      unsigned n); /* likewise: before each command, and each cluster of a lively one */
+    void (*on_fault)(void *user);              /* from this thread */
+    void (*on_moment)(void *user, unsigned n); /* likewise: before each command, and each cluster of a lively one */
     void *user;
     char *path;
     GThread *thread;
@@ -104,18 +103,17 @@ struct fake_qemu {
     unsigned late_after; /* so many commands */
     bool is_dead, hangs_up, is_mute;
 
-    struct fake_content contents[FAKE_DRIVES],
-        instants[FAKE_DRIVES];                                   /* now; when its latest filter was put in */
-    unsigned n_bad_reads[FAKE_DRIVES], bad_cluster[FAKE_DRIVES]; /* a job fails there, so often */
+    struct fake_content contents[FAKE_DRIVES], instants[FAKE_DRIVES]; /* now; when its latest filter was put in */
+    unsigned n_bad_reads[FAKE_DRIVES], bad_cluster[FAKE_DRIVES];      /* a job fails there, so often */
     unsigned n_moments;
 
-    GPtrArray *nodes; /* struct fake_node */
-    GPtrArray *jobs;  /* struct fake_job */
-    GPtrArray *exports; /* struct fake_export */
-    char **drives;    /* the node of each device */
-    GHashTable *fds;  /* name, or what the set of add-fd is called -> fd */
-    const char *state;        /* while it does not run */
-    unsigned n_copied;        /* jobs that ended well */
+    GPtrArray *nodes;                /* struct fake_node */
+    GPtrArray *jobs;                 /* struct fake_job */
+    GPtrArray *exports;              /* struct fake_export */
+    char **drives;                   /* the node of each device */
+    GHashTable *fds;                 /* name, or what the set of add-fd is called -> fd */
+    const char *state;               /* while it does not run */
+    unsigned n_copied;               /* jobs that ended well */
     bool has_left, was_instant_left; /* to run elsewhere; and its drives had not been copied by then */
     bool is_running, is_inactive, has_events, has_snapshot, has_nbd_server;
     int64_t bandwidth, downtime;
@@ -192,8 +190,7 @@ static struct fake_job *fake_job(struct fake_qemu *q, const char *id)
     return NULL;
 }
 
-static struct fake_node *fake_add_node(struct fake_qemu *q, const char *name, const char *driver,
-                                       uint64_t size)
+static struct fake_node *fake_add_node(struct fake_qemu *q, const char *name, const char *driver, uint64_t size)
 {
     struct fake_node *n = g_new0(struct fake_node, 1);
 
@@ -331,8 +328,7 @@ static void fake_say(struct fake_qemu *q, const char *format, ...)
 
 static void fake_event(struct fake_qemu *q, const char *name, const char *data)
 {
-    fake_say(q, "{\"timestamp\":{\"seconds\":1,\"microseconds\":1},\"event\":\"%s\",\"data\":%s}\r\n", name,
-             data);
+    fake_say(q, "{\"timestamp\":{\"seconds\":1,\"microseconds\":1},\"event\":\"%s\",\"data\":%s}\r\n", name, data);
 }
 
 static const char *text_of(json_object *o, const char *key)

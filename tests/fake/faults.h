@@ -22,8 +22,8 @@ static GArray *faults_of(const struct fake_kind *kind, bool with_ram)
                     kind->refuses_filters || kind->never_converges || kind->refuses_ram || kind->may_not_reopen ||
                             kind->fails_stopped
                         ? VMB_ERROR_INCOMPLETE
-                    : kind->holds_jobs                             ? VMB_ERROR_CANCELLED
-                                                                   : 0);
+                    : kind->holds_jobs ? VMB_ERROR_CANCELLED
+                                       : 0);
     for (unsigned i = 0; i < t->qemu->log->len; i++) {
         const char *line = g_ptr_array_index(t->qemu->log, i);
         g_autofree char *word = g_strndup(line, strcspn(line, " "));

@@ -21,12 +21,11 @@ static char *fake_list_drives(struct fake_qemu *q)
     GString *s = g_string_new("[");
 
     for (unsigned i = 0; i < q->kind.n_drives; i++)
-        g_string_append_printf(
-            s,
-            "%s{\"device\":\"\",\"qdev\":\"/machine/peripheral/dev%u/x\",\"removable\":false,"
-            "\"inserted\":{\"node-name\":\"%s\",\"drv\":\"raw\",\"ro\":false,"
-            "\"image\":{\"virtual-size\":%u,\"actual-size\":%u}}}",
-            i ? "," : "", i, q->drives[i], FAKE_DRIVE_SIZE, FAKE_DRIVE_SIZE);
+        g_string_append_printf(s,
+                               "%s{\"device\":\"\",\"qdev\":\"/machine/peripheral/dev%u/x\",\"removable\":false,"
+                               "\"inserted\":{\"node-name\":\"%s\",\"drv\":\"raw\",\"ro\":false,"
+                               "\"image\":{\"virtual-size\":%u,\"actual-size\":%u}}}",
+                               i ? "," : "", i, q->drives[i], FAKE_DRIVE_SIZE, FAKE_DRIVE_SIZE);
     return g_string_free(g_string_append(s, "]"), FALSE);
 }
 
@@ -41,7 +40,8 @@ static char *fake_list_nodes(struct fake_qemu *q)
             i ? "," : "", n->name, n->driver, n->size);
     }
     for (unsigned i = 0; i < q->kind.n_drives; i++)
-        g_string_append_printf(s, ",{\"node-name\":\"#block%u\",\"drv\":\"file\",\"ro\":false,\"file\":\"disk%u.raw\"}", i, i);
+        g_string_append_printf(s, ",{\"node-name\":\"#block%u\",\"drv\":\"file\",\"ro\":false,\"file\":\"disk%u.raw\"}",
+                               i, i);
     return g_string_free(g_string_append(s, "]"), FALSE);
 }
 
@@ -53,12 +53,12 @@ static char *fake_list_jobs(struct fake_qemu *q, bool is_block)
         const struct fake_job *j = g_ptr_array_index(q->jobs, i);
         g_string_append(s, i ? "," : "");
         if (is_block)
-            g_string_append_printf(s, "{\"device\":\"%s\",\"speed\":%" G_GINT64_FORMAT ",\"paused\":%s}",
-                                   j->id, j->speed, j->is_paused ? "true" : "false");
+            g_string_append_printf(s, "{\"device\":\"%s\",\"speed\":%" G_GINT64_FORMAT ",\"paused\":%s}", j->id,
+                                   j->speed, j->is_paused ? "true" : "false");
         else
             g_string_append_printf(s, "{\"id\":\"%s\",\"type\":\"backup\",\"status\":\"%s\"%s%s%s}", j->id,
-                                   j->is_paused && !q->kind.hangs_disks ? "paused" : j->status, j->error ? ",\"error\":\"" : "",
-                                   j->error ? j->error : "", j->error ? "\"" : "");
+                                   j->is_paused && !q->kind.hangs_disks ? "paused" : j->status,
+                                   j->error ? ",\"error\":\"" : "", j->error ? j->error : "", j->error ? "\"" : "");
     }
     if (q->kind.has_mirror)
         g_string_append_printf(s, "%s{\"%s\":\"m0\",\"type\":\"mirror\",\"status\":\"ready\"}", s->len > 1 ? "," : "",
@@ -72,8 +72,9 @@ static char *fake_list_exports(struct fake_qemu *q)
 
     for (unsigned i = 0; i < q->exports->len; i++) {
         const struct fake_export *e = g_ptr_array_index(q->exports, i);
-        g_string_append_printf(s, "%s{\"id\":\"%s\",\"type\":\"vhost-user-blk\",\"node-name\":\"%s\",\"shutting-down\":false}",
-                               i ? "," : "", e->id, e->node);
+        g_string_append_printf(
+            s, "%s{\"id\":\"%s\",\"type\":\"vhost-user-blk\",\"node-name\":\"%s\",\"shutting-down\":false}",
+            i ? "," : "", e->id, e->node);
     }
     return g_string_free(g_string_append(s, "]"), FALSE);
 }
@@ -83,8 +84,8 @@ static void fake_add_edge(struct fake_qemu *q, GString *s, unsigned parent, cons
 {
     for (unsigned i = 0; child && i < q->nodes->len; i++)
         if (strcmp(((struct fake_node *)g_ptr_array_index(q->nodes, i))->name, child) == 0)
-            g_string_append_printf(s, "%s{\"parent\":%u,\"child\":%u,\"name\":\"%s\"}", s->str[s->len - 1] == '[' ? "" : ",",
-                                   parent, i + 1, name);
+            g_string_append_printf(s, "%s{\"parent\":%u,\"child\":%u,\"name\":\"%s\"}",
+                                   s->str[s->len - 1] == '[' ? "" : ",", parent, i + 1, name);
 }
 
 static char *fake_graph(struct fake_qemu *q)
@@ -95,7 +96,8 @@ static char *fake_graph(struct fake_qemu *q)
         g_string_append_printf(s, "%s{\"id\":%u,\"type\":\"block-driver\",\"name\":\"%s\"}", i ? "," : "", i + 1,
                                ((struct fake_node *)g_ptr_array_index(q->nodes, i))->name);
     for (unsigned i = 0; i < q->kind.n_drives; i++)
-        g_string_append_printf(s, ",{\"id\":%u,\"type\":\"block-backend\",\"name\":\"/machine/peripheral/dev%u/x\"}", 1000 + i, i);
+        g_string_append_printf(s, ",{\"id\":%u,\"type\":\"block-backend\",\"name\":\"/machine/peripheral/dev%u/x\"}",
+                               1000 + i, i);
     for (unsigned i = 0; i < q->jobs->len; i++)
         g_string_append_printf(s, ",{\"id\":%u,\"type\":\"block-job\",\"name\":\"%s\"}", 2000 + i,
                                ((struct fake_job *)g_ptr_array_index(q->jobs, i))->id);
@@ -137,8 +139,8 @@ static char *fake_list_fds(struct fake_qemu *q)
 
     g_hash_table_iter_init(&iter, q->fds);
     while (g_hash_table_iter_next(&iter, &name, &fd))
-        g_string_append_printf(s, "%s{\"fdset-id\":%d,\"fds\":[{\"fd\":%d,\"opaque\":\"%s\"}]}",
-                               s->len > 1 ? "," : "", GPOINTER_TO_INT(fd), GPOINTER_TO_INT(fd), (char *)name);
+        g_string_append_printf(s, "%s{\"fdset-id\":%d,\"fds\":[{\"fd\":%d,\"opaque\":\"%s\"}]}", s->len > 1 ? "," : "",
+                               GPOINTER_TO_INT(fd), GPOINTER_TO_INT(fd), (char *)name);
     return g_string_free(g_string_append(s, "]"), FALSE);
 }
 
@@ -160,16 +162,14 @@ static const char *fake_remove_fd(struct fake_qemu *q, int64_t set)
 static char *fake_answer(struct fake_qemu *q, const char *command, json_object *args)
 {
     if (strcmp(command, "query-version") == 0)
-        return g_strdup_printf("{\"qemu\":{\"major\":%d,\"minor\":0,\"micro\":0},\"package\":\"\"}",
-                               q->kind.major);
+        return g_strdup_printf("{\"qemu\":{\"major\":%d,\"minor\":0,\"micro\":0},\"package\":\"\"}", q->kind.major);
     if (strcmp(command, "query-name") == 0)
         return g_strdup("{\"name\":\"fake\"}");
     if (strcmp(command, "query-status") == 0)
         return g_strdup_printf("{\"status\":\"%s\",\"running\":%s}", q->is_running ? "running" : q->state,
                                q->is_running ? "true" : "false");
     if (strcmp(command, "query-commands") == 0)
-        return g_strdup(q->kind.major >= 10 ? "[{\"name\":\"blockdev-set-active\"}]"
-                                            : "[{\"name\":\"quit\"}]");
+        return g_strdup(q->kind.major >= 10 ? "[{\"name\":\"blockdev-set-active\"}]" : "[{\"name\":\"quit\"}]");
     if (strcmp(command, "query-memory-size-summary") == 0)
         return g_strdup("{\"base-memory\":1048576}");
     if (strcmp(command, "query-migrate-capabilities") == 0)
@@ -177,8 +177,7 @@ static char *fake_answer(struct fake_qemu *q, const char *command, json_object *
                                "snapshot\",\"state\":%s}]",
                                q->has_events ? "true" : "false", q->has_snapshot ? "true" : "false");
     if (strcmp(command, "query-migrate-parameters") == 0)
-        return g_strdup_printf("{\"max-bandwidth\":%" G_GINT64_FORMAT ",\"downtime-limit\":%" G_GINT64_FORMAT
-                               "}",
+        return g_strdup_printf("{\"max-bandwidth\":%" G_GINT64_FORMAT ",\"downtime-limit\":%" G_GINT64_FORMAT "}",
                                q->bandwidth, q->downtime);
     if (q->is_background && strcmp(command, "query-migrate") == 0 && strcmp(q->migration, "active") == 0 &&
         ++q->n_looks > 3)
@@ -209,8 +208,7 @@ static char *fake_answer(struct fake_qemu *q, const char *command, json_object *
 }
 
 /* Does it. Returns why not, NULL if it is done, "?" if there is no such command. */
-static const char *fake_do(struct fake_qemu *q, const char *command, json_object *args,
-                           struct fake_job **started)
+static const char *fake_do(struct fake_qemu *q, const char *command, json_object *args, struct fake_job **started)
 {
     if (strcmp(command, "qmp_capabilities") == 0)
         return NULL;
@@ -226,8 +224,7 @@ static const char *fake_do(struct fake_qemu *q, const char *command, json_object
     if (strcmp(command, "remove-fd") == 0)
         return fake_remove_fd(q, json_object_get_int64(object_of(args, "fdset-id")));
     if (strcmp(command, "closefd") == 0)
-        return g_hash_table_remove(q->fds, text_of(args, "fdname")) ? NULL
-                                                                    : "File descriptor named not found";
+        return g_hash_table_remove(q->fds, text_of(args, "fdname")) ? NULL : "File descriptor named not found";
     if (strcmp(command, "blockdev-add") == 0)
         return fake_add(q, args);
     if (strcmp(command, "blockdev-del") == 0)
@@ -320,8 +317,7 @@ static void fake_execute(struct fake_qemu *q, json_object *message, enum fault_k
     const char *why = answer ? NULL : fake_do(q, command, args, &started);
 
     fake_interfere(q, kind);
-    if (kind == FAULT_HANGUP_AFTER || kind == FAULT_SILENT_AFTER || kind == FAULT_TOLD_AND_LOST ||
-        kind == FAULT_LATE)
+    if (kind == FAULT_HANGUP_AFTER || kind == FAULT_SILENT_AFTER || kind == FAULT_TOLD_AND_LOST || kind == FAULT_LATE)
         ;
     else if (why)
         fake_say(q, "{\"id\":%" G_GINT64_FORMAT ",\"error\":{\"class\":\"%s\",\"desc\":\"%s\"}}\r\n", id,
@@ -350,9 +346,7 @@ static void fake_die(struct fake_qemu *q)
 
 static void fake_refuse(struct fake_qemu *q, int64_t id)
 {
-    fake_say(
-        q, "{\"id\":%" G_GINT64_FORMAT ",\"error\":{\"class\":\"GenericError\",\"desc\":\"not today\"}}\r\n",
-        id);
+    fake_say(q, "{\"id\":%" G_GINT64_FORMAT ",\"error\":{\"class\":\"GenericError\",\"desc\":\"not today\"}}\r\n", id);
 }
 
 /* The answer that is late comes when it is due. */

@@ -123,8 +123,7 @@ static const char *const kinds[FAULT_KINDS] = {
     "migrated away",
 };
 
-static struct trial *trial_new(struct world *w, const struct fake_kind *kind, struct fake_fault fault,
-                               bool with_ram)
+static struct trial *trial_new(struct world *w, const struct fake_kind *kind, struct fake_fault fault, bool with_ram)
 {
     unsigned i = w->trials->len;
     g_autofree char *socket = g_strdup_printf("%s/%u.sock", w->dir, i);

@@ -24,8 +24,8 @@ static char *talk(const uint8_t *data, size_t size, size_t piece)
     if (error && !g_utf8_validate(error->message, -1, NULL))
         abort();
     output = qmp_agent_take_output(a, &n);
-    return g_strdup_printf("%d %" G_GINT64_FORMAT " %s %s %zu", qmp_agent_state(a), qmp_agent_number(a), qmp_agent_text(a),
-                           error ? error->message : "", n);
+    return g_strdup_printf("%d %" G_GINT64_FORMAT " %s %s %zu", qmp_agent_state(a), qmp_agent_number(a),
+                           qmp_agent_text(a), error ? error->message : "", n);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

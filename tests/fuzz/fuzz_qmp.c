@@ -14,10 +14,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define CHECK(what)                                                                                          \
-    do {                                                                                                     \
-        if (!(what))                                                                                         \
-            abort();                                                                                         \
+#define CHECK(what)                                                                                                    \
+    do {                                                                                                               \
+        if (!(what))                                                                                                   \
+            abort();                                                                                                   \
     } while (0)
 
 struct run {
@@ -40,8 +40,8 @@ static void describe(struct run *run, const struct qmp_item *item)
     CHECK(!run->is_lost);
     g_string_append_printf(run->seen, "%d", item->type);
     if (item->type == QMP_ITEM_EVENT)
-        g_string_append_printf(run->seen, " %d %s %s %s", event->type, event->name,
-                               event->id ? event->id : "", event->status ? event->status : "");
+        g_string_append_printf(run->seen, " %d %s %s %s", event->type, event->name, event->id ? event->id : "",
+                               event->status ? event->status : "");
     if (item->type == QMP_ITEM_REPLY)
         CHECK(index < N_COMMANDS && run->n_replies[index]++ == 0);
     if (item->type == QMP_ITEM_REPLY && !item->error)
@@ -82,8 +82,7 @@ static char *play(const uint8_t *data, size_t size, size_t step)
     struct run run = {.client = qmp_client_new("m", 1000, 0), .seen = g_string_new(NULL)};
 
     for (unsigned i = 0; i < N_COMMANDS; i++)
-        qmp_client_send(run.client, "x", NULL, -1, 0,
-                        (struct qmp_callback){never_called, GUINT_TO_POINTER(i), NULL});
+        qmp_client_send(run.client, "x", NULL, -1, 0, (struct qmp_callback){never_called, GUINT_TO_POINTER(i), NULL});
     for (size_t at = 0, n; at < size; at += n) {
         n = step ? MIN(step, size - at) : size;
         qmp_client_feed(run.client, data + at, n);

@@ -31,8 +31,7 @@ static uint8_t *take(uint8_t byte)
 static void assert_cluster(const uint8_t *image, uint64_t offset, const uint8_t *cluster)
 {
     static const uint8_t zeros[VMA_CLUSTER_SIZE];
-    size_t start = offset / VMA_CLUSTER_SIZE * VMA_CLUSTER_SIZE,
-           len = MIN(VMA_CLUSTER_SIZE, DRIVE_SIZE - start);
+    size_t start = offset / VMA_CLUSTER_SIZE * VMA_CLUSTER_SIZE, len = MIN(VMA_CLUSTER_SIZE, DRIVE_SIZE - start);
     g_assert_cmpmem(cluster ? cluster : zeros, len, image + start, len);
     g_assert_cmpmem(cluster ? cluster + len : zeros, VMA_CLUSTER_SIZE - len, zeros, VMA_CLUSTER_SIZE - len);
 }
@@ -64,8 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     n_buffers = 0;
     for (size_t i = 1; i + 4 <= size; i += 4) {
         uint64_t offset = ((uint64_t)(data[i] % N_CLUSTERS) * 128 + data[i + 1] % 128) * 512;
-        uint64_t room =
-            MIN(DRIVE_SIZE - MIN(offset, DRIVE_SIZE), VMA_CLUSTER_SIZE - offset % VMA_CLUSTER_SIZE);
+        uint64_t room = MIN(DRIVE_SIZE - MIN(offset, DRIVE_SIZE), VMA_CLUSTER_SIZE - offset % VMA_CLUSTER_SIZE);
         uint32_t len = (uint32_t)MIN(room, (data[i + 2] % 128 + 1) * 512u);
         if (!len)
             continue;

@@ -38,9 +38,8 @@ static void add_extent(GByteArray *out, const uint8_t *in)
     end_mark[VMA_END_AT_FLAGS] = in[1];
     vma_entry_start_header(header, uuid, in[0] & 1 ? 0 : (uint16_t)blocks);
     if (!(in[0] & 1))
-        vma_entry_put(
-            header, in[6] % VMA_CLUSTERS_PER_EXTENT,
-            (struct vma_entry){mask, in[1], in[2] == 255 ? UINT32_MAX : (uint32_t)(in[2] << 8 | in[3])});
+        vma_entry_put(header, in[6] % VMA_CLUSTERS_PER_EXTENT,
+                      (struct vma_entry){mask, in[1], in[2] == 255 ? UINT32_MAX : (uint32_t)(in[2] << 8 | in[3])});
     vma_entry_finish_header(header, in[0] & 1 ? end_mark : reserved);
     header[in[7] * 2] ^= in[0] >> 4;
     g_byte_array_append(out, header, sizeof header);

@@ -127,8 +127,7 @@ static struct input split(const char *argument)
     const char *equals = strchr(argument, '=');
     if (!equals)
         die(argument, "is not NAME=FILE");
-    return (struct input){.name = g_strndup(argument, (gsize)(equals - argument)),
-                          .path = g_strdup(equals + 1)};
+    return (struct input){.name = g_strndup(argument, (gsize)(equals - argument)), .path = g_strdup(equals + 1)};
 }
 
 static void add_configs(struct vma_header *header)
@@ -162,8 +161,7 @@ static GArray *add_devices(struct vma_header *header)
         struct input *in = &g_array_index(inputs, struct input, i);
         uint64_t size = size_of(in->path);
         GError *error = NULL;
-        in->dev_id =
-            vma_header_add_device(header, in->name, in->is_vmstate ? (size | 511) + 1 : size, &error);
+        in->dev_id = vma_header_add_device(header, in->name, in->is_vmstate ? (size | 511) + 1 : size, &error);
         if (in->dev_id < 0)
             die(in->name, error->message);
     }

@@ -132,8 +132,8 @@ static void report(double elapsed_s)
 
     getrusage(RUSAGE_SELF, &us);
     printf("%.2f GB/s: %u-byte writes, %u in flight; server %.2f s of %.2f s, %.2f user\n",
-           work.total / elapsed_s / 1e9, work.len, work.in_flight,
-           seconds(us.ru_utime) + seconds(us.ru_stime), elapsed_s, seconds(us.ru_utime));
+           work.total / elapsed_s / 1e9, work.len, work.in_flight, seconds(us.ru_utime) + seconds(us.ru_stime),
+           elapsed_s, seconds(us.ru_utime));
 }
 
 int main(int argc, char **argv)
@@ -157,8 +157,7 @@ int main(int argc, char **argv)
     close(fds[1]);
     ring = g_malloc(RING_BYTES);
     memset(ring, 1, RING_BYTES);
-    nbd_exports_add(exports,
-                    &(struct nbd_export){.name = (char[]){"d"}, .size = work.total, .ops = &sink_ops});
+    nbd_exports_add(exports, &(struct nbd_export){.name = (char[]){"d"}, .size = work.total, .ops = &sink_ops});
     uv_loop_init(&loop);
     uint64_t start_ns = uv_hrtime();
     nbd_conn_open(&loop, fds[0], exports, &events, NULL, NULL);

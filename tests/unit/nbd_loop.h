@@ -103,13 +103,13 @@ static inline void hear(struct fixture *f)
 }
 
 /* Turns the loop until `condition`, at most until the deadline. */
-#define TURN_UNTIL(f, condition)                                                                             \
-    do {                                                                                                     \
-        uint64_t end_ns = uv_hrtime() + DEADLINE_NS;                                                         \
-        while (!(condition)) {                                                                               \
-            g_assert_cmpuint(uv_hrtime(), <, end_ns);                                                        \
-            uv_run(&(f)->loop, UV_RUN_NOWAIT);                                                               \
-        }                                                                                                    \
+#define TURN_UNTIL(f, condition)                                                                                       \
+    do {                                                                                                               \
+        uint64_t end_ns = uv_hrtime() + DEADLINE_NS;                                                                   \
+        while (!(condition)) {                                                                                         \
+            g_assert_cmpuint(uv_hrtime(), <, end_ns);                                                                  \
+            uv_run(&(f)->loop, UV_RUN_NOWAIT);                                                                         \
+        }                                                                                                              \
     } while (0)
 
 /* Sends all of it, turning the loop while the socket is full. False: the connection is gone. */

@@ -77,8 +77,8 @@ static inline void peer_ask(GByteArray *to, uint32_t option, const char *name, u
     peer_be16(to, info);
 }
 
-static inline void peer_request(GByteArray *to, uint16_t type, uint16_t flags, uint64_t cookie,
-                                uint64_t offset, uint32_t len)
+static inline void peer_request(GByteArray *to, uint16_t type, uint16_t flags, uint64_t cookie, uint64_t offset,
+                                uint32_t len)
 {
     peer_be32(to, NBD_REQUEST_MAGIC);
     peer_be16(to, flags);
@@ -112,8 +112,7 @@ static inline enum nbd_verdict peer_feed(struct nbd_server *s, const uint8_t *da
     enum nbd_verdict verdict = nbd_server_got(s, 0);
 
     while (len > 0 && verdict == NBD_GOES_ON) {
-        size_t most =
-            random ? (size_t)g_rand_int_range(random, 1, 2 << g_rand_int_range(random, 0, 20)) : len;
+        size_t most = random ? (size_t)g_rand_int_range(random, 1, 2 << g_rand_int_range(random, 0, 20)) : len;
         size_t n = peer_put(s, data, MIN(len, most));
         verdict = nbd_server_got(s, n);
         data += n;
@@ -162,8 +161,7 @@ struct recorder {
 
 static inline void recorder_init(struct recorder *r, uint64_t size)
 {
-    *r = (struct recorder){
-        .size = size, .begin_error_from = size, .landed_error_from = size, .no_room_from = size};
+    *r = (struct recorder){.size = size, .begin_error_from = size, .landed_error_from = size, .no_room_from = size};
     r->memory = g_malloc0(size);
     r->log = g_string_new(NULL);
 }
@@ -175,8 +173,7 @@ static inline void recorder_clear(struct recorder *r)
     g_string_free(r->log, TRUE);
 }
 
-static inline void recorder_note(struct recorder *r, const char *what, const struct nbd_request *rq,
-                                 int error)
+static inline void recorder_note(struct recorder *r, const char *what, const struct nbd_request *rq, int error)
 {
     g_assert(rq->offset <= r->size && rq->len <= r->size - rq->offset && rq->len > 0);
     g_string_append_printf(r->log, "%s %" G_GUINT64_FORMAT "+%u %d\n", what, rq->offset, rq->len, error);

@@ -23,7 +23,7 @@
 #include <glib/gstdio.h>
 #include <uv.h>
 
-#define PEER_GREETING                                                                                        \
+#define PEER_GREETING                                                                                                  \
     "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":2,\"minor\":0,\"major\":10}},\"capabilities\":[]}}\r\n"
 
 struct peer {

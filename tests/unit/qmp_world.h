@@ -91,8 +91,7 @@ static inline void world_begin(struct world *w)
 
 static inline void world_open_at(struct world *w, const char *address, unsigned timeout_ms)
 {
-    static const struct qmp_listener listener = {world_on_ready, world_on_event, world_on_lost,
-                                                 world_on_waiting};
+    static const struct qmp_listener listener = {world_on_ready, world_on_event, world_on_lost, world_on_waiting};
 
     w->q = qmp_open(&w->loop, address, timeout_ms, &listener, w);
     g_assert_cmpstr(w->seen->str, ==, ""); /* nothing is told from within qmp_open() */

@@ -109,8 +109,7 @@ static struct sink *must_open(struct fixture *f, const char *target, bool force)
     return s;
 }
 
-static void must_refuse(struct fixture *f, const char *target, bool force, enum vmb_error code,
-                        const char *why)
+static void must_refuse(struct fixture *f, const char *target, bool force, enum vmb_error code, const char *why)
 {
     g_autoptr(GError) error = NULL;
     struct sink_options options = {.force = force};

@@ -181,8 +181,7 @@ int main(int argc, char **argv)
 {
     g_setenv("UV_THREADPOOL_SIZE", "8", TRUE);
     g_test_init(&argc, &argv, NULL);
-#define ADD(path, data, test)                                                                                \
-    g_test_add("/archive/writer/" path, struct fixture, data, fixture_up, test, fixture_down)
+#define ADD(path, data, test) g_test_add("/archive/writer/" path, struct fixture, data, fixture_up, test, fixture_down)
     ADD("file", GUINT_TO_POINTER(0), test_file);
     ADD("file-and-spool", GUINT_TO_POINTER(32 << 20), test_file);
     ADD("stalled-reader", NULL, test_stalled_reader);
@@ -192,7 +191,7 @@ int main(int argc, char **argv)
     ADD("full-target-given-up", NULL, test_full_target_given_up);
     ADD("error-is-told-once", NULL, test_error_is_told_once);
     ADD("discard-at-any-time", NULL, test_discard_at_any_time);
-#define ADD_PACKED(path, data, test)                                                                         \
+#define ADD_PACKED(path, data, test)                                                                                   \
     g_test_add("/archive/writer/packed/" path, struct fixture, data, packed_fixture_up, test, fixture_down)
     ADD_PACKED("file", GUINT_TO_POINTER(0), test_file);
     ADD_PACKED("file-and-spool", GUINT_TO_POINTER(32 << 20), test_file);

@@ -182,7 +182,7 @@ int main(int argc, char **argv)
 {
     g_setenv("UV_THREADPOOL_SIZE", "8", TRUE);
     g_test_init(&argc, &argv, NULL);
-#define ADD(path, data, test)                                                                                \
+#define ADD(path, data, test)                                                                                          \
     g_test_add("/archive/writer/drop/" path, struct fixture, data, fixture_up, test, fixture_down)
     ADD("at-any-time", GUINT_TO_POINTER(0), test_at_any_time);
     ADD("at-any-time-with-a-spool", GUINT_TO_POINTER(32 << 20), test_at_any_time);
@@ -192,7 +192,7 @@ int main(int argc, char **argv)
     ADD("ram", NULL, test_ram);
     ADD("discard-while-closing-up", NULL, test_discard_while_closing_up);
     ADD("not-on-a-pipe", NULL, test_not_on_a_pipe);
-#define ADD_PACKED(path, data, test)                                                                         \
+#define ADD_PACKED(path, data, test)                                                                                   \
     g_test_add("/archive/writer/drop/packed/" path, struct fixture, data, packed_fixture_up, test, fixture_down)
     ADD_PACKED("at-any-time", GUINT_TO_POINTER(0), test_at_any_time);
     ADD_PACKED("at-any-time-with-a-spool", GUINT_TO_POINTER(32 << 20), test_at_any_time);

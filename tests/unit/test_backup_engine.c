@@ -118,15 +118,16 @@ static void test_cancelled_late(void)
     world_down(&w);
 }
 
-/* Somebody else's job is on a drive, when the plan is made or only when the guest stands still: that one is left out by its name, and
- * a filter is never put over it; alone it is the end of the run. */
+/* Somebody else's job is on a drive, when the plan is made or only when the guest stands still: that one is left out by
+ * its name, and a filter is never put over it; alone it is the end of the run. */
 static void test_occupied(void)
 {
     struct world w = {0};
 
     world_up(&w);
     for (unsigned i = 0; i < 8; i++) {
-        const struct fake_kind kind = {.major = i & 1 ? 10 : 7, .n_drives = i & 2 ? 3 : 1, .has_mirror = i & 4, .mirrors_late = !(i & 4)};
+        const struct fake_kind kind = {
+            .major = i & 1 ? 10 : 7, .n_drives = i & 2 ? 3 : 1, .has_mirror = i & 4, .mirrors_late = !(i & 4)};
         trial_new(&w, &kind, (struct fake_fault){0}, i & 1);
     }
     run_trials(&w);

@@ -17,8 +17,9 @@ static void kill_it(void *user)
 /* This program again, as one backup: see main(). */
 static void spawn(struct trial *t)
 {
-    const char *argv[] = {"/proc/self/exe", t->options.monitor, t->options.target,
-                          t->options.no_vmstate ? "no" : "ram", t->options.agent, NULL};
+    const char *argv[] = {"/proc/self/exe",  t->options.monitor,
+                          t->options.target, t->options.no_vmstate ? "no" : "ram",
+                          t->options.agent,  NULL};
     g_autoptr(GError) error = NULL;
     GPid pid;
 

@@ -22,8 +22,7 @@ static void neighbour(struct peer *peer, uv_loop_t *loop, struct peer *first, co
 }
 
 /* Until all folders and sockets have answered: nothing else runs in this loop but the peers. */
-static void look(struct nearby *n, uv_loop_t *loop, const struct model *m, const char *monitor,
-                 unsigned wanted)
+static void look(struct nearby *n, uv_loop_t *loop, const struct model *m, const char *monitor, unsigned wanted)
 {
     int64_t deadline = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
     nearby_look(n, monitor);

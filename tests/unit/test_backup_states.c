@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Guests in every run state that QEMU knows, under the whole engine: what of each is saved, and that it is left as it was.
+ * Guests in every run state that QEMU knows, under the whole engine: what of each is saved, and that it is left as it
+ * was.
  */
 #include <signal.h>
 #include "fake/trial.h"
@@ -51,15 +52,16 @@ static void must_have_left_it_alone(struct trial *t)
 
 static void test_drives_only(void)
 {
-    static const char *const states[] = {"prelaunch", "io-error", "guest-panicked", "watchdog",
-                                         "shutdown",  "debug",    "internal-error", "brand-new", NULL};
+    static const char *const states[] = {"prelaunch", "io-error",       "guest-panicked", "watchdog", "shutdown",
+                                         "debug",     "internal-error", "brand-new",      NULL};
 
     run_in_states(states, VMB_ERROR_INCOMPLETE, must_have_left_it_alone);
 }
 
 static void must_have_done_nothing(struct trial *t)
 {
-    g_assert_false(was_sent(t, "blockdev-add") || was_sent(t, "migrate") || was_sent(t, "cont ") || was_sent(t, "getfd"));
+    g_assert_false(was_sent(t, "blockdev-add") || was_sent(t, "migrate") || was_sent(t, "cont ") ||
+                   was_sent(t, "getfd"));
 }
 
 static void test_not_here(void)
@@ -81,7 +83,8 @@ static void test_busy(void)
 /* As soon as it is known, or only when it is asked for; on a file or down a pipe. */
 static struct trial *trial_refused(struct world *w, unsigned i, bool is_strict)
 {
-    const struct fake_kind kind = {.major = i & 1 ? 10 : 7, .n_drives = 2, .blocks_ram = i & 2, .refuses_ram = !(i & 2)};
+    const struct fake_kind kind = {
+        .major = i & 1 ? 10 : 7, .n_drives = 2, .blocks_ram = i & 2, .refuses_ram = !(i & 2)};
     struct trial *t = trial_new(w, &kind, (struct fake_fault){0}, true);
 
     t->options.strict = is_strict;

@@ -37,8 +37,8 @@ static void sort_in(struct whims *w, unsigned i, struct whim whim)
     w->list[i] = whim;
 }
 
-static void add_whim(struct whims *w, unsigned at, bool is_since_job, enum command_verb verb,
-                     const char *target, uint64_t rate)
+static void add_whim(struct whims *w, unsigned at, bool is_since_job, enum command_verb verb, const char *target,
+                     uint64_t rate)
 {
     /* Those that count from the first job wait at the end of the list. */
     struct whim whim = {.at = at + (is_since_job ? G_MAXINT / 2 : 0), .is_since_job = is_since_job};
@@ -67,8 +67,7 @@ static void choose_whim(struct whims *w, GRand *rand, unsigned n_drives)
 
     if (verb == COMMAND_CANCEL_ALL && g_rand_int_range(rand, 0, 3))
         verb = COMMAND_RETRY;
-    add_whim(w, at, is_since_job, verb, name,
-             verb == COMMAND_LIMIT ? (uint64_t)g_rand_int_range(rand, 0, 3) << 20 : 0);
+    add_whim(w, at, is_since_job, verb, name, verb == COMMAND_LIMIT ? (uint64_t)g_rand_int_range(rand, 0, 3) << 20 : 0);
     if (verb == COMMAND_CANCEL && g_rand_boolean(rand))
         add_whim(w, at + g_rand_int_range(rand, 1, 20), is_since_job, COMMAND_RETRY, name, 0);
     if (verb == COMMAND_PAUSE)
@@ -135,8 +134,7 @@ static void on_moment(void *user, unsigned n)
         g_usleep(50);
 }
 
-static struct trial *trial_of_whims(struct world *world, const struct fake_kind *kind, bool with_ram,
-                                    struct whims *w)
+static struct trial *trial_of_whims(struct world *world, const struct fake_kind *kind, bool with_ram, struct whims *w)
 {
     struct trial *t = trial_new(world, kind, (struct fake_fault){0}, with_ram);
 
@@ -182,8 +180,8 @@ static void judge_whims(struct trial *t)
         t->status != VMB_ERROR_FAILED)
         complain(t, "an exit status that nothing here explains");
     if (is_verbose)
-        g_printerr("to %s: status %d, drives %x saved, %u moments\n%s", t->options.target, t->status,
-                   t->saved, t->qemu->n_moments, t->said->str);
+        g_printerr("to %s: status %d, drives %x saved, %u moments\n%s", t->options.target, t->status, t->saved,
+                   t->qemu->n_moments, t->said->str);
 }
 
 static void run_seeds(unsigned first, unsigned last)
@@ -239,8 +237,7 @@ int main(int argc, char **argv)
     g_setenv("UV_THREADPOOL_SIZE", "16", TRUE);
     g_test_init(&argc, &argv, NULL);
     if (argc == 3 && strcmp(argv[1], "--whim") == 0)
-        g_test_add_data_func("/backup/whims/one", GUINT_TO_POINTER(g_ascii_strtoull(argv[2], NULL, 10)),
-                             test_one);
+        g_test_add_data_func("/backup/whims/one", GUINT_TO_POINTER(g_ascii_strtoull(argv[2], NULL, 10)), test_one);
     else
         g_test_add_func("/backup/whims/many", test_whims);
     g_test_add_func("/backup/whims/cancelled-while-paused", test_cancelled_while_paused);

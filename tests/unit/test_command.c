@@ -78,8 +78,24 @@ static void test_plan_lines(void)
 static void test_to_json(void)
 {
     static const char *const lines[] = {
-        "limit scsi1 50M", "limit all -10%", "limit all 0", "pause all", "resume virtio3", "cancel-all web-01 keep-partial", "include scsi1", "exclude scsi1", "output |zstd -o 'a b'", "connect /run/q.qmp",
-        "vmstate no", "vmstate yes", "retries 7", "level 0", "strict yes", "begin", "status", "detach",
+        "limit scsi1 50M",
+        "limit all -10%",
+        "limit all 0",
+        "pause all",
+        "resume virtio3",
+        "cancel-all web-01 keep-partial",
+        "include scsi1",
+        "exclude scsi1",
+        "output |zstd -o 'a b'",
+        "connect /run/q.qmp",
+        "vmstate no",
+        "vmstate yes",
+        "retries 7",
+        "level 0",
+        "strict yes",
+        "begin",
+        "status",
+        "detach",
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(lines); i++) {
         struct command said = parsed(lines[i]);
@@ -171,14 +187,10 @@ static void test_rates(void)
     static const struct {
         const char *text, *why;
     } bad[] = {
-        {"", "empty"},          {"15o", "'o' is not"},
-        {"1ö", "'ö' is not"},   {"63K", "use pause"},
-        {"1.1T", "at most 1T"}, {"10%", "write +10%"},
-        {"+10", "percentage"},  {"+1.5%", "percentage"},
-        {"-100%", "-99%"},      {"+0%", "nothing"},
-        {"+1001%", "percent"},  {"MM", "write it like"},
-        {"-", "percentage"},    {"+%", "percentage"},
-        {"1..5M", "like"},      {"99999999999999999999", "like"},
+        {"", "empty"},          {"15o", "'o' is not"}, {"1ö", "'ö' is not"},  {"63K", "use pause"},
+        {"1.1T", "at most 1T"}, {"10%", "write +10%"}, {"+10", "percentage"}, {"+1.5%", "percentage"},
+        {"-100%", "-99%"},      {"+0%", "nothing"},    {"+1001%", "percent"}, {"MM", "write it like"},
+        {"-", "percentage"},    {"+%", "percentage"},  {"1..5M", "like"},     {"99999999999999999999", "like"},
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autoptr(GError) error = NULL;
@@ -222,8 +234,7 @@ static void test_no_key_clashes(void)
 
 static void test_table_is_whole(void)
 {
-    g_autoptr(GHashTable) verbs = g_hash_table_new(NULL, NULL),
-                          words = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GHashTable) verbs = g_hash_table_new(NULL, NULL), words = g_hash_table_new(g_str_hash, g_str_equal);
     for (unsigned i = 0; i < command_table_len; i++) {
         const struct command_entry *entry = &command_table[i];
         g_assert_true(g_hash_table_add(verbs, GINT_TO_POINTER(entry->verb)));

@@ -17,9 +17,9 @@ struct trace {
     struct eta eta;
     const struct stretch *stretches;
     unsigned n;
-    uint64_t size, used;   /* of the drive, and what is told of its data beforehand */
-    uint64_t data, holes;  /* so far */
-    uint64_t at, in, now;  /* stretch, bytes of it, ms */
+    uint64_t size, used;  /* of the drive, and what is told of its data beforehand */
+    uint64_t data, holes; /* so far */
+    uint64_t at, in, now; /* stretch, bytes of it, ms */
 };
 
 static void open_trace(struct trace *t, const struct stretch *stretches, unsigned n)

@@ -41,13 +41,12 @@ static unsigned place_of(struct drawing *d, const char *text)
     return d->vertices->len - 1;
 }
 
-static struct graph *draw_with(const char *text, bool knows_users, const struct qmp_job *jobs,
-                               unsigned n_jobs, const struct qmp_export *exports, unsigned n_exports)
+static struct graph *draw_with(const char *text, bool knows_users, const struct qmp_job *jobs, unsigned n_jobs,
+                               const struct qmp_export *exports, unsigned n_exports)
 {
     g_auto(GStrv) words = g_strsplit(text, " ", -1);
     struct drawing d = {g_array_new(FALSE, FALSE, sizeof(struct qmp_vertex)),
-                        g_array_new(FALSE, FALSE, sizeof(struct qmp_edge)),
-                        g_ptr_array_new_with_free_func(g_free)};
+                        g_array_new(FALSE, FALSE, sizeof(struct qmp_edge)), g_ptr_array_new_with_free_func(g_free)};
 
     for (unsigned i = 0; words[i]; i++) {
         g_auto(GStrv) parts = g_strsplit(words[i], ">", 3);
@@ -84,19 +83,14 @@ static const struct {
     {"a mirror, whose filter query-block hides",
      "@vda>root>#1(mirror_top) #1>backing>n0(qcow2) !m0>main->#1 !m0>source>n0 !m0>target>t0(raw)",
      "block job m0 (mirror) is on it"},
-    {"a commit of an image below",
-     "@vda>root>n0(qcow2) n0>backing>#2(commit_top) #2>backing>b1(qcow2) !c0>main->b1",
+    {"a commit of an image below", "@vda>root>n0(qcow2) n0>backing>#2(commit_top) #2>backing>b1(qcow2) !c0>main->b1",
      "block job c0 is on it"},
-    {"a stream", "@vda>root>#1(copy-on-read) #1>file>n0(qcow2) !s0>main->#1 !s0>active->n0",
-     "block job s0 is on it"},
-    {"it is what another one copies to",
-     "@vda>root>n0(raw) !m0>target>n0 @vdb>root>#1(mirror_top) #1>backing>x(raw)",
+    {"a stream", "@vda>root>#1(copy-on-read) #1>file>n0(qcow2) !s0>main->#1 !s0>active->n0", "block job s0 is on it"},
+    {"it is what another one copies to", "@vda>root>n0(raw) !m0>target>n0 @vdb>root>#1(mirror_top) #1>backing>x(raw)",
      "block job m0 (mirror) is on it"},
-    {"a job on another drive", "@vda>root>n0(raw) @vdb>root>#1(mirror_top) #1>backing>x(raw) !m0>source>x",
-     NULL},
+    {"a job on another drive", "@vda>root>n0(raw) @vdb>root>#1(mirror_top) #1>backing>x(raw) !m0>source>x", NULL},
     {"a job of ours", "@vda>root>n0(raw) !vmb-0123abcd-job-0>main->n0", NULL},
-    {"a job of another run", "@vda>root>n0(raw) !vmb-99999999-job-0>main->n0",
-     "block job vmb-99999999-job-0 is on it"},
+    {"a job of another run", "@vda>root>n0(raw) !vmb-99999999-job-0>main->n0", "block job vmb-99999999-job-0 is on it"},
     {"another program's filter, while drivers are not told", "@vda>root>cbw1 cbw1>file>n0 cbw1>target>fl",
      "another program's filter cbw1 (?) is on it"},
     {"another program's filter", "@vda>root>cbw1(copy-before-write) cbw1>file>n0(raw)",
@@ -127,8 +121,7 @@ static void test_exports(void)
     const struct {
         const struct qmp_export *export;
         const char *who;
-    } cases[] = {
-        {&scratch, "export e0 (nbd) is on it"}, {&below, "export e1 (nbd) is on it"}, {&elsewhere, NULL}};
+    } cases[] = {{&scratch, "export e0 (nbd) is on it"}, {&below, "export e1 (nbd) is on it"}, {&elsewhere, NULL}};
 
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         struct graph *g = draw_with(text, true, NULL, 0, cases[i].export, 1);
@@ -148,13 +141,11 @@ static void test_untold(void)
     struct graph *known = draw_with("n0(raw)>file>f0(file)", false, others, 2, NULL, 0),
                  *g = graph_new(NULL, others, 3, NULL, 0),
                  *saving = draw_with("@vda>root>n0(raw)", true, &save, 1, NULL, 0);
-    g_autofree char *nobody = graph_occupant(known, "vda", "n0", RUN),
-                    *who = graph_occupant(g, "vda", "n0", RUN),
+    g_autofree char *nobody = graph_occupant(known, "vda", "n0", RUN), *who = graph_occupant(g, "vda", "n0", RUN),
                     *saver = graph_occupant(saving, "vda", "n0", RUN);
 
     g_assert_null(nobody);
-    g_assert_cmpstr(who, ==,
-                    "block job s0 (stream) is under way, and this QEMU does not tell on which drive");
+    g_assert_cmpstr(who, ==, "block job s0 (stream) is under way, and this QEMU does not tell on which drive");
     g_assert_cmpstr(saver, ==, "job save0 (snapshot-save) is under way");
     graph_free(known);
     graph_free(saving);
@@ -168,27 +159,25 @@ static const struct {
     enum graph_way way;
     const char *above, *below, *why;
 } exits[] = {
-    {"as it went in", "@vda>root>" CBW "(copy-before-write) " CBW ">file>n0(raw) " CBW ">target>fl(nbd)",
-     GRAPH_DEVICE, "vda", "n0", NULL},
-    {"the frozen image is there still",
-     "vmb-0123abcd-snap-0(snapshot-access)>file>" CBW " " CBW ">file>n0(raw)", GRAPH_FREE, NULL, "n0", NULL},
-    {"a snapshot by node", "@vda>root>" CBW " " CBW ">file>ov(qcow2) ov>backing>n0(raw)", GRAPH_DEVICE, "vda",
-     "ov", NULL},
-    {"it has a node of its own below it", "@vda>root>" CBW " " CBW ">file>#1(blkdebug) #1>image>n0(raw)",
-     GRAPH_DEVICE, "vda", "n0", NULL},
+    {"as it went in", "@vda>root>" CBW "(copy-before-write) " CBW ">file>n0(raw) " CBW ">target>fl(nbd)", GRAPH_DEVICE,
+     "vda", "n0", NULL},
+    {"the frozen image is there still", "vmb-0123abcd-snap-0(snapshot-access)>file>" CBW " " CBW ">file>n0(raw)",
+     GRAPH_FREE, NULL, "n0", NULL},
+    {"a snapshot by node", "@vda>root>" CBW " " CBW ">file>ov(qcow2) ov>backing>n0(raw)", GRAPH_DEVICE, "vda", "ov",
+     NULL},
+    {"it has a node of its own below it", "@vda>root>" CBW " " CBW ">file>#1(blkdebug) #1>image>n0(raw)", GRAPH_DEVICE,
+     "vda", "n0", NULL},
     {"a snapshot by device", "@vda>root>ov(qcow2) ov>file>f(file) ov>backing>" CBW " " CBW ">file>n0(raw)",
      GRAPH_OVERLAY, "ov", "n0", NULL},
     {"the drive was unplugged", CBW ">file>n0(raw)", GRAPH_FREE, NULL, "n0", NULL},
     {"it is gone", "n0(raw)", GRAPH_FREE, NULL, NULL, NULL},
-    {"a backup above", "@vda>root>#1(copy-before-write) #1>file>" CBW " !b0>main->#1 " CBW ">file>n0(raw)",
-     GRAPH_STUCK, NULL, "n0", "block job b0"},
-    {"a mirror's filter, which uses backing",
-     "@vda>root>#1(mirror_top) #1>backing>" CBW " " CBW ">file>n0(raw)", GRAPH_STUCK, NULL, "n0",
-     "node #1 (mirror_top)"},
-    {"what a refused stream leaves", "@>root>" CBW " @vda>root>" CBW " " CBW ">file>n0(raw)", GRAPH_STUCK,
-     NULL, "n0", "a user without a name, such as a job that QEMU has refused leaves behind"},
-    {"below is not told", "@vda>root>" CBW, GRAPH_STUCK, NULL, NULL,
-     "QEMU, which does not tell what is below it"},
+    {"a backup above", "@vda>root>#1(copy-before-write) #1>file>" CBW " !b0>main->#1 " CBW ">file>n0(raw)", GRAPH_STUCK,
+     NULL, "n0", "block job b0"},
+    {"a mirror's filter, which uses backing", "@vda>root>#1(mirror_top) #1>backing>" CBW " " CBW ">file>n0(raw)",
+     GRAPH_STUCK, NULL, "n0", "node #1 (mirror_top)"},
+    {"what a refused stream leaves", "@>root>" CBW " @vda>root>" CBW " " CBW ">file>n0(raw)", GRAPH_STUCK, NULL, "n0",
+     "a user without a name, such as a job that QEMU has refused leaves behind"},
+    {"below is not told", "@vda>root>" CBW, GRAPH_STUCK, NULL, NULL, "QEMU, which does not tell what is below it"},
 };
 
 static void test_way_out(void)

@@ -40,8 +40,7 @@ static const struct {
      "-nic hubport,hubid=1,id=n,model=e1000,mac=52:54:00:00:00:01"},
     {"-netdev user,id=a -netdev {\"type\":\"tap\",\"id\":\"b\",\"fd\":\"7\"}",
      "-netdev user,restrict=on,id=a -netdev hubport,hubid=2,id=b"},
-    {"-net nic,model=rtl8139 -net user,smb=/x,restrict=off",
-     "-net nic,model=rtl8139 -net restrict=on,type=user"},
+    {"-net nic,model=rtl8139 -net user,smb=/x,restrict=off", "-net nic,model=rtl8139 -net restrict=on,type=user"},
     {"-net nic -net tap,ifname=x -net socket,fd=3", "-net nic"},
     {"-nic user,hostfwd=tcp::1-:2,restrict=off", "-nic user,restrict=on"},
     /* drives */
@@ -76,8 +75,7 @@ static const struct {
     /* devices */
     {"-nodefaults -device {\"driver\":\"e1000\",\"romfile\":\"\",\"addr\":\"0x3\",\"multifunction\":true}",
      "-nodefaults -device e1000,romfile=,addr=0x3,multifunction=on"},
-    {"-nodefaults -device vfio-pci,host=1 -device virtio-gpu-gl-pci -device virtio-9p-pci,fsdev=x",
-     "-nodefaults"},
+    {"-nodefaults -device vfio-pci,host=1 -device virtio-gpu-gl-pci -device virtio-9p-pci,fsdev=x", "-nodefaults"},
     {"-nodefaults -device virtio-blk-pci-non-transitional,drive=d,serial=a/b,x-y=3,z=word",
      "-nodefaults -device virtio-blk-pci-non-transitional,drive=d,x-y=3"},
     {"-nodefaults -device host-x86_64-cpu,socket-id=1", "-nodefaults -device host-x86_64-cpu,socket-id=1"},
@@ -155,8 +153,8 @@ static void test_left(void)
 
 static void test_trusted(void)
 {
-    g_auto(GStrv) argv = words(
-        "-virtfs x -qmp y -drive file=z,if=none,id=d -device vfio-pci,host=1 -mem-path m -unknown -u v");
+    g_auto(GStrv) argv =
+        words("-virtfs x -qmp y -drive file=z,if=none,id=d -device vfio-pci,host=1 -mem-path m -unknown -u v");
     g_autoptr(guest_line_t) line = guest_line_new(argv, NULL, true);
     g_auto(GStrv) kept = guest_line_format(line);
     g_autofree char *text = g_strjoinv(" ", kept);

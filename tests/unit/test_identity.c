@@ -88,8 +88,16 @@ static void test_tcp(struct fixture *f, gconstpointer data)
 static void test_chardevs(struct fixture *f, gconstpointer data)
 {
     g_autofree char *absolute = g_strdup_printf("disconnected:unix:%s/b.sock,server=on", f->dir);
-    const char *const filenames[] = {absolute, "unix:a.sock,server=on", NULL, "vc", "", "unix:", "unix:/", "unix:/gone",
-                                     "disconnected:tcp:127.0.0.1:44,server=on", "pty:/dev/pts/3"};
+    const char *const filenames[] = {absolute,
+                                     "unix:a.sock,server=on",
+                                     NULL,
+                                     "vc",
+                                     "",
+                                     "unix:",
+                                     "unix:/",
+                                     "unix:/gone",
+                                     "disconnected:tcp:127.0.0.1:44,server=on",
+                                     "pty:/dev/pts/3"};
     g_autofree char *a = identity_of_monitor("a.sock"), *b = identity_of_monitor("b.sock");
     g_autoptr(GPtrArray) both = identity_of_chardevs(filenames, G_N_ELEMENTS(filenames), getpid());
     g_autoptr(GPtrArray) first = identity_of_chardevs(filenames, G_N_ELEMENTS(filenames), 0);
@@ -100,15 +108,16 @@ static void test_chardevs(struct fixture *f, gconstpointer data)
     g_assert_cmpstr(g_ptr_array_index(both, 1), ==, a);
     g_assert_cmpuint(first->len, ==, 1); /* whose folder it is, is not known */
     g_assert_true(identity_is_shared(both, only_a) && identity_is_shared(only_a, both));
-    g_assert_false(identity_is_shared(first, only_a) || identity_is_shared(NULL, both) || identity_is_shared(both, NULL));
+    g_assert_false(identity_is_shared(first, only_a) || identity_is_shared(NULL, both) ||
+                   identity_is_shared(both, NULL));
 }
 
 /* What is not known for certain has not ended: its record may be the only trace of what is left in QEMU. */
 static void test_process(struct fixture *f, gconstpointer data)
 {
     g_autofree char *numbers = g_file_read_link("/proc/self/ns/pid", NULL);
-    g_autofree char *reborn = g_strdup_printf("%d 1 %s", getpid(), numbers), *never = g_strdup_printf("99999999 5 %s", numbers),
-                    *elsewhere = g_strdup("99999999 5 pid:[1]");
+    g_autofree char *reborn = g_strdup_printf("%d 1 %s", getpid(), numbers),
+                    *never = g_strdup_printf("99999999 5 %s", numbers), *elsewhere = g_strdup("99999999 5 pid:[1]");
     static const char *const unknown[] = {"", "x", "-1 5 pid:[1]", "99999999", "99999999 5", "0 0 0"};
 
     (void)f;

@@ -65,26 +65,20 @@ static void test_golden(struct fixture *f, gconstpointer data)
 {
     struct model_event hello = {.type = MODEL_EV_HELLO, .drive = -1};
     struct model_event guest = {.type = MODEL_EV_GUEST, .drive = -1};
-    struct model_event limit = {.type = MODEL_EV_LIMIT,
-                                .drive = SCSI0,
-                                .old_value = 209715200,
-                                .new_value = 125829120,
-                                .text = "operator"};
+    struct model_event limit = {
+        .type = MODEL_EV_LIMIT, .drive = SCSI0, .old_value = 209715200, .new_value = 125829120, .text = "operator"};
     g_autofree char *one = json_stream_event(f->s, &f->m, &hello, NOW_S * G_USEC_PER_SEC + 101000);
     g_autofree char *two = json_stream_event(f->s, &f->m, &guest, NOW_S * G_USEC_PER_SEC);
     g_autofree char *three = json_stream_event(f->s, &f->m, &limit, NOW_S * G_USEC_PER_SEC + 999999);
-    g_assert_cmpstr(
-        one, ==,
-        "{\"v\":1,\"seq\":1,\"ts\":\"2026-11-22T11:29:26.101Z\",\"ev\":\"hello\",\"program\":\"vmabackup\","
-        "\"version\":\"" VMB_VERSION "\",\"job\":\"b7c1\"}\n");
-    g_assert_cmpstr(
-        two, ==,
-        "{\"v\":1,\"seq\":2,\"ts\":\"2026-11-22T11:29:26.000Z\",\"ev\":\"guest\",\"name\":\"web-01\","
-        "\"state\":\"running\",\"qemu\":\"8.2.2\",\"socket\":\"/tmp/monitor.sock\",\"lost\":false}\n");
-    g_assert_cmpstr(
-        three, ==,
-        "{\"v\":1,\"seq\":3,\"ts\":\"2026-11-22T11:29:26.999Z\",\"ev\":\"limit\",\"id\":\"scsi0\","
-        "\"old\":209715200,\"new\":125829120,\"by\":\"operator\"}\n");
+    g_assert_cmpstr(one, ==,
+                    "{\"v\":1,\"seq\":1,\"ts\":\"2026-11-22T11:29:26.101Z\",\"ev\":\"hello\",\"program\":\"vmabackup\","
+                    "\"version\":\"" VMB_VERSION "\",\"job\":\"b7c1\"}\n");
+    g_assert_cmpstr(two, ==,
+                    "{\"v\":1,\"seq\":2,\"ts\":\"2026-11-22T11:29:26.000Z\",\"ev\":\"guest\",\"name\":\"web-01\","
+                    "\"state\":\"running\",\"qemu\":\"8.2.2\",\"socket\":\"/tmp/monitor.sock\",\"lost\":false}\n");
+    g_assert_cmpstr(three, ==,
+                    "{\"v\":1,\"seq\":3,\"ts\":\"2026-11-22T11:29:26.999Z\",\"ev\":\"limit\",\"id\":\"scsi0\","
+                    "\"old\":209715200,\"new\":125829120,\"by\":\"operator\"}\n");
 }
 
 static void test_plan(struct fixture *f, gconstpointer data)
@@ -182,8 +176,11 @@ static void test_milliseconds(struct fixture *f, gconstpointer data)
     static const struct {
         uint64_t us;
         const char *text;
-    } cases[] = {{793, "\"write_ms\":0.793,"}, {7000, "\"write_ms\":7,"}, {0, "\"write_ms\":0,"},
-                 {MODEL_UNKNOWN, "\"write_ms\":null,"}, {12345678900, "\"write_ms\":12345678.9,"}};
+    } cases[] = {{793, "\"write_ms\":0.793,"},
+                 {7000, "\"write_ms\":7,"},
+                 {0, "\"write_ms\":0,"},
+                 {MODEL_UNKNOWN, "\"write_ms\":null,"},
+                 {12345678900, "\"write_ms\":12345678.9,"}};
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         struct model_event impact = {.type = MODEL_EV_IMPACT, .drive = -1};
         f->m.impact.write_us = cases[i].us;
@@ -215,8 +212,7 @@ static void test_result(struct fixture *f, gconstpointer data)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-#define ADD(name, function)                                                                                  \
-    g_test_add("/json/" name, struct fixture, NULL, fixture_up, function, fixture_down)
+#define ADD(name, function) g_test_add("/json/" name, struct fixture, NULL, fixture_up, function, fixture_down)
     ADD("golden", test_golden);
     ADD("milliseconds", test_milliseconds);
     ADD("plan", test_plan);

@@ -138,8 +138,7 @@ static void test_export_name(struct fixture *f, gconstpointer unused)
     g_assert_cmpuint(f->hears->len, ==, 8 + 2);
     g_assert_cmpuint(be64_get(f->hears->data), ==, f->r.size);
     g_assert_cmphex(be16_get(f->hears->data + 8), ==,
-                    NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_WRITE_ZEROES |
-                        NBD_FLAG_SEND_TRIM);
+                    NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_WRITE_ZEROES | NBD_FLAG_SEND_TRIM);
     g_assert_cmpstr(nbd_server_export(f->server)->name, ==, "disk");
 }
 
@@ -201,9 +200,8 @@ static void test_read_only_flags(struct fixture *f, gconstpointer unused)
 {
     struct peer_reply reply;
 
-    nbd_exports_add(
-        f->exports,
-        &(struct nbd_export){.name = (char *)"ro", .size = 1, .read_only = true, .ops = &recorder_ops});
+    nbd_exports_add(f->exports,
+                    &(struct nbd_export){.name = (char *)"ro", .size = 1, .read_only = true, .ops = &recorder_ops});
     greet(f, BOTH);
     peer_option(f->says, NBD_OPT_STRUCTURED_REPLY, 0);
     expect_only(f, NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK);
@@ -328,13 +326,9 @@ static void test_structured_refused_for_all(struct fixture *f, gconstpointer unu
 
 static void test_unsupported(struct fixture *f, gconstpointer unused)
 {
-    static const uint32_t options[] = {0,
-                                       4,
-                                       NBD_OPT_STARTTLS,
-                                       NBD_OPT_LIST_META_CONTEXT,
-                                       NBD_OPT_SET_META_CONTEXT,
-                                       NBD_OPT_EXTENDED_HEADERS,
-                                       UINT32_MAX};
+    static const uint32_t options[] = {
+        0,         4, NBD_OPT_STARTTLS, NBD_OPT_LIST_META_CONTEXT, NBD_OPT_SET_META_CONTEXT, NBD_OPT_EXTENDED_HEADERS,
+        UINT32_MAX};
 
     greet(f, FIXED);
     for (unsigned i = 0; i < G_N_ELEMENTS(options); i++) {

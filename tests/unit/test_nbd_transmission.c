@@ -18,8 +18,7 @@ static void set_up(struct fixture *f, gconstpointer structured)
     recorder_init(&f->r, DISK_BYTES);
     f->exports = nbd_exports_new();
     f->export = nbd_exports_add(
-        f->exports,
-        &(struct nbd_export){.name = (char *)"d", .size = DISK_BYTES, .ops = &recorder_ops, .user = &f->r});
+        f->exports, &(struct nbd_export){.name = (char *)"d", .size = DISK_BYTES, .ops = &recorder_ops, .user = &f->r});
     f->server = nbd_server_new(f->exports);
     f->says = g_byte_array_new();
     peer_flags(f->says, 3);
@@ -125,8 +124,7 @@ static void test_read(struct fixture *f, gconstpointer structured)
     memset(f->r.memory, 7, 1000);
     say(f, NBD_CMD_READ, 0, 500, 1000);
     talk(f);
-    g_assert_cmpmem(expect_simple(f, 0, 0, 1000), f->hears->len - NBD_SIMPLE_REPLY_BYTES, f->r.memory + 500,
-                    1000);
+    g_assert_cmpmem(expect_simple(f, 0, 0, 1000), f->hears->len - NBD_SIMPLE_REPLY_BYTES, f->r.memory + 500, 1000);
 }
 
 static void test_read_structured(struct fixture *f, gconstpointer structured)
@@ -341,8 +339,7 @@ static void test_too_large_write(struct fixture *f, gconstpointer structured)
 {
     peer_request(f->says, NBD_CMD_WRITE, 0, 0, 0, NBD_MAX_REQUEST_BYTES + 1);
     g_assert_cmpint(talk(f), ==, NBD_BROKEN);
-    g_assert_cmpstr(nbd_server_why(f->server), ==,
-                    "export d: a write of 33554433 bytes; the limit is 33554432");
+    g_assert_cmpstr(nbd_server_why(f->server), ==, "export d: a write of 33554433 bytes; the limit is 33554432");
 }
 
 static void test_too_large_read(struct fixture *f, gconstpointer structured)
@@ -449,7 +446,7 @@ static void test_byte_by_byte(void)
 }
 
 #define ADD(name) g_test_add("/nbd/transmission/" #name, struct fixture, NULL, set_up, test_##name, tear_down)
-#define ADD_STRUCTURED(name)                                                                                 \
+#define ADD_STRUCTURED(name)                                                                                           \
     g_test_add("/nbd/transmission/" #name, struct fixture, "structured", set_up, test_##name, tear_down)
 
 int main(int argc, char **argv)

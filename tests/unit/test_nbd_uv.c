@@ -231,9 +231,8 @@ static void test_shutdown_by_export(struct fixture *f, gconstpointer unused)
 
     suicidal = f;
     nbd_exports_remove(f->exports, "d");
-    nbd_exports_add(
-        f->exports,
-        &(struct nbd_export){.name = (char *)"d", .size = DISK_BYTES, .ops = &suicidal_ops, .user = &f->r});
+    nbd_exports_add(f->exports,
+                    &(struct nbd_export){.name = (char *)"d", .size = DISK_BYTES, .ops = &suicidal_ops, .user = &f->r});
     peer_request(says, NBD_CMD_WRITE, 0, 0, 0, 1000);
     peer_fill(says, 1000, 1);
     peer_request(says, NBD_CMD_WRITE, 0, 0, 0, 1000);

@@ -50,11 +50,9 @@ static void test_claims(void)
     assert_claim("scsi-hd", "", NULL);
 }
 
-static void assert_placed(GHashTable *taken, const char *type, uint64_t size, const char *config,
-                          const char *want)
+static void assert_placed(GHashTable *taken, const char *type, uint64_t size, const char *config, const char *want)
 {
-    g_autofree char *key =
-        proxmox_key(taken, &(struct proxmox_wish){.type = type, .size = size, .config = config});
+    g_autofree char *key = proxmox_key(taken, &(struct proxmox_wish){.type = type, .size = size, .config = config});
     g_assert_cmpstr(key, ==, want);
 }
 
@@ -96,11 +94,10 @@ static void test_efi_and_tpm(void)
     const struct proxmox_guest guest = {.drives = drives, .n_drives = 2};
     g_autofree char *text = proxmox_config(&guest);
 
-    g_assert_cmpstr(
-        text, ==,
-        "efidisk0: local:restored,efitype=4m,size=528K\ntpmstate0: local:restored,version=v2.0,size=4096K\n"
-        "bios: ovmf\n"
-        "#qmdump#map:efidisk0:drive-efidisk0::raw:\n#qmdump#map:tpmstate0:drive-tpmstate0::raw:\n");
+    g_assert_cmpstr(text, ==,
+                    "efidisk0: local:restored,efitype=4m,size=528K\ntpmstate0: local:restored,version=v2.0,size=4096K\n"
+                    "bios: ovmf\n"
+                    "#qmdump#map:efidisk0:drive-efidisk0::raw:\n#qmdump#map:tpmstate0:drive-tpmstate0::raw:\n");
 }
 
 static void test_bus_is_full(void)

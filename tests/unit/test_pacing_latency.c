@@ -2,7 +2,8 @@
 #include <glib.h>
 #include "pacing/latency.h"
 
-static const struct qmp_histogram begin = {.n_bins = 4, .boundary_ns = {1000000, 5000000, 20000000}, .bin = {9, 9, 9, 9}};
+static const struct qmp_histogram begin = {
+    .n_bins = 4, .boundary_ns = {1000000, 5000000, 20000000}, .bin = {9, 9, 9, 9}};
 
 static uint64_t after(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {

@@ -7,11 +7,11 @@
 
 #include <glib.h>
 
-#define M        (UINT64_C(1) << 20)
-#define CLUSTER  65536u
-#define SLICE_MS 100
-#define WINDOW_S 10
-#define MAX_S    90
+#define M         (UINT64_C(1) << 20)
+#define CLUSTER   65536u
+#define SLICE_MS  100
+#define WINDOW_S  10
+#define MAX_S     90
 #define UNDER_WAY 8
 
 struct job {
@@ -87,7 +87,8 @@ static uint64_t run_job(struct job *j, uint64_t now_ms)
     }
     j->source_budget = MIN(j->source_budget + (double)j->source_rate / 1000, (double)j->source_rate / 500);
     j->under_way = j->pace.is_braked ? j->under_way : UNDER_WAY;
-    while (!j->is_paused && (!j->pace.is_braked || j->under_way) && j->at < j->end && j->source_budget > 0 && may_dispatch(j, (double)now_ms)) {
+    while (!j->is_paused && (!j->pace.is_braked || j->under_way) && j->at < j->end && j->source_budget > 0 &&
+           may_dispatch(j, (double)now_ms)) {
         bool is_hole = j->is_hole(j->at++);
         j->under_way -= j->pace.is_braked;
         j->dispatched += CLUSTER;
@@ -337,9 +338,8 @@ static void test_slow_source(void)
 /* What the guest overwrites comes in any case: the jobs have the rest. */
 static void test_filter(void)
 {
-    struct world w = {.n = 2,
-                      .pot.budget = 20 * M,
-                      .jobs = {job_of(no_hole, 9000 * M, 400 * M), job_of(no_hole, 9000 * M, 400 * M)}};
+    struct world w = {
+        .n = 2, .pot.budget = 20 * M, .jobs = {job_of(no_hole, 9000 * M, 400 * M), job_of(no_hole, 9000 * M, 400 * M)}};
     w.jobs[0].filter_rate = 14 * M;
 
     run_world(&w, 40);
@@ -348,8 +348,7 @@ static void test_filter(void)
 
 static void test_own_limits(void)
 {
-    struct world w = {.n = 2,
-                      .jobs = {job_of(half_holes, 9000 * M, 400 * M), job_of(no_hole, 9000 * M, 90 * M)}};
+    struct world w = {.n = 2, .jobs = {job_of(half_holes, 9000 * M, 400 * M), job_of(no_hole, 9000 * M, 90 * M)}};
     w.jobs[0].pace.own = 6 * M;
 
     run_world(&w, 20);

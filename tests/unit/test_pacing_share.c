@@ -61,7 +61,8 @@ static uint64_t any(uint64_t most)
     return g_test_rand_int_range(0, 4) == 0 ? ALL : (uint64_t)(g_test_rand_double() * (double)most);
 }
 
-/* Whatever is asked for: the budget is never passed but by floors, and nothing of it is left while someone may have more. */
+/* Whatever is asked for: the budget is never passed but by floors, and nothing of it is left while someone may have
+ * more. */
 static void test_any(void)
 {
     for (unsigned round = 0; round < 2000; round++) {

@@ -90,17 +90,15 @@ static void test_progress(struct fixture *f, gconstpointer data)
     f->m.is_target_full = true;
     assert_says(f, e, NOW_S + 59, ""); /* 29.99 % */
     f->m.done += 16;
-    assert_says(
-        f, e, NOW_S + 59,
-        "11:30:25 progress 30% 28.8G of 96.0G, 412M/s, left about 45 s, 1 of 3 done, 1 failed, target full:\n"
-        "         waiting for room\n");
+    assert_says(f, e, NOW_S + 59,
+                "11:30:25 progress 30% 28.8G of 96.0G, 412M/s, left about 45 s, 1 of 3 done, 1 failed, target full:\n"
+                "         waiting for room\n");
     f->m.eta_ms = MODEL_UNKNOWN;
     f->m.is_target_full = false;
     f->m.drives[VIRTIO4].state = MODEL_RUN;
     assert_says(f, e, NOW_S + 118, "");
     assert_says(f, e, NOW_S + 119, "11:31:25 progress 30% 28.8G of 96.0G, 412M/s, 1 of 3 done\n");
-    assert_says(f, e, NOW_S + 18,
-                "11:29:44 progress 30% 28.8G of 96.0G, 412M/s, 1 of 3 done\n"); /* clock set back */
+    assert_says(f, e, NOW_S + 18, "11:29:44 progress 30% 28.8G of 96.0G, 412M/s, 1 of 3 done\n"); /* clock set back */
     f->m.total = 0;
     assert_says(f, e, NOW_S + 1000, "");
 }
@@ -123,11 +121,8 @@ static void test_accessible(struct fixture *f, gconstpointer data)
 
 static void test_limit(struct fixture *f, gconstpointer data)
 {
-    struct model_event e = {.type = MODEL_EV_LIMIT,
-                            .drive = SCSI0,
-                            .old_value = 200 * MIB,
-                            .new_value = 120 * MIB,
-                            .text = "operator"};
+    struct model_event e = {
+        .type = MODEL_EV_LIMIT, .drive = SCSI0, .old_value = 200 * MIB, .new_value = 120 * MIB, .text = "operator"};
     assert_says(f, e, NOW_S, "11:29:26 drive scsi0 limit 200M > 120M by operator\n");
     e = (struct model_event){.type = MODEL_EV_LIMIT, .drive = -1, .old_value = 0, .new_value = 50 * MIB};
     assert_says(f, e, NOW_S, "11:29:26 all limit none > 50.0M\n");
@@ -198,8 +193,7 @@ int main(int argc, char **argv)
 {
     g_setenv("TZ", "UTC", TRUE);
     g_test_init(&argc, &argv, NULL);
-#define ADD(name, function)                                                                                  \
-    g_test_add("/plain/" name, struct fixture, NULL, fixture_up, function, fixture_down)
+#define ADD(name, function) g_test_add("/plain/" name, struct fixture, NULL, fixture_up, function, fixture_down)
     ADD("guest", test_guest);
     ADD("plan", test_plan);
     ADD("phase", test_phase);

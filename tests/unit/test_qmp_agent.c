@@ -67,11 +67,12 @@ static void test_answers(void)
 static void test_stale(void)
 {
     expect("urn\": 7}\n" OURS "{\"return\": 1}\n", "3 1 |" ASK);
-    expect("{\"return\": 5}\n{\"error\":{\"class\":\"GenericError\",\"desc\":\"Invalid JSON\"}}\n" OURS "{\"return\": 1}\n",
+    expect("{\"return\": 5}\n{\"error\":{\"class\":\"GenericError\",\"desc\":\"Invalid JSON\"}}\n" OURS
+           "{\"return\": 1}\n",
            "3 1 |" ASK);
     expect("\xff{\"return\": 99}\n{\"return\": 20015998343868}x\xff\xff" OURS "{\"return\": 1}\n", "3 1 |" ASK);
     expect("\xff{\"return\": 99}\n{\"return\": 4}\n" OURS "{\"return\": 1}\n", "3 1 |" ASK);
-    expect("\xff{\"return\": \"20015998343868\"}\n", "1 -1 |"); /* no number */
+    expect("\xff{\"return\": \"20015998343868\"}\n", "1 -1 |");          /* no number */
     expect("{\"return\": 20015998343868}\n{\"return\": 1}\n", "1 -1 |"); /* guest-sync without the mark */
 }
 

@@ -150,15 +150,29 @@ static bool is_listening(const char *path)
  * runs on. */
 static GPid start_qemu_ga(const char *dir, const char *path)
 {
-    const char *argv[] = {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--pdeathsig", "KILL", "qemu-ga", "-m", "unix-listen",
-                          "-p", path, "-t", dir, "-b", "guest-fsfreeze-freeze,guest-fsfreeze-freeze-list,guest-shutdown",
+    const char *argv[] = {"setpriv",
+                          "--reuid=65534",
+                          "--regid=65534",
+                          "--clear-groups",
+                          "--pdeathsig",
+                          "KILL",
+                          "qemu-ga",
+                          "-m",
+                          "unix-listen",
+                          "-p",
+                          path,
+                          "-t",
+                          dir,
+                          "-b",
+                          "guest-fsfreeze-freeze,guest-fsfreeze-freeze-list,guest-shutdown",
                           NULL};
     g_autoptr(GError) error = NULL;
     GPid pid;
 
     g_assert_cmpint(chown(dir, 65534, 65534), ==, 0);
     g_spawn_async(NULL, (char **)argv, NULL,
-                  G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL,
+                  G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL |
+                      G_SPAWN_STDERR_TO_DEV_NULL,
                   NULL, NULL, &pid, &error);
     g_assert_no_error(error);
     for (unsigned i = 0; !is_listening(path) && i < 500; i++)

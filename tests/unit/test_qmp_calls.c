@@ -2,10 +2,10 @@
 /* Each call that changes something: the very command it sends. */
 #include "unit/qmp_world.h"
 
-#define CALL(name, ...)                                                                                      \
-    static void name(struct world *w)                                                                        \
-    {                                                                                                        \
-        qmp_##name(w->q, __VA_ARGS__, w);                                                                    \
+#define CALL(name, ...)                                                                                                \
+    static void name(struct world *w)                                                                                  \
+    {                                                                                                                  \
+        qmp_##name(w->q, __VA_ARGS__, w);                                                                              \
     }
 CALL(stop, world_on_done)
 CALL(cont, world_on_done)
@@ -92,33 +92,28 @@ static const struct {
     {remove_fd, "\"remove-fd\",\"arguments\":{\"fdset-id\":3}"},
     {add_nbd, "\"blockdev-add\",\"arguments\":{\"driver\":\"nbd\",\"node-name\":\"tgt0\","
               "\"server\":{\"type\":\"unix\",\"path\":\"/run/s.nbd\"},\"export\":\"d0\"}"},
-    {add_filter,
-     "\"blockdev-add\",\"arguments\":{\"driver\":\"copy-before-write\",\"node-name\":\"cbw0\","
-     "\"file\":\"disk0\",\"target\":\"fl0\",\"on-cbw-error\":\"break-snapshot\",\"cbw-timeout\":10,"
-     "\"discard\":\"unmap\"}"},
-    {add_filter_apart,
-     "\"blockdev-add\",\"arguments\":{\"driver\":\"copy-before-write\",\"node-name\":\"cbw0\","
-     "\"file\":{\"driver\":\"blkdebug\",\"image\":\"disk0\"},\"target\":\"fl0\","
-     "\"on-cbw-error\":\"break-snapshot\",\"cbw-timeout\":10,\"discard\":\"unmap\"}"},
-    {add_snapshot_access,
-     "\"blockdev-add\",\"arguments\":{\"driver\":\"snapshot-access\",\"node-name\":\"snap0\","
-     "\"file\":\"cbw0\"}"},
+    {add_filter, "\"blockdev-add\",\"arguments\":{\"driver\":\"copy-before-write\",\"node-name\":\"cbw0\","
+                 "\"file\":\"disk0\",\"target\":\"fl0\",\"on-cbw-error\":\"break-snapshot\",\"cbw-timeout\":10,"
+                 "\"discard\":\"unmap\"}"},
+    {add_filter_apart, "\"blockdev-add\",\"arguments\":{\"driver\":\"copy-before-write\",\"node-name\":\"cbw0\","
+                       "\"file\":{\"driver\":\"blkdebug\",\"image\":\"disk0\"},\"target\":\"fl0\","
+                       "\"on-cbw-error\":\"break-snapshot\",\"cbw-timeout\":10,\"discard\":\"unmap\"}"},
+    {add_snapshot_access, "\"blockdev-add\",\"arguments\":{\"driver\":\"snapshot-access\",\"node-name\":\"snap0\","
+                          "\"file\":\"cbw0\"}"},
     {add_file,
      "\"blockdev-add\",\"arguments\":{\"driver\":\"host_device\",\"node-name\":\"probe\",\"filename\":\"/dev/sdb\","
      "\"locking\":\"off\",\"read-only\":false,\"auto-read-only\":false}"},
     {del_node, "\"blockdev-del\",\"arguments\":{\"node-name\":\"cbw0\"}"},
-    {set_drive,
-     "\"qom-set\",\"arguments\":{\"path\":\"/machine/peripheral/vda/virtio-backend\",\"property\":\"drive\","
-     "\"value\":\"cbw0\"}"},
+    {set_drive, "\"qom-set\",\"arguments\":{\"path\":\"/machine/peripheral/vda/virtio-backend\",\"property\":\"drive\","
+                "\"value\":\"cbw0\"}"},
     {set_active, "\"blockdev-set-active\",\"arguments\":{\"active\":true}"},
     {nbd_server_start,
      "\"nbd-server-start\",\"arguments\":{\"addr\":{\"type\":\"fd\",\"data\":{\"str\":\"vmb-act\"}}}"},
     {nbd_server_start_at,
      "\"nbd-server-start\",\"arguments\":{\"addr\":{\"type\":\"unix\",\"data\":{\"path\":\"/run/act\"}}}"},
     {nbd_server_stop, "\"nbd-server-stop\""},
-    {export_add,
-     "\"block-export-add\",\"arguments\":{\"type\":\"nbd\",\"id\":\"act-0\",\"node-name\":\"disk0\","
-     "\"name\":\"act-0\",\"writable\":false}"},
+    {export_add, "\"block-export-add\",\"arguments\":{\"type\":\"nbd\",\"id\":\"act-0\",\"node-name\":\"disk0\","
+                 "\"name\":\"act-0\",\"writable\":false}"},
     {export_fixed,
      "\"block-export-add\",\"arguments\":{\"type\":\"vhost-user-blk\",\"id\":\"pin-0\",\"node-name\":\"snap0\","
      "\"fixed-iothread\":true,\"addr\":{\"type\":\"fd\",\"str\":\"sock\"}}"},
@@ -126,19 +121,16 @@ static const struct {
     {backup, "\"blockdev-backup\",\"arguments\":{\"job-id\":\"bk0\",\"device\":\"snap0\",\"target\":\"tgt0\","
              "\"sync\":\"full\",\"auto-dismiss\":false,\"speed\":1000,\"x-perf\":{\"max-workers\":64,"
              "\"max-chunk\":65536}}"},
-    {backup_plainly,
-     "\"blockdev-backup\",\"arguments\":{\"job-id\":\"bk0\",\"device\":\"snap0\",\"target\":\"tgt0\","
-     "\"sync\":\"full\",\"auto-dismiss\":false}"},
+    {backup_plainly, "\"blockdev-backup\",\"arguments\":{\"job-id\":\"bk0\",\"device\":\"snap0\",\"target\":\"tgt0\","
+                     "\"sync\":\"full\",\"auto-dismiss\":false}"},
     {job_cancel, "\"job-cancel\",\"arguments\":{\"id\":\"bk0\"}"},
     {job_dismiss, "\"job-dismiss\",\"arguments\":{\"id\":\"bk0\"}"},
     {job_pause, "\"job-pause\",\"arguments\":{\"id\":\"bk0\"}"},
     {job_resume, "\"job-resume\",\"arguments\":{\"id\":\"bk0\"}"},
     {job_set_speed, "\"block-job-set-speed\",\"arguments\":{\"device\":\"bk0\",\"speed\":104857600}"},
-    {set_capabilities,
-     "\"migrate-set-capabilities\",\"arguments\":{\"capabilities\":[{\"capability\":\"events\","
-     "\"state\":true},{\"capability\":\"background-snapshot\",\"state\":false}]}"},
-    {set_migration_params,
-     "\"migrate-set-parameters\",\"arguments\":{\"max-bandwidth\":0,\"downtime-limit\":300}"},
+    {set_capabilities, "\"migrate-set-capabilities\",\"arguments\":{\"capabilities\":[{\"capability\":\"events\","
+                       "\"state\":true},{\"capability\":\"background-snapshot\",\"state\":false}]}"},
+    {set_migration_params, "\"migrate-set-parameters\",\"arguments\":{\"max-bandwidth\":0,\"downtime-limit\":300}"},
     {set_one_migration_param, "\"migrate-set-parameters\",\"arguments\":{\"max-bandwidth\":1000}"},
     {migrate, "\"migrate\",\"arguments\":{\"uri\":\"fd:vmb-ram\"}"},
     {migrate_cancel, "\"migrate_cancel\""},

@@ -8,8 +8,8 @@
 #include "qmp/args.h"
 #include "qmp/client.h"
 
-#define GREETING                                                                                             \
-    "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":2,\"minor\":0,\"major\":10}},\"capabilities\":[\"oob\"]}}"   \
+#define GREETING                                                                                                       \
+    "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":2,\"minor\":0,\"major\":10}},\"capabilities\":[\"oob\"]}}"             \
     "\r\n"
 #define CAPS_OK "{\"return\":{},\"id\":0}\r\n"
 #define ADDRESS "/run/m.sock"
@@ -31,8 +31,7 @@ static void describe(GString *seen, const struct qmp_item *item)
     if (item->type == QMP_ITEM_READY)
         g_string_append(seen, "ready\n");
     else if (item->type == QMP_ITEM_EVENT)
-        g_string_append_printf(seen, "event %s %s\n", item->event.name,
-                               item->event.id ? item->event.id : "-");
+        g_string_append_printf(seen, "event %s %s\n", item->event.name, item->event.id ? item->event.id : "-");
     else if (item->type == QMP_ITEM_REPLY && item->error)
         g_string_append_printf(seen, "%s: error %d %s\n", name, item->error->code, item->error->message);
     else if (item->type == QMP_ITEM_REPLY)
@@ -202,8 +201,7 @@ static void test_deadlines(void)
     drain(c, 1600, seen);
     expect_seen(seen, "stop: error 3 stop: no answer from QEMU within 1.5 s\n");
     g_assert_cmpuint(qmp_client_deadline(c), ==, 1700);
-    feed(c, "{\"return\":{},\"id\":1}{\"return\":{},\"id\":2}",
-         seen); /* the first is too late, and ignored */
+    feed(c, "{\"return\":{},\"id\":1}{\"return\":{},\"id\":2}", seen); /* the first is too late, and ignored */
     expect_seen(seen, "cont: {}\n");
     g_string_free(seen, TRUE);
     qmp_client_free(c);
@@ -246,14 +244,13 @@ static void test_busy(void)
     drain(c, 2049, seen);
     expect_seen(seen, "");
     drain(c, 2050, seen);
-    expect_seen(seen, "waiting " ADDRESS
-                      ": waiting for the monitor's greeting, up to 100 s: another program may hold it\n");
+    expect_seen(seen,
+                "waiting " ADDRESS ": waiting for the monitor's greeting, up to 100 s: another program may hold it\n");
     g_assert_cmpuint(qmp_client_deadline(c), ==, 100050);
     drain(c, 100049, seen);
     expect_seen(seen, "");
     drain(c, 100050, seen);
-    g_assert_true(
-        g_str_has_prefix(seen->str, "stop: error 4 " ADDRESS ": connected, but no greeting for 100 s: "));
+    g_assert_true(g_str_has_prefix(seen->str, "stop: error 4 " ADDRESS ": connected, but no greeting for 100 s: "));
     g_assert_nonnull(strstr(seen->str, "\nlost 9 " ADDRESS));
     g_string_free(seen, TRUE);
 }
@@ -265,8 +262,7 @@ static void test_busy_for_a_while(void)
     GString *seen = g_string_new(NULL);
 
     drain(c, 2000, seen);
-    expect_seen(seen,
-                "waiting " ADDRESS ": waiting for the monitor's greeting: another program may hold it\n");
+    expect_seen(seen, "waiting " ADDRESS ": waiting for the monitor's greeting: another program may hold it\n");
     g_assert_cmpuint(qmp_client_deadline(c), ==, UINT64_MAX); /* 0: for ever */
     drain(c, 999999999, seen);
     expect_seen(seen, "");
@@ -323,8 +319,7 @@ static void test_others(void)
     expect_lost("{\"hello\":1}\r\n", QMP_ERROR_NOT_QMP);
     expect_lost("{\"QMP\":7}\r\n", QMP_ERROR_NOT_QMP);
     expect_lost("{broken}\r\n", QMP_ERROR_NOT_QMP);
-    expect_lost(GREETING "{\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"no\"},\"id\":0}",
-                QMP_ERROR_NOT_QMP);
+    expect_lost(GREETING "{\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"no\"},\"id\":0}", QMP_ERROR_NOT_QMP);
 }
 
 static void test_strange_messages(void)
@@ -367,8 +362,8 @@ static void test_error_codes(void)
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         struct qmp_client *c = ready_client(1000);
         GString *seen = g_string_new(NULL);
-        g_autofree char *reply = g_strdup_printf("{\"error\":{\"class\":\"%s\",\"desc\":\"%s\"},\"id\":1}",
-                                                 cases[i].class, cases[i].desc);
+        g_autofree char *reply =
+            g_strdup_printf("{\"error\":{\"class\":\"%s\",\"desc\":\"%s\"},\"id\":1}", cases[i].class, cases[i].desc);
         g_autofree char *expected = g_strdup_printf("x: error %d %s\n", cases[i].code, cases[i].desc);
         qmp_client_send(c, "x", NULL, -1, 0, named("x"));
         feed(c, reply, seen);

@@ -19,8 +19,7 @@ static char *read_pieces(const char *bytes, size_t n, size_t first, size_t rest,
             size_t line_len;
             const char *line = qmp_codec_line(codec, &line_len);
             g_assert_true(line[0] == '{' && line[line_len - 1] == '}');
-            g_string_append_printf(seen, "%s\n",
-                                   json_object_to_json_string_ext(message, JSON_C_TO_STRING_PLAIN));
+            g_string_append_printf(seen, "%s\n", json_object_to_json_string_ext(message, JSON_C_TO_STRING_PLAIN));
             json_object_put(message);
         }
         g_assert_null(message);
@@ -50,8 +49,7 @@ static void expect(const char *bytes, const char *expected)
 
 static void test_messages(void)
 {
-    expect("{\"a\": 1}\r\n{\"b\": [1, 2.5, -3e2, null, true]}\r\n",
-           "{\"a\":1}\n{\"b\":[1,2.5,-3e2,null,true]}\n");
+    expect("{\"a\": 1}\r\n{\"b\": [1, 2.5, -3e2, null, true]}\r\n", "{\"a\":1}\n{\"b\":[1,2.5,-3e2,null,true]}\n");
     expect("{}{}\t {\"x\":{}}", "{}\n{}\n{\"x\":{}}\n");
     expect(" \r\n ", "");
     expect("{\"unfinished\": \"", "");

@@ -69,8 +69,7 @@ static void expect_unreachable(const char *address, int code, const char *words)
 static void test_unreachable(void)
 {
     g_autofree char *folder = g_dir_make_tmp("qmp-XXXXXX", NULL);
-    g_autofree char *file = g_build_filename(folder, "file", NULL),
-                    *missing = g_build_filename(folder, "no", NULL);
+    g_autofree char *file = g_build_filename(folder, "file", NULL), *missing = g_build_filename(folder, "no", NULL);
     g_autofree char *below_file = g_build_filename(file, "x", NULL), *long_path = g_strnfill(200, 'x');
 
     g_assert_true(g_file_set_contents(file, "x", 1, NULL));
@@ -188,7 +187,7 @@ static void test_tcp(void)
     converse_over_tcp((struct sockaddr *)&in, sizeof in, "127.0.0.1");
     converse_over_tcp((struct sockaddr *)&in, sizeof in, "tcp:localhost");
     converse_over_tcp((struct sockaddr *)&in, sizeof in, "tcp:");
-    converse_over_tcp((struct sockaddr *)&in6, sizeof in6, "[::1]"); /* passes too where there is no IPv6 */
+    converse_over_tcp((struct sockaddr *)&in6, sizeof in6, "[::1]");     /* passes too where there is no IPv6 */
     converse_over_tcp((struct sockaddr *)&in6, sizeof in6, "localhost"); /* after 127.0.0.1 has refused */
 }
 

@@ -47,9 +47,9 @@ static void on_drives(void *user, const struct qmp_drive *drives, unsigned n, co
         g_string_append_printf(w->seen,
                                "%s|%s|%s|%s|%s|removable %d medium %d ro %d attached %d|%" G_GUINT64_FORMAT
                                " %" G_GINT64_FORMAT " %u|%d\n",
-                               TEXT(d->device), TEXT(d->qdev), TEXT(d->node_name), TEXT(d->format),
-                               TEXT(d->file), d->is_removable, d->has_medium, d->is_read_only, d->is_attached,
-                               d->virtual_size, (gint64)d->actual_size, d->cluster_size, d->backing_depth);
+                               TEXT(d->device), TEXT(d->qdev), TEXT(d->node_name), TEXT(d->format), TEXT(d->file),
+                               d->is_removable, d->has_medium, d->is_read_only, d->is_attached, d->virtual_size,
+                               (gint64)d->actual_size, d->cluster_size, d->backing_depth);
 }
 
 static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)
@@ -85,9 +85,9 @@ static void on_jobs(void *user, const struct qmp_job *jobs, unsigned n, const GE
 
     finish(w, error);
     for (const struct qmp_job *j = jobs; j < jobs + n; j++)
-        g_string_append_printf(w->seen, "%s %s %s %s %s %d/%d speed %d paused %d busy %d\n", TEXT(j->id),
-                               TEXT(j->type), TEXT(j->status), TEXT(j->error), TEXT(j->io_status),
-                               (int)j->current, (int)j->total, (int)j->speed, j->is_paused, j->is_busy);
+        g_string_append_printf(w->seen, "%s %s %s %s %s %d/%d speed %d paused %d busy %d\n", TEXT(j->id), TEXT(j->type),
+                               TEXT(j->status), TEXT(j->error), TEXT(j->io_status), (int)j->current, (int)j->total,
+                               (int)j->speed, j->is_paused, j->is_busy);
 }
 
 static void on_exports(void *user, const struct qmp_export *exports, unsigned n, const GError *error)
@@ -106,9 +106,8 @@ static void on_blockstats(void *user, const struct qmp_blockstat *stats, unsigne
 
     finish(w, error);
     for (const struct qmp_blockstat *s = stats; s < stats + n; s++) {
-        g_string_append_printf(w->seen, "%s %s %s %d %d %d", TEXT(s->device), TEXT(s->qdev),
-                               TEXT(s->node_name), (int)s->wr_bytes, (int)s->wr_operations,
-                               (int)s->wr_total_time_ns);
+        g_string_append_printf(w->seen, "%s %s %s %d %d %d", TEXT(s->device), TEXT(s->qdev), TEXT(s->node_name),
+                               (int)s->wr_bytes, (int)s->wr_operations, (int)s->wr_total_time_ns);
         for (unsigned i = 0; i < s->wr_latency.n_bins; i++)
             g_string_append_printf(w->seen, " %d<%d", (int)s->wr_latency.bin[i],
                                    i + 1 < s->wr_latency.n_bins ? (int)s->wr_latency.boundary_ns[i] : -1);
@@ -165,18 +164,17 @@ static void on_migration(void *user, const struct qmp_migration *m, const GError
     if (finish(w, error) && m->blocked)
         g_string_append_printf(w->seen, "%s blocked %s", m->status, m->blocked);
     else if (!error)
-        g_string_append_printf(w->seen, "%s %s %d %d %d %d %.1f %d %d", m->status, TEXT(m->error),
-                               (int)m->total, (int)m->remaining, (int)m->transferred,
-                               (int)m->dirty_sync_count, m->mbps, (int)m->expected_downtime_ms,
-                               (int)m->downtime_ms);
+        g_string_append_printf(w->seen, "%s %s %d %d %d %d %.1f %d %d", m->status, TEXT(m->error), (int)m->total,
+                               (int)m->remaining, (int)m->transferred, (int)m->dirty_sync_count, m->mbps,
+                               (int)m->expected_downtime_ms, (int)m->downtime_ms);
 }
 
 /* --- calls, and how to make them ---------------------------------------------------------------- */
 
-#define CALL(name, ...)                                                                                      \
-    static void name(struct world *w)                                                                        \
-    {                                                                                                        \
-        qmp_##name(w->q, __VA_ARGS__, w);                                                                    \
+#define CALL(name, ...)                                                                                                \
+    static void name(struct world *w)                                                                                  \
+    {                                                                                                                  \
+        qmp_##name(w->q, __VA_ARGS__, w);                                                                              \
     }
 CALL(query_version, on_version)
 CALL(query_name, on_text)
@@ -206,8 +204,7 @@ static void begin(struct world *w, const char *const *answers)
     g_string_truncate(w->seen, 0);
 }
 
-static void expect(void (*make)(struct world *w), const char *const *answers, const char *sent,
-                   const char *seen)
+static void expect(void (*make)(struct world *w), const char *const *answers, const char *sent, const char *seen)
 {
     struct world w;
 
@@ -230,8 +227,7 @@ static void expect_one(void (*make)(struct world *w), const char *answer, const 
 
 static void test_guest(void)
 {
-    expect_one(query_version,
-               "\"return\":{\"qemu\":{\"micro\":22,\"minor\":2,\"major\":7},\"package\":\"Debian\"}",
+    expect_one(query_version, "\"return\":{\"qemu\":{\"micro\":22,\"minor\":2,\"major\":7},\"package\":\"Debian\"}",
                "7.2.22 Debian");
     expect_one(query_name, "\"return\":{\"name\":\"web-01\"}", "web-01");
     expect_one(query_name, "\"return\":{}", "-");
@@ -247,36 +243,33 @@ static void test_guest(void)
 /* Shapes as QEMU 7.2 and 10.0 send them. */
 static void test_drives(void)
 {
-    expect_one(
-        query_block,
-        "\"return\":[{\"device\":\"drive0\",\"qdev\":\"/machine/peripheral-anon/device[0]/virtio-backend\","
-        "\"removable\":false,\"inserted\":{\"node-name\":\"#block404\",\"drv\":\"raw\",\"ro\":false,"
-        "\"backing_file_depth\":0,\"file\":\"a.img\",\"image\":{\"virtual-size\":67108864,\"actual-size\":"
-        "4096,"
-        "\"format\":\"raw\"}}},{\"device\":\"cd0\",\"qdev\":\"ide0-cd\",\"removable\":true,\"tray_open\":"
-        "false},"
-        "{\"device\":\"\",\"inserted\":{\"node-name\":\"disk-f\",\"drv\":\"qcow2\",\"ro\":true,"
-        "\"backing_file_depth\":1,\"image\":{\"virtual-size\":50331648,\"cluster-size\":65536}}}]",
-        "drive0|/machine/peripheral-anon/device[0]/virtio-backend|#block404|raw|a.img|removable 0 medium 1 "
-        "ro 0 "
-        "attached 1|67108864 4096 0|0\n"
-        "cd0|ide0-cd|-|-|-|removable 1 medium 0 ro 0 attached 1|0 -1 0|0\n"
-        "|-|disk-f|qcow2|-|removable 0 medium 1 ro 1 attached 0|50331648 -1 65536|1\n");
-    expect_one(
-        query_block,
-        "\"return\":[{\"device\":1,\"inserted\":{\"image\":{\"virtual-size\":-5,\"cluster-size\":9999999999},"
-        "\"backing_file_depth\":-1}}]",
-        "-|-|-|-|-|removable 0 medium 1 ro 0 attached 0|0 -1 0|0\n");
-    expect_one(
-        query_blockstats,
-        "\"return\":[{\"device\":\"drive0\",\"qdev\":\"q\",\"node-name\":\"n\",\"stats\":{\"wr_bytes\":3,"
-        "\"wr_operations\":2,\"wr_total_time_ns\":9}},{}]",
-        "drive0 q n 3 2 9\n- - - 0 0 0\n");
-    expect_one( /* the second one has a boundary too few */
-        query_blockstats,
-        "\"return\":[{\"stats\":{\"wr_latency_histogram\":{\"boundaries\":[10,20],\"bins\":[7,0,2]}}},"
-        "{\"stats\":{\"wr_latency_histogram\":{\"boundaries\":[10],\"bins\":[7,0,2]}}}]",
-        "- - - 0 0 0 7<10 0<20 2<-1\n- - - 0 0 0\n");
+    expect_one(query_block,
+               "\"return\":[{\"device\":\"drive0\",\"qdev\":\"/machine/peripheral-anon/device[0]/virtio-backend\","
+               "\"removable\":false,\"inserted\":{\"node-name\":\"#block404\",\"drv\":\"raw\",\"ro\":false,"
+               "\"backing_file_depth\":0,\"file\":\"a.img\",\"image\":{\"virtual-size\":67108864,\"actual-size\":"
+               "4096,"
+               "\"format\":\"raw\"}}},{\"device\":\"cd0\",\"qdev\":\"ide0-cd\",\"removable\":true,\"tray_open\":"
+               "false},"
+               "{\"device\":\"\",\"inserted\":{\"node-name\":\"disk-f\",\"drv\":\"qcow2\",\"ro\":true,"
+               "\"backing_file_depth\":1,\"image\":{\"virtual-size\":50331648,\"cluster-size\":65536}}}]",
+               "drive0|/machine/peripheral-anon/device[0]/virtio-backend|#block404|raw|a.img|removable 0 medium 1 "
+               "ro 0 "
+               "attached 1|67108864 4096 0|0\n"
+               "cd0|ide0-cd|-|-|-|removable 1 medium 0 ro 0 attached 1|0 -1 0|0\n"
+               "|-|disk-f|qcow2|-|removable 0 medium 1 ro 1 attached 0|50331648 -1 65536|1\n");
+    expect_one(query_block,
+               "\"return\":[{\"device\":1,\"inserted\":{\"image\":{\"virtual-size\":-5,\"cluster-size\":9999999999},"
+               "\"backing_file_depth\":-1}}]",
+               "-|-|-|-|-|removable 0 medium 1 ro 0 attached 0|0 -1 0|0\n");
+    expect_one(query_blockstats,
+               "\"return\":[{\"device\":\"drive0\",\"qdev\":\"q\",\"node-name\":\"n\",\"stats\":{\"wr_bytes\":3,"
+               "\"wr_operations\":2,\"wr_total_time_ns\":9}},{}]",
+               "drive0 q n 3 2 9\n- - - 0 0 0\n");
+    expect_one(/* the second one has a boundary too few */
+               query_blockstats,
+               "\"return\":[{\"stats\":{\"wr_latency_histogram\":{\"boundaries\":[10,20],\"bins\":[7,0,2]}}},"
+               "{\"stats\":{\"wr_latency_histogram\":{\"boundaries\":[10],\"bins\":[7,0,2]}}}]",
+               "- - - 0 0 0 7<10 0<20 2<-1\n- - - 0 0 0\n");
 }
 
 static void test_nodes(void)
@@ -296,19 +289,18 @@ static void test_nodes(void)
            "{\"execute\":\"query-jobs\"}\n"
            "{\"execute\":\"query-named-block-nodes\",\"arguments\":{\"flat\":true}}\n",
            "n raw f 1 7\n");
-    expect(query_nodes, streaming,
-           "{\"execute\":\"query-jobs\"}\n{\"execute\":\"x-debug-query-block-graph\"}\n", "n - - 0 0\n");
-    expect_one(query_exports,
-               "\"return\":[{\"id\":\"e\",\"type\":\"nbd\",\"node-name\":\"n\",\"shutting-down\":true}]",
+    expect(query_nodes, streaming, "{\"execute\":\"query-jobs\"}\n{\"execute\":\"x-debug-query-block-graph\"}\n",
+           "n - - 0 0\n");
+    expect_one(query_exports, "\"return\":[{\"id\":\"e\",\"type\":\"nbd\",\"node-name\":\"n\",\"shutting-down\":true}]",
                "e nbd n 1\n");
 }
 
-#define NAMED                                                                                                \
-    "\"return\":[{\"node-name\":\"cbw0\",\"drv\":\"copy-before-write\"%s},{\"node-name\":\"disk0\","         \
+#define NAMED                                                                                                          \
+    "\"return\":[{\"node-name\":\"cbw0\",\"drv\":\"copy-before-write\"%s},{\"node-name\":\"disk0\","                   \
     "\"drv\":\"raw\"}]"
-#define KNOWN                                                                                                \
-    "{\"id\":1,\"type\":\"block-backend\",\"name\":\"vda\"},{\"id\":2,\"type\":\"block-driver\","            \
-    "\"name\":\"cbw0\"},{\"id\":3,\"type\":\"block-driver\",\"name\":\"disk0\"},{\"id\":9,"                  \
+#define KNOWN                                                                                                          \
+    "{\"id\":1,\"type\":\"block-backend\",\"name\":\"vda\"},{\"id\":2,\"type\":\"block-driver\","                      \
+    "\"name\":\"cbw0\"},{\"id\":3,\"type\":\"block-driver\",\"name\":\"disk0\"},{\"id\":9,"                            \
     "\"type\":\"block-job\",\"name\":\"m0\"}"
 
 static void expect_graph(const char *more, const char *answer, const char *seen)
@@ -325,8 +317,9 @@ static void expect_graph(const char *more, const char *answer, const char *seen)
 
 static void test_graph(void)
 {
-#define CHILDREN ",\"children\":[{\"child\":\"file\",\"node-name\":\"disk0\"},{\"child\":\"target\",\"node-name\":\"gone\"}]"
-#define GONE     "\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"gone\"}"
+#define CHILDREN                                                                                                       \
+    ",\"children\":[{\"child\":\"file\",\"node-name\":\"disk0\"},{\"child\":\"target\",\"node-name\":\"gone\"}]"
+#define GONE "\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"gone\"}"
     expect_graph("",
                  "\"return\":{\"nodes\":[" KNOWN "],\"edges\":[{\"parent\":1,\"child\":2,\"name\":\"root\"},"
                  "{\"parent\":2,\"child\":3,\"name\":\"file\"},{\"parent\":9,\"child\":3,\"name\":\"source\"},"
@@ -340,8 +333,8 @@ static void test_graph(void)
 
 static void test_awake_nodes(void)
 {
-#define AWAKE(edges)                                                                                         \
-    "\"return\":{\"nodes\":[{\"id\":1,\"type\":\"block-backend\",\"name\":\"\"},{\"id\":2,\"name\":\"cbw0\"}," \
+#define AWAKE(edges)                                                                                                   \
+    "\"return\":{\"nodes\":[{\"id\":1,\"type\":\"block-backend\",\"name\":\"\"},{\"id\":2,\"name\":\"cbw0\"},"         \
     "{\"id\":3,\"name\":\"disk0\"},{\"id\":4,\"name\":\"fl0\"}],\"edges\":[" edges "]}"
     expect_one(query_awake_nodes,
                AWAKE("{\"parent\":1,\"child\":2,\"perm\":[\"write\"]},{\"parent\":1,\"child\":3,\"perm\":[]},"
@@ -361,8 +354,7 @@ static void test_jobs(void)
                                           "\"return\":[{\"device\":\"bk0\",\"speed\":9,\"paused\":true,"
                                           "\"busy\":true,\"io-status\":\"ok\"},{\"device\":\"new\"}]",
                                           NULL};
-    static const char *const second_fails[] = {"\"return\":[{\"id\":\"bk0\"}]", "\"error\":{\"desc\":\"no\"}",
-                                               NULL};
+    static const char *const second_fails[] = {"\"return\":[{\"id\":\"bk0\"}]", "\"error\":{\"desc\":\"no\"}", NULL};
 
     expect(query_jobs, answers, "{\"execute\":\"query-jobs\"}\n{\"execute\":\"query-block-jobs\"}\n",
            "bk0 backup running - ok 1/2 speed 9 paused 1 busy 1\n"
@@ -468,11 +460,9 @@ static void test_encrypted(void)
 static void test_nonsense(void)
 {
     static void (*const queries[])(struct world * w) = {
-        query_version,    query_name,         query_status,           query_block,
-        query_nodes,      query_jobs,         query_exports,          query_blockstats,
-        query_memory,     has_command,        query_unsavable,        qom_get_string,
-        query_graph,      query_capabilities, query_migration_params, query_migrate,
-        query_awake_nodes,
+        query_version, query_name,         query_status,           query_block,   query_nodes,       query_jobs,
+        query_exports, query_blockstats,   query_memory,           has_command,   query_unsavable,   qom_get_string,
+        query_graph,   query_capabilities, query_migration_params, query_migrate, query_awake_nodes,
     };
     static const char *const shapes[] = {
         "null",

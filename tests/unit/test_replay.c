@@ -187,9 +187,9 @@ static void test_state(void)
     model_clear(&m);
 }
 
-#define SPAN(type, member)                                                                                   \
-    {                                                                                                        \
-        offsetof(struct type, member), sizeof(((struct type *)0)->member)                                    \
+#define SPAN(type, member)                                                                                             \
+    {                                                                                                                  \
+        offsetof(struct type, member), sizeof(((struct type *)0)->member)                                              \
     }
 struct span {
     size_t offset, len;
@@ -208,17 +208,16 @@ static void assert_covered(const char *type, const bool *is_told, size_t len)
     for (size_t i = 0; i < len; i++) {
         run = is_told[i] ? 0 : run + 1;
         if (run == 8)
-            g_error("struct %s: what stands at offset %zu is in no line: add it to json_fields.c", type,
-                    i - 7);
+            g_error("struct %s: what stands at offset %zu is in no line: add it to json_fields.c", type, i - 7);
     }
 }
 
 /* Whoever adds a member to the model is told to add it to the lines. */
 static void test_coverage(void)
 {
-    static const struct json_field *const of_model[] = {
-        json_guest_fields,    json_plan_fields,   json_phase_fields, json_failure_fields,
-        json_progress_fields, json_impact_fields, json_result_fields};
+    static const struct json_field *const of_model[] = {json_guest_fields,   json_plan_fields,     json_phase_fields,
+                                                        json_failure_fields, json_progress_fields, json_impact_fields,
+                                                        json_result_fields};
     static const struct span by_hand[] = {
         SPAN(model, checks), SPAN(model, n_checks), SPAN(model, drives),   SPAN(model, n_drives),
         SPAN(model, log),    SPAN(model, n_log),    SPAN(model, n_errors), SPAN(model, n_warnings),
@@ -339,13 +338,11 @@ static void test_hostile(void)
         {"{\"ev\":\"hello\"} {}", REPLAY_BROKEN},
         {"{\"ev\":[[[[[[[[[[]]]]]]]]]]}", REPLAY_BROKEN},
         {"{\"ev\":\"dance\"}", REPLAY_IGNORED},
-        {"{\"ev\":\"progress\",\"done\":-1,\"phase\":\"nowhere\",\"bottleneck\":9,\"devices\":{}}",
-         REPLAY_EVENT},
+        {"{\"ev\":\"progress\",\"done\":-1,\"phase\":\"nowhere\",\"bottleneck\":9,\"devices\":{}}", REPLAY_EVENT},
         {"{\"ev\":\"progress\",\"devices\":[null,7,{\"id\":\"nobody\"}]}", REPLAY_EVENT},
         {"{\"ev\":\"plan\",\"devices\":[7,{\"id\":7},{\"id\":\"a\\u001b[2J\"},{\"id\":\"a\\u001b[2J\"}]}",
          REPLAY_EVENT},
-        {"{\"ev\":\"drive\",\"id\":\"a?[2J\",\"state\":\"run\",\"map_held\":\"zz\",\"note\":[1]}",
-         REPLAY_EVENT},
+        {"{\"ev\":\"drive\",\"id\":\"a?[2J\",\"state\":\"run\",\"map_held\":\"zz\",\"note\":[1]}", REPLAY_EVENT},
         {"{\"ev\":\"drive\",\"id\":\"nobody\"}", REPLAY_EVENT},
         {"{\"ev\":\"impact\",\"write_ms\":-4,\"p99_ms\":1e300,\"stalls\":99999999999999}", REPLAY_EVENT},
         {"{\"ev\":\"phase\",\"phase\":\"unreachable\",\"checks\":[1,2,3,4,5,6,7,8]}", REPLAY_EVENT},

@@ -14,7 +14,7 @@
 
 struct fixture {
     char *dir;
-    char *socket[2]; /* two monitors */
+    char *socket[2];              /* two monitors */
     struct journal_record record; /* as a run tells it */
 };
 
@@ -147,7 +147,8 @@ static void test_records(struct fixture *f, gconstpointer data)
     records = journal_read_all(f->socket[0]);
     r = only_record(records);
     g_assert_cmpstr(r->run_id, ==, "0123abcd");
-    g_assert_true(r->is_of_monitor && !r->is_alive && r->did_we_stop && r->does_migrate && r->has_params && r->has_capabilities);
+    g_assert_true(r->is_of_monitor && !r->is_alive && r->did_we_stop && r->does_migrate && r->has_params &&
+                  r->has_capabilities);
     g_assert_cmpint(r->max_bandwidth, ==, INT64_C(1) << 40);
     g_assert_cmpint(r->downtime_limit_ms, ==, 300);
     g_assert_cmpstr(g_ptr_array_index(r->capabilities, 0), ==, "auto-converge");
@@ -215,8 +216,7 @@ static void test_foreign_folder(struct fixture *f, gconstpointer data)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-#define ADD(path, test)                                                                                      \
-    g_test_add("/rescue/journal/" path, struct fixture, NULL, fixture_up, test, fixture_down)
+#define ADD(path, test) g_test_add("/rescue/journal/" path, struct fixture, NULL, fixture_up, test, fixture_down)
     ADD("one-run-per-guest", test_one_run_per_guest);
     ADD("dead-holder", test_dead_holder);
     ADD("records", test_records);

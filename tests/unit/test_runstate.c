@@ -7,9 +7,9 @@
 #include "qemu/runstate.h"
 
 /* All that QEMU 11.1 knows. */
-static const char *const all[] = {"debug",    "inmigrate",  "internal-error", "io-error",   "paused",    "postmigrate",
-                                  "prelaunch", "finish-migrate", "restore-vm", "running",    "save-vm",   "shutdown",
-                                  "suspended", "watchdog",   "guest-panicked", "colo"};
+static const char *const all[] = {"debug",     "inmigrate",      "internal-error", "io-error", "paused",  "postmigrate",
+                                  "prelaunch", "finish-migrate", "restore-vm",     "running",  "save-vm", "shutdown",
+                                  "suspended", "watchdog",       "guest-panicked", "colo"};
 
 static void test_known(void)
 {
@@ -67,8 +67,9 @@ static void test_ours(void)
 
 static void test_migrating(void)
 {
-    static const char *const active[] = {"setup", "active", "pre-switchover", "device", "cancelling", "postcopy-active",
-                                         "postcopy-paused", "colo", "wait-unplug", "brand-new"};
+    static const char *const active[] = {"setup",       "active",          "pre-switchover",  "device",
+                                         "cancelling",  "postcopy-active", "postcopy-paused", "colo",
+                                         "wait-unplug", "brand-new"};
     static const char *const over[] = {"none", "completed", "failed", "cancelled"};
 
     for (unsigned i = 0; i < G_N_ELEMENTS(active); i++)

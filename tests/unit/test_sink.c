@@ -433,8 +433,7 @@ static void test_successor(struct fixture *f, gconstpointer data)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-#define ADD(name, function)                                                                                  \
-    g_test_add("/sink/" name, struct fixture, NULL, fixture_up, function, fixture_down)
+#define ADD(name, function) g_test_add("/sink/" name, struct fixture, NULL, fixture_up, function, fixture_down)
     ADD("write", test_write);
     ADD("page-cache", test_page_cache);
     ADD("force", test_force);

@@ -272,8 +272,7 @@ static void test_command(struct fixture *f, gconstpointer data)
 
 static void test_command_fails(struct fixture *f, gconstpointer data)
 {
-    struct sink *s =
-        open_command(f, "cat >/dev/null; echo first >&2; printf 'no\\033[2J room\\n\\n' >&2; exit 7");
+    struct sink *s = open_command(f, "cat >/dev/null; echo first >&2; printf 'no\\033[2J room\\n\\n' >&2; exit 7");
     no_error(write_bytes(f, s, "x", 1));
     assert_says(finish(f, s), "ended with status 7: no?[2J room");
     drop(f, s);
@@ -343,8 +342,7 @@ static void test_command_aborted(struct fixture *f, gconstpointer data)
 /* It ignores SIGTERM. */
 static void test_command_killed(struct fixture *f, gconstpointer data)
 {
-    g_autofree char *command =
-        g_strdup_printf("trap '' TERM; touch '%s'; while :; do sleep 1000; done", f->path);
+    g_autofree char *command = g_strdup_printf("trap '' TERM; touch '%s'; while :; do sleep 1000; done", f->path);
     struct sink *s = open_command(f, command);
     while (!exists(f->path))
         uv_run(&f->loop, UV_RUN_NOWAIT);
@@ -360,9 +358,8 @@ static void test_command_killed(struct fixture *f, gconstpointer data)
 /* The shell has ended, and what still reads will tell nobody how it fared: no write may count on it. */
 static void test_command_deserts(struct fixture *f, gconstpointer data)
 {
-    g_autofree char *command =
-        g_strdup_printf("exec 3<&0; cat <&3 >/dev/null 2>&1 & echo $$ > '%s.new'; mv '%s.new' '%s'", f->path,
-                        f->path, f->path);
+    g_autofree char *command = g_strdup_printf(
+        "exec 3<&0; cat <&3 >/dev/null 2>&1 & echo $$ > '%s.new'; mv '%s.new' '%s'", f->path, f->path, f->path);
     struct sink *s = open_command(f, command);
     while (!exists(f->path))
         uv_run(&f->loop, UV_RUN_NOWAIT);
@@ -388,8 +385,7 @@ static void test_command_grandchild(struct fixture *f, gconstpointer data)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-#define ADD(name, function)                                                                                  \
-    g_test_add("/sink/" name, struct fixture, NULL, fixture_up, function, fixture_down)
+#define ADD(name, function) g_test_add("/sink/" name, struct fixture, NULL, fixture_up, function, fixture_down)
     ADD("fifo", test_fifo);
     ADD("stalled", test_stalled);
     ADD("reader-leaves", test_reader_leaves);

@@ -66,8 +66,7 @@ static void add_frame(GByteArray *out, size_t from, size_t to)
 
 static void add_skippable(GByteArray *out, uint8_t nibble, uint32_t size)
 {
-    uint8_t head[8] = {0x50 | nibble,         0x2a, 0x4d, 0x18, size & 0xff, (size >> 8) & 0xff,
-                       (uint8_t)(size >> 16), 0};
+    uint8_t head[8] = {0x50 | nibble, 0x2a, 0x4d, 0x18, size & 0xff, (size >> 8) & 0xff, (uint8_t)(size >> 16), 0};
     g_autofree uint8_t *body = g_malloc0(size + 1);
     g_byte_array_append(out, head, sizeof head);
     g_byte_array_append(out, body, size);
@@ -261,8 +260,8 @@ static void add_member(GByteArray *out, size_t from, size_t to)
     g_autoptr(GConverter) c = G_CONVERTER(g_zlib_compressor_new(G_ZLIB_COMPRESSOR_FORMAT_GZIP, 1));
     g_autofree uint8_t *packed = g_malloc(to - from + 1000);
     gsize used, n;
-    g_assert_cmpint(g_converter_convert(c, plain + from, to - from, packed, to - from + 1000,
-                                        G_CONVERTER_INPUT_AT_END, &used, &n, NULL),
+    g_assert_cmpint(g_converter_convert(c, plain + from, to - from, packed, to - from + 1000, G_CONVERTER_INPUT_AT_END,
+                                        &used, &n, NULL),
                     ==, G_CONVERTER_FINISHED);
     g_byte_array_append(out, packed, (guint)n);
 }
@@ -338,8 +337,7 @@ int main(int argc, char **argv)
     g_test_add_func("/source/refused", test_refused);
     g_test_add_func("/source/short", test_short);
     int result = g_test_run();
-    static const char *const names[] = {"plain", "chain", "stdin", "cut",    "flipped",
-                                        "gzip",  "xz",    "short", "damaged"};
+    static const char *const names[] = {"plain", "chain", "stdin", "cut", "flipped", "gzip", "xz", "short", "damaged"};
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *path = g_build_filename(folder, names[i], NULL);
         g_unlink(path);

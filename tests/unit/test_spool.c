@@ -308,7 +308,7 @@ static void test_where(struct fixture *f, gconstpointer max)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-#define ADD(name, max, function)                                                                             \
+#define ADD(name, max, function)                                                                                       \
     g_test_add("/spool/" name, struct fixture, GUINT_TO_POINTER(max), fixture_up, function, fixture_down)
     ADD("one", 100000, test_one);
     ADD("pop-early", 100000, test_pop_early);

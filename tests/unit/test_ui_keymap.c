@@ -51,7 +51,7 @@ static void test_rebind(void)
     g_assert_cmpint(verb_of('q', MODEL_COPY), ==, COMMAND_NONE);
     g_assert_cmpint(verb_of('Q', MODEL_COPY), ==, COMMAND_QUIT);
     g_assert_cmpint(verb_of(UI_KEY_CTRL_C, MODEL_COPY), ==, COMMAND_QUIT); /* that one stays */
-    g_assert_true(load("[keys]\nlog=s\nlimit=L\n", NULL)); /* a key that was given up may be taken */
+    g_assert_true(load("[keys]\nlog=s\nlimit=L\n", NULL));                 /* a key that was given up may be taken */
     g_assert_cmpint(verb_of('s', MODEL_COPY), ==, COMMAND_LOG);
     g_assert_cmpint(verb_of('Q', MODEL_COPY), ==, COMMAND_NONE); /* only the last file counts */
     g_assert_true(load("[keys]\nunlimit=\n", NULL));             /* no key at all */

@@ -87,8 +87,7 @@ static void assert_shot(const struct shot *shot)
     for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
         g_autoptr(GString) out = g_string_new(NULL);
         for (int variant = 0; variant < 4; variant++)
-            append_variant(out, shot, sizes[i].width, sizes[i].height, variant < 2 ? "unicode" : "ascii",
-                           variant % 2);
+            append_variant(out, shot, sizes[i].width, sizes[i].height, variant < 2 ? "unicode" : "ascii", variant % 2);
         golden_check(shot->name, sizes[i].width, sizes[i].height, out->str);
     }
 }

@@ -215,7 +215,8 @@ static void assert_harmless(void (*scene)(struct model *), const char *keys)
         if (!d.ui.dialog)
             g_error("%c opens nothing", *keys);
         struct ui_action a = press(&d, UI_KEY_ENTER);
-        bool is_same = a.does == UI_COMMAND && g_str_equal(a.command.text, d.m.phase == MODEL_PLAN ? d.m.target : d.m.monitor);
+        bool is_same =
+            a.does == UI_COMMAND && g_str_equal(a.command.text, d.m.phase == MODEL_PLAN ? d.m.target : d.m.monitor);
         if (a.does != UI_NOTHING && !is_same)
             g_error("Enter behind %c does something", *keys);
         g_array_unref(themes);

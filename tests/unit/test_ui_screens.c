@@ -22,8 +22,8 @@ static void type(struct ui *ui, const struct model *m, const char *keys)
 }
 
 /* In both sets of signs. keys: typed first. */
-static void assert_keys(void (*scene)(struct model *), const char *name, unsigned row, const char *keys,
-                        int width, int height)
+static void assert_keys(void (*scene)(struct model *), const char *name, unsigned row, const char *keys, int width,
+                        int height)
 {
     static const char *const sets[] = {"unicode", "ascii"};
     g_autoptr(GString) out = g_string_new(NULL);
@@ -114,7 +114,8 @@ static void left_over(struct model *m)
 {
     scene_plan(m);
     m->n_leftovers = 14;
-    model_set(m->leftovers, "2 jobs, 8 nodes, 2 drives behind filters, changed migration capabilities, the guest stopped");
+    model_set(m->leftovers,
+              "2 jobs, 8 nodes, 2 drives behind filters, changed migration capabilities, the guest stopped");
 }
 static void incomplete(struct model *m)
 {
@@ -219,8 +220,7 @@ static void assert_fits(const char *text, int width, int height)
 }
 
 /* Selected row and message are there wherever there are three lines. */
-static void assert_essentials(const char *text, const struct ui *ui, const struct model *m, int width,
-                              int height)
+static void assert_essentials(const char *text, const struct ui *ui, const struct model *m, int width, int height)
 {
     if (height < 3 || width < 12)
         return;
@@ -239,8 +239,8 @@ static void crowd(struct model *m)
 {
     scene_copy(m);
     for (int i = 0; i < 40; i++) /* more rows than lines, long and wide names */
-        scene_drive(m, i % 2 ? "数据磁盘-with-a-very-long-name-indeed" : "d", UINT64_MAX / 64, (uint64_t)i,
-                    MODEL_RUN, 1);
+        scene_drive(m, i % 2 ? "数据磁盘-with-a-very-long-name-indeed" : "d", UINT64_MAX / 64, (uint64_t)i, MODEL_RUN,
+                    1);
 }
 
 /* Dense where the layout changes, with gaps where it only grows; from one scene to the next the gaps move. */
@@ -259,9 +259,8 @@ static void draw_all_sizes(const struct ui *ui, const struct model *m, unsigned 
 
 static void test_all_sizes(void)
 {
-    static void (*const scenes[])(struct model *) = {scene_copy, scene_plan, refused,
-                                                     incomplete, crowd,      suffering,
-                                                     left_over,  reading};
+    static void (*const scenes[])(struct model *) = {scene_copy, scene_plan, refused,   incomplete,
+                                                     crowd,      suffering,  left_over, reading};
     static const char *const keys[] = {"X", "?",       "l", "/x", "e", "\r", "s1.5x", "S+10%", "c",
                                        "P", "Cweb-01", "q", "o",  "x", "z",  "t",     "v"};
     struct ui *ui = g_new(struct ui, 1);

@@ -26,9 +26,8 @@ static void test_same_text(void)
         int width, height;
         const char *glyphs, *type;
     } cases[] = {
-        {80, 24, "unicode", "xterm-256color"}, {120, 36, "unicode", "tmux-256color"},
-        {40, 12, "unicode", "linux"},          {80, 24, "ascii", "tmux-256color"},
-        {20, 3, "unicode", "xterm"},           {80, 24, "unicode", "vt100"},
+        {80, 24, "unicode", "xterm-256color"}, {120, 36, "unicode", "tmux-256color"}, {40, 12, "unicode", "linux"},
+        {80, 24, "ascii", "tmux-256color"},    {20, 3, "unicode", "xterm"},           {80, 24, "unicode", "vt100"},
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         struct model m;

@@ -16,8 +16,8 @@ static struct theme parsed(const char *text)
     return t;
 }
 
-static void assert_style(const struct theme *t, enum theme_depth depth, enum ui_role role, int32_t fg,
-                         int32_t bg, unsigned attributes)
+static void assert_style(const struct theme *t, enum theme_depth depth, enum ui_role role, int32_t fg, int32_t bg,
+                         unsigned attributes)
 {
     const struct theme_style *style = theme_style(t, depth, role);
     g_assert_cmphex((guint32)style->fg, ==, (guint32)fg);
@@ -27,10 +27,9 @@ static void assert_style(const struct theme *t, enum theme_depth depth, enum ui_
 
 static void test_values(void)
 {
-    struct theme t =
-        parsed(HEAD "[palette]\nrun=#56b4e9\n[roles]\ntext=252;#12161c\nstate-run=$run;default;bold\n"
-                    "state-fail=bright-red;default;bold,reverse\nkey= red ; 17 ; underline \n"
-                    "[roles-16]\nstate-run=cyan;default\n[roles-mono]\nstate-run=reverse\n");
+    struct theme t = parsed(HEAD "[palette]\nrun=#56b4e9\n[roles]\ntext=252;#12161c\nstate-run=$run;default;bold\n"
+                                 "state-fail=bright-red;default;bold,reverse\nkey= red ; 17 ; underline \n"
+                                 "[roles-16]\nstate-run=cyan;default\n[roles-mono]\nstate-run=reverse\n");
     g_assert_cmpstr(t.name, ==, "test");
     g_assert_cmpstr(t.title, ==, "Test");
     g_assert_cmpstr(t.warning, ==, "");
@@ -65,8 +64,7 @@ static void test_bad(void)
     static const struct {
         const char *text, *says;
     } bad[] = {
-        {HEAD "[roles]\ntext=default\nstate-run=gren;default\n",
-         "test.theme:6: state-run: unknown colour 'gren'"},
+        {HEAD "[roles]\ntext=default\nstate-run=gren;default\n", "test.theme:6: state-run: unknown colour 'gren'"},
         {HEAD "[roles]\nstate-run=$nix\n", "test.theme:5: state-run: unknown colour '$nix'"},
         {HEAD "[roles]\ntext=#12345\n", "test.theme:5: text: unknown colour"},
         {HEAD "[roles]\ntext=256\n", "test.theme:5: text: unknown colour"},
@@ -158,11 +156,10 @@ static void test_signs(void)
 /* In the default theme words keep the terminal's own colour, and nothing is blue, black or dim. */
 static void test_words_are_uncoloured(void)
 {
-    static const enum ui_role words[] = {ROLE_TEXT,    ROLE_TEXT_DIM,  ROLE_TEXT_STRONG,  ROLE_NUM,
-                                         ROLE_UNIT,    ROLE_HEADER,    ROLE_HEADER_ALERT, ROLE_TITLE,
-                                         ROLE_KEY,     ROLE_KEY_LABEL, ROLE_SELECT,       ROLE_TOAST,
-                                         ROLE_MESSAGE, ROLE_LOG_TIME,  ROLE_DIALOG,       ROLE_INPUT,
-                                         ROLE_BUTTON,  ROLE_DANGER,    ROLE_INPUT_BAD};
+    static const enum ui_role words[] = {
+        ROLE_TEXT,   ROLE_TEXT_DIM, ROLE_TEXT_STRONG, ROLE_NUM,    ROLE_UNIT,     ROLE_HEADER,  ROLE_HEADER_ALERT,
+        ROLE_TITLE,  ROLE_KEY,      ROLE_KEY_LABEL,   ROLE_SELECT, ROLE_TOAST,    ROLE_MESSAGE, ROLE_LOG_TIME,
+        ROLE_DIALOG, ROLE_INPUT,    ROLE_BUTTON,      ROLE_DANGER, ROLE_INPUT_BAD};
     struct theme t;
     theme_load_builtin(&t);
     for (enum theme_depth depth = THEME_MONO; depth < THEME_DEPTHS; depth++) {
@@ -217,7 +214,8 @@ static void test_list(void)
     g_assert_cmpstr(at[7].problem, ==, "");
 }
 
-/* One that is asked for by its path stands in the list, too, so that it can be worked on; in the place of any of its name. */
+/* One that is asked for by its path stands in the list, too, so that it can be worked on; in the place of any of its
+ * name. */
 static void test_list_with_file(void)
 {
     g_autofree char *path = g_build_filename(g_get_user_config_dir(), "dark.theme", NULL);

@@ -118,8 +118,7 @@ static double apart(uint32_t a, uint32_t b, const double *eye)
     double p[3], q[3];
     to_lab(seen(a, eye), p);
     to_lab(seen(b, eye), q);
-    return sqrt((p[0] - q[0]) * (p[0] - q[0]) + (p[1] - q[1]) * (p[1] - q[1]) +
-                (p[2] - q[2]) * (p[2] - q[2]));
+    return sqrt((p[0] - q[0]) * (p[0] - q[0]) + (p[1] - q[1]) * (p[1] - q[1]) + (p[2] - q[2]) * (p[2] - q[2]));
 }
 
 static void test_apart(void)
@@ -135,8 +134,8 @@ static void test_apart(void)
             double is = apart(shown(theme_style(&t, THEME_256, states[a])->fg, is_256),
                               shown(theme_style(&t, THEME_256, states[b])->fg, is_256), eyes[eye].m);
             if (is < MIN_APART)
-                g_error("%s: states %u and %u are %.1f apart to %s eyes (%s)", t.name, a, b, is,
-                        eyes[eye].name, is_256 ? "256" : "16M");
+                g_error("%s: states %u and %u are %.1f apart to %s eyes (%s)", t.name, a, b, is, eyes[eye].name,
+                        is_256 ? "256" : "16M");
         }
     }
 }

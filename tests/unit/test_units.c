@@ -126,9 +126,9 @@ static void test_size_width(void)
     char text[UNITS_LEN];
     for (unsigned bit = 0; bit < 60; bit++)
         for (int64_t off = -3000; off <= 3000; off += 7)
-            g_assert_cmpuint(strlen(units_format_size(
-                                 (UINT64_C(1) << bit) + (uint64_t)MAX(off, -(INT64_C(1) << bit)), text)),
-                             <=, 5);
+            g_assert_cmpuint(
+                strlen(units_format_size((UINT64_C(1) << bit) + (uint64_t)MAX(off, -(INT64_C(1) << bit)), text)), <=,
+                5);
 }
 
 static void test_times(void)

@@ -161,8 +161,7 @@ static void assert_refused(uint32_t at, const void *bytes, size_t len, bool with
         memset(bad + 32, 0, 16);
         hex = g_compute_checksum_for_data(G_CHECKSUM_MD5, bad, size);
         for (unsigned i = 0; i < 16; i++)
-            bad[32 + i] =
-                (uint8_t)(g_ascii_xdigit_value(hex[2 * i]) << 4 | g_ascii_xdigit_value(hex[2 * i + 1]));
+            bad[32 + i] = (uint8_t)(g_ascii_xdigit_value(hex[2 * i]) << 4 | g_ascii_xdigit_value(hex[2 * i + 1]));
     }
     g_autoptr(GError) error = NULL;
     g_assert_null(vma_header_decode(bad, size, &error));

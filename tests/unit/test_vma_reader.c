@@ -15,8 +15,8 @@ static void note_event(GString *log, struct vma_reader *r, enum vma_read_event e
     if (event == VMA_READ_HEADER)
         g_string_append_printf(log, "header %s\n", vma_reader_header(r)->devices[1].name);
     else if (event == VMA_READ_EXTENT)
-        g_string_append_printf(log, "extent %" G_GUINT64_FORMAT " n=%u blocks=%u end=%d/%x\n", e->offset,
-                               e->n, e->blocks, e->is_end_mark, e->is_end_mark ? e->end_flags : 0u);
+        g_string_append_printf(log, "extent %" G_GUINT64_FORMAT " n=%u blocks=%u end=%d/%x\n", e->offset, e->n,
+                               e->blocks, e->is_end_mark, e->is_end_mark ? e->end_flags : 0u);
     else if (event == VMA_READ_BLOCK)
         g_string_append_printf(log, "block %u %u %u %02x%02x\n", b->dev_id, b->cluster, b->block, b->data[0],
                                b->data[VMA_BLOCK_SIZE - 1]);
@@ -25,8 +25,7 @@ static void note_event(GString *log, struct vma_reader *r, enum vma_read_event e
     else if (event == VMA_READ_END)
         g_string_append(log, "end\n");
     else
-        g_string_append_printf(log, "broken %" G_GUINT64_FORMAT " %s\n", vma_reader_offset(r),
-                               vma_reader_why(r));
+        g_string_append_printf(log, "broken %" G_GUINT64_FORMAT " %s\n", vma_reader_offset(r), vma_reader_why(r));
 }
 
 /* Each piece is a copy of exactly its size, so that a sanitizer sees what is read too far or too late. */
@@ -53,8 +52,7 @@ static char *events_of(const uint8_t *bytes, size_t len, size_t step, bool may_r
 static void make_mixed(struct sample *s)
 {
     sample_start(s);
-    int a = sample_device(s, "a", 3 * VMA_CLUSTER_SIZE + 512),
-        ram = sample_device(s, "vmstate", VMA_CLUSTER_SIZE);
+    int a = sample_device(s, "a", 3 * VMA_CLUSTER_SIZE + 512), ram = sample_device(s, "vmstate", VMA_CLUSTER_SIZE);
     sample_header(s);
     uint8_t *sparse = g_malloc0(VMA_CLUSTER_SIZE);
     sparse[5 * VMA_BLOCK_SIZE] = 5;
@@ -180,8 +178,7 @@ static void write_piece(struct sample *s, struct drive *d)
         d->is_sent[first + n++] = true;
     if (!n)
         return;
-    uint8_t byte = (uint8_t)MAX(0, g_test_rand_int_range(-200, 200)),
-            *buffer = byte ? sample_fill(byte) : NULL;
+    uint8_t byte = (uint8_t)MAX(0, g_test_rand_int_range(-200, 200)), *buffer = byte ? sample_fill(byte) : NULL;
     uint8_t *data = buffer;
     memset(d->image + first * 512, byte, n * 512);
     enum vma_put result = vma_assemble_put(d->clusters, first * 512, (uint32_t)n * 512, &data);
@@ -208,8 +205,8 @@ static void read_back(const struct sample *s, struct drive *drives)
         g_assert_cmpint(event, !=, VMA_READ_BROKEN);
         for (unsigned i = 0; event == VMA_READ_BLOCK && i < N_DRIVES; i++)
             if (drives[i].id == b->dev_id)
-                memcpy(drives[i].back + (size_t)b->cluster * VMA_CLUSTER_SIZE + b->block * VMA_BLOCK_SIZE,
-                       b->data, VMA_BLOCK_SIZE);
+                memcpy(drives[i].back + (size_t)b->cluster * VMA_CLUSTER_SIZE + b->block * VMA_BLOCK_SIZE, b->data,
+                       VMA_BLOCK_SIZE);
         if (event == VMA_READ_EXTENT_END && vma_reader_extent(r)->n)
             g_assert_true(vma_reader_extent(r)->is_digest_good);
     }

@@ -53,8 +53,7 @@ static const struct vma_walk_ops ops = {NULL, on_data, on_zeroes, on_fault};
 
 static void copy_start(struct copy *c)
 {
-    *c = (struct copy){memset(g_malloc(SIZE_A), UNTOLD, SIZE_A), memset(g_malloc(SIZE_B), UNTOLD, SIZE_B), 0,
-                       0, 0};
+    *c = (struct copy){memset(g_malloc(SIZE_A), UNTOLD, SIZE_A), memset(g_malloc(SIZE_B), UNTOLD, SIZE_B), 0, 0, 0};
 }
 
 static void copy_clear(struct copy *c)

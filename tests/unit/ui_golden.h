@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
-/* Screens as text files in tests/screens/. GENERATE=1 in the environment writes them anew: look at each difference then. */
+/* Screens as text files in tests/screens/. GENERATE=1 in the environment writes them anew: look at each difference
+ * then. */
 #include <glib.h>
 
 static inline void golden_check(const char *name, int width, int height, const char *is)

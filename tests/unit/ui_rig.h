@@ -43,8 +43,8 @@ static inline struct rig rig_open_with(struct term_options options, const char *
 
 static inline struct rig rig_open(int width, int height, const char *glyphs, const char *type, bool is_mono)
 {
-    return rig_open_with(
-        (struct term_options){.type = type, .width = width, .height = height, .is_mono = is_mono}, glyphs);
+    return rig_open_with((struct term_options){.type = type, .width = width, .height = height, .is_mono = is_mono},
+                         glyphs);
 }
 
 static inline void rig_close(struct rig *r)

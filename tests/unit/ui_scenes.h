@@ -56,8 +56,7 @@ static inline void scene_log(struct model *m)
     model_log(m, MODEL_INFO, scene_time(11, 41, 20), "scsi1 limit 200M > 120M (operator)");
     model_log(m, MODEL_ERROR, scene_time(11, 41, 58), "virtio4 read error at 13.2G: Input/output error");
     model_log(m, MODEL_HINT, scene_time(11, 41, 58), "look at the host's dmesg; then r retries, c drops it");
-    model_log(m, MODEL_WARNING, scene_time(11, 42, 3),
-              "target takes 123M/s, less than comes in; drives wait for it");
+    model_log(m, MODEL_WARNING, scene_time(11, 42, 3), "target takes 123M/s, less than comes in; drives wait for it");
 }
 
 /* Copied up to 61 %, with a stretch of zeros and what the guest overwrote further on. */
@@ -179,8 +178,7 @@ static inline void scene_plan(struct model *m)
     model_set(m->same_as, "vmabackup backup --limit scsi1=120M --exclude virtio3 -o %s /run/qemu/web-01.qmp",
               m->target);
     model_log(m, MODEL_INFO, scene_time(11, 29, 26), "connected, guest web-01 running, 7 devices");
-    model_log(m, MODEL_WARNING, scene_time(11, 29, 26),
-              "no guest agent: file systems are saved as after a power cut");
+    model_log(m, MODEL_WARNING, scene_time(11, 29, 26), "no guest agent: file systems are saved as after a power cut");
 }
 
 static inline void scene_connect(struct model *m, bool has_failed)

@@ -133,8 +133,7 @@ static bool give_ram(struct job *j)
 {
     uint8_t *data;
 
-    if (j->next_ram == RAM_CLUSTERS || writer_is_ram_blocked(j->writer) ||
-        !(data = pool_take(j->pool, POOL_FOR_RAM)))
+    if (j->next_ram == RAM_CLUSTERS || writer_is_ram_blocked(j->writer) || !(data = pool_take(j->pool, POOL_FOR_RAM)))
         return false;
     memset(data, j->next_ram % 3 ? j->next_ram : 0, VMA_CLUSTER_SIZE);
     writer_add(j->ram, j->next_ram++, data);
