@@ -120,7 +120,7 @@ static void report_done(struct backup *b)
     control_close(g_steal_pointer(&b->control));
     uv_close((uv_handle_t *)&b->tick, NULL);
     pulse_close(&b->pulse);
-    trickle_close(b);
+    job_throttle_close(b);
     job_end_close(b);
     b->listener.on_done(b->user);
 }
@@ -249,7 +249,7 @@ void backup_fail(struct backup *b, const GError *error)
         backup_end(b);
         return;
     }
-    trickle_check(b);
+    job_throttle_check(b);
     if (b->writer)
         writer_discard(b->writer); /* what still comes is answered and dropped */
     ram_interrupt(b);
@@ -299,11 +299,11 @@ static void on_tick(uv_timer_t *timer)
     state_on_tick(b);
     agent_on_tick(b);
     recipe_on_tick(b);
-    calm_on_tick(b);
-    watch_on_tick(b);
+    disk_watch_on_tick(b);
+    write_latency_on_tick(b);
     jobs_on_tick(b);
     budget_on_tick(b);
-    lull_on_tick(b);
+    target_watch_on_tick(b);
     if (b->is_credit_low && b->writer)
         writer_flush(b->writer);
     if (now >= b->next_progress_ms && b->has_begun) {
@@ -338,7 +338,7 @@ struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
     uv_timer_init(loop, &b->tick);
     b->tick.data = b;
     pulse_init(&b->pulse, loop);
-    trickle_init(b);
+    job_throttle_init(b);
     job_end_init(b);
     return b;
 }
@@ -405,7 +405,7 @@ void backup_free(struct backup *b)
     g_free(b->retake_error);
     g_free(b->trash);
     g_free(b->qemu_process);
-    g_free(b->room_of);
+    g_free(b->space_of);
     g_free(b->archive_path);
     pool_free(b->pool);
     model_clear(&b->model);

@@ -62,7 +62,7 @@ void budget_see_speed(struct drive *d, uint64_t speed)
 /* Before the copy begins all are taken for running: each job starts with its share. */
 static bool is_sharing(const struct drive *d)
 {
-    if (d->is_done || d->tap_reasons & TAP_OPERATOR)
+    if (d->is_done || d->pause_reasons & PAUSE_OPERATOR)
         return false;
     return d->b->model.phase < MODEL_COPY || d->job == JOB_RUNNING;
 }
@@ -115,7 +115,7 @@ void budget_count(struct port *p, uint32_t bytes, bool is_news)
     }
     if (pace_is_ahead(&d->b->pot, &d->pace)) {
         pace_brake(&d->pace, uv_now(d->b->loop));
-        tap_set(d, TAP_LIMIT, true);
+        job_pause_set(d, PAUSE_LIMIT, true);
     }
 }
 
@@ -138,11 +138,11 @@ void budget_on_tick(struct backup *b)
     b->next_share_ms = MAX(b->next_share_ms, now - SHARE_MS) + SHARE_MS; /* seconds, as exactly as ticks come */
     count_ram(b);
     for_each_drive (d, b) {
-        pace_look(&d->pace, now, d->job == JOB_RUNNING && !(d->tap_reasons & ~(unsigned)TAP_LIMIT));
+        pace_look(&d->pace, now, d->job == JOB_RUNNING && !(d->pause_reasons & ~(unsigned)PAUSE_LIMIT));
     }
     budget_share(b);
     for_each_drive (d, b) {
         if (!d->pace.is_braked)
-            tap_set(d, TAP_LIMIT, false);
+            job_pause_set(d, PAUSE_LIMIT, false);
     }
 }

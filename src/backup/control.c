@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "backup/run.h"
-#include "backup/steer.h"
+#include "backup/command_line.h"
 #include "base/lines.h"
 #include "model/json.h"
 #include "rescue/journal.h"
@@ -145,7 +145,7 @@ static void on_command(void *user, const char *line, size_t len)
     struct model_event reply;
     if (!client->control->b) /* closing */
         return;
-    g_autofree char *text = steer_line(client->control->b, line, &command, &reply);
+    g_autofree char *text = command_line_answer(client->control->b, line, &command, &reply);
     if (reply.type == MODEL_EV_REPLY && client->control->b)
         client_tell(client, &reply);
 }

@@ -266,7 +266,7 @@ bool fate_cancel(struct drive *d, GError **error)
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s is being taken again; cancel it in a moment", d->name);
     else {
         d->is_retake_wanted = false;
-        d->tap_reasons &= ~(unsigned)TAP_OPERATOR; /* a retry begins afresh: until then no resume can reach it */
+        d->pause_reasons &= ~(unsigned)PAUSE_OPERATOR; /* a retry begins afresh: until then no resume can reach it */
         note_failure(d, VMB_ERROR_CANCELLED, "cancelled by operator");
         model_set(backup_row(d)->hint, "retry %s takes it again at a new instant", d->name);
         backup_drive_state(b, d->row, MODEL_CANCELLED);

@@ -3,10 +3,10 @@
  * Jobs end one at a time, while the others rest.
  *
  * When a job ends, QEMU waits several times for all that the other jobs have in flight, and its monitor with it; what
- * runs on fills up again each time. Where buffers are scarce each of these waits takes up to half a second (trickle.c),
- * and the drives of a guest are often of one size and end at once. So the others are paused when one comes near its
- * end, FIRST_MS at most. QEMU may be too busy to obey by then: the answer to a job's last write is kept until it has,
- * or until KEPT_MS have passed: whatever waits for that write in QEMU waits no longer either.
+ * runs on fills up again each time. Where buffers are scarce each of these waits takes up to half a second
+ * (job_throttle.c), and the drives of a guest are often of one size and end at once. So the others are paused when one
+ * comes near its end, FIRST_MS at most. QEMU may be too busy to obey by then: the answer to a job's last write is kept
+ * until it has, or until KEPT_MS have passed: whatever waits for that write in QEMU waits no longer either.
  */
 #include "backup/run.h"
 
@@ -24,7 +24,7 @@ static void keep_answer(struct drive *d, bool is_kept)
 
 static bool is_at_rest(const struct drive *d)
 {
-    return d->job != JOB_RUNNING || (d->is_tap_closed && !d->n_tap_busy);
+    return d->job != JOB_RUNNING || (d->is_pause_sent && !d->n_pauses_unanswered);
 }
 
 static bool are_others_at_rest(const struct backup *b, const struct drive *first)
@@ -74,7 +74,7 @@ static void begin_turn(struct backup *b)
     b->ending.first = first;
     b->ending.since_ms = uv_now(b->loop);
     for_each_drive (d, b) {
-        tap_set(d, TAP_ENDING, first && d != first);
+        job_pause_set(d, PAUSE_ENDING, first && d != first);
     }
 }
 

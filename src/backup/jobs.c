@@ -84,9 +84,9 @@ static void see_job(struct drive *d, const struct qmp_job *job)
         d->job_at = job->current;
         d->job_moved_ms = uv_now(d->b->loop);
     }
-    if (!d->n_tap_busy && d->is_tap_closed != job->is_paused) {
-        d->is_tap_closed = job->is_paused; /* switched by somebody else: our reasons decide */
-        tap_update(d);
+    if (!d->n_pauses_unanswered && d->is_pause_sent != job->is_paused) {
+        d->is_pause_sent = job->is_paused; /* switched by somebody else: our reasons decide */
+        job_pause_update(d);
     }
     if (g_strcmp0(job->status, "concluded") == 0)
         job_ended(d, job->error);

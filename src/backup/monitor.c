@@ -167,7 +167,7 @@ static void on_ready(void *user)
     }
     backup_log(b, MODEL_INFO, NULL, "monitor is back");
     jobs_poll(b);
-    tap_monitor_back(b);
+    job_pause_monitor_back(b);
     state_monitor_back(b);
     steps_kick(b->steps);
     if (b->is_check_wanted)

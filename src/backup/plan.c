@@ -284,10 +284,10 @@ void plan_make(struct backup *b)
     log_encrypted(b);
     log_refused(b);
     agent_on_plan(b);
-    watch_begin(b); /* before anything is done to the guest */
+    write_latency_begin(b); /* before anything is done to the guest */
     backup_set_phase(b, MODEL_PLAN);
     backup_emit(b, &(struct model_event){.type = MODEL_EV_PLAN, .drive = -1});
-    room_ask(b);
+    target_space_ask(b);
     if (b->options.only_ask)
         backup_cancel(b, 0, NULL);
     else if (!b->options.wait_for_begin)

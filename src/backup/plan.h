@@ -34,5 +34,5 @@ bool replan(struct backup *b, const struct command *c, GError **error);
 bool tidy_begin(struct backup *b, GError **error);           /* takes it away, then plans anew */
 bool tidy_is_needed(const struct backup *b, GError **error); /* true, with the error: no backup can begin */
 
-/* room.c: how much is free where the archive will go; the answer goes into the model */
-void room_ask(struct backup *b);
+/* target_space.c: how much is free where the archive will go; the answer goes into the model */
+void target_space_ask(struct backup *b);

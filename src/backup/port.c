@@ -120,7 +120,7 @@ static int on_write_landed(void *user, struct nbd_request *rq, uint32_t done)
     if (!p->is_filter)
         job_end_wrote(p->drive, piece.offset + piece.len);
     pool_give(pool, data);
-    tap_check_credit(p->drive->b);
+    job_pause_check_credit(p->drive->b);
     return status;
 }
 
@@ -137,7 +137,7 @@ static void on_write_end(void *user, struct nbd_request *rq, int error, bool cut
     struct port *p = user;
 
     pool_give(p->drive->b->pool, g_steal_pointer(&rq->user));
-    trickle_took(p);
+    job_throttle_took(p);
     if (error || cut)
         distrust_filter(p, cut ? "the filter's connection broke in a write" : "a write of the filter failed");
 }
@@ -163,7 +163,7 @@ static int on_zeroes(void *user, const struct nbd_request *rq)
         distrust_filter(p, "a write of the filter failed");
     if (!p->is_filter)
         job_end_wrote(p->drive, end);
-    tap_check_credit(p->drive->b);
+    job_pause_check_credit(p->drive->b);
     return status;
 }
 

@@ -136,7 +136,7 @@ static bool may_be_taken(const GError *error)
 static void job_begun(struct steps_op *op, const GError *error)
 {
     if (!error)
-        tap_job_started(op->d);
+        job_pause_job_started(op->d);
     else if (qmp_error_is_refusal(error))
         op->d->job = JOB_NONE; /* an answer that never came says nothing: it may run */
     steps_end(op, error);
@@ -174,7 +174,7 @@ static void begin_job(struct steps_op *op)
         .id = d->job_id,
         .device = d->is_guarded ? d->snap_node : d->node,
         .target = d->target_node,
-        .workers = tap_workers(op->b),
+        .workers = job_workers(op->b),
     };
 
     if (!d->is_guarded)
@@ -211,7 +211,7 @@ static void on_cancel_sent(void *user, const GError *error)
 }
 
 /* A job ends when what it reads has come; of a disk that hangs it never does. Nothing of this drive is touched then:
- * see calm.c. */
+ * see disk_watch.c. */
 static void leave_hanging(struct steps_op *op)
 {
     struct drive *d = op->d;
@@ -331,7 +331,7 @@ const struct step recipe_table[] = {
     {"thaw the file systems", STEP_RUN, agent_is_frozen, agent_begin_thaw, NULL, STEP_IN_WINDOW},
     {"start the job", STEP_DRIVE, is_guarded, begin_job, undo_job, STEP_REPEATS},
     {"fix the frozen image to its iothread", STEP_DRIVE, pin_is_wanted, pin_begin, NULL, STEP_STAYS},
-    {"see that all disks answer", STEP_RUN, NULL, NULL, calm_undo, 0},
+    {"see that all disks answer", STEP_RUN, NULL, NULL, disk_watch_undo, 0},
 };
 
 /* Each has a bit in `begun`. */

@@ -232,6 +232,6 @@ bool replan(struct backup *b, const struct command *c, GError **error)
         return false;
     }
     backup_emit(b, &(struct model_event){.type = MODEL_EV_PLAN, .drive = -1});
-    room_ask(b);
+    target_space_ask(b);
     return true;
 }

@@ -26,8 +26,8 @@ static void reset(struct drive *d)
     d->n_refused = 0;
     g_clear_pointer(&d->doubt, g_free);
     g_clear_pointer(&d->job_error, g_free);
-    d->tap_reasons &= ~(unsigned)TAP_LIMIT;
-    d->is_tap_closed = false;
+    d->pause_reasons &= ~(unsigned)PAUSE_LIMIT;
+    d->is_pause_sent = false;
     d->job = JOB_NONE;
     d->started_ms = d->ended_ms = d->last_moved_ms = d->last_done = 0;
     memset(&d->rate, 0, sizeof d->rate);

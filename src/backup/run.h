@@ -3,32 +3,19 @@
 /*
  * The inside of one run, shared by the files of this folder and nobody else.
  *
- *     monitor.c   connection to QEMU, lost and found again     discover.c  what the guest has
- *     plan.c      which drives, names, recipe (plan_*.c)      steps.c     runs rows of the table, undoes them
- *     target.c    sink, spool, header, lanes                   describe.c  vmabackup.json
- *     recipe.c    THE table (recipe_lists.c: lists of it)         filter.c    the rows that freeze a drive
- *     ram.c       the rows that take the RAM                   activate.c  wakes drives after a plain migration
- *     door.c      how QEMU finds a socket of ours              port.c      NBD exports -> clusters
- *     tap.c       pausing jobs by QMP                          jobs.c      watches jobs, starts them again
- *     trickle.c   makes the last buffers last                  lull.c      a target that is full, or stands still
- *     job_end.c   jobs end one at a time                       pin.c       keeps a frozen image in its iothread
- *     budget.c    limits, by what src/pacing says       limit.c     what an operator says about limits
- *     fate.c      how each drive ends                          retake.c    a drive taken again at a new instant
- *     watch.c     how the guest's writes fare (src/pacing decides)
- *     finish.c    the end of the archive
- *     run_journal.c  what undoes us if we die                  snapshot.c  fills the model
- *     agent.c     the rows that freeze file systems
- *     calm.c      do all disks answer, before anything is undone
- *     look.c      the row that looks again, right before
- *     verbs.c     what an operator can ask for                 steer.c     the same as a line, and its answer
- *     control.c   the socket for other terminals               state.c     the guest's run state, looked at
- *     halt.c      the rows that stop it and let it go          reopen.c    could QEMU open its images again
- *     backup.c    phases, the end, the public face
- *     nearby.c    monitors that answer where ours does not
- *     outcome.c   how it has ended                             after.c     what can be asked for then
- *     replan.c    the plan, changed before it begins           room.c      whether there is room for it
- *     tidy.c      takes away what a dead run left, before that
- *     pulse.c     how late the loop is
+ *     QEMU        monitor.c (lost and found again)  discover.c (what the guest has)  nearby.c (who answers where ours
+ *                 does not)  door.c (how QEMU finds our sockets)  describe.c (vmabackup.json)
+ *     plan        plan.c, plan_check.c, plan_forecast.c  replan.c (changed before it begins)  naming.c
+ *                 target_space.c  tidy.c (what a dead run left)
+ *     recipe      recipe.c: THE table  recipe_lists.c  steps.c (runs its rows, undoes them)  filter.c  pin.c  look.c
+ *                 ram.c, ram_settings.c, activate.c, reopen.c (the rows of the RAM)  agent.c  halt.c  state.c
+ *                 disk_watch.c (do all disks answer)  run_journal.c (what undoes us if we die)
+ *     drives      drives.c  port.c (NBD exports -> clusters)  jobs.c  fate.c (how each ends)  retake.c
+ *                 job_pause.c  job_throttle.c (makes the last buffers last)  job_end.c (one at a time)
+ *     limits      limit.c (what an operator says)  budget.c  write_latency.c (how the guest's writes fare)
+ *     archive     target.c (sink, spool, header, lanes)  target_watch.c (full, or stands still)  finish.c
+ *     operators   commands.c  command_line.c (a command as a line, and its answer)  control.c (the socket)  after.c
+ *     course      backup.c (phases, the end, the public face)  outcome.c  snapshot.c (fills the model)  pulse.c
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -70,13 +57,13 @@ struct readback;
 struct vmstate;
 
 /* Why a job is held paused; QMP sees only the first reason come and the last one go. */
-enum tap_reason {
-    TAP_OPERATOR = 1u << 0,
-    TAP_CREDIT = 1u << 1, /* buffers run low: the target is slower than the guest's drives */
-    TAP_FULL = 1u << 2,   /* the target has no room */
-    TAP_LIMIT = 1u << 3,  /* it has had its data of this second: for moments only */
-    TAP_GRAPH = 1u << 4,  /* jobs or nodes of other drives come or go */
-    TAP_ENDING = 1u << 5, /* another drive's job is about to end */
+enum pause_reason {
+    PAUSE_OPERATOR = 1u << 0,
+    PAUSE_CREDIT = 1u << 1, /* buffers run low: the target is slower than the guest's drives */
+    PAUSE_FULL = 1u << 2,   /* the target has no room */
+    PAUSE_LIMIT = 1u << 3,  /* it has had its data of this second: for moments only */
+    PAUSE_GRAPH = 1u << 4,  /* jobs or nodes of other drives come or go */
+    PAUSE_ENDING = 1u << 5, /* another drive's job is about to end */
 };
 
 /* door.c: how QEMU finds a socket of ours. on_shown: by which path, or why not. */
@@ -150,10 +137,10 @@ struct drive {
     unsigned retries;
     uint64_t restart_at_ms; /* of uv_now(): a failed job waits before it is started again */
 
-    unsigned tap_reasons;
-    bool is_pinned;      /* or may be: see pin.c */
-    bool is_tap_closed;  /* as QEMU was told last, … */
-    unsigned n_tap_busy; /* … and so many answers to that are missing */
+    unsigned pause_reasons;
+    bool is_pinned;               /* or may be: see pin.c */
+    bool is_pause_sent;           /* as QEMU was told last, … */
+    unsigned n_pauses_unanswered; /* … and so many answers to that are missing */
     enum job_end { JOB_END_FAR, JOB_END_NEAR, JOB_END_REACHED } job_end; /* see job_end.c */
     bool is_answer_kept;                                                 /* to its last write */
     uint64_t job_began_ms;
@@ -273,7 +260,7 @@ struct backup {
         uv_timer_t timer;
         bool is_on;
         unsigned next; /* drive whose turn it is */
-    } trickle;
+    } throttle;
     struct {
         GQueue drives; /* struct drive *, whose jobs are at their end, or near it: the head ends first, … */
         const struct drive *first; /* … and is this one as far as the others were told */
@@ -303,15 +290,15 @@ struct backup {
     struct cleanup *look; /* at what dead runs have left, while it is under way */
     bool is_space_known;
     uint64_t told_stuck_ms; /* for how long the target stands still, as far as that was told; 0 = it does not */
-    char *room_of;          /* what room.c is asking about, NULL = nothing */
+    char *space_of;         /* what target_space.c is asking about, NULL = nothing */
     bool is_qemu_gone;
     bool has_undo_failed;
-    uint64_t calm_until_ms; /* how long jobs may take to come to rest */
-    bool is_check_wanted;   /* whether anything of ours is left in QEMU, when the monitor is back */
-    unsigned n_left;        /* jobs and nodes of ours that could not be taken away */
-    bool is_given_up;       /* the monitor will not come back */
-    bool is_saved;          /* the archive is durable under its name */
-    char *archive_path;     /* then; NULL: it went into a pipe */
+    uint64_t disk_wait_until_ms; /* how long jobs may take to come to rest */
+    bool is_check_wanted;        /* whether anything of ours is left in QEMU, when the monitor is back */
+    unsigned n_left;             /* jobs and nodes of ours that could not be taken away */
+    bool is_given_up;            /* the monitor will not come back */
+    bool is_saved;               /* the archive is durable under its name */
+    char *archive_path;          /* then; NULL: it went into a pipe */
     uint64_t started_ms;
     bool is_freed_from_qemu; /* nothing of ours is left in it */
     GError *outcome;         /* why it failed, NULL while it has not */
@@ -380,20 +367,20 @@ void door_monitor_lost(struct backup *b); /* and perhaps what was handed over by
 void door_undo(struct steps_op *op);
 GError *door_explain(const struct backup *b, const GError *error); /* of QEMU's, why it did not get there */
 
-/* tap.c */
-void tap_set(struct drive *d, enum tap_reason reason, bool on);
-void tap_job_started(struct drive *d);
-void tap_update(struct drive *d);
-void tap_check_credit(struct backup *b);
-void tap_change_graph(struct backup *b, bool is_under_way);
-void tap_monitor_back(struct backup *b);
-unsigned tap_workers(const struct backup *b);
+/* job_pause.c */
+void job_pause_set(struct drive *d, enum pause_reason reason, bool on);
+void job_pause_job_started(struct drive *d);
+void job_pause_update(struct drive *d);
+void job_pause_check_credit(struct backup *b);
+void job_pause_for_graph(struct backup *b, bool is_under_way);
+void job_pause_monitor_back(struct backup *b);
+unsigned job_workers(const struct backup *b);
 
-/* trickle.c */
-void trickle_init(struct backup *b);
-void trickle_close(struct backup *b);
-void trickle_check(struct backup *b); /* buffers have come or gone */
-void trickle_took(struct port *p);    /* a write has come by there */
+/* job_throttle.c */
+void job_throttle_init(struct backup *b);
+void job_throttle_close(struct backup *b);
+void job_throttle_check(struct backup *b); /* buffers have come or gone */
+void job_throttle_took(struct port *p);    /* a write has come by there */
 
 /* job_end.c */
 void job_end_init(struct backup *b);
@@ -422,12 +409,12 @@ void jobs_restart_later(struct drive *d, const char *why); /* as a counted retry
 void jobs_restart_soon(struct drive *d);
 void jobs_connection_lost(struct port *p);
 
-/* lull.c */
-void lull_on_tick(struct backup *b);
+/* target_watch.c */
+void target_watch_on_tick(struct backup *b);
 
-/* watch.c */
-void watch_begin(struct backup *b);
-void watch_on_tick(struct backup *b);
+/* write_latency.c */
+void write_latency_begin(struct backup *b);
+void write_latency_on_tick(struct backup *b);
 
 /* outcome.c */
 void outcome_set(struct backup *b); /* of b->outcome, and of what is missing, into the model */
@@ -483,6 +470,6 @@ void agent_interrupt(struct backup *b);
 void agent_give_up(struct backup *b); /* no row goes on: the guest is thawed all the same */
 void agent_close(struct backup *b);
 
-/* calm.c: do all disks answer? */
-void calm_undo(struct steps_op *op);
-void calm_on_tick(struct backup *b);
+/* disk_watch.c: do all disks answer? */
+void disk_watch_undo(struct steps_op *op);
+void disk_watch_on_tick(struct backup *b);

@@ -17,7 +17,7 @@ static uint64_t held_bytes(const struct drive *d)
 
 static void note_movement(struct drive *d, uint64_t done, uint64_t now)
 {
-    if (done != d->last_done || !d->last_moved_ms || d->tap_reasons)
+    if (done != d->last_done || !d->last_moved_ms || d->pause_reasons)
         d->last_moved_ms = now;
     d->last_done = done;
 }
@@ -26,7 +26,7 @@ static enum model_state state_of(const struct drive *d, enum model_state now)
 {
     if (now != MODEL_RUN && now != MODEL_PAUSE)
         return now;
-    return d->tap_reasons & TAP_OPERATOR ? MODEL_PAUSE : MODEL_RUN;
+    return d->pause_reasons & PAUSE_OPERATOR ? MODEL_PAUSE : MODEL_RUN;
 }
 
 /* In the plan too. */
@@ -69,8 +69,8 @@ static void fill_drive(struct drive *d, uint64_t now)
     row->is_limit_binding = row->limit && row->state == MODEL_RUN && pace_is_bound(&d->pace);
     row->filter_bytes = d->pace.filter_data;
     row->filter_rate = (uint64_t)d->pace.filter_rate;
-    row->is_paused_by_operator = d->tap_reasons & TAP_OPERATOR;
-    row->is_paused_by_target = d->tap_reasons & (TAP_CREDIT | TAP_FULL);
+    row->is_paused_by_operator = d->pause_reasons & PAUSE_OPERATOR;
+    row->is_paused_by_target = d->pause_reasons & (PAUSE_CREDIT | PAUSE_FULL);
     row->state = state_of(d, row->state);
     row->instant_us = d->instant_us;
     row->is_instant_own = d->is_instant_own;

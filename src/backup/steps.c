@@ -89,7 +89,7 @@ static void finish_list(struct steps *s)
     list->over(list->user, list->error);
     list_free(list);
     if (g_queue_is_empty(&s->lists))
-        tap_change_graph(s->b, false);
+        job_pause_for_graph(s->b, false);
 }
 
 static void run(struct steps *s)
@@ -124,7 +124,7 @@ void steps_run(struct steps *s, GArray *ops, bool stop_on_error, void (*over)(vo
     list->over = over;
     list->user = user;
     g_queue_push_tail(&s->lists, list);
-    tap_change_graph(s->b, true);
+    job_pause_for_graph(s->b, true);
     run(s);
 }
 

@@ -133,7 +133,7 @@ static void on_room(void *user)
 
     if (b->is_credit_low)
         writer_flush(b->writer);
-    tap_check_credit(b);
+    job_pause_check_credit(b);
     if (b->vmstate)
         vmstate_pump(b->vmstate);
 }
@@ -145,7 +145,7 @@ static void on_full(void *user, bool is_full)
     b->model.is_target_full = is_full;
     b->full_since_ms = is_full ? uv_now(b->loop) : 0;
     for_each_drive (d, b)
-        tap_set(d, TAP_FULL, is_full);
+        job_pause_set(d, PAUSE_FULL, is_full);
     if (!is_full)
         backup_log(b, MODEL_INFO, NULL, "target has room again");
     else if (b->options.on_full_fails)
@@ -186,7 +186,7 @@ static void on_ram_moved(void *user)
 
 static void on_ram_blocked(void *user)
 {
-    tap_check_credit(user);
+    job_pause_check_credit(user);
 }
 
 static struct vmstate *open_vmstate(struct backup *b)

@@ -2,7 +2,7 @@
 /* The face of all feeds, and the one of a run of our own. */
 #include "front/feed.h"
 
-#include "backup/steer.h"
+#include "backup/command_line.h"
 #include "front/feed_inside.h"
 
 void feed_init(struct feed *f, const struct feed_kind *kind, const struct feed_listener *listener, void *user)
@@ -121,7 +121,7 @@ static void own_line(struct feed *f, const char *line)
 {
     struct command c;
     struct model_event reply;
-    g_autofree char *text = steer_line(run_of(f), line, &c, &reply);
+    g_autofree char *text = command_line_answer(run_of(f), line, &c, &reply);
     if (reply.type == MODEL_EV_REPLY)
         f->listener.on_event(f->user, &reply);
     if (c.verb == COMMAND_DETACH)

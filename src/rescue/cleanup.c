@@ -120,7 +120,7 @@ static bool wait_on(struct cleanup *c, uv_timer_cb look)
     return true;
 }
 
-/* See calm.c. */
+/* See disk_watch.c. */
 static void leave_hanging_job(struct cleanup *c, const char *id)
 {
     g_autoptr(GError) error =

@@ -116,7 +116,7 @@ void standalone_fail(struct standalone *s, const GError *error)
         sink_abort(s->sink, s->options->archive.keep_partial);
     vmstate_close(g_steal_pointer(&s->vmstate)); /* the migration fails, the guest goes on */
     g_clear_pointer(&s->nbd_listener, nbd_listener_close);
-    valve_open(s);
+    credit_open(s);
     standalone_say(s, STANDALONE_FAILED, "%s", error->message);
 }
 
@@ -193,12 +193,12 @@ static void finish_if_whole(struct standalone *s)
     if (s->is_failing || s->is_finishing || (s->vmstate && !vmstate_is_at_end(s->vmstate)))
         return;
     for (unsigned i = 0; i < s->outlets->len; i++)
-        if (((struct outlet *)s->outlets->pdata[i])->state != OUTLET_ENDED)
+        if (((struct drive_export *)s->outlets->pdata[i])->state != OUTLET_ENDED)
             return;
     finish(s);
 }
 
-void standalone_outlet_ended(struct standalone *s, struct outlet *o)
+void standalone_outlet_ended(struct standalone *s, struct drive_export *o)
 {
     standalone_emit(s, &(struct standalone_event){.kind = STANDALONE_DRIVE_ENDED, .drive = o->name});
     finish_if_whole(s);
@@ -218,10 +218,10 @@ static void on_filling(uv_idle_t *idle)
     bool is_more = false;
 
     for (unsigned i = 0; i < s->outlets->len && !s->is_failing && s->credit != STANDALONE_NONE; i++) {
-        is_more |= outlet_fill(s->outlets->pdata[i]);
-        valve_check(s);
+        is_more |= drive_export_fill(s->outlets->pdata[i]);
+        credit_check(s);
     }
-    if (!is_more) /* the valve starts it again */
+    if (!is_more) /* credit.c starts it again */
         uv_idle_stop(idle);
 }
 
@@ -256,9 +256,9 @@ void standalone_on_tick(uv_timer_t *timer)
         return;
     }
     check_full(s);
-    valve_on_tick(s);
+    credit_on_tick(s);
     for (unsigned i = 0; i < s->outlets->len && !s->is_failing; i++)
-        outlet_on_tick(s->outlets->pdata[i]);
+        drive_export_on_tick(s->outlets->pdata[i]);
 }
 
 /* --- life --------------------------------------------------------------------------------------- */
@@ -275,14 +275,14 @@ struct standalone *standalone_new(uv_loop_t *loop, const struct standalone_optio
     s->pool = pool_new(POOL_BUFFERS);
     s->exports = nbd_exports_new();
     s->conns = g_ptr_array_new();
-    s->outlets = g_ptr_array_new_with_free_func((GDestroyNotify)outlet_free);
+    s->outlets = g_ptr_array_new_with_free_func((GDestroyNotify)drive_export_free);
     for (unsigned i = 0; i < sizeof s->uuid; i += sizeof(guint32)) {
         guint32 random = g_random_int();
         memcpy(s->uuid + i, &random, sizeof random);
     }
     for (unsigned i = 0; i < options->drives->len; i++) {
         const struct standalone_drive *d = &g_array_index(options->drives, struct standalone_drive, i);
-        g_ptr_array_add(s->outlets, outlet_new(s, d->name, d->size));
+        g_ptr_array_add(s->outlets, drive_export_new(s, d->name, d->size));
     }
     uv_timer_init(loop, &s->tick);
     uv_idle_init(loop, &s->filling);
@@ -293,9 +293,9 @@ struct standalone *standalone_new(uv_loop_t *loop, const struct standalone_optio
 bool standalone_commit(struct standalone *s, const char *name, GError **error)
 {
     for (unsigned i = 0; i < s->outlets->len && !s->is_failing && !s->is_ending; i++) {
-        struct outlet *o = s->outlets->pdata[i];
+        struct drive_export *o = s->outlets->pdata[i];
         if (strcmp(o->name, name) == 0)
-            return outlet_commit(o, error);
+            return drive_export_commit(o, error);
     }
     g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "commit: there is no drive %s", name);
     return false;

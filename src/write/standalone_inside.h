@@ -2,8 +2,8 @@
 #pragma once
 /*
  * The inside of the standalone writer: standalone.c holds it together and ends it, standalone_start.c begins it,
- * outlet.c is one drive of it (an NBD export whose clusters go to a lane of the writer), valve.c lets clients wait
- * while the target is slow.
+ * drive_export.c is one drive of it (an NBD export whose clusters go to a lane of the writer), credit.c lets clients
+ * wait while the target is slow.
  */
 #include "archive/pool.h"
 #include "archive/vmstate.h"
@@ -17,21 +17,21 @@
 
 #define OUTLET_RECENT 64 /* requests a client may have in flight, and say again when it comes back */
 
-enum outlet_state {
+enum drive_export_state {
     OUTLET_OPEN,
     OUTLET_FILLING, /* over: what it lacks is being filled in */
     OUTLET_ENDED,   /* every cluster is held */
 };
 
 /* One drive. */
-struct outlet {
+struct drive_export {
     struct standalone *s;
     char *name;
     uint64_t size;
     int dev_id;
     struct vma_assemble *clusters;
     struct writer_lane *lane;
-    enum outlet_state state;
+    enum drive_export_state state;
     unsigned n_conns;
     unsigned n_arriving;                      /* writes whose payload is on its way */
     bool has_data;                            /* something was written: else whoever leaves has only looked */
@@ -47,7 +47,7 @@ struct standalone {
     const struct standalone_options *options;
     standalone_listener listener;
     void *user;
-    GPtrArray *outlets; /* struct outlet * */
+    GPtrArray *outlets; /* struct drive_export * */
 
     struct pool *pool;
     struct sink *sink;
@@ -84,23 +84,23 @@ void standalone_emit(struct standalone *s, const struct standalone_event *event)
 void standalone_say(struct standalone *s, enum standalone_kind kind, const char *format, ...) G_GNUC_PRINTF(3, 4);
 void standalone_fail(struct standalone *s, const GError *error);
 void standalone_fail_new(struct standalone *s, int code, const char *format, ...) G_GNUC_PRINTF(3, 4);
-void standalone_outlet_ended(struct standalone *s, struct outlet *o);
+void standalone_outlet_ended(struct standalone *s, struct drive_export *o);
 void standalone_ram_ended(struct standalone *s);
 void standalone_on_tick(uv_timer_t *timer);
 void standalone_fill(struct standalone *s); /* something is to be filled in */
 void standalone_client_left(struct standalone *s);
 
-/* outlet.c */
-extern const struct nbd_conn_events outlet_events; /* their user is the struct standalone */
-struct outlet *outlet_new(struct standalone *s, const char *name, uint64_t size);
-void outlet_open(struct outlet *o); /* its lane and its export; dev_id is set */
-void outlet_free(struct outlet *o);
-bool outlet_commit(struct outlet *o, GError **error);
+/* drive_export.c */
+extern const struct nbd_conn_events drive_export_events; /* their user is the struct standalone */
+struct drive_export *drive_export_new(struct standalone *s, const char *name, uint64_t size);
+void drive_export_open(struct drive_export *o); /* its lane and its export; dev_id is set */
+void drive_export_free(struct drive_export *o);
+bool drive_export_commit(struct drive_export *o, GError **error);
 /* A piece of what it lacks; false when nothing is left to be done. */
-bool outlet_fill(struct outlet *o);
-void outlet_on_tick(struct outlet *o);
+bool drive_export_fill(struct drive_export *o);
+void drive_export_on_tick(struct drive_export *o);
 
-/* valve.c */
-void valve_check(struct standalone *s);
-void valve_on_tick(struct standalone *s);
-void valve_open(struct standalone *s); /* for good: what comes is nobody's */
+/* credit.c */
+void credit_check(struct standalone *s);
+void credit_on_tick(struct standalone *s);
+void credit_open(struct standalone *s); /* for good: what comes is nobody's */

@@ -25,7 +25,7 @@ static void on_ram_moved(void *user)
 
 static void on_ram_blocked(void *user)
 {
-    valve_check(user);
+    credit_check(user);
 }
 
 /* --- the writer's events ------------------------------------------------------------------------ */
@@ -34,7 +34,7 @@ static void on_room(void *user)
 {
     struct standalone *s = user;
 
-    valve_check(s);
+    credit_check(s);
     if (s->vmstate)
         vmstate_pump(s->vmstate);
     if (s->n_filling && s->credit != STANDALONE_NONE && !s->is_ending && !s->is_failing)
@@ -75,7 +75,7 @@ static bool make_header(struct standalone *s, GError **error)
     if (s->options->incoming_path)
         s->vmstate_dev_id = vma_header_add_device(s->header, VMA_VMSTATE_NAME, RAM_SIZE_UNKNOWN, error);
     for (unsigned i = 0; i < s->outlets->len && s->vmstate_dev_id >= 0; i++) {
-        struct outlet *o = s->outlets->pdata[i];
+        struct drive_export *o = s->outlets->pdata[i];
         o->dev_id = vma_header_add_device(s->header, o->name, o->size, error);
         if (o->dev_id < 0) {
             g_prefix_error(error, "drive %s: ", o->name);
@@ -127,10 +127,10 @@ static bool listen_for_ram(struct standalone *s, GError **error)
 static bool open_sockets(struct standalone *s, GError **error)
 {
     for (unsigned i = 0; i < s->outlets->len; i++)
-        outlet_open(s->outlets->pdata[i]);
+        drive_export_open(s->outlets->pdata[i]);
     if (!listen_for_ram(s, error))
         return false;
-    s->nbd_listener = nbd_listener_open(s->loop, s->options->nbd_path, s->exports, &outlet_events, s, error);
+    s->nbd_listener = nbd_listener_open(s->loop, s->options->nbd_path, s->exports, &drive_export_events, s, error);
     return s->nbd_listener != NULL;
 }
 

@@ -40,7 +40,7 @@ static void tell_stuck(struct backup *b)
     b->told_stuck_ms = stuck_ms >= TELL_STUCK_MS ? stuck_ms : 0;
 }
 
-void lull_on_tick(struct backup *b)
+void target_watch_on_tick(struct backup *b)
 {
     check_full(b);
     warn_of_space(b);

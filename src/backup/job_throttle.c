@@ -21,16 +21,16 @@ static bool may_be_held(const struct port *p)
     return !p->is_filter && p->conn && port_purpose(p) == POOL_FOR_JOB;
 }
 
-void trickle_took(struct port *p)
+void job_throttle_took(struct port *p)
 {
-    if (p->drive->b->trickle.is_on && may_be_held(p))
+    if (p->drive->b->throttle.is_on && may_be_held(p))
         nbd_conn_hold(p->conn, true);
 }
 
 static void release(struct backup *b, unsigned n_writes)
 {
     for (unsigned i = 0; i < b->drives->len && n_writes; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, b->trickle.next++ % b->drives->len);
+        struct drive *d = g_ptr_array_index(b->drives, b->throttle.next++ % b->drives->len);
         if (!may_be_held(&d->target))
             continue;
         nbd_conn_hold(d->target.conn, false);
@@ -46,28 +46,28 @@ static void on_tick(uv_timer_t *timer)
     release(b, MAX(FEWEST, n_free > LAST_BUFFERS ? (n_free - LAST_BUFFERS) / SHARE : 0));
 }
 
-void trickle_check(struct backup *b)
+void job_throttle_check(struct backup *b)
 {
     bool should_be_on = pool_free_count(b->pool) < BELOW_FREE && !b->is_failing;
 
-    if (should_be_on == b->trickle.is_on)
+    if (should_be_on == b->throttle.is_on)
         return;
-    b->trickle.is_on = should_be_on;
+    b->throttle.is_on = should_be_on;
     if (should_be_on) {
-        uv_timer_start(&b->trickle.timer, on_tick, TICK_MS, TICK_MS);
+        uv_timer_start(&b->throttle.timer, on_tick, TICK_MS, TICK_MS);
     } else {
-        uv_timer_stop(&b->trickle.timer);
+        uv_timer_stop(&b->throttle.timer);
         release(b, b->drives->len);
     }
 }
 
-void trickle_init(struct backup *b)
+void job_throttle_init(struct backup *b)
 {
-    uv_timer_init(b->loop, &b->trickle.timer);
-    b->trickle.timer.data = b;
+    uv_timer_init(b->loop, &b->throttle.timer);
+    b->throttle.timer.data = b;
 }
 
-void trickle_close(struct backup *b)
+void job_throttle_close(struct backup *b)
 {
-    uv_close((uv_handle_t *)&b->trickle.timer, NULL);
+    uv_close((uv_handle_t *)&b->throttle.timer, NULL);
 }

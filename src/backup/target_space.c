@@ -33,31 +33,31 @@ static void on_answer(uv_fs_t *fs)
 {
     struct question *q = fs->data;
     struct backup *b = q->b;
-    g_autofree char *asked = g_steal_pointer(&b->room_of);
+    g_autofree char *asked = g_steal_pointer(&b->space_of);
 
     b->n_open_handles--;
     if (g_strcmp0(asked, b->options.target) == 0)
         take_answer(b, fs);
     else if (!b->is_ending)
-        room_ask(b); /* another target since */
+        target_space_ask(b); /* another target since */
     uv_fs_req_cleanup(fs);
     g_free(q);
 }
 
-void room_ask(struct backup *b)
+void target_space_ask(struct backup *b)
 {
     g_autofree char *folder = NULL;
     struct question *q;
 
     b->model.free_bytes = MODEL_UNKNOWN;
     b->model.will_fit = true;
-    if (b->room_of || !is_file(b->options.target))
+    if (b->space_of || !is_file(b->options.target))
         return;
     folder = g_path_get_dirname(b->options.target);
     q = g_new0(struct question, 1);
     q->b = b;
     q->fs.data = q;
-    b->room_of = g_strdup(b->options.target);
+    b->space_of = g_strdup(b->options.target);
     b->n_open_handles++;
     uv_fs_statfs(b->loop, &q->fs, folder, on_answer);
 }

@@ -119,14 +119,14 @@ static void look(struct backup *b)
 }
 
 /* What was seen of another guest, or by a connection that is gone with its answers. */
-void watch_begin(struct backup *b)
+void write_latency_begin(struct backup *b)
 {
     memset(&b->watch, 0, sizeof b->watch);
     b->model.impact.write_us = b->model.impact.base_us = b->model.impact.p99_us = MODEL_UNKNOWN;
     look(b);
 }
 
-void watch_on_tick(struct backup *b)
+void write_latency_on_tick(struct backup *b)
 {
     bool is_wanted = b->model.phase == MODEL_PLAN || b->model.phase == MODEL_COPY;
 

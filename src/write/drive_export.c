@@ -17,13 +17,13 @@
 /* --- payload ------------------------------------------------------------------------------------ */
 
 /* After a failure what still comes is answered and thrown away: a guest may wait for the answer. */
-static bool is_nobodys(const struct outlet *o)
+static bool is_nobodys(const struct drive_export *o)
 {
     return o->s->is_failing;
 }
 
 /* Whoever writes to a drive that is over believes that it will be in the archive. */
-static bool check_is_open(struct outlet *o)
+static bool check_is_open(struct drive_export *o)
 {
     if (o->state != OUTLET_OPEN && !is_nobodys(o))
         standalone_fail_new(o->s, VMB_ERROR_FAILED, "drive %s: written after its end; commit it when its job is done",
@@ -33,7 +33,7 @@ static bool check_is_open(struct outlet *o)
 
 static int on_write_begin(void *user, struct nbd_request *rq)
 {
-    struct outlet *o = user;
+    struct drive_export *o = user;
 
     rq->user = NULL; /* the buffer of the cluster that is arriving */
     if (!piece_is_aligned(rq->offset, rq->len))
@@ -53,7 +53,7 @@ static void *trash_of(struct standalone *s)
 
 static void *on_write_room(void *user, struct nbd_request *rq, uint32_t done, size_t *room)
 {
-    struct outlet *o = user;
+    struct drive_export *o = user;
     uint64_t at = rq->offset + done;
     uint32_t within = at % VMA_CLUSTER_SIZE;
 
@@ -65,7 +65,7 @@ static void *on_write_room(void *user, struct nbd_request *rq, uint32_t done, si
     return (uint8_t *)(rq->user ? rq->user : trash_of(o->s)) + within;
 }
 
-static void refuse_put(struct outlet *o, uint64_t offset, enum vma_put put)
+static void refuse_put(struct drive_export *o, uint64_t offset, enum vma_put put)
 {
     if (put == VMA_PUT_TWICE)
         standalone_fail_new(o->s, VMB_ERROR_FAILED,
@@ -79,7 +79,7 @@ static void refuse_put(struct outlet *o, uint64_t offset, enum vma_put put)
 }
 
 /* One piece of one cluster is here. Returns an errno. */
-static int take_piece(struct outlet *o, uint64_t offset, uint32_t len, uint8_t **data)
+static int take_piece(struct drive_export *o, uint64_t offset, uint32_t len, uint8_t **data)
 {
     uint8_t *brought = *data;
     enum vma_put put;
@@ -101,7 +101,7 @@ static int take_piece(struct outlet *o, uint64_t offset, uint32_t len, uint8_t *
 
 static int on_write_landed(void *user, struct nbd_request *rq, uint32_t done)
 {
-    struct outlet *o = user;
+    struct drive_export *o = user;
     uint8_t *data = rq->user;
     struct piece piece;
     int status;
@@ -111,17 +111,17 @@ static int on_write_landed(void *user, struct nbd_request *rq, uint32_t done)
     rq->user = NULL;
     status = take_piece(o, piece.offset, piece.len, &data);
     pool_give(o->s->pool, data);
-    valve_check(o->s);
+    credit_check(o->s);
     return status;
 }
 
 /* Its answer may be lost on the way: then a client that comes back says it again. */
-static void remember(struct outlet *o, const struct nbd_request *rq)
+static void remember(struct drive_export *o, const struct nbd_request *rq)
 {
     o->recent[o->n_recent++ % OUTLET_RECENT] = *rq;
 }
 
-static void forgive_recent(struct outlet *o)
+static void forgive_recent(struct drive_export *o)
 {
     for (unsigned i = 0; i < MIN(o->n_recent, OUTLET_RECENT); i++)
         vma_assemble_forgive(o->clusters, o->recent[i].offset, o->recent[i].len);
@@ -129,7 +129,7 @@ static void forgive_recent(struct outlet *o)
 
 static void on_write_end(void *user, struct nbd_request *rq, int error, bool cut)
 {
-    struct outlet *o = user;
+    struct drive_export *o = user;
 
     o->n_arriving--;
     pool_give(o->s->pool, g_steal_pointer(&rq->user));
@@ -139,7 +139,7 @@ static void on_write_end(void *user, struct nbd_request *rq, int error, bool cut
 
 static int on_zeroes(void *user, const struct nbd_request *rq)
 {
-    struct outlet *o = user;
+    struct drive_export *o = user;
     uint64_t at = rq->offset, end = rq->offset + rq->len;
     int status = 0;
 
@@ -155,11 +155,11 @@ static int on_zeroes(void *user, const struct nbd_request *rq)
         at = next;
     }
     remember(o, rq);
-    valve_check(o->s);
+    credit_check(o->s);
     return status;
 }
 
-static const struct nbd_export_ops outlet_ops = {
+static const struct nbd_export_ops drive_export_ops = {
     .write_begin = on_write_begin,
     .write_room = on_write_room,
     .write_landed = on_write_landed,
@@ -169,7 +169,7 @@ static const struct nbd_export_ops outlet_ops = {
 
 /* --- its end ------------------------------------------------------------------------------------ */
 
-static void end_if_whole(struct outlet *o)
+static void end_if_whole(struct drive_export *o)
 {
     if (!vma_assemble_is_complete(o->clusters))
         return;
@@ -180,7 +180,7 @@ static void end_if_whole(struct outlet *o)
     standalone_outlet_ended(o->s, o);
 }
 
-static void fill_rest(struct outlet *o)
+static void fill_rest(struct drive_export *o)
 {
     o->state = OUTLET_FILLING;
     o->s->n_filling++;
@@ -188,7 +188,7 @@ static void fill_rest(struct outlet *o)
     standalone_fill(o->s);
 }
 
-bool outlet_fill(struct outlet *o)
+bool drive_export_fill(struct drive_export *o)
 {
     uint8_t *data;
 
@@ -202,7 +202,7 @@ bool outlet_fill(struct outlet *o)
     return o->state == OUTLET_FILLING;
 }
 
-bool outlet_commit(struct outlet *o, GError **error)
+bool drive_export_commit(struct drive_export *o, GError **error)
 {
     if (o->state != OUTLET_OPEN || o->n_arriving) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s: %s", o->name,
@@ -213,12 +213,12 @@ bool outlet_commit(struct outlet *o, GError **error)
     return true;
 }
 
-static unsigned long long missing(const struct outlet *o)
+static unsigned long long missing(const struct drive_export *o)
 {
     return vma_assemble_clusters(o->clusters) - vma_assemble_held(o->clusters);
 }
 
-static void give_up(struct outlet *o)
+static void give_up(struct drive_export *o)
 {
     standalone_fail_new(
         o->s, VMB_ERROR_FAILED,
@@ -227,7 +227,7 @@ static void give_up(struct outlet *o)
 }
 
 /* It left too early: somebody may come back, or say that this was all. */
-static void wait_for_more(struct outlet *o)
+static void wait_for_more(struct drive_export *o)
 {
     const struct standalone_options *options = o->s->options;
     uint64_t wait_ms = o->was_cut ? options->reconnect_s * UINT64_C(1000) : options->has_commander ? COMMIT_WAIT_MS : 0;
@@ -245,7 +245,7 @@ static void wait_for_more(struct outlet *o)
         (unsigned long long)vma_assemble_clusters(o->clusters), (unsigned)(wait_ms / 1000));
 }
 
-static void all_left(struct outlet *o)
+static void all_left(struct drive_export *o)
 {
     if (o->state != OUTLET_OPEN || !o->has_data)
         return;
@@ -258,7 +258,7 @@ static void all_left(struct outlet *o)
         wait_for_more(o);
 }
 
-void outlet_on_tick(struct outlet *o)
+void drive_export_on_tick(struct drive_export *o)
 {
     if (o->wait_until_ms && uv_now(o->s->loop) >= o->wait_until_ms) {
         o->wait_until_ms = 0;
@@ -271,7 +271,7 @@ void outlet_on_tick(struct outlet *o)
 static void on_export(void *user, struct nbd_conn *conn, const struct nbd_export *export)
 {
     struct standalone *s = user;
-    struct outlet *o = export->user;
+    struct drive_export *o = export->user;
 
     nbd_conn_set_tag(conn, o);
     g_ptr_array_add(s->conns, conn);
@@ -284,7 +284,7 @@ static void on_export(void *user, struct nbd_conn *conn, const struct nbd_export
 static void on_closed(void *user, struct nbd_conn *conn, bool clean, const char *why)
 {
     struct standalone *s = user;
-    struct outlet *o = nbd_conn_tag(conn);
+    struct drive_export *o = nbd_conn_tag(conn);
 
     (void)why;
     if (!o)
@@ -301,13 +301,13 @@ static void on_closed(void *user, struct nbd_conn *conn, bool clean, const char 
     standalone_client_left(s);
 }
 
-const struct nbd_conn_events outlet_events = {.on_export = on_export, .on_closed = on_closed};
+const struct nbd_conn_events drive_export_events = {.on_export = on_export, .on_closed = on_closed};
 
 /* --- life --------------------------------------------------------------------------------------- */
 
-struct outlet *outlet_new(struct standalone *s, const char *name, uint64_t size)
+struct drive_export *drive_export_new(struct standalone *s, const char *name, uint64_t size)
 {
-    struct outlet *o = g_new0(struct outlet, 1);
+    struct drive_export *o = g_new0(struct drive_export, 1);
 
     o->s = s;
     o->name = g_strdup(name);
@@ -316,18 +316,18 @@ struct outlet *outlet_new(struct standalone *s, const char *name, uint64_t size)
     return o;
 }
 
-void outlet_open(struct outlet *o)
+void drive_export_open(struct drive_export *o)
 {
     o->lane = writer_add_lane(o->s->writer, o->dev_id, false);
     map_init(writer_lane_map(o->lane), vma_assemble_clusters(o->clusters));
     nbd_exports_add(o->s->exports, &(struct nbd_export){.name = o->name,
                                                         .size = o->size,
                                                         .no_structured = true, /* as in port.c */
-                                                        .ops = &outlet_ops,
+                                                        .ops = &drive_export_ops,
                                                         .user = o});
 }
 
-void outlet_free(struct outlet *o)
+void drive_export_free(struct drive_export *o)
 {
     vma_assemble_free(o->clusters, NULL, NULL); /* its buffers are the pool's */
     g_free(o->name);

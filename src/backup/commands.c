@@ -13,7 +13,7 @@ static void apply(struct drive *d, const struct command *c)
     switch (c->verb) {
     case COMMAND_PAUSE:
     case COMMAND_RESUME:
-        tap_set(d, TAP_OPERATOR, c->verb == COMMAND_PAUSE);
+        job_pause_set(d, PAUSE_OPERATOR, c->verb == COMMAND_PAUSE);
         backup_log(d->b, MODEL_INFO, NULL, "drive %s %s by operator", d->name,
                    c->verb == COMMAND_PAUSE ? "paused" : "resumed");
         break;

@@ -48,7 +48,7 @@ static void turn(struct standalone *s, enum standalone_credit credit)
 }
 
 /* Called for every cluster that lands: two comparisons where nothing changes. */
-void valve_check(struct standalone *s)
+void credit_check(struct standalone *s)
 {
     enum standalone_credit up, down;
 
@@ -62,19 +62,19 @@ void valve_check(struct standalone *s)
         turn(s, down);
 }
 
-void valve_on_tick(struct standalone *s)
+void credit_on_tick(struct standalone *s)
 {
     if (s->credit == STANDALONE_PLENTY || !s->writer || s->is_failing || s->is_ending)
         return;
     writer_flush(s->writer);
-    valve_check(s);
+    credit_check(s);
     if (s->credit == STANDALONE_NONE && writer_is_drained(s->writer) && pool_free_count(s->pool) < HOLD_BELOW)
         standalone_fail_new(
             s, VMB_ERROR_FAILED,
             "too many clusters are half written; let clients write 64 KiB at a time, fewer drives at once");
 }
 
-void valve_open(struct standalone *s)
+void credit_open(struct standalone *s)
 {
     if (s->credit != STANDALONE_PLENTY)
         turn(s, STANDALONE_PLENTY);

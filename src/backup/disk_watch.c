@@ -19,7 +19,7 @@ static const struct steps_op *waiting_op(struct backup *b)
 {
     const struct steps_op *op = steps_current(b->steps);
 
-    return op && op->is_undo && recipe_table[op->row].undo == calm_undo && op->sub ? op : NULL;
+    return op && op->is_undo && recipe_table[op->row].undo == disk_watch_undo && op->sub ? op : NULL;
 }
 
 static void leave_all(struct backup *b)
@@ -37,10 +37,10 @@ static void leave_all(struct backup *b)
     }
 }
 
-void calm_on_tick(struct backup *b)
+void disk_watch_on_tick(struct backup *b)
 {
     const struct steps_op *op = waiting_op(b);
-    bool is_calm = true, is_late = uv_now(b->loop) >= b->calm_until_ms;
+    bool is_calm = true, is_late = uv_now(b->loop) >= b->disk_wait_until_ms;
     g_autoptr(GError) error = NULL;
 
     if (!op || !monitor_is_up(b))
@@ -67,13 +67,13 @@ static void on_paused(void *user, const GError *error)
         jobs_poll(b); /* "already paused", or ended by now: that tells */
 }
 
-void calm_undo(struct steps_op *op)
+void disk_watch_undo(struct steps_op *op)
 {
     struct backup *b = op->b;
     unsigned n = 0;
 
     op->sub = 1;
-    b->calm_until_ms = uv_now(b->loop) + b->options.timeout_s * UINT64_C(1000);
+    b->disk_wait_until_ms = uv_now(b->loop) + b->options.timeout_s * UINT64_C(1000);
     for_each_drive (d, b) {
         if (d->job != JOB_RUNNING)
             continue;
