@@ -177,7 +177,7 @@ static void end_if_whole(struct drive_export *o)
     o->state = OUTLET_ENDED;
     o->wait_until_ms = 0;
     writer_flush_lane(o->lane);
-    standalone_outlet_ended(o->s, o);
+    standalone_drive_ended(o->s, o);
 }
 
 static void fill_rest(struct drive_export *o)

@@ -192,13 +192,13 @@ static void finish_if_whole(struct standalone *s)
 {
     if (s->is_failing || s->is_finishing || (s->vmstate && !vmstate_is_at_end(s->vmstate)))
         return;
-    for (unsigned i = 0; i < s->outlets->len; i++)
-        if (((struct drive_export *)s->outlets->pdata[i])->state != OUTLET_ENDED)
+    for (unsigned i = 0; i < s->drives->len; i++)
+        if (((struct drive_export *)s->drives->pdata[i])->state != OUTLET_ENDED)
             return;
     finish(s);
 }
 
-void standalone_outlet_ended(struct standalone *s, struct drive_export *o)
+void standalone_drive_ended(struct standalone *s, struct drive_export *o)
 {
     standalone_emit(s, &(struct standalone_event){.kind = STANDALONE_DRIVE_ENDED, .drive = o->name});
     finish_if_whole(s);
@@ -217,8 +217,8 @@ static void on_filling(uv_idle_t *idle)
     struct standalone *s = idle->data;
     bool is_more = false;
 
-    for (unsigned i = 0; i < s->outlets->len && !s->is_failing && s->credit != STANDALONE_NONE; i++) {
-        is_more |= drive_export_fill(s->outlets->pdata[i]);
+    for (unsigned i = 0; i < s->drives->len && !s->is_failing && s->credit != STANDALONE_NONE; i++) {
+        is_more |= drive_export_fill(s->drives->pdata[i]);
         credit_check(s);
     }
     if (!is_more) /* credit.c starts it again */
@@ -257,8 +257,8 @@ void standalone_on_tick(uv_timer_t *timer)
     }
     check_full(s);
     credit_on_tick(s);
-    for (unsigned i = 0; i < s->outlets->len && !s->is_failing; i++)
-        drive_export_on_tick(s->outlets->pdata[i]);
+    for (unsigned i = 0; i < s->drives->len && !s->is_failing; i++)
+        drive_export_on_tick(s->drives->pdata[i]);
 }
 
 /* --- life --------------------------------------------------------------------------------------- */
@@ -275,14 +275,14 @@ struct standalone *standalone_new(uv_loop_t *loop, const struct standalone_optio
     s->pool = pool_new(POOL_BUFFERS);
     s->exports = nbd_exports_new();
     s->conns = g_ptr_array_new();
-    s->outlets = g_ptr_array_new_with_free_func((GDestroyNotify)drive_export_free);
+    s->drives = g_ptr_array_new_with_free_func((GDestroyNotify)drive_export_free);
     for (unsigned i = 0; i < sizeof s->uuid; i += sizeof(guint32)) {
         guint32 random = g_random_int();
         memcpy(s->uuid + i, &random, sizeof random);
     }
     for (unsigned i = 0; i < options->drives->len; i++) {
         const struct standalone_drive *d = &g_array_index(options->drives, struct standalone_drive, i);
-        g_ptr_array_add(s->outlets, drive_export_new(s, d->name, d->size));
+        g_ptr_array_add(s->drives, drive_export_new(s, d->name, d->size));
     }
     uv_timer_init(loop, &s->tick);
     uv_idle_init(loop, &s->filling);
@@ -292,8 +292,8 @@ struct standalone *standalone_new(uv_loop_t *loop, const struct standalone_optio
 
 bool standalone_commit(struct standalone *s, const char *name, GError **error)
 {
-    for (unsigned i = 0; i < s->outlets->len && !s->is_failing && !s->is_ending; i++) {
-        struct drive_export *o = s->outlets->pdata[i];
+    for (unsigned i = 0; i < s->drives->len && !s->is_failing && !s->is_ending; i++) {
+        struct drive_export *o = s->drives->pdata[i];
         if (strcmp(o->name, name) == 0)
             return drive_export_commit(o, error);
     }
@@ -322,7 +322,7 @@ uint64_t standalone_archive_bytes(const struct standalone *s)
 
 void standalone_free(struct standalone *s)
 {
-    g_ptr_array_unref(s->outlets);
+    g_ptr_array_unref(s->drives);
     g_ptr_array_unref(s->conns);
     nbd_exports_free(s->exports);
     g_clear_pointer(&s->header, vma_header_free);

@@ -47,7 +47,7 @@ struct standalone {
     const struct standalone_options *options;
     standalone_listener listener;
     void *user;
-    GPtrArray *outlets; /* struct drive_export * */
+    GPtrArray *drives; /* struct drive_export * */
 
     struct pool *pool;
     struct sink *sink;
@@ -64,7 +64,7 @@ struct standalone {
 
     uv_timer_t tick;
     uv_idle_t filling;       /* a turn for each piece of what is filled in */
-    unsigned n_filling;      /* outlets */
+    unsigned n_filling;      /* drives */
     unsigned n_open_handles; /* of what must close before the end */
     enum standalone_credit credit;
     uint64_t full_since_ms; /* 0: the target has room */
@@ -84,7 +84,7 @@ void standalone_emit(struct standalone *s, const struct standalone_event *event)
 void standalone_say(struct standalone *s, enum standalone_kind kind, const char *format, ...) G_GNUC_PRINTF(3, 4);
 void standalone_fail(struct standalone *s, const GError *error);
 void standalone_fail_new(struct standalone *s, int code, const char *format, ...) G_GNUC_PRINTF(3, 4);
-void standalone_outlet_ended(struct standalone *s, struct drive_export *o);
+void standalone_drive_ended(struct standalone *s, struct drive_export *o);
 void standalone_ram_ended(struct standalone *s);
 void standalone_on_tick(uv_timer_t *timer);
 void standalone_fill(struct standalone *s); /* something is to be filled in */

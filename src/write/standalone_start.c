@@ -74,8 +74,8 @@ static bool make_header(struct standalone *s, GError **error)
     s->header->has_extension = true;
     if (s->options->incoming_path)
         s->vmstate_dev_id = vma_header_add_device(s->header, VMA_VMSTATE_NAME, RAM_SIZE_UNKNOWN, error);
-    for (unsigned i = 0; i < s->outlets->len && s->vmstate_dev_id >= 0; i++) {
-        struct drive_export *o = s->outlets->pdata[i];
+    for (unsigned i = 0; i < s->drives->len && s->vmstate_dev_id >= 0; i++) {
+        struct drive_export *o = s->drives->pdata[i];
         o->dev_id = vma_header_add_device(s->header, o->name, o->size, error);
         if (o->dev_id < 0) {
             g_prefix_error(error, "drive %s: ", o->name);
@@ -126,8 +126,8 @@ static bool listen_for_ram(struct standalone *s, GError **error)
 
 static bool open_sockets(struct standalone *s, GError **error)
 {
-    for (unsigned i = 0; i < s->outlets->len; i++)
-        drive_export_open(s->outlets->pdata[i]);
+    for (unsigned i = 0; i < s->drives->len; i++)
+        drive_export_open(s->drives->pdata[i]);
     if (!listen_for_ram(s, error))
         return false;
     s->nbd_listener = nbd_listener_open(s->loop, s->options->nbd_path, s->exports, &drive_export_events, s, error);
