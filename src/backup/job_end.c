@@ -36,11 +36,12 @@ static bool are_others_at_rest(const struct backup *b, const struct drive *first
     return true;
 }
 
+/* Under a limit little is in flight, and the others would miss what they rest of theirs. */
 static bool is_near(const struct drive *d, uint64_t end)
 {
     uint64_t took_ms = uv_now(d->b->loop) - d->job_began_ms;
 
-    return took_ms >= SPEED_MS && (double)(d->size - end) * took_ms < (double)NEAR_MS * end;
+    return !d->pace.share && took_ms >= SPEED_MS && (double)(d->size - end) * took_ms < (double)NEAR_MS * end;
 }
 
 /* --- whose turn it is --------------------------------------------------------------------------- */

@@ -68,9 +68,10 @@ static void on_unpinned(void *user, const GError *error)
     steps_end(op, g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE) ? NULL : error);
 }
 
+/* Not while its job may run, whose end was asked for in vain: cleanup ends both, in this order. */
 void pin_undo(struct steps_op *op)
 {
-    if (op->d->is_pinned)
+    if (op->d->is_pinned && op->d->job != JOB_RUNNING)
         qmp_export_del(op->b->qmp, op->d->pin_id, on_unpinned, op);
     else
         steps_end(op, NULL);
