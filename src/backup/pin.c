@@ -8,6 +8,7 @@
  * above the image, where it would make a migration of the guest fail; and taking it away while the job runs would be
  * such a move.
  */
+#include <string.h>
 #include "backup/run.h"
 
 #define VERSION(major, minor) ((major)*1000 + (minor))
@@ -19,6 +20,12 @@ bool pin_is_wanted(const struct backup *b, const struct drive *d)
     return d->is_guarded && version >= VERSION(8, 1) && version < VERSION(10, 1) && door_has_descriptors(b);
 }
 
+/* One name for all: the export takes it from QEMU's list before the next drive's turn. */
+static char *socket_name(const struct backup *b)
+{
+    return g_strdup_printf("vmb-%s-pin", b->run_id);
+}
+
 static void on_refused_socket_closed(void *user, const GError *error)
 {
     steps_end(user, qmp_error_is_refusal(error) ? NULL : error);
@@ -28,36 +35,40 @@ static void on_refused_socket_closed(void *user, const GError *error)
 static void on_pinned(void *user, const GError *error)
 {
     struct steps_op *op = user;
+    g_autofree char *name = socket_name(op->b);
 
     if (!qmp_error_is_refusal(error)) {
         steps_end(op, error);
         return;
     }
-    backup_note(op->b, "drive %s: cannot be fixed to its iothread (%s)", op->d->name, error->message);
-    qmp_closefd(op->b->qmp, op->d->pin_id, on_refused_socket_closed, op);
+    if (!strstr(error->message, "already in use")) /* else its answer was lost with the monitor */
+        backup_note(op->b, "drive %s: cannot be fixed to its iothread (%s)", op->d->name, error->message);
+    qmp_closefd(op->b->qmp, name, on_refused_socket_closed, op);
 }
 
 static void on_socket_passed(void *user, const GError *error)
 {
     struct steps_op *op = user;
+    g_autofree char *name = socket_name(op->b);
 
     if (error)
         steps_end(op, error);
     else
-        qmp_export_fixed(op->b->qmp, op->d->pin_id, op->d->snap_node, op->d->pin_id, on_pinned, op);
+        qmp_export_fixed(op->b->qmp, op->d->pin_id, op->d->snap_node, name, on_pinned, op);
 }
 
 void pin_begin(struct steps_op *op)
 {
+    g_autofree char *name = socket_name(op->b);
     g_autoptr(GError) error = NULL;
-    int fd = door_dead_end(op->b, op->d->pin_id, &error);
+    int fd = door_dead_end(op->b, name, &error);
 
     if (fd < 0) {
         steps_end(op, error);
         return;
     }
     op->d->is_pinned = true;
-    qmp_getfd(op->b->qmp, op->d->pin_id, fd, on_socket_passed, op);
+    qmp_getfd(op->b->qmp, name, fd, on_socket_passed, op);
 }
 
 static void on_unpinned(void *user, const GError *error)

@@ -330,7 +330,7 @@ const struct step recipe_table[] = {
     {"resume the guest", STEP_RUN, needs_resume, halt_resume, NULL, STEP_REPEATS | STEP_IN_WINDOW},
     {"thaw the file systems", STEP_RUN, agent_is_frozen, agent_begin_thaw, NULL, STEP_IN_WINDOW},
     {"start the job", STEP_DRIVE, is_guarded, begin_job, undo_job, STEP_REPEATS},
-    {"fix the frozen image to its iothread", STEP_DRIVE, pin_is_wanted, pin_begin, NULL, STEP_STAYS},
+    {"fix the frozen image to its iothread", STEP_DRIVE, pin_is_wanted, pin_begin, NULL, STEP_STAYS | STEP_REPEATS},
     {"see that all disks answer", STEP_RUN, NULL, NULL, disk_watch_undo, 0},
 };
 

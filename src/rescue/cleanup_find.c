@@ -57,7 +57,9 @@ static void on_socket_closed(void *user, const GError *error)
 {
     struct cleanup *c = user;
 
-    c->is_server_foreign |= !error;
+    const char *name = g_ptr_array_index(c->passed_sockets, c->next_socket - 1);
+
+    c->is_server_foreign |= !error && g_str_has_suffix(name, "-act");
     close_next_socket(c); /* most are not there */
 }
 
@@ -123,8 +125,10 @@ static void put_in_order(struct cleanup *c)
         has_server |= r->has_nbd_server;
         is_stopped |= is_stopped_by(c, r);
         agent = *r->agent ? r->agent : agent;
-        if (r->is_of_monitor && qmp_can_pass_fds(c->qmp))
+        if (r->is_of_monitor && qmp_can_pass_fds(c->qmp)) {
             g_ptr_array_add(c->passed_sockets, g_strdup_printf(PREFIX "%s-act", r->run_id));
+            g_ptr_array_add(c->passed_sockets, g_strdup_printf(PREFIX "%s-pin", r->run_id));
+        }
     }
     if (c->jobs->len)
         cleanup_add(c->actions, CALM_JOBS, NULL);
