@@ -75,8 +75,13 @@ static void on_unpinned(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
+    g_autofree char *name = socket_name(op->b);
+
     op->d->is_pinned = g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE); /* then it is done when the monitor is back */
-    steps_end(op, g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE) ? NULL : error);
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE)) /* the socket may have come, and the export not */
+        qmp_closefd(op->b->qmp, name, on_refused_socket_closed, op);
+    else
+        steps_end(op, error);
 }
 
 /* Not while its job may run, whose end was asked for in vain: cleanup ends both, in this order. */

@@ -256,6 +256,9 @@ static const char *fake_export(struct fake_qemu *q, json_object *args)
     const char *node = text_of(args, "node-name"), *socket = text_of(object_of(args, "addr"), "str");
     struct fake_export *e;
 
+    for (unsigned i = 0; i < q->exports->len; i++)
+        if (strcmp(((struct fake_export *)g_ptr_array_index(q->exports, i))->id, text_of(args, "id")) == 0)
+            return "Block export id 'it' is already in use";
     if (!fake_node(q, node))
         return "Cannot find device nor node-name";
     if (socket && !g_hash_table_remove(q->fds, socket))
