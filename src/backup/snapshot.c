@@ -125,18 +125,19 @@ static void fill_totals(struct model *m)
 
 static enum model_bottleneck bottleneck_of(const struct backup *b)
 {
-    bool is_limited = false, is_all_paused = b->drives->len > 0;
+    bool is_limited = false, does_any_run = false, is_any_paused = false;
 
-    for (unsigned i = 0; i < b->drives->len; i++) {
-        const struct model_drive *row = backup_row(g_ptr_array_index(b->drives, i));
+    for_each_drive (d, b) {
+        const struct model_drive *row = backup_row(d);
         is_limited |= row->state == MODEL_RUN && row->is_limit_binding;
-        is_all_paused &= row->state != MODEL_RUN;
+        does_any_run |= row->state == MODEL_RUN;
+        is_any_paused |= row->state == MODEL_PAUSE;
     }
     if (b->is_credit_low || b->model.is_target_full)
         return b->writer && writer_is_cpu_bound(b->writer) ? MODEL_BY_CPU : MODEL_BY_SINK;
     if (is_limited)
         return MODEL_BY_LIMIT;
-    return is_all_paused && b->model.phase == MODEL_COPY ? MODEL_BY_OPERATOR : MODEL_BY_SOURCE;
+    return is_any_paused && !does_any_run ? MODEL_BY_OPERATOR : MODEL_BY_SOURCE;
 }
 
 /* The longest of what moves side by side, not their sum. */

@@ -18,6 +18,7 @@ static GArray *faults_of(const struct fake_kind *kind, bool with_ram)
     t = trial_new(&w, kind, (struct fake_fault){0}, with_ram);
     run_trials(&w);
     judge(t, false);
+    g_assert_cmpuint(t->by_operator_ms, ==, 0); /* nobody has paused anything */
     g_assert_cmpint(t->status, ==,
                     kind->refuses_filters || kind->never_converges || kind->refuses_ram || kind->may_not_reopen ||
                             kind->fails_stopped

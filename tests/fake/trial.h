@@ -36,7 +36,8 @@ struct trial {
     gint is_over;                 /* atomic: nobody listens any more */
     unsigned saved;               /* drives that it says are in the archive, a bit each */
     bool is_ram_saved;
-    int pid; /* of one that runs in a process of its own; atomic */
+    uint64_t by_operator_ms; /* for so long it says that the operator held it back */
+    int pid;                 /* of one that runs in a process of its own; atomic */
     bool is_done, is_cleaned;
     int status;
     GString *said; /* log lines */
@@ -77,6 +78,7 @@ static void on_done(void *user)
     t->is_done = true;
     g_atomic_int_set(&t->is_over, 1);
     t->status = m->exit_status;
+    t->by_operator_ms = m->bottleneck_ms[MODEL_BY_OPERATOR];
     for (unsigned i = 0; i < m->n_drives; i++) {
         const struct model_drive *d = &m->drives[i];
         bool is_saved = d->state == MODEL_OK;
