@@ -16,7 +16,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Asker, Drive, Noise, Scenario, bound_s, main, option, product
+from vmtest import Asker, Drive, Noise, Qmp, Scenario, bound_s, main, option, product
 from vmtest.judge import GOOD, Verdict
 
 MIB = 1 << 20
@@ -145,5 +145,36 @@ def many_backups(version):
     stressed(version, option("seed", 1), option("n", 34))
 
 
+# How jobs end ----------------------------------------------------------------------------------------------------------
+
+def ends_beside_others(events):
+    """(ends of jobs of ours, how many of them while another one was running), as QEMU tells it."""
+    states, n_ends, n_beside = {}, 0, 0
+    for event in events:
+        if event["event"] != "JOB_STATUS_CHANGE" or not event["data"]["id"].startswith("vmb-"):
+            continue
+        job, status = event["data"]["id"], event["data"]["status"]
+        if status == "waiting":  # it has done its work: what comes next makes QEMU wait for the others
+            n_ends += 1
+            n_beside += any(state == "running" for other, state in states.items() if other != job)
+        states[job] = status
+    return n_ends, n_beside
+
+
+def jobs_end_one_at_a_time(version):
+    """Drives of one size, so that all would end together."""
+    product()
+    alike = [Drive(f"vd{index}", size=24 * MIB, style="blockdev", bus=["virtio", "iothread", "scsi"][index % 3], is_dense=True)
+             for index in range(6)]
+    with Scenario(version, drives=alike, rounds=8, monitors=("told",)) as s:
+        told = Qmp(s.vm.monitor_path("told"))
+        s.must_be_saved(s.backup("--no-vmstate", "--spool", "0", output=f"|{sys.executable} {SINK} {s.archive} 40 1"))
+        told.pump(0.2)
+        n_ends, n_beside = ends_beside_others(told.events)
+        told.close()
+        print(f"      {n_ends} jobs ended, {n_beside} of them while another one was running", flush=True)
+        assert n_ends >= len(alike) and n_beside == 0
+
+
 if __name__ == "__main__":
-    main(a_few_backups, both=(a_few_backups,), long=(many_backups,))
+    main(a_few_backups, jobs_end_one_at_a_time, both=(a_few_backups,), long=(many_backups,))
