@@ -104,5 +104,9 @@ def what_opens_later_stays_open(version):
             victim.must_be_as_before()
 
 
+def on_every_version(version):
+    what_opens_later_stays_open(version)
+
+
 if __name__ == "__main__":
-    main(what_opens_later_stays_open, both=(what_opens_later_stays_open,))
+    main(what_opens_later_stays_open, slow=(on_every_version,), both=(on_every_version,))
