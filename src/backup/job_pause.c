@@ -34,18 +34,18 @@ static void on_switched(void *user, const GError *error)
     job_end_look(d->b);
 }
 
-/* Without waiting for the answer to the last switch: QEMU obeys in order, and what comes next may have to find it
- * closed. */
+/* Without waiting for the answer to the last one: QEMU obeys in order, and the command that comes next may need the job
+ * paused. */
 void job_pause_update(struct drive *d)
 {
-    bool should_close = d->pause_reasons != 0;
+    bool should_pause = d->pause_reasons != 0;
 
     if (d->job != JOB_RUNNING || d->is_job_new || d->b->is_failing || !monitor_is_up(d->b) ||
-        should_close == d->is_pause_sent)
+        should_pause == d->is_pause_sent)
         return;
     d->n_pauses_unanswered++;
-    d->is_pause_sent = should_close;
-    if (should_close)
+    d->is_pause_sent = should_pause;
+    if (should_pause)
         qmp_job_pause(d->b->qmp, d->job_id, on_switched, d);
     else
         qmp_job_resume(d->b->qmp, d->job_id, on_switched, d);

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * QEMU 9 and 10.0 hang for good when somebody ends a block job, or adds a filter, on a drive of an iothread whose
- * frozen image a job of ours is reading: QEMU tries then to move all that is connected to the drive to its main loop,
- * and waits for our job while it holds the lock that the job needs. It asks before whether everybody allows to be
- * moved. So an export of the frozen image, fixed to its iothread, says no. Nobody can connect to it: its socket has no
- * name any more. It comes after the job and goes after it: what comes before moves to the filter that the job puts
- * above the image, where it would make a migration of the guest fail; and taking it away while the job runs would be
- * such a move.
+ * Keeps a frozen image in its iothread.
+ *
+ * QEMU 10.0 hangs for good when somebody ends a block job, or adds a filter, on a drive of an iothread while our job
+ * reads its frozen image. QEMU then tries to move all nodes of the drive to its main loop, and waits for our job while
+ * it holds the lock that the job needs. But first it asks every user of these nodes whether it may be moved. An export
+ * that is fixed to its iothread refuses, and nothing is waited for. Nobody can connect to it: its socket has no name
+ * any more.
+ *
+ * The export comes after the job and goes after it. One that is there before the job moves to the filter that the job
+ * puts above the image, where it makes a migration of the guest fail. And to take it away while the job runs is such a
+ * move.
  */
 #include <string.h>
 #include "backup/run.h"
@@ -17,6 +21,7 @@ bool pin_is_wanted(const struct backup *b, const struct drive *d)
 {
     int version = VERSION(b->version.major, b->version.minor);
 
+    /* 7.2 and 11.1 do not hang. Those in between, from the first with that lock on, are treated as 10.0 is. */
     return d->is_guarded && version >= VERSION(8, 1) && version < VERSION(10, 1) && door_has_descriptors(b);
 }
 
@@ -31,7 +36,13 @@ static void on_refused_socket_closed(void *user, const GError *error)
     steps_end(user, qmp_error_is_refusal(error) ? NULL : error);
 }
 
-/* A QEMU that was built without such exports: the copy goes on, as safe as it can be. */
+/* The copy goes on, as safe as it can be. */
+static void note_not_pinned(const struct steps_op *op, const GError *error)
+{
+    backup_note(op->b, "drive %s: cannot be fixed to its iothread (%s)", op->d->name, error->message);
+}
+
+/* A QEMU may have been built without such exports. */
 static void on_pinned(void *user, const GError *error)
 {
     struct steps_op *op = user;
@@ -42,7 +53,7 @@ static void on_pinned(void *user, const GError *error)
         return;
     }
     if (!strstr(error->message, "already in use")) /* else its answer was lost with the monitor */
-        backup_note(op->b, "drive %s: cannot be fixed to its iothread (%s)", op->d->name, error->message);
+        note_not_pinned(op, error);
     qmp_closefd(op->b->qmp, name, on_refused_socket_closed, op);
 }
 
@@ -64,7 +75,8 @@ void pin_begin(struct steps_op *op)
     int fd = door_dead_end(op->b, name, &error);
 
     if (fd < 0) {
-        steps_end(op, error);
+        note_not_pinned(op, error);
+        steps_end(op, NULL);
         return;
     }
     op->d->is_pinned = true;
@@ -74,7 +86,6 @@ void pin_begin(struct steps_op *op)
 static void on_unpinned(void *user, const GError *error)
 {
     struct steps_op *op = user;
-
     g_autofree char *name = socket_name(op->b);
 
     op->d->is_pinned = g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE); /* then it is done when the monitor is back */

@@ -96,7 +96,7 @@ struct drive {
     unsigned row;      /* in model.drives */
     char *name;        /* in the archive */
     char *qdev, *node; /* node: as it was when last looked at, see look.c */
-    char *filter_node, *target_node, *cbw_node, *snap_node, *pin_id, *job_id; /* names of ours */
+    char *filter_node, *target_node, *cbw_node, *snap_node, *pin_id, *job_id; /* our names in QEMU */
     uint64_t size;
     int dev_id;
     bool is_guarded;
@@ -123,7 +123,7 @@ struct drive {
     bool is_restarting;
     bool is_done;      /* saved */
     bool is_standing;  /* failed, but its frozen image stands */
-    bool is_out;       /* of the archive: what still comes of it is nobody's */
+    bool is_out;       /* left out of the archive: what still arrives is dropped */
     bool is_torn_down; /* nothing of it is left in QEMU */
     bool is_retake_wanted, is_retaking;
     uint64_t retake_at_ms;
@@ -220,7 +220,7 @@ struct backup {
     int vmstate_row; /* in model.drives, -1 = none */
     struct {
         bool is_moving, is_done, is_query_busy, is_cancelled, is_relaxed, is_too_slow, is_unwanted;
-        bool is_plain;              /* a plain migration of ours moves it, or has: "postmigrate" is its doing */
+        bool is_plain;              /* we move it, or did, by a plain migration, which leaves "postmigrate" */
         char *failure;              /* of a plain migration, in QEMU's words */
         char *abandoned;            /* why it was cancelled, where that was neither slowness nor a wish */
         uint64_t total, remaining;  /* bytes, as QEMU counts them */
@@ -294,8 +294,8 @@ struct backup {
     bool is_qemu_gone;
     bool has_undo_failed;
     uint64_t disk_wait_until_ms; /* how long jobs may take to come to rest */
-    bool is_check_wanted;        /* whether anything of ours is left in QEMU, when the monitor is back */
-    unsigned n_left;             /* jobs and nodes of ours that could not be taken away */
+    bool is_check_wanted;        /* when the monitor is back: is anything of ours left in QEMU? */
+    unsigned n_left;             /* our jobs and nodes that could not be removed */
     bool is_given_up;            /* the monitor will not come back */
     bool is_saved;               /* the archive is durable under its name */
     char *archive_path;          /* then; NULL: it went into a pipe */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What of a run its journal tells, for whoever cleans up when we have died. */
+/* What the journal says of a run, for whoever cleans up after we have died. */
 #include "backup/run.h"
 #include "rescue/journal.h"
 
-/* Whoever thaws may be in another folder. */
+/* An absolute path: cleanup may run in another folder. */
 static char *agent_path(const char *agent)
 {
     return g_str_has_prefix(agent, "unix:") ? g_strdup(agent) : g_canonicalize_filename(agent, NULL);
