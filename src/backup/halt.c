@@ -85,7 +85,7 @@ static void on_status(void *user, const struct qmp_status *s, const GError *erro
         steps_end(op, error);
         return;
     }
-    if (runstate_is_ours(s->status, true, b->ram_state.is_plain || b->guest.is_ours_by_migration)) {
+    if (runstate_is_ours(s->status, !b->guest.is_stop_of_ram, b->ram_state.is_plain || b->guest.is_ours_by_migration)) {
         b->is_resuming = !op->is_undo;
         qmp_cont(b->qmp, on_resumed, op);
     } else if (is_still_moving(b)) {

@@ -94,8 +94,9 @@ static void on_status_after_failure(void *user, const struct qmp_status *s, cons
 {
     struct backup *b = user;
 
+    (void)s;
     if (!error)
-        b->did_we_stop &= !s->is_running;
+        state_judge_stop_of_ram(b);
     qmp_query_migrate(b->qmp, on_migration_after_failure, b);
 }
 

@@ -17,7 +17,7 @@ bool run_journal_write(const struct backup *b, GError **error)
         .run_id = (char *)b->run_id,
         .process = b->qemu_process,
         .sockets = b->sockets,
-        .did_we_stop = b->did_we_stop,
+        .did_we_stop = b->did_we_stop && !b->guest.is_stop_of_ram,
         .does_migrate = (b->ram == RAM_PLAIN || b->guest.is_ours_by_migration) && b->was_running && !b->has_resumed,
         .has_nbd_server = b->did_start_nbd_server,
         .agent = agent,

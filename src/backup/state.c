@@ -207,22 +207,26 @@ static bool is_watched(const struct backup *b)
 }
 
 /* A plain migration stops the guest itself, and calls that "finish-migrate" and "postmigrate"; any other
- * state is somebody else's doing, or the guest's own. */
-static void judge_stop_of_ram(struct backup *b)
+ * state is somebody else's doing, or the guest's own: then the STOP was none of ours. */
+void state_judge_stop_of_ram(struct backup *b)
 {
-    const struct runstate *now = b->guest.now;
-
     bool was_ours = b->did_we_stop;
 
-    if (b->instant_us || now->place != RUNSTATE_HERE)
+    if (b->instant_us || b->guest.now->place != RUNSTATE_HERE)
         return;
-    b->did_we_stop = false;
+    b->did_we_stop = b->guest.is_stop_of_ram = false;
     b->was_running = !b->is_guest_stopped;
-    if (was_ours && !b->was_running && now->may_move_ram)
+    if (was_ours && !b->was_running && b->guest.now->may_move_ram)
         backup_log(b, MODEL_INFO, NULL, "guest was paused by somebody else while its RAM moved: it stays paused");
     run_journal_write(b, NULL);
-    if (!now->may_move_ram) { /* a migration that goes on would leave "postmigrate" instead */
-        g_autofree char *why = obstacle_of(now, b->model.guest_state, NULL);
+}
+
+/* A migration that goes on in such a state would leave "postmigrate" in its place. */
+static void judge_moving(struct backup *b)
+{
+    state_judge_stop_of_ram(b);
+    if (!b->instant_us && b->guest.now->place == RUNSTATE_HERE && !b->guest.now->may_move_ram) {
+        g_autofree char *why = obstacle_of(b->guest.now, b->model.guest_state, NULL);
         ram_abandon(b, why);
     }
 }
@@ -271,7 +275,7 @@ static void on_seen(void *user, const struct qmp_status *s, const GError *error)
     if (error)
         backup_fail_new(b, VMB_ERROR_MONITOR, "QEMU does not say what state the guest is in: %s", error->message);
     else if (b->ram == RAM_PLAIN && b->ram_state.is_moving)
-        judge_stop_of_ram(b);
+        judge_moving(b);
     else if (b->guest.now->place == RUNSTATE_LEFT && !b->guest.is_ours_by_migration)
         fail_as_left(b);
     else if (b->guest.now->place == RUNSTATE_LEAVING)
@@ -331,8 +335,10 @@ static void note_stop(struct backup *b)
 
     b->is_guest_stopped = true;
     model_set(b->model.guest_state, "paused"); /* until it is known better */
+    if (!is_of_ram)
+        b->guest.now = runstate_of("paused"); /* the run may begin before it is */
     if (is_of_ram) {
-        b->did_we_stop = true; /* likewise: the pause begins */
+        b->did_we_stop = b->guest.is_stop_of_ram = true; /* likewise: the pause begins */
         b->stopped_at_us = g_get_monotonic_time();
     } else if (is_before_instant(b)) {
         b->was_running = false; /* its user paused it: we do not resume it */
@@ -357,6 +363,8 @@ bool state_must_be_stopped(struct backup *b)
 static void note_resume(struct backup *b)
 {
     b->is_guest_stopped = b->guest.is_ours_by_migration = b->guest.is_stop_told = b->guest.stops_itself = false;
+    b->guest.is_stop_of_ram = false;
+    b->guest.now = runstate_of("running");
     model_set(b->model.guest_state, "running");
     state_tell(b);
     if (is_before_instant(b))

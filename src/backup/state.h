@@ -19,6 +19,7 @@ struct guest_state {
     bool is_migrating;          /* by somebody else */
     bool is_ours_by_migration;  /* "postmigrate", but it has not left: its drives are awake, or we did it */
     bool is_leaving;            /* a migration by somebody else is about to end */
+    bool is_stop_of_ram;        /* its stop is that of our plain migration: "paused" would be somebody else's */
     bool stops_itself;          /* it panics, for example: the STOP that follows is not ours */
     bool is_stop_told;
     char told[MODEL_NAME_LEN]; /* the state, by the last event */
@@ -47,6 +48,7 @@ void state_look_at_end(struct backup *b); /* fate_check_all_over() is called aga
 void state_monitor_back(struct backup *b);
 /* False: somebody else has let it go while its instant is taken, and the run has failed. */
 bool state_must_be_stopped(struct backup *b);
+void state_judge_stop_of_ram(struct backup *b); /* of a plain migration, once its state has been seen */
 void state_on_tick(struct backup *b);
 void state_on_event(struct backup *b, const struct qmp_event *event);
 

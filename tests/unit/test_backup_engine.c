@@ -93,6 +93,23 @@ static void test_late_answer(void)
     world_down(&w);
 }
 
+/* Somebody pauses the guest as the answer comes that its migration has ended: that stop is not QEMU's own. */
+static void test_paused_as_ram_is_left_out(void)
+{
+    const struct fake_kind kind = {.major = 7, .n_drives = 1, .never_converges = true};
+    struct world w = {0};
+
+    world_up(&w);
+    for (unsigned i = 0; i < 24; i++) {
+        struct trial *t = trial_new(&w, &kind, (struct fake_fault){"query-migrate", 3 + i / 2, FAULT_PAUSED}, true);
+        t->cancel_at = i & 1 ? MODEL_RAM : 0; /* and the run is undone at once */
+    }
+    run_trials(&w);
+    for (unsigned i = 0; i < w.trials->len; i++)
+        judge(g_ptr_array_index(w.trials, i), false);
+    world_down(&w);
+}
+
 /* All is here, QEMU is being freed or is free: what was begun ends, and what is left is whole. */
 static void test_cancelled_late(void)
 {
@@ -217,6 +234,7 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/backup/engine/occupied", test_occupied);
     g_test_add_func("/backup/engine/late-answer", test_late_answer);
+    g_test_add_func("/backup/engine/paused-as-ram-is-left-out", test_paused_as_ram_is_left_out);
     g_test_add_func("/backup/engine/cancelled-late", test_cancelled_late);
     g_test_add_func("/backup/engine/undone-in-reverse", test_undone_in_reverse);
     g_test_add_func("/backup/engine/hanging-disk", test_hanging_disk);
