@@ -71,7 +71,7 @@ static void activate_next(struct steps_op *op)
     struct backup *b = op->b;
     g_autofree char *id = NULL;
 
-    while (op->sub < b->drives->len && ((struct drive *)g_ptr_array_index(b->drives, op->sub))->is_out)
+    while (op->sub < b->drives->len && drive_is(g_ptr_array_index(b->drives, op->sub), DRIVE_IS_OUT))
         op->sub++;
     id = activation_id(op);
     if (op->sub < b->drives->len) {

@@ -75,7 +75,7 @@ static void note_saved(struct backup *b, const struct model_drive *d)
                 units_format_ms(d->elapsed_ms, time));
 }
 
-void backup_drive_state(struct backup *b, unsigned row, enum model_state state)
+void backup_row_state(struct backup *b, unsigned row, enum model_state state)
 {
     struct model_drive *d = &b->model.drives[row];
 

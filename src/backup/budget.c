@@ -62,7 +62,7 @@ void budget_see_speed(struct drive *d, uint64_t speed)
 /* Before the copy begins all are taken for running: each job starts with its share. */
 static bool is_sharing(const struct drive *d)
 {
-    if (d->is_done || d->pause_reasons & PAUSE_OPERATOR)
+    if (drive_is(d, DRIVE_IS_SAVED) || d->pause_reasons & PAUSE_OPERATOR)
         return false;
     return d->b->model.phase < MODEL_COPY || d->job == JOB_RUNNING;
 }

@@ -30,7 +30,7 @@ static bool apply_to_drives(struct backup *b, const struct command *c, GError **
         if (!is_target_of(c, d))
             continue;
         n++;
-        if (!d->is_done && (!d->is_out || d->is_retake_wanted))
+        if (drive_state_may(d->state, DRIVE_MAY_PAUSE))
             apply(d, c);
     }
     if (!n)
@@ -63,7 +63,7 @@ static bool retry_all(struct backup *b, GError **error)
     unsigned n = 0;
 
     for_each_drive (d, b) {
-        if (backup_row(d)->state == MODEL_FAIL)
+        if (drive_state_shown(d->state) == MODEL_FAIL)
             n += fate_retry(d, NULL);
     }
     if (!n)

@@ -51,7 +51,7 @@ static json_object *saved_drives(const struct backup *b)
 
     for_each_drive (d, b) {
         const struct found_drive *f = found_by_device(b, d->qdev);
-        if (d->is_out && fate_may_drop(b))
+        if (drive_is(d, DRIVE_IS_OUT) && fate_may_drop(b))
             continue;
         json_object *entry = json_object_new_object();
         json_object_object_add(entry, "name", text(d->name));
@@ -64,7 +64,7 @@ static json_object *saved_drives(const struct backup *b)
                                json_object_new_boolean(f && f->is_encrypted)); /* it was, here it is not */
         json_object_object_add(entry, "guard", text(d->is_guarded ? "filter" : "direct"));
         json_object_object_add(entry, "instant", instant(d->instant_us ? d->instant_us : b->instant_us));
-        if (d->is_out) /* a pipe has swallowed a part of it */
+        if (drive_is(d, DRIVE_IS_OUT)) /* a pipe has swallowed a part of it */
             json_object_object_add(entry, "whole", json_object_new_boolean(false));
         json_object_array_add(list, entry);
     }

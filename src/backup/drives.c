@@ -1,7 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Which drive of a run is meant: by its name, its job, or its device. */
+/* The state of each drive of a run, and which one is meant: by its name, its job, or its device. */
 #include <string.h>
 #include "backup/run.h"
+
+void drive_become(struct drive *d, enum drive_state state)
+{
+    if (!drive_state_moves(d->state, state))
+        g_error("drive %s: from %s to %s", d->name, drive_state_name(d->state), drive_state_name(state));
+    d->state = state;
+    backup_row_state(d->b, d->row, drive_state_shown(state));
+}
+
+bool drive_is(const struct drive *d, unsigned what)
+{
+    return drive_state_is(d->state, what);
+}
 
 struct drive *drive_by_name(const struct backup *b, const char *name, GError **error)
 {

@@ -9,15 +9,10 @@
  *
  * A standing drive has failed, but its frozen image is kept, and what the guest overwrites is still kept for it:
  * a retry goes on at the same instant, as long as other drives are busy.
- *
- * A job that ended well, with every cluster held, is enough to call a drive saved: of an image that broke nothing can
- * be read any more, so what the job has read is of the instant, and what the filter sent was read before the guest
- * overwrote it. (Asking QEMU by a second small job is no way: adding a node over a busy image hangs QEMU 10.0 for good
- * where the drive has an iothread.)
  */
-#include <string.h>
 #include "archive/vmstate.h"
 #include "backup/run.h"
+#include "backup/verdict.h"
 
 bool fate_may_drop(const struct backup *b)
 {
@@ -28,7 +23,7 @@ bool fate_may_drop(const struct backup *b)
 
 static bool is_over(const struct drive *d)
 {
-    return d->is_standing || (d->is_torn_down && !d->is_retake_wanted);
+    return drive_is(d, DRIVE_IS_OVER);
 }
 
 static void on_all_undone(void *user, const GError *error)
@@ -50,7 +45,7 @@ static void fail_run(struct backup *b)
     backup_fail_new(b, VMB_ERROR_CANCELLED, "every drive was cancelled; the guest goes on as before");
 }
 
-static void leave(struct drive *d);
+static void leave_as(struct drive *d, enum drive_state state);
 
 void fate_check_all_over(struct backup *b)
 {
@@ -63,10 +58,10 @@ void fate_check_all_over(struct backup *b)
         if (!is_over(d))
             return;
     for_each_drive (d, b) {
-        n_saved += d->is_done;
-        if (d->is_standing) {
+        n_saved += drive_is(d, DRIVE_IS_SAVED);
+        if (d->state == DRIVE_STANDING) {
             n_standing++;
-            leave(d); /* nobody asked for a retry: comes back here */
+            leave_as(d, DRIVE_FAILED_LEAVING); /* nobody asked for a retry: comes back here */
         }
     }
     if (n_standing)
@@ -91,7 +86,7 @@ static void on_torn_down(void *user, const GError *error)
 
     if (error)
         backup_log(d->b, MODEL_WARNING, NULL, "%s", error->message);
-    d->is_torn_down = true;
+    drive_become(d, drive_state_left(d->state));
     fate_check_all_over(d->b);
 }
 
@@ -110,8 +105,6 @@ void fate_forget_clusters(struct drive *d)
 /* Its nodes go, and its data where that can be undone. */
 static void leave(struct drive *d)
 {
-    d->is_out = true;
-    d->is_standing = false;
     d->restart_at_ms = 0;
     if (fate_may_drop(d->b))
         writer_drop_lane(d->lane);
@@ -119,12 +112,17 @@ static void leave(struct drive *d)
     steps_run(d->b->steps, recipe_undo_drive(d), false, on_torn_down, d);
 }
 
+static void leave_as(struct drive *d, enum drive_state state)
+{
+    drive_become(d, state);
+    leave(d);
+}
+
 static void saved(struct drive *d)
 {
-    d->is_done = true;
     d->ended_ms = uv_now(d->b->loop);
     writer_flush_lane(d->lane);
-    backup_drive_state(d->b, d->row, MODEL_OK);
+    drive_become(d, DRIVE_SAVED_LEAVING);
     steps_run(d->b->steps, recipe_undo_drive(d), false, on_torn_down, d);
 }
 
@@ -147,17 +145,16 @@ static void fail(struct drive *d, int code, bool does_image_stand, const char *w
 
     note_failure(d, code, why);
     if (b->options.strict || b->drives->len == 1) {
-        backup_drive_state(b, d->row, MODEL_FAIL);
+        drive_become(d, DRIVE_FAILED_LEAVING);
         backup_fail_new(b, code, "drive %s: %s", d->name, why);
         return;
     }
-    d->is_standing = does_image_stand;
     model_set(row->hint,
               does_image_stand   ? "retry %s goes on at the same instant, while other drives are busy"
               : fate_may_drop(b) ? "retry %s takes it again at a new instant"
                                  : "drive %s cannot be retried: the target is a pipe",
               d->name);
-    backup_drive_state(b, d->row, MODEL_FAIL);
+    drive_become(d, does_image_stand ? DRIVE_STANDING : DRIVE_FAILED_LEAVING);
     backup_log(b, MODEL_ERROR, row->hint, "drive %s: %s; going on without it", d->name, why);
     if (does_image_stand)
         fate_check_all_over(b);
@@ -165,14 +162,13 @@ static void fail(struct drive *d, int code, bool does_image_stand, const char *w
         leave(d);
 }
 
-void fate_broken(struct drive *d, const char *why)
+/* Its frozen image is gone. */
+static void take_again(struct drive *d, const char *why)
 {
     struct backup *b = d->b;
     g_autofree char *reason = g_strdup(why);
 
-    if (d->is_done || d->is_out || b->is_failing)
-        return;
-    if (d->is_standing || b->options.strict || d->retries >= b->options.retries || !fate_may_drop(b)) {
+    if (d->state == DRIVE_STANDING || b->options.strict || d->retries >= b->options.retries || !fate_may_drop(b)) {
         fail(d, VMB_ERROR_FAILED, false, reason);
         return;
     }
@@ -180,20 +176,31 @@ void fate_broken(struct drive *d, const char *why)
     note_failure(d, VMB_ERROR_FAILED, reason);
     backup_log(b, MODEL_WARNING, NULL, "drive %s: %s; retry %u of %u at a new instant", d->name, reason, d->retries,
                b->options.retries);
-    backup_drive_state(b, d->row, MODEL_RETRY);
+    drive_become(d, DRIVE_BROKEN_LEAVING);
     retake_later(d);
     leave(d);
 }
 
+void fate_broken(struct drive *d, const char *why)
+{
+    if (!drive_is(d, DRIVE_IS_SAVED | DRIVE_IS_OUT) && !d->b->is_failing)
+        take_again(d, why);
+}
+
+void fate_not_retaken(struct drive *d, const char *why)
+{
+    take_again(d, why);
+}
+
 void fate_refuse(struct drive *d, const char *why)
 {
-    if (!d->is_out && !d->b->is_failing)
+    if (!drive_is(d, DRIVE_IS_OUT) && !d->b->is_failing)
         fail(d, VMB_ERROR_FAILED, false, why);
 }
 
 void fate_no_room(struct drive *d)
 {
-    if (d->is_done || d->is_out || d->b->is_failing)
+    if (drive_is(d, DRIVE_IS_SAVED | DRIVE_IS_OUT) || d->b->is_failing)
         return;
     fail(d, VMB_ERROR_TARGET, false,
          "target is too slow and the spool is full: given up so that the guest's writes need not wait; "
@@ -202,49 +209,51 @@ void fate_no_room(struct drive *d)
 
 /* --- judging a job that has ended --------------------------------------------------------------- */
 
-static char *why_incomplete(struct drive *d)
+static struct evidence evidence_of(const struct drive *d)
 {
-    uint64_t missing = vma_assemble_clusters(d->clusters) - vma_assemble_held(d->clusters);
+    unsigned retries = d->b->options.retries;
 
-    return missing ? g_strdup_printf("QEMU says done, but %" G_GUINT64_FORMAT " clusters never came", missing) : NULL;
-}
-
-/* What its job reads stays what it was at the instant. */
-static bool has_image(const struct drive *d)
-{
-    return d->is_guarded || d->is_read_only;
+    return (struct evidence){
+        .job_error = d->job_error,
+        .missing = vma_assemble_clusters(d->clusters) - vma_assemble_held(d->clusters),
+        .doubt = d->doubt,
+        .has_guard = d->is_guarded,
+        .is_read_only = d->is_read_only,
+        .is_target_lost = d->is_target_lost,
+        .n_refused = d->n_refused,
+        .retries_left = retries - MIN(d->retries, retries),
+    };
 }
 
 void fate_judge(struct drive *d)
 {
-    g_autofree char *incomplete = why_incomplete(d);
-    bool is_snapshot_broken = d->job_error && strstr(d->job_error, "Permission denied");
-    bool is_image_gone = d->is_guarded && d->job_error && strstr(d->job_error, "Operation not supported");
-    bool is_cancelled = d->job_error && strstr(d->job_error, "cancel") && !d->is_target_lost;
+    struct evidence e = evidence_of(d);
+    g_autofree char *why = NULL;
+    enum verdict verdict = verdict_of(&e, &why);
 
-    if (d->doubt)
-        fate_broken(d, d->doubt);
-    else if (!d->job_error && !incomplete)
+    switch (verdict) {
+    case VERDICT_SAVED:
         saved(d);
-    else if (!d->job_error)
-        fail(d, VMB_ERROR_FAILED, false, incomplete);
-    else if (is_cancelled)
-        fail(d, VMB_ERROR_FAILED, has_image(d), "its job was cancelled by somebody else");
-    else if (is_snapshot_broken)
-        fate_broken(d, "the frozen image broke (a write of the guest could not be kept for us in time)");
-    else if (is_image_gone) /* the frozen image reads from what was put there, which has none */
-        fate_broken(d, "a snapshot of it, or another node that somebody put over it, has cut off its frozen image");
-    else if (!has_image(d))
-        fate_broken(d, d->job_error);
-    else if (d->n_refused || d->retries < d->b->options.retries)
-        jobs_restart_later(d, d->is_target_lost ? "its connection was lost" : d->job_error);
-    else
-        fail(d, VMB_ERROR_FAILED, true, d->is_target_lost ? "its connection was lost" : d->job_error);
+        break;
+    case VERDICT_BROKEN:
+        fate_broken(d, why);
+        break;
+    case VERDICT_STARVED:
+    case VERDICT_RETRY:
+        jobs_restart_later(d, why);
+        break;
+    case VERDICT_STANDING:
+    case VERDICT_FAILED:
+        fail(d, VMB_ERROR_FAILED, verdict == VERDICT_STANDING, why);
+        break;
+    }
 }
 
 void fate_not_restarted(struct drive *d, const GError *error)
 {
-    fail(d, VMB_ERROR_FAILED, has_image(d), error->message);
+    struct evidence e = evidence_of(d);
+
+    fail(d, VMB_ERROR_FAILED, verdict_has_image(&e), error->message);
 }
 
 /* --- what the operator asks for ----------------------------------------------------------------- */
@@ -252,26 +261,26 @@ void fate_not_restarted(struct drive *d, const GError *error)
 bool fate_cancel(struct drive *d, GError **error)
 {
     struct backup *b = d->b;
+    bool was_out = drive_is(d, DRIVE_IS_OUT);
 
-    if (d->is_done)
+    if (drive_is(d, DRIVE_IS_SAVED))
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s is saved already; it stays in the archive", d->name);
-    else if (d->is_out && !d->is_retake_wanted)
+    else if (drive_is(d, DRIVE_IS_RETAKEN))
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s is being taken again; cancel it in a moment", d->name);
+    else if (!drive_state_may(d->state, DRIVE_MAY_CANCEL))
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s is out of the archive already", d->name);
     else if (!fate_may_drop(b))
         g_set_error(
             error, VMB_ERROR, VMB_ERROR_USAGE,
             "drive %s: the target is a pipe, what went down it cannot be taken back; cancel-all ends the backup",
             d->name);
-    else if (d->is_retaking)
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s is being taken again; cancel it in a moment", d->name);
     else {
-        d->is_retake_wanted = false;
         d->pause_reasons &= ~(unsigned)PAUSE_OPERATOR; /* a retry begins afresh: until then no resume can reach it */
         note_failure(d, VMB_ERROR_CANCELLED, "cancelled by operator");
         model_set(backup_row(d)->hint, "retry %s takes it again at a new instant", d->name);
-        backup_drive_state(b, d->row, MODEL_CANCELLED);
+        drive_become(d, d->state == DRIVE_BROKEN ? DRIVE_CANCELLED : DRIVE_CANCELLED_LEAVING);
         backup_log(b, MODEL_INFO, NULL, "drive %s cancelled by operator: it leaves the archive", d->name);
-        if (!d->is_out)
+        if (!was_out)
             leave(d);
         else
             fate_check_all_over(b);
@@ -283,24 +292,26 @@ bool fate_cancel(struct drive *d, GError **error)
 bool fate_retry(struct drive *d, GError **error)
 {
     struct backup *b = d->b;
+    bool does_stand = d->state == DRIVE_STANDING;
 
-    if (!d->is_standing && (!d->is_out || d->is_retake_wanted)) {
+    if (!drive_state_may(d->state, DRIVE_MAY_RETRY)) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s has not failed", d->name);
         return false;
     }
-    if (d->is_out && !fate_may_drop(b)) {
+    if (drive_is(d, DRIVE_IS_OUT) && !fate_may_drop(b)) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s: the target is a pipe, it cannot be begun again there",
                     d->name);
         return false;
     }
     d->retries = 0;
     backup_log(b, MODEL_INFO, NULL, "drive %s: retry at %s by operator", d->name,
-               d->is_standing ? "the same instant" : "a new instant");
-    if (d->is_standing)
+               does_stand ? "the same instant" : "a new instant");
+    if (does_stand) {
         jobs_restart_soon(d);
-    else
+    } else {
         retake_later(d);
-    backup_drive_state(b, d->row, MODEL_RETRY);
+        drive_become(d, drive_is(d, DRIVE_IS_LEAVING) ? DRIVE_BROKEN_LEAVING : DRIVE_BROKEN);
+    }
     return true;
 }
 
@@ -315,7 +326,7 @@ void fate_drop_ram(struct backup *b, enum model_state state, const char *note)
         writer_flush_lane(b->vmstate_lane);
     vmstate_close(g_steal_pointer(&b->vmstate));
     model_set(b->model.drives[b->vmstate_row].note, "%s", note);
-    backup_drive_state(b, b->vmstate_row, state);
+    backup_row_state(b, b->vmstate_row, state);
 }
 
 void fate_ram_lost(struct backup *b, bool is_wanted, const char *why)

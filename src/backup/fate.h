@@ -12,10 +12,11 @@ struct backup;
 struct drive;
 
 /* fate.c */
-bool fate_may_drop(const struct backup *b);         /* the archive can lose a drive's data; a pipe cannot */
-void fate_judge(struct drive *d);                   /* its job has ended */
-void fate_broken(struct drive *d, const char *why); /* its frozen image: a retry takes a new instant */
-void fate_no_room(struct drive *d);                 /* a guest's write waits, and nothing is free */
+bool fate_may_drop(const struct backup *b);              /* the archive can lose a drive's data; a pipe cannot */
+void fate_judge(struct drive *d);                        /* its job has ended */
+void fate_broken(struct drive *d, const char *why);      /* its frozen image: a retry takes a new instant */
+void fate_not_retaken(struct drive *d, const char *why); /* at its new instant: once more, or it is out */
+void fate_no_room(struct drive *d);                      /* a guest's write waits, and nothing is free */
 void fate_not_restarted(struct drive *d, const GError *error);
 void fate_refuse(struct drive *d, const char *why); /* nothing was put over it yet */
 void fate_forget_clusters(struct drive *d);

@@ -71,7 +71,7 @@ static uint8_t end_flags(const struct backup *b)
     bool has_lost = b->is_ram_lost && b->vmstate_lane;
 
     for_each_drive (d, b)
-        has_lost |= d->is_out;
+        has_lost |= drive_is(d, DRIVE_IS_OUT);
     return VMA_END_COMPLETE | (has_lost && !fate_may_drop(b) ? VMA_END_DEVICE_LOST : 0);
 }
 

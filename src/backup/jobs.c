@@ -15,21 +15,21 @@ static void on_restarted(void *user, const GError *error)
 {
     struct drive *d = user;
 
-    d->is_restarting = false;
-    if (d->b->is_failing || d->is_out)
+    if (d->b->is_failing || d->state != DRIVE_RESTARTING)
         return;
-    if (error)
+    if (error) {
         fate_not_restarted(d, error);
-    else if (d->job == JOB_ENDED) /* before the last rows of the list were through */
+        return;
+    }
+    drive_become(d, DRIVE_COPYING);
+    if (d->job == JOB_ENDED) /* before the last rows of the list were through */
         fate_judge(d);
-    else
-        backup_drive_state(d->b, d->row, MODEL_RUN);
 }
 
 static void restart_now(struct drive *d)
 {
     d->restart_at_ms = 0;
-    d->is_restarting = true;
+    drive_become(d, DRIVE_RESTARTING);
     steps_run(d->b->steps, recipe_restart_job(d), true, on_restarted, d);
 }
 
@@ -40,12 +40,13 @@ void jobs_restart_later(struct drive *d, const char *why)
     if (d->n_refused) {
         backup_note(d->b, "drive %s: no buffers were free for %u of its job's writes; it goes on when there are",
                     d->name, d->n_refused);
+        drive_become(d, DRIVE_STARVED);
     } else {
         d->retries++;
         backup_row(d)->retries = d->retries;
         backup_log(d->b, MODEL_WARNING, NULL, "drive %s: %s; retry %u of %u at the same instant", d->name, why,
                    d->retries, d->b->options.retries);
-        backup_drive_state(d->b, d->row, MODEL_RETRY);
+        drive_become(d, DRIVE_RETRYING);
     }
     d->n_refused = 0;
     d->is_target_lost = false;
@@ -54,9 +55,10 @@ void jobs_restart_later(struct drive *d, const char *why)
 
 void jobs_restart_soon(struct drive *d)
 {
-    d->is_standing = d->is_target_lost = false;
+    d->is_target_lost = false;
     d->n_refused = 0;
     d->restart_at_ms = uv_now(d->b->loop);
+    drive_become(d, DRIVE_RETRYING);
 }
 
 static void job_ended(struct drive *d, const char *error)
@@ -66,7 +68,7 @@ static void job_ended(struct drive *d, const char *error)
     g_free(d->job_error);
     d->job_error = g_strdup(error);
     recipe_job_ended(d);
-    if (!d->b->is_failing && !d->is_restarting && !d->is_out)
+    if (!d->b->is_failing && (d->state == DRIVE_WAITING || d->state == DRIVE_COPYING))
         fate_judge(d);
 }
 
@@ -168,8 +170,8 @@ void jobs_copy_begins(struct backup *b)
         backup_note(b, "the instant is taken: guest stopped for %" G_GUINT64_FORMAT " ms", b->model.pause_ms);
     backup_set_phase(b, MODEL_COPY);
     for_each_drive (d, b) {
-        if (d->job == JOB_RUNNING)
-            backup_drive_state(b, d->row, MODEL_RUN);
+        if (d->state == DRIVE_WAITING)
+            drive_become(d, DRIVE_COPYING);
     }
     jobs_poll(b);
     ram_put_settings_back(b);
@@ -184,7 +186,8 @@ void jobs_on_tick(struct backup *b)
         return;
     for (unsigned i = 0; i < b->drives->len && !b->is_failing; i++) {
         struct drive *d = g_ptr_array_index(b->drives, i);
-        if (d->restart_at_ms && !d->is_out && now >= d->restart_at_ms && !b->is_credit_low && monitor_is_up(b))
+        bool is_waiting = d->state == DRIVE_STARVED || d->state == DRIVE_RETRYING;
+        if (is_waiting && now >= d->restart_at_ms && !b->is_credit_low && monitor_is_up(b))
             restart_now(d);
     }
     retake_on_tick(b);

@@ -70,9 +70,8 @@ static void on_surveyed(void *user, const struct survey *s, const GError *error)
     struct steps_op *op = user;
     struct backup *b = op->b;
 
-    for (unsigned i = 0; !error && i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
-        if (!d->is_out && (!b->is_retaking || d->is_retaking))
+    for_each_drive (d, b) {
+        if (!error && !drive_is(d, DRIVE_IS_OUT) && (!b->is_retaking || drive_is(d, DRIVE_IS_RETAKEN)))
             see(d, s);
     }
     steps_end(op, error);

@@ -7,7 +7,7 @@
 static bool is_incomplete(const struct backup *b)
 {
     for_each_drive (d, b) {
-        if (d->is_out || d->is_instant_own || (!d->is_guarded && !d->is_read_only))
+        if (drive_is(d, DRIVE_IS_OUT) || d->is_instant_own || (!d->is_guarded && !d->is_read_only))
             return true;
     }
     for (unsigned i = 0; i < b->model.n_drives; i++)

@@ -37,7 +37,7 @@ static void clear_behind_end(const struct drive *d, uint32_t cluster, uint8_t *b
 /* What still comes of it is answered and thrown away: QEMU never has to wait, and no write of the guest fails. */
 static bool is_nobodys(const struct drive *d)
 {
-    return d->is_done || d->is_out || d->b->is_failing;
+    return drive_is(d, DRIVE_IS_SAVED | DRIVE_IS_OUT) || d->b->is_failing;
 }
 
 /* Whatever may land there, nobody reads it. */
@@ -128,7 +128,7 @@ static void distrust_filter(struct port *p, const char *why)
 {
     struct drive *d = p->drive;
 
-    if (p->is_filter && !d->doubt && !d->is_done && !d->is_out && !p->is_expected_to_close)
+    if (p->is_filter && !d->doubt && !drive_is(d, DRIVE_IS_SAVED | DRIVE_IS_OUT) && !p->is_expected_to_close)
         d->doubt = g_strdup(why);
 }
 

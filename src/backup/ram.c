@@ -156,7 +156,7 @@ static void take_completed(struct backup *b)
     b->ram_state.is_done = true;
     b->ram_state.ended_ms = uv_now(b->loop);
     b->guest.is_ours_by_migration = b->ram == RAM_PLAIN;
-    backup_drive_state(b, b->vmstate_row, MODEL_OK);
+    backup_row_state(b, b->vmstate_row, MODEL_OK);
     end_waiting(b, NULL);
     ram_put_settings_back(b);
     fate_check_all_over(b);
@@ -285,7 +285,7 @@ static void send_migrate(struct steps_op *op, const char *uri)
     b->ram_state.is_moving = true;
     b->ram_state.started_ms = uv_now(b->loop);
     b->ram_state.waiting = op;
-    backup_drive_state(b, b->vmstate_row, MODEL_RUN);
+    backup_row_state(b, b->vmstate_row, MODEL_RUN);
     qmp_migrate(b->qmp, uri, on_migrate_sent, op);
 }
 

@@ -117,7 +117,7 @@ static void undo_job(struct steps_op *op);
 void recipe_take_instant(struct drive *d)
 {
     struct backup *b = d->b;
-    int64_t *instant_us = d->is_retaking ? &b->retake_us : &b->instant_us;
+    int64_t *instant_us = drive_is(d, DRIVE_IS_RETAKEN) ? &b->retake_us : &b->instant_us;
 
     if (!*instant_us)
         *instant_us = g_get_real_time();

@@ -67,7 +67,7 @@ GArray *recipe_retake(struct backup *b, bool is_undo)
             add_op(ops, b, NULL, row, is_undo);
         for (unsigned j = 0; recipe_table[row].scope == STEP_DRIVE && j < b->drives->len; j++) {
             struct drive *d = g_ptr_array_index(b->drives, j);
-            if (d->is_retaking)
+            if (drive_is(d, DRIVE_IS_RETAKEN))
                 add_op(ops, b, d, row, is_undo);
         }
     }

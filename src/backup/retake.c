@@ -12,7 +12,6 @@
 
 void retake_later(struct drive *d)
 {
-    d->is_retake_wanted = true;
     d->restart_at_ms = 0;
     d->retake_at_ms = uv_now(d->b->loop) + (d->retries ? (uint64_t)BACKOFF_MS << MIN(d->retries - 1, 6) : 0);
     backup_row(d)->retries = d->retries;
@@ -21,8 +20,7 @@ void retake_later(struct drive *d)
 /* As a drive that was never begun. */
 static void reset(struct drive *d)
 {
-    d->is_retake_wanted = d->is_out = d->is_torn_down = false;
-    d->is_target_lost = d->is_restarting = false;
+    d->is_target_lost = false;
     d->n_refused = 0;
     g_clear_pointer(&d->doubt, g_free);
     g_clear_pointer(&d->job_error, g_free);
@@ -31,69 +29,53 @@ static void reset(struct drive *d)
     d->job = JOB_NONE;
     d->started_ms = d->ended_ms = d->last_moved_ms = d->last_done = 0;
     memset(&d->rate, 0, sizeof d->rate);
-    d->is_retaking = d->is_instant_own = true;
+    d->is_instant_own = true;
+    drive_become(d, DRIVE_RETAKING);
 }
 
-static void for_each(struct backup *b, void (*act)(struct drive *d, const char *why), const char *why)
-{
-    b->is_retaking = false;
-    for_each_drive (d, b) {
-        if (!d->is_retaking)
-            continue;
-        d->is_retaking = false;
-        if (!b->is_failing)
-            act(d, why);
-    }
-}
-
-/* Nothing of it is in QEMU any more: it leaves by the usual way, or is tried once more. */
-static void take_failure(struct drive *d, const char *why)
-{
-    d->is_out = false;
-    fate_broken(d, why);
-}
-
-static void take_success(struct drive *d, const char *why)
-{
-    (void)why;
-    backup_row(d)->error[0] = backup_row(d)->hint[0] = '\0';
-    model_set(backup_row(d)->note, "new instant");
-    backup_drive_state(d->b, d->row, MODEL_RUN);
-    backup_log(d->b, MODEL_INFO, NULL, "drive %s is taken again at a new instant", d->name);
-}
-
-static void on_undone(void *user, const GError *error)
+static void take_failure(void *user, const GError *error)
 {
     struct backup *b = user;
     g_autofree char *why = g_steal_pointer(&b->retake_error);
 
     (void)error;
-    for_each(b, take_failure, why);
-}
-
-/* Those that were refused on the way have left already. */
-static void forget_refused(struct backup *b)
-{
+    b->is_retaking = false;
     for_each_drive (d, b) {
-        d->is_retaking &= !d->is_out;
+        if (d->state == DRIVE_RETAKE_LEAVING && !b->is_failing)
+            fate_not_retaken(d, why);
     }
 }
 
+static void take_success(struct drive *d)
+{
+    drive_become(d, DRIVE_COPYING);
+    backup_row(d)->error[0] = backup_row(d)->hint[0] = '\0';
+    model_set(backup_row(d)->note, "new instant");
+    backup_log(d->b, MODEL_INFO, NULL, "drive %s is taken again at a new instant", d->name);
+    if (d->job == JOB_ENDED) /* before the last rows of the list were through */
+        fate_judge(d);
+}
+
+/* Those that were refused on the way have left already. */
 static void on_retaken(void *user, const GError *error)
 {
     struct backup *b = user;
 
-    forget_refused(b);
+    for_each_drive (d, b) {
+        if (d->state != DRIVE_RETAKING)
+            continue;
+        if (error)
+            drive_become(d, DRIVE_RETAKE_LEAVING); /* what still comes is nobody's */
+        else if (!b->is_failing)
+            take_success(d);
+    }
     if (b->is_failing || !error) {
-        for_each(b, take_success, NULL);
+        b->is_retaking = false;
         jobs_poll(b);
         return;
     }
-    for_each_drive (d, b) {
-        d->is_out |= d->is_retaking; /* what still comes is nobody's */
-    }
     b->retake_error = g_strdup(error->message);
-    steps_run(b->steps, recipe_retake(b, true), false, on_undone, b);
+    steps_run(b->steps, recipe_retake(b, true), false, take_failure, b);
 }
 
 static bool is_possible_now(const struct backup *b)
@@ -104,6 +86,11 @@ static bool is_possible_now(const struct backup *b)
            monitor_is_up(b);
 }
 
+static bool is_due(const struct drive *d, uint64_t now)
+{
+    return d->state == DRIVE_BROKEN && now >= d->retake_at_ms;
+}
+
 void retake_on_tick(struct backup *b)
 {
     uint64_t now = uv_now(b->loop);
@@ -112,16 +99,16 @@ void retake_on_tick(struct backup *b)
     if (!is_possible_now(b))
         return;
     for_each_drive (d, b) {
-        bool is_due = d->is_retake_wanted && d->is_torn_down && now >= d->retake_at_ms;
-        n_due += is_due;
-        n_soon += d->is_retake_wanted && !is_due && d->retake_at_ms < now + TOGETHER_MS;
+        bool is_wanted = d->state == DRIVE_BROKEN || d->state == DRIVE_BROKEN_LEAVING;
+        n_due += is_due(d, now);
+        n_soon += is_wanted && !is_due(d, now) && d->retake_at_ms < now + TOGETHER_MS;
     }
     if (!n_due || n_soon)
         return;
     b->is_retaking = true;
     b->retake_us = 0;
     for_each_drive (d, b) {
-        if (d->is_retake_wanted && d->is_torn_down && now >= d->retake_at_ms)
+        if (is_due(d, now))
             reset(d);
     }
     steps_run(b->steps, recipe_retake(b, false), true, on_retaken, b);

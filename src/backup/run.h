@@ -24,6 +24,7 @@
 #include "archive/pool.h"
 #include "archive/writer.h"
 #include "backup/backup.h"
+#include "backup/drive_state.h"
 #include "backup/fate.h"
 #include "backup/filter.h"
 #include "backup/found.h"
@@ -99,6 +100,7 @@ struct drive {
     char *filter_node, *target_node, *cbw_node, *snap_node, *pin_id, *job_id; /* our names in QEMU */
     uint64_t size;
     int dev_id;
+    enum drive_state state; /* see drive_become() */
     bool is_guarded;
     bool is_read_only;       /* nobody writes to it: it needs no guard */
     bool is_shared;          /* two devices write to its node: a filter before one of them would not see the other */
@@ -120,12 +122,6 @@ struct drive {
     unsigned first_poll;   /* the first poll that was asked after it had started */
     bool is_target_lost;   /* the job's connection ended first: start it again */
     unsigned n_refused;    /* writes of the job that found no buffer: its next failure counts as no retry */
-    bool is_restarting;
-    bool is_done;      /* saved */
-    bool is_standing;  /* failed, but its frozen image stands */
-    bool is_out;       /* left out of the archive: what still arrives is dropped */
-    bool is_torn_down; /* nothing of it is left in QEMU */
-    bool is_retake_wanted, is_retaking;
     uint64_t retake_at_ms;
     GError *failure;     /* the last one */
     int64_t instant_us;  /* wall clock */
@@ -240,7 +236,7 @@ struct backup {
         struct steps_op *waiting; /* the step that waits for an answer of the agent's */
     } agent;
     int64_t instant_us; /* wall clock */
-    bool is_retaking;   /* rows of drives (their is_retaking) are under way once more */
+    bool is_retaking;   /* rows of some drives are under way once more */
     int64_t retake_us;  /* their instant, wall clock */
     char *retake_error;
 
@@ -317,7 +313,7 @@ void backup_log(struct backup *b, enum model_level level, const char *hint, cons
 /* For the screen's log only: the headless front ends tell it from the event that comes with it. */
 void backup_note(struct backup *b, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void backup_set_phase(struct backup *b, enum model_phase phase);
-void backup_drive_state(struct backup *b, unsigned row, enum model_state state);
+void backup_row_state(struct backup *b, unsigned row, enum model_state state); /* of the RAM; drives: drive_become() */
 /* Decides the outcome (the first one stays) and undoes everything. */
 void backup_fail(struct backup *b, const GError *error);
 void backup_fail_new(struct backup *b, int code, const char *format, ...) G_GNUC_PRINTF(3, 4);
@@ -431,7 +427,10 @@ void finish_interrupt(struct backup *b); /* reading it back ends early */
 /* snapshot.c */
 void snapshot_fill(struct backup *b);
 
-/* drives.c: NULL, and an error of usage for an operator, where there is none */
+/* drives.c: the only way from one state to another; shows it, and tells it. */
+void drive_become(struct drive *d, enum drive_state state);
+bool drive_is(const struct drive *d, unsigned what); /* any of enum drive_is */
+/* NULL, and an error of usage for an operator, where there is none */
 struct drive *drive_by_name(const struct backup *b, const char *name, GError **error);
 struct drive *drive_by_job(const struct backup *b, const char *id);
 struct drive *drive_by_device(const struct backup *b, const char *qdev);

@@ -49,6 +49,12 @@ static uint64_t eta_of(struct drive *d, uint64_t now)
     return row->state == MODEL_RUN ? eta_left_ms(&d->eta, data_left, holes_left, now) : MODEL_UNKNOWN;
 }
 
+static bool may_retry(const struct drive *d)
+{
+    return !d->b->is_failing && drive_state_may(d->state, DRIVE_MAY_RETRY) &&
+           (!drive_is(d, DRIVE_IS_OUT) || fate_may_drop(d->b));
+}
+
 static void fill_drive(struct drive *d, uint64_t now)
 {
     struct model_drive *row = backup_row(d);
@@ -74,8 +80,8 @@ static void fill_drive(struct drive *d, uint64_t now)
     row->state = state_of(d, row->state);
     row->instant_us = d->instant_us;
     row->is_instant_own = d->is_instant_own;
-    row->keeps_instant = d->is_standing;
-    row->may_retry = d->is_standing || (d->is_out && !d->is_retake_wanted && fate_may_drop(d->b));
+    row->keeps_instant = d->state == DRIVE_STANDING;
+    row->may_retry = may_retry(d);
     row->elapsed_ms = d->started_ms ? (d->ended_ms ? d->ended_ms : now) - d->started_ms : 0;
     row->average = row->elapsed_ms >= MIN_AVERAGE_MS ? done * 1000 / row->elapsed_ms : 0;
     eta_add(&d->eta, row->done - row->zero, row->zero, now);

@@ -57,7 +57,7 @@ static bool should_run(const struct steps_op *op)
 {
     const struct step *step = &recipe_table[op->row];
 
-    if (op->d && (op->d->is_left || (op->d->is_out && !op->is_undo)))
+    if (op->d && (op->d->is_left || (drive_is(op->d, DRIVE_IS_OUT) && !op->is_undo)))
         return false;
     if (op->is_undo)
         return !step->begin || *begun_of(op) & (1u << op->row);

@@ -102,7 +102,7 @@ GBytes *target_final_header(struct backup *b, GError **error)
     }
     for (unsigned i = 0; i < b->drives->len && fate_may_drop(b); i++) {
         const struct drive *d = g_ptr_array_index(b->drives, i);
-        if (d->is_out)
+        if (drive_is(d, DRIVE_IS_OUT))
             vma_header_drop_device(b->header, d->dev_id);
     }
     return set_description(b, error) ? vma_header_encode(b->header, error) : NULL;
@@ -257,7 +257,7 @@ bool target_restart_without_ram(struct backup *b, enum model_state state, const 
     b->is_ram_lost = true;
     vmstate_close(g_steal_pointer(&b->vmstate));
     model_set(b->model.drives[b->vmstate_row].note, "%s", note);
-    backup_drive_state(b, b->vmstate_row, state);
+    backup_row_state(b, b->vmstate_row, state);
     drop_lanes(b);
     writer_close(g_steal_pointer(&b->writer), on_writer_closed, b);
     g_clear_pointer(&b->spool, spool_close); /* what lies there is of the stream that is given up */
