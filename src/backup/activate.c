@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Waking the drives after a plain migration: it leaves them inactive, and nothing can be added on top of such a node.
  */
+#include "backup/fate.h"
 #include "backup/run.h"
+#include "backup/steps.h"
 #include "rescue/journal.h"
 
 static char *socket_name(const struct steps_op *op)
@@ -24,10 +26,10 @@ static void on_server_stopped(void *user, const GError *error)
     struct steps_op *op = user;
 
     if (!error) {
-        op->b->did_start_nbd_server = false;
+        op->b->ram.did_start_nbd_server = false;
         run_journal_write(op->b, NULL);
     }
-    op->b->is_activated = !error;
+    op->b->ram.is_activated = !error;
     steps_end(op, op->is_undo || g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) ? error
                                                                                    : NULL); /* the undo tries again */
 }
@@ -77,10 +79,10 @@ static void activate_next(struct steps_op *op)
     if (op->sub < b->drives->len) {
         struct drive *d = g_ptr_array_index(b->drives, op->sub);
         qmp_export_add(b->qmp, id, d->node, on_export_added, op);
-    } else if (b->did_start_nbd_server) {
+    } else if (b->ram.did_start_nbd_server) {
         qmp_nbd_server_stop(b->qmp, on_server_stopped, op);
     } else {
-        b->is_activated = true;
+        b->ram.is_activated = true;
         steps_end(op, NULL);
     }
 }
@@ -102,7 +104,7 @@ static void on_server_started(void *user, const GError *error)
         steps_end(op, error);
         return;
     }
-    op->b->did_start_nbd_server = !error;
+    op->b->ram.did_start_nbd_server = !error;
     run_journal_write(op->b, NULL);
     if (error && door_has_descriptors(op->b)) /* it runs already, for somebody else, and stays */
         close_socket(op, begin_activating);
@@ -113,7 +115,7 @@ static void on_server_started(void *user, const GError *error)
 /* By a socket that was passed, or by one that QEMU makes at `path`. */
 static void start_server(struct steps_op *op, const char *name, const char *path)
 {
-    op->b->did_start_nbd_server = true; /* until it is refused */
+    op->b->ram.did_start_nbd_server = true; /* until it is refused */
     run_journal_write(op->b, NULL);
     qmp_nbd_server_start(op->b->qmp, name, path, on_server_started, op);
 }
@@ -138,7 +140,7 @@ static void activate(struct steps_op *op)
     g_autofree char *path = door_path(b, name);
     int fd = -1;
 
-    if (b->has_set_active)
+    if (b->facts.has_set_active)
         qmp_set_active(b->qmp, steps_reply, op);
     else if (!door_has_descriptors(b))
         start_server(op, NULL, path);
@@ -161,10 +163,10 @@ static void on_status(void *user, const struct qmp_status *status, const GError 
         steps_end(op, error ? error : wrong);
         return;
     }
-    b->is_guest_stopped = true;
-    if (b->was_running && !b->did_we_stop) {
-        b->did_we_stop = true;
-        b->stopped_at_us = g_get_monotonic_time();
+    b->guest.is_stopped = true;
+    if (b->guest.was_running && !b->guest.did_we_stop) {
+        b->guest.did_we_stop = true;
+        b->guest.stopped_at_us = g_get_monotonic_time();
     }
     run_journal_write(b, NULL); /* that it stands still because of us */
     activate(op);
@@ -183,7 +185,7 @@ static void undo_export(struct steps_op *op);
 /* is_used: our socket, by a server. Else the one that runs, if any, is somebody else's. */
 static void stop_own_server(struct steps_op *op, bool is_used)
 {
-    if (is_used && op->b->did_start_nbd_server)
+    if (is_used && op->b->ram.did_start_nbd_server)
         qmp_nbd_server_stop(op->b->qmp, on_server_stopped, op);
     else
         steps_end(op, NULL);
@@ -233,7 +235,7 @@ static void undo_export(struct steps_op *op)
 /* Of what was done only in passing, something may be left when it was interrupted. */
 void ram_undo_activate(struct steps_op *op)
 {
-    if (op->b->has_set_active || op->b->is_activated)
+    if (op->b->facts.has_set_active || op->b->ram.is_activated)
         steps_end(op, NULL);
     else
         undo_export(op);

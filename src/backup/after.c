@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What can be asked of a run that has ended: its archive is read once more, by a worker, one reading at a time. */
 #include "archive/readback.h"
+#include "backup/plan.h"
 #include "backup/run.h"
 
 /* --- how it ended ------------------------------------------------------------------------------- */
@@ -8,11 +9,11 @@
 /* The run is judged anew, by what is known now. */
 static void judge(struct backup *b, const GError *error)
 {
-    g_clear_error(&b->outcome);
+    g_clear_error(&b->end.outcome);
     if (error)
-        g_set_error(&b->outcome, VMB_ERROR, VMB_ERROR_DAMAGED,
+        g_set_error(&b->end.outcome, VMB_ERROR, VMB_ERROR_DAMAGED,
                     "archive %s is damaged (%s); the target's disk may be failing", b->model.target, error->message);
-    b->model.is_verified = !error;
+    b->archive.is_verified = !error;
     outcome_set(b);
 }
 
@@ -20,7 +21,7 @@ static void take_verdict(struct backup *b, const char *said, const GError *error
 {
     judge(b, error);
     if (error)
-        backup_log(b, MODEL_ERROR, "do not count on it: back up again, to another disk", "%s", b->outcome->message);
+        backup_log(b, MODEL_ERROR, "do not count on it: back up again, to another disk", "%s", b->end.outcome->message);
     else
         backup_log(b, MODEL_INFO, NULL, "archive verified: %s", said);
 }
@@ -28,11 +29,11 @@ static void take_verdict(struct backup *b, const char *said, const GError *error
 static void on_read(void *user, const char *said, const GError *error)
 {
     struct backup *b = user;
-    enum model_reading what = b->model.reading;
+    enum model_reading what = b->archive.reading;
 
     after_fill(b);
-    b->readback = NULL;
-    b->model.reading = MODEL_READING_NOTHING;
+    b->archive.readback = NULL;
+    b->archive.reading = MODEL_READING_NOTHING;
     b->model.eta_ms = MODEL_UNKNOWN;
     if (g_error_matches(error, VMB_ERROR, VMB_ERROR_CANCELLED)) {
         backup_log(b, MODEL_INFO, NULL, "archive was not read to its end");
@@ -53,9 +54,9 @@ void after_fill(struct backup *b)
     struct model *m = &b->model;
     struct readback_progress progress;
 
-    if (!b->readback)
+    if (!b->archive.readback)
         return;
-    readback_look(b->readback, &progress);
+    readback_look(b->archive.readback, &progress);
     m->read_done = progress.done;
     m->read_total = progress.total;
     m->read_rate = progress.rate;
@@ -71,14 +72,14 @@ static bool begin(struct backup *b, enum command_verb verb, GError **error)
 {
     enum readback_kind kind = verb == COMMAND_VERIFY ? READBACK_VERIFY : READBACK_SHA256;
 
-    if (!b->is_saved || !b->archive_path) {
+    if (!b->archive.is_saved || !b->archive.path) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s",
-                    b->is_saved ? "the archive went down a pipe: it cannot be read here"
-                                : "there is no archive to be read");
+                    b->archive.is_saved ? "the archive went down a pipe: it cannot be read here"
+                                        : "there is no archive to be read");
         return false;
     }
-    b->model.reading = reading_of(verb);
-    b->readback = readback_new(b->loop, b->archive_path, kind, on_read, b);
+    b->archive.reading = reading_of(verb);
+    b->archive.readback = readback_new(b->loop, b->archive.path, kind, on_read, b);
     after_fill(b);
     return true;
 }
@@ -91,13 +92,13 @@ bool after_takes(enum command_verb verb)
 /* The same once more ends it. */
 bool after_command(struct backup *b, const struct command *c, GError **error)
 {
-    if (!b->readback)
+    if (!b->archive.readback)
         return begin(b, c->verb, error);
-    if (b->model.reading != reading_of(c->verb)) {
+    if (b->archive.reading != reading_of(c->verb)) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "the archive is being read already");
         return false;
     }
-    readback_stop(b->readback);
+    readback_stop(b->archive.readback);
     return true;
 }
 

@@ -13,6 +13,7 @@
  */
 #include <string.h>
 #include "backup/run.h"
+#include "backup/steps.h"
 #include "qmp/agent_uv.h"
 #include "rescue/journal.h"
 
@@ -57,12 +58,12 @@ void agent_on_plan(struct backup *b)
 {
     if (!b->options.agent)
         return;
-    if (b->ram == RAM_BACKGROUND)
+    if (b->ram.method == RAM_BACKGROUND)
         backup_log(
             b, MODEL_WARNING,
             "after a restore with the RAM thaw it: guest-fsfreeze-thaw by its agent, or fsfreeze -u in the guest",
             "RAM will be saved while the guest's file systems are frozen: a guest restored with it comes up frozen");
-    else if (b->ram == RAM_PLAIN)
+    else if (b->ram.method == RAM_PLAIN)
         backup_log(b, MODEL_WARNING, "use --no-vmstate, or leave --agent away",
                    "file systems will not be frozen: with this QEMU they would be for as long as the RAM is saved");
 }
@@ -170,7 +171,7 @@ static void on_status(void *user, int64_t number, const char *text, const GError
         go_without(b, error->message);
     else if (strcmp(text, "thawed") != 0)
         go_without(b, "somebody else has frozen them already; thaw them by guest-fsfreeze-thaw");
-    else if (b->is_guest_stopped)
+    else if (b->guest.is_stopped)
         go_without(b, "the guest is paused");
     else
         freeze(b);
@@ -183,9 +184,9 @@ void agent_begin_freeze(struct steps_op *op)
 
     b->agent.waiting = op;
     b->agent.wait_until_ms = UINT64_MAX;
-    if (b->ram == RAM_PLAIN && !b->is_retaking) {
+    if (b->ram.method == RAM_PLAIN && !b->retake.is_under_way) {
         go_without(b, "they would be for as long as the RAM is saved; use --no-vmstate");
-    } else if (!b->was_running || b->is_guest_stopped) {
+    } else if (!b->guest.was_running || b->guest.is_stopped) {
         go_without(b, "the guest is paused");
     } else {
         if (!b->agent.link)
@@ -234,7 +235,7 @@ static void give_up_waiting(struct backup *b)
                is_last ? "when its agent answers again: vmabackup cleanup; or fsfreeze -u in the guest" : NULL,
                "guest's agent does not answer the thaw: its file systems may be frozen%s",
                is_last ? "" : "; trying on");
-    b->has_undo_failed |= is_last;
+    b->end.has_undo_failed |= is_last;
     end_row(b, NULL);
 }
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "backup/backup.h"
+#include "backup/control.h"
+#include "backup/plan.h"
+#include "backup/recipe.h"
+#include "backup/run.h"
+#include "backup/steps.h"
 
 #include <stdarg.h>
 #include <string.h>
 #include "archive/vmstate.h"
-#include "backup/control.h"
-#include "backup/run.h"
 #include "base/units.h"
 #include "log/logfile.h"
 #include "log/record.h"
@@ -60,9 +63,9 @@ void backup_note(struct backup *b, const char *format, ...)
 
 void backup_set_phase(struct backup *b, enum model_phase phase)
 {
-    if (b->model.phase == phase)
+    if (b->phase == phase)
         return;
-    b->model.phase = phase;
+    b->phase = phase;
     backup_emit(b, &(struct model_event){.type = MODEL_EV_PHASE, .drive = -1});
 }
 
@@ -97,7 +100,7 @@ struct model_drive *backup_row(struct drive *d)
 /* Of a run that failed nothing goes on. */
 static void end_rows(struct backup *b)
 {
-    for (unsigned i = 0; b->outcome && i < b->model.n_drives; i++) {
+    for (unsigned i = 0; b->end.outcome && i < b->model.n_drives; i++) {
         struct model_drive *row = &b->model.drives[i];
         if (row->state == MODEL_RUN || row->state == MODEL_PAUSE || row->state == MODEL_RETRY ||
             row->state == MODEL_WAIT)
@@ -110,11 +113,11 @@ static void report_done(struct backup *b)
     snapshot_fill(b);
     end_rows(b);
     outcome_set(b);
-    if (b->is_saved)
+    if (b->archive.is_saved)
         plan_remember(b);
     backup_set_phase(b, MODEL_DONE);
     backup_emit(b, &(struct model_event){.type = MODEL_EV_RESULT, .drive = -1});
-    b->is_done_reported = true;
+    b->end.is_reported = true;
     logfile_close(g_steal_pointer(&b->logfile));
     record_close(g_steal_pointer(&b->record));
     control_close(g_steal_pointer(&b->control));
@@ -136,26 +139,26 @@ static void close_connections(struct backup *b)
 /* QEMU is free or lost; now everything of our own is closed. On the way out of a good run too. */
 void backup_end(struct backup *b)
 {
-    if (b->is_ending)
+    if (b->end.is_ending)
         return;
-    b->is_ending = true;
-    b->ending_since_ms = uv_now(b->loop);
+    b->end.is_ending = true;
+    b->end.since_ms = uv_now(b->loop);
     monitor_stop(b);
     agent_close(b);
     close_connections(b);
     target_close(b, b->options.keep_partial);
     door_close(b);
-    journal_close(g_steal_pointer(&b->journal), b->is_freed_from_qemu || b->is_qemu_gone);
+    journal_close(g_steal_pointer(&b->journal), b->end.is_freed_from_qemu || b->link.is_qemu_gone);
 }
 
 static void end_on_tick(struct backup *b)
 {
-    bool is_late = uv_now(b->loop) - b->ending_since_ms > STUCK_MS;
+    bool is_late = uv_now(b->loop) - b->end.since_ms > STUCK_MS;
 
-    if (b->n_open_handles && !is_late)
+    if (b->end.n_open_handles && !is_late)
         return;
-    if (b->n_open_handles) {
-        b->is_stuck = true;
+    if (b->end.n_open_handles) {
+        b->end.is_stuck = true;
         backup_log(b, MODEL_WARNING, "look at the disk of the target", "a write to %s does not return; leaving it",
                    b->model.target);
     }
@@ -166,10 +169,10 @@ static void end_on_tick(struct backup *b)
 
 static void freed(struct backup *b, bool is_clean)
 {
-    b->is_freed_from_qemu = is_clean;
-    if (b->is_qemu_gone && b->is_failing)
+    b->end.is_freed_from_qemu = is_clean;
+    if (b->link.is_qemu_gone && b->is_failing)
         model_set(b->model.next, "start the guest again, then back it up");
-    else if (!is_clean && !b->is_qemu_gone)
+    else if (!is_clean && !b->link.is_qemu_gone)
         model_set(b->model.next, "run: vmabackup cleanup %s", b->options.monitor);
     if (b->is_failing)
         backup_end(b);
@@ -193,20 +196,20 @@ static void on_nodes_after(void *user, const struct qmp_node *nodes, unsigned n,
         return;
     }
     for (unsigned i = 0; !error && i < n; i++)
-        b->n_left += is_ours(b, nodes[i].node_name);
-    if (b->n_left)
+        b->tidy.n_left += is_ours(b, nodes[i].node_name);
+    if (b->tidy.n_left)
         backup_log(b, MODEL_ERROR, "run vmabackup cleanup on this monitor",
-                   "%u jobs and nodes of this backup are left in QEMU", b->n_left);
-    freed(b, !error && !b->n_left && !b->has_undo_failed);
+                   "%u jobs and nodes of this backup are left in QEMU", b->tidy.n_left);
+    freed(b, !error && !b->tidy.n_left && !b->end.has_undo_failed);
 }
 
 static void on_jobs_after(void *user, const struct qmp_job *jobs, unsigned n, const GError *error)
 {
     struct backup *b = user;
 
-    b->n_left = 0;
+    b->tidy.n_left = 0;
     for (unsigned i = 0; !error && i < n; i++)
-        b->n_left += is_ours(b, jobs[i].id);
+        b->tidy.n_left += is_ours(b, jobs[i].id);
     if (monitor_is_up(b))
         qmp_query_nodes(b->qmp, on_nodes_after, b);
     else
@@ -216,10 +219,10 @@ static void on_jobs_after(void *user, const struct qmp_job *jobs, unsigned n, co
 /* Does QEMU hold anything of this run still? Whatever the answers of the undos were, this is the truth. */
 void backup_undone(struct backup *b)
 {
-    b->is_check_wanted = !monitor_is_up(b) && !b->is_given_up; /* monitor.c comes back here */
+    b->tidy.is_check_wanted = !monitor_is_up(b) && !b->link.is_given_up; /* monitor.c comes back here */
     if (monitor_is_up(b))
         qmp_query_jobs(b->qmp, on_jobs_after, b);
-    else if (!b->is_check_wanted)
+    else if (!b->tidy.is_check_wanted)
         freed(b, false);
 }
 
@@ -236,22 +239,22 @@ void backup_fail(struct backup *b, const GError *error)
 {
     g_autoptr(GError) copy = NULL;
 
-    if (b->is_failing || b->is_done_reported)
+    if (b->is_failing || b->end.is_reported)
         return;
     copy = error->domain == QMP_ERROR && error->code >= QMP_ERROR_TIMEOUT
                ? g_error_new_literal(VMB_ERROR, VMB_ERROR_MONITOR, error->message)
                : g_error_copy(error);
     b->is_failing = true;
-    b->outcome = g_error_copy(copy);
+    b->end.outcome = g_error_copy(copy);
     backup_log(b, MODEL_ERROR, NULL, "%s", copy->message);
     finish_interrupt(b);
-    if (b->is_freed_from_qemu || b->is_given_up || !b->has_begun || !b->journal) {
+    if (b->end.is_freed_from_qemu || b->link.is_given_up || !b->has_begun || !b->journal) {
         backup_end(b);
         return;
     }
     job_throttle_check(b);
-    if (b->writer)
-        writer_discard(b->writer); /* what still comes is answered and dropped */
+    if (b->archive.writer)
+        writer_discard(b->archive.writer); /* what still comes is answered and dropped */
     ram_interrupt(b);
     agent_interrupt(b);
     steps_run(b->steps, recipe_undo_all(b), false, on_failure_undone, b);
@@ -271,16 +274,16 @@ void backup_fail_new(struct backup *b, int code, const char *format, ...)
 
 void backup_cancel(struct backup *b, int exit_status, const char *by_whom)
 {
-    if (b->is_failing || b->is_ending || b->is_done_reported)
+    if (b->is_failing || b->end.is_ending || b->end.is_reported)
         return;
     if (!b->has_begun && !exit_status) { /* only asked: nothing was to be done */
         backup_end(b);
         return;
     }
-    b->cancel_status = exit_status;
+    b->end.cancel_status = exit_status;
     backup_fail_new(b, VMB_ERROR_CANCELLED, "backup cancelled%s%s; %s", by_whom ? " by " : "", by_whom ? by_whom : "",
-                    b->is_saved ? "the archive is complete, but was not read back to its end"
-                                : "the guest goes on as before");
+                    b->archive.is_saved ? "the archive is complete, but was not read back to its end"
+                                        : "the guest goes on as before");
 }
 
 /* --- the clock ---------------------------------------------------------------------------------- */
@@ -290,7 +293,7 @@ static void on_tick(uv_timer_t *timer)
     struct backup *b = timer->data;
     uint64_t now = uv_now(b->loop);
 
-    if (b->is_ending) {
+    if (b->end.is_ending) {
         end_on_tick(b);
         return;
     }
@@ -304,10 +307,10 @@ static void on_tick(uv_timer_t *timer)
     jobs_on_tick(b);
     budget_on_tick(b);
     target_watch_on_tick(b);
-    if (b->is_credit_low && b->writer)
-        writer_flush(b->writer);
-    if (now >= b->next_progress_ms && b->has_begun) {
-        b->next_progress_ms = now + PROGRESS_MS;
+    if (b->jobs.is_credit_low && b->archive.writer)
+        writer_flush(b->archive.writer);
+    if (now >= b->picture.next_progress_ms && b->has_begun) {
+        b->picture.next_progress_ms = now + PROGRESS_MS;
         backup_emit(b, &(struct model_event){.type = MODEL_EV_PROGRESS, .drive = -1});
     }
 }
@@ -323,16 +326,16 @@ struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
     b->listener = *listener;
     b->user = user;
     backup_options_copy(&b->options, options);
-    b->is_target_chosen = options->target != NULL;
+    b->archive.is_target_chosen = options->target != NULL;
     model_init(&b->model);
     model_set(b->model.monitor, "%s", options->monitor);
-    b->model.pause_ms = MODEL_UNKNOWN;
-    b->model.impact.write_us = b->model.impact.base_us = b->model.impact.p99_us = MODEL_UNKNOWN;
-    b->vmstate_row = -1;
+    b->guest.pause_ms = MODEL_UNKNOWN;
+    b->limits.impact.write_us = b->limits.impact.base_us = b->limits.impact.p99_us = MODEL_UNKNOWN;
+    b->ram.row = -1;
     b->guest.now = runstate_of(NULL);
-    b->capabilities = g_ptr_array_new_with_free_func(g_free);
-    b->unsavable = g_ptr_array_new_with_free_func(g_free);
-    b->pool = pool_new(POOL_BUFFERS);
+    b->ram.capabilities = g_ptr_array_new_with_free_func(g_free);
+    b->facts.unsavable = g_ptr_array_new_with_free_func(g_free);
+    b->archive.pool = pool_new(POOL_BUFFERS);
     b->steps = steps_new(b);
     plan_init(b);
     uv_timer_init(loop, &b->tick);
@@ -383,31 +386,31 @@ void backup_connect(struct backup *b)
 
 void backup_free(struct backup *b)
 {
-    if (!b || b->is_stuck) /* a thread of the pool still uses our buffers: they stay */
+    if (!b || b->end.is_stuck) /* a thread of the pool still uses our buffers: they stay */
         return;
     steps_free(b->steps);
     survey_clear(&b->survey);
     takeout_clear(&b->takeout);
     g_ptr_array_unref(b->drives);
-    g_clear_pointer(&b->header, vma_header_free);
-    g_clear_pointer(&b->found, g_ptr_array_unref);
-    g_ptr_array_unref(b->capabilities);
-    g_ptr_array_unref(b->unsavable);
-    g_clear_pointer(&b->sockets, g_ptr_array_unref);
-    g_free(b->held);
-    g_clear_error(&b->outcome);
-    g_free(b->guest_machine);
+    g_clear_pointer(&b->archive.header, vma_header_free);
+    g_clear_pointer(&b->facts.drives, g_ptr_array_unref);
+    g_ptr_array_unref(b->ram.capabilities);
+    g_ptr_array_unref(b->facts.unsavable);
+    g_clear_pointer(&b->link.sockets, g_ptr_array_unref);
+    g_free(b->link.held);
+    g_clear_error(&b->end.outcome);
+    g_free(b->facts.machine);
     g_free(b->guest.ram_obstacle);
-    g_free(b->ram_state.failure);
-    g_free(b->ram_state.abandoned);
-    g_clear_pointer(&b->images, g_array_unref);
-    g_strfreev(b->guest_argv);
-    g_free(b->retake_error);
-    g_free(b->trash);
-    g_free(b->qemu_process);
-    g_free(b->space_of);
-    g_free(b->archive_path);
-    pool_free(b->pool);
+    g_free(b->ram.failure);
+    g_free(b->ram.abandoned);
+    g_clear_pointer(&b->ram.images, g_array_unref);
+    g_strfreev(b->facts.argv);
+    g_free(b->retake.error);
+    g_free(b->archive.trash);
+    g_free(b->link.qemu_process);
+    g_free(b->archive.space_of);
+    g_free(b->archive.path);
+    pool_free(b->archive.pool);
     model_clear(&b->model);
     backup_options_clear(&b->options);
     g_free(b);

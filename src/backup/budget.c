@@ -19,42 +19,42 @@ static void on_speed_set(void *user, const GError *error)
 {
     struct drive *d = user;
 
-    d->is_speed_busy = false;
-    d->is_speed_unknown = error != NULL; /* then it is sent again within a second */
+    d->limit.is_busy = false;
+    d->limit.is_unknown = error != NULL; /* then it is sent again within a second */
     if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
         return;
-    if (error && d->job == JOB_RUNNING && !d->is_speed_refused) {
-        d->is_speed_refused = true;
+    if (error && d->job.state == JOB_RUNNING && !d->limit.is_refused) {
+        d->limit.is_refused = true;
         backup_log(d->b, MODEL_WARNING, NULL, "drive %s: QEMU refuses the limit: %s", d->name, error->message);
     }
     if (!error)
-        d->limit_confirmed = d->share_sent;
+        d->limit.confirmed = d->limit.share_sent;
     if (!error)
         send_speed(d); /* it may have changed meanwhile */
 }
 
 static void send_speed(struct drive *d)
 {
-    uint64_t speed = pace_speed(&d->pace);
+    uint64_t speed = pace_speed(&d->limit.pace);
 
-    if (d->job != JOB_RUNNING || d->is_job_new || d->is_speed_busy || d->b->is_failing || !monitor_is_up(d->b))
+    if (d->job.state != JOB_RUNNING || d->job.is_new || d->limit.is_busy || d->b->is_failing || !monitor_is_up(d->b))
         return;
-    if (!d->is_speed_unknown && !pace_matters(d->speed_sent, speed)) {
-        d->limit_confirmed = d->pace.share; /* as near as makes no difference */
+    if (!d->limit.is_unknown && !pace_matters(d->limit.speed_sent, speed)) {
+        d->limit.confirmed = d->limit.pace.share; /* as near as makes no difference */
         return;
     }
-    d->is_speed_busy = true;
-    d->speed_sent = speed;
-    d->share_sent = d->pace.share;
-    qmp_job_set_speed(d->b->qmp, d->job_id, (int64_t)speed, on_speed_set, d);
+    d->limit.is_busy = true;
+    d->limit.speed_sent = speed;
+    d->limit.share_sent = d->limit.pace.share;
+    qmp_job_set_speed(d->b->qmp, d->names.job, (int64_t)speed, on_speed_set, d);
 }
 
 /* What a poll has found: ours, or what somebody else has set, which stays until ours changes. */
 void budget_see_speed(struct drive *d, uint64_t speed)
 {
-    if (d->is_speed_busy || speed == d->speed_sent)
+    if (d->limit.is_busy || speed == d->limit.speed_sent)
         return;
-    d->limit_confirmed = d->pace.holes > 1 ? (uint64_t)((double)speed / d->pace.holes) : speed;
+    d->limit.confirmed = d->limit.pace.holes > 1 ? (uint64_t)((double)speed / d->limit.pace.holes) : speed;
 }
 
 /* --- sharing ------------------------------------------------------------------------------------ */
@@ -62,25 +62,24 @@ void budget_see_speed(struct drive *d, uint64_t speed)
 /* Before the copy begins all are taken for running: each job starts with its share. */
 static bool is_sharing(const struct drive *d)
 {
-    if (drive_is(d, DRIVE_IS_SAVED) || d->pause_reasons & PAUSE_OPERATOR)
+    if (drive_is(d, DRIVE_IS_SAVED) || d->job.pause_reasons & PAUSE_OPERATOR)
         return false;
-    return d->b->model.phase < MODEL_COPY || d->job == JOB_RUNNING;
+    return d->b->phase < MODEL_COPY || d->job.state == JOB_RUNNING;
 }
 
 static void share(struct backup *b)
 {
     g_autofree struct pace **paces = g_new(struct pace *, b->drives->len);
-    uint64_t ceiling = b->model.impact.ceiling;
+    uint64_t ceiling = b->limits.impact.ceiling;
     unsigned n = 0;
 
-    b->pot.budget =
-        ceiling && (!b->model.global_limit || ceiling < b->model.global_limit) ? ceiling : b->model.global_limit;
+    b->limits.pot.budget = ceiling && (!b->limits.all || ceiling < b->limits.all) ? ceiling : b->limits.all;
     for_each_drive (d, b) {
         if (is_sharing(d))
-            paces[n++] = &d->pace;
+            paces[n++] = &d->limit.pace;
     }
     if (n)
-        pace_share(&b->pot, paces, n, uv_now(b->loop));
+        pace_share(&b->limits.pot, paces, n, uv_now(b->loop));
 }
 
 void budget_share(struct backup *b)
@@ -94,10 +93,10 @@ void budget_share(struct backup *b)
 int64_t budget_first_speed(struct drive *d)
 {
     share(d->b);
-    d->is_speed_busy = d->is_speed_unknown = d->is_speed_refused = false;
-    d->share_sent = d->limit_confirmed = d->pace.share;
-    d->speed_sent = pace_speed(&d->pace);
-    return (int64_t)d->speed_sent;
+    d->limit.is_busy = d->limit.is_unknown = d->limit.is_refused = false;
+    d->limit.share_sent = d->limit.confirmed = d->limit.pace.share;
+    d->limit.speed_sent = pace_speed(&d->limit.pace);
+    return (int64_t)d->limit.speed_sent;
 }
 
 /* --- counting ----------------------------------------------------------------------------------- */
@@ -108,13 +107,13 @@ void budget_count(struct port *p, uint32_t bytes, bool is_news)
     struct drive *d = p->drive;
 
     if (is_news) {
-        d->b->pot.taken += bytes;
-        *(p->is_filter ? &d->pace.filter_data : &d->pace.job_data) += bytes;
+        d->b->limits.pot.taken += bytes;
+        *(p->is_filter ? &d->limit.pace.filter_data : &d->limit.pace.job_data) += bytes;
     } else if (!p->is_filter) {
-        d->pace.job_holes += bytes;
+        d->limit.pace.job_holes += bytes;
     }
-    if (pace_is_ahead(&d->b->pot, &d->pace)) {
-        pace_brake(&d->pace, uv_now(d->b->loop));
+    if (pace_is_ahead(&d->b->limits.pot, &d->limit.pace)) {
+        pace_brake(&d->limit.pace, uv_now(d->b->loop));
         job_pause_set(d, PAUSE_LIMIT, true);
     }
 }
@@ -122,27 +121,28 @@ void budget_count(struct port *p, uint32_t bytes, bool is_news)
 /* RAM that comes beside the drives cannot be slowed: the drives make room for it. */
 static void count_ram(struct backup *b)
 {
-    uint64_t bytes = b->vmstate && b->ram == RAM_BACKGROUND ? vmstate_bytes(b->vmstate) : 0;
+    uint64_t bytes = b->ram.vmstate && b->ram.method == RAM_BACKGROUND ? vmstate_bytes(b->ram.vmstate) : 0;
 
-    if (bytes > b->ram_state.counted)
-        b->pot.taken += bytes - b->ram_state.counted;
-    b->ram_state.counted = bytes;
+    if (bytes > b->ram.counted)
+        b->limits.pot.taken += bytes - b->ram.counted;
+    b->ram.counted = bytes;
 }
 
 void budget_on_tick(struct backup *b)
 {
     uint64_t now = uv_now(b->loop);
 
-    if (b->model.phase != MODEL_COPY || b->is_failing || now < b->next_share_ms)
+    if (b->phase != MODEL_COPY || b->is_failing || now < b->limits.next_share_ms)
         return;
-    b->next_share_ms = MAX(b->next_share_ms, now - SHARE_MS) + SHARE_MS; /* seconds, as exactly as ticks come */
+    b->limits.next_share_ms =
+        MAX(b->limits.next_share_ms, now - SHARE_MS) + SHARE_MS; /* seconds, as exactly as ticks come */
     count_ram(b);
     for_each_drive (d, b) {
-        pace_look(&d->pace, now, d->job == JOB_RUNNING && !(d->pause_reasons & ~(unsigned)PAUSE_LIMIT));
+        pace_look(&d->limit.pace, now, d->job.state == JOB_RUNNING && !(d->job.pause_reasons & ~(unsigned)PAUSE_LIMIT));
     }
     budget_share(b);
     for_each_drive (d, b) {
-        if (!d->pace.is_braked)
+        if (!d->limit.pace.is_braked)
             job_pause_set(d, PAUSE_LIMIT, false);
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What an operator can ask of a run: begin, pause, resume, cancel, retry (limits: limit.c). */
 #include <string.h>
+#include "backup/fate.h"
+#include "backup/plan.h"
 #include "backup/run.h"
 
 static bool is_target_of(const struct command *c, const struct drive *d)
@@ -40,7 +42,7 @@ static bool apply_to_drives(struct backup *b, const struct command *c, GError **
 
 static bool is_ram(const struct backup *b, const struct command *c)
 {
-    return b->vmstate_row >= 0 && strcmp(c->target, b->model.drives[b->vmstate_row].name) == 0;
+    return b->ram.row >= 0 && strcmp(c->target, b->model.drives[b->ram.row].name) == 0;
 }
 
 static bool cancel_one(struct backup *b, const struct command *c, GError **error)
@@ -50,7 +52,7 @@ static bool cancel_one(struct backup *b, const struct command *c, GError **error
     if (is_ram(b, c))
         return fate_cancel_ram(b, error);
     d = drive_by_name(b, c->target, error);
-    if (d && b->model.phase != MODEL_COPY) {
+    if (d && b->phase != MODEL_COPY) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s is not moving yet; cancel-all ends the backup",
                     d->name);
         return false;
@@ -95,20 +97,20 @@ static bool cancel_all(struct backup *b, const struct command *c, GError **error
 
 bool backup_command(struct backup *b, const struct command *c, GError **error)
 {
-    if (!command_is_valid(c->verb, b->model.phase)) {
+    if (!command_is_valid(c->verb, b->phase)) {
         const struct command_entry *entry = command_entry_of(c->verb);
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s is not possible now (%s)",
-                    entry && entry->word ? entry->word : "this", model_phase_word(b->model.phase));
+                    entry && entry->word ? entry->word : "this", model_phase_word(b->phase));
         return false;
     }
     if (b->is_failing && command_entry_of(c->verb)->changes) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "backup has ended (%s); QEMU is being set as it was",
-                    b->outcome->message);
+                    b->end.outcome->message);
         return false;
     }
     if (after_takes(c->verb))
         return after_command(b, c, error);
-    if (b->model.phase == MODEL_PLAN && replan_takes(c->verb))
+    if (b->phase == MODEL_PLAN && replan_takes(c->verb))
         return replan(b, c, error);
     switch (c->verb) {
     case COMMAND_BEGIN:
@@ -132,7 +134,7 @@ bool backup_command(struct backup *b, const struct command *c, GError **error)
     case COMMAND_CONNECT:
         return monitor_change(b, c->text, error);
     case COMMAND_RECONNECT:
-        b->next_try_ms = uv_now(b->loop);
+        b->link.next_try_ms = uv_now(b->loop);
         return true;
     default: /* status and help are the front ends' own */
         return true;

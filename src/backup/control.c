@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "backup/command_line.h"
 #include "backup/control.h"
+#include "backup/run.h"
 
 #include <errno.h>
 #include <string.h>
@@ -8,8 +10,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "backup/run.h"
-#include "backup/command_line.h"
 #include "base/lines.h"
 #include "model/json.h"
 #include "rescue/journal.h"

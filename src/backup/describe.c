@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "backup/describe.h"
+#include "backup/fate.h"
+#include "backup/found.h"
+#include "backup/run.h"
 
 #include <json-c/json.h>
 #include <string.h>
-#include "backup/run.h"
 #include "guest/line.h"
 #include "guest/mask.h"
 
@@ -37,8 +39,8 @@ static json_object *instant(int64_t real_us)
 
 static const struct found_drive *found_by_device(const struct backup *b, const char *qdev)
 {
-    for (unsigned i = 0; i < b->found->len; i++) {
-        const struct found_drive *f = g_ptr_array_index(b->found, i);
+    for (unsigned i = 0; i < b->facts.drives->len; i++) {
+        const struct found_drive *f = g_ptr_array_index(b->facts.drives, i);
         if (g_strcmp0(f->qdev, qdev) == 0)
             return f;
     }
@@ -93,8 +95,8 @@ static void add_if_short(json_object *root, const char *key, json_object *list)
 /* What makes the guest, by a white list; the options that are not kept, by name. */
 static void add_command_line(const struct backup *b, json_object *root)
 {
-    g_autofree char *name = g_path_get_basename(b->guest_argv[0]);
-    g_autoptr(guest_line_t) line = guest_line_new(b->guest_argv + 1, b->guest_machine, false);
+    g_autofree char *name = g_path_get_basename(b->facts.argv[0]);
+    g_autoptr(guest_line_t) line = guest_line_new(b->facts.argv + 1, b->facts.machine, false);
     g_auto(GStrv) kept = guest_line_format(line);
 
     g_ptr_array_add(line->left, NULL);
@@ -110,7 +112,7 @@ void describe_find_command_line(struct backup *b)
     g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
     gsize len = 0;
 
-    g_clear_pointer(&b->guest_argv, g_strfreev);
+    g_clear_pointer(&b->facts.argv, g_strfreev);
     if (!pid || !g_file_get_contents(path, &bytes, &len, NULL) || !len || len > MAX_COMMAND_LINE)
         return;
     program = g_path_get_basename(bytes);
@@ -122,7 +124,7 @@ void describe_find_command_line(struct backup *b)
         g_ptr_array_add(argv, g_strdup(at));
     }
     g_ptr_array_add(argv, NULL);
-    b->guest_argv = (char **)g_ptr_array_free(g_steal_pointer(&argv), FALSE);
+    b->facts.argv = (char **)g_ptr_array_free(g_steal_pointer(&argv), FALSE);
 }
 
 static json_object *left_out(const struct backup *b)
@@ -131,7 +133,7 @@ static json_object *left_out(const struct backup *b)
 
     for (unsigned i = 0; i < b->model.n_drives; i++) {
         const struct model_drive *row = &b->model.drives[i];
-        bool is_lost = row->is_vmstate ? b->is_ram_lost : row->state == MODEL_FAIL || row->state == MODEL_CANCELLED;
+        bool is_lost = row->is_vmstate ? b->ram.is_lost : row->state == MODEL_FAIL || row->state == MODEL_CANCELLED;
         if (row->is_included && !is_lost)
             continue;
         json_object *entry = json_object_new_object();
@@ -160,16 +162,16 @@ char *describe_run(const struct backup *b)
     json_object_object_add(root, "run", text(b->run_id));
     json_object_object_add(root, "guest", text(b->model.guest));
     json_object_object_add(root, "qemu", text(b->model.qemu));
-    json_object_object_add(root, "machine", text(b->guest_machine));
-    if (b->guest_argv)
+    json_object_object_add(root, "machine", text(b->facts.machine));
+    if (b->facts.argv)
         add_command_line(b, root);
     json_object_object_add(root, "recipe", text(b->model.recipe));
     json_object_object_add(root, "instant", instant(b->instant_us));
-    json_object_object_add(root, "ram", json_object_new_boolean(b->ram != RAM_NONE && !b->is_ram_lost));
+    json_object_object_add(root, "ram", json_object_new_boolean(b->ram.method != RAM_NONE && !b->ram.is_lost));
     json_object_object_add(root, "frozen", json_object_new_boolean(b->options.agent && !b->agent.has_failed));
     json_object_object_add(root, "drives", saved_drives(b));
     json_object_object_add(root, "left_out", left_out(b));
-    json_object_object_add(root, "not_savable", sentences(b->unsavable));
+    json_object_object_add(root, "not_savable", sentences(b->facts.unsavable));
     result = g_strdup(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
     json_object_put(root);
     return result;

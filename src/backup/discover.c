@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Asks QEMU for all that a plan needs, one question after another. */
 #include <string.h>
+#include "backup/found.h"
+#include "backup/plan.h"
 #include "backup/run.h"
 #include "qemu/identity.h"
 #include "rescue/cleanup.h"
@@ -23,8 +25,8 @@ static void on_version(void *user, const struct qmp_version *v, const GError *er
     struct backup *b = user;
 
     if (!error) {
-        b->version = *v;
-        b->version.package = NULL;
+        b->facts.version = *v;
+        b->facts.version.package = NULL;
         model_set(b->model.qemu, "%d.%d.%d", v->major, v->minor, v->micro);
     }
     answered(b, error);
@@ -52,7 +54,7 @@ static void on_status(void *user, const struct qmp_status *s, const GError *erro
 
     if (!error) {
         state_see_status(b, s);
-        b->was_running = state_can_be_stopped(b);
+        b->guest.was_running = state_can_be_stopped(b);
     }
     answered(b, error);
 }
@@ -81,7 +83,7 @@ static void on_set_active_known(void *user, bool has, const GError *error)
 {
     struct backup *b = user;
 
-    b->has_set_active = !error && has;
+    b->facts.has_set_active = !error && has;
     answered(b, error);
 }
 
@@ -89,7 +91,7 @@ static void on_memory(void *user, uint64_t bytes, const GError *error)
 {
     struct backup *b = user;
 
-    b->ram_bytes = error ? 0 : bytes;
+    b->facts.ram_bytes = error ? 0 : bytes;
     answered(b, NULL);
 }
 
@@ -97,10 +99,10 @@ static void on_capabilities(void *user, const struct qmp_capability *caps, unsig
 {
     struct backup *b = user;
 
-    g_ptr_array_set_size(b->capabilities, 0);
+    g_ptr_array_set_size(b->ram.capabilities, 0);
     for (unsigned i = 0; !error && i < n; i++)
         if (caps[i].is_on)
-            g_ptr_array_add(b->capabilities, g_strdup(caps[i].name));
+            g_ptr_array_add(b->ram.capabilities, g_strdup(caps[i].name));
     answered(b, error);
 }
 
@@ -109,8 +111,8 @@ static void on_params(void *user, const struct qmp_migration_params *p, const GE
     struct backup *b = user;
 
     if (!error) {
-        b->old_params = *p;
-        b->have_old_params = true;
+        b->ram.old_params = *p;
+        b->ram.have_old_params = true;
     }
     answered(b, error); /* what is to be changed must be known, to be put back */
 }
@@ -133,9 +135,9 @@ static void on_drives(void *user, const struct qmp_drive *drives, unsigned n, co
 {
     struct backup *b = user;
 
-    g_clear_pointer(&b->found, g_ptr_array_unref);
-    b->found = g_ptr_array_new_with_free_func(found_drive_free);
-    b->n_types = 0;
+    g_clear_pointer(&b->facts.drives, g_ptr_array_unref);
+    b->facts.drives = g_ptr_array_new_with_free_func(found_drive_free);
+    b->link.n_types = 0;
     for (unsigned i = 0; !error && i < n; i++) {
         struct found_drive *f = g_new0(struct found_drive, 1);
         f->device = g_strdup(drives[i].device);
@@ -150,7 +152,7 @@ static void on_drives(void *user, const struct qmp_drive *drives, unsigned n, co
         f->is_encrypted = drives[i].is_encrypted;
         f->virtual_size = drives[i].virtual_size;
         f->actual_size = drives[i].actual_size;
-        g_ptr_array_add(b->found, f);
+        g_ptr_array_add(b->facts.drives, f);
     }
     answered(b, error);
 }
@@ -159,8 +161,8 @@ static void on_surveyed(void *user, const struct survey *s, const GError *error)
 {
     struct backup *b = user;
 
-    for (unsigned i = 0; !error && i < b->found->len; i++) {
-        struct found_drive *f = g_ptr_array_index(b->found, i);
+    for (unsigned i = 0; !error && i < b->facts.drives->len; i++) {
+        struct found_drive *f = g_ptr_array_index(b->facts.drives, i);
         const struct survey_drive *d = f->is_attached ? survey_find(s, f->qdev) : NULL;
         if (d && d->node)
             f->occupant = survey_occupant(s, d, b->run_id);
@@ -172,11 +174,11 @@ static void on_sockets(void *user, const char *const *filenames, unsigned n, con
 {
     struct backup *b = user;
 
-    g_clear_pointer(&b->sockets, g_ptr_array_unref);
-    g_free(b->qemu_process);
-    b->qemu_process = identity_of_process(qmp_peer_pid(b->qmp));
+    g_clear_pointer(&b->link.sockets, g_ptr_array_unref);
+    g_free(b->link.qemu_process);
+    b->link.qemu_process = identity_of_process(qmp_peer_pid(b->qmp));
     if (!error)
-        b->sockets = identity_of_chardevs(filenames, n, qmp_peer_pid(b->qmp));
+        b->link.sockets = identity_of_chardevs(filenames, n, qmp_peer_pid(b->qmp));
     answered(b, NULL);
 }
 
@@ -185,11 +187,11 @@ static void on_looked(void *user, const char *what, unsigned n, const GError *er
     struct backup *b = user;
     bool is_held = g_error_matches(error, VMB_ERROR, VMB_ERROR_HELD);
 
-    b->look = NULL;
-    b->model.n_leftovers = error ? 0 : n;
-    model_set(b->model.leftovers, "%s", error ? "" : what);
-    g_clear_pointer(&b->held, g_free);
-    b->held = is_held ? g_strdup(error->message) : NULL;
+    b->tidy.look = NULL;
+    b->tidy.n_leftovers = error ? 0 : n;
+    model_set(b->tidy.leftovers, "%s", error ? "" : what);
+    g_clear_pointer(&b->link.held, g_free);
+    b->link.held = is_held ? g_strdup(error->message) : NULL;
     answered(b, is_held ? NULL : error);
 }
 
@@ -197,9 +199,9 @@ static void on_unsavable(void *user, const char *const *sentences, unsigned n, c
 {
     struct backup *b = user;
 
-    g_ptr_array_set_size(b->unsavable, 0);
+    g_ptr_array_set_size(b->facts.unsavable, 0);
     for (unsigned i = 0; !error && i < n; i++)
-        g_ptr_array_add(b->unsavable, g_strdup(sentences[i]));
+        g_ptr_array_add(b->facts.unsavable, g_strdup(sentences[i]));
     answered(b, NULL);
 }
 
@@ -207,8 +209,8 @@ static void on_machine(void *user, const char *value, const GError *error)
 {
     struct backup *b = user;
 
-    g_free(b->guest_machine);
-    b->guest_machine = g_strdup(error || !value ? "" : value);
+    g_free(b->facts.machine);
+    b->facts.machine = g_strdup(error || !value ? "" : value);
     answered(b, NULL);
 }
 
@@ -217,7 +219,7 @@ static void ask_types(struct backup *b);
 static void on_type(void *user, const char *type, const GError *error)
 {
     struct backup *b = user;
-    struct found_drive *f = g_ptr_array_index(b->found, b->n_types++);
+    struct found_drive *f = g_ptr_array_index(b->facts.drives, b->link.n_types++);
 
     f->type = g_strdup(error ? NULL : type);
     if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
@@ -231,8 +233,8 @@ static void ask_types(struct backup *b)
 {
     const struct found_drive *f;
 
-    for (; b->options.proxmox_vmid && b->n_types < b->found->len; b->n_types++) {
-        f = g_ptr_array_index(b->found, b->n_types);
+    for (; b->options.proxmox_vmid && b->link.n_types < b->facts.drives->len; b->link.n_types++) {
+        f = g_ptr_array_index(b->facts.drives, b->link.n_types);
         if (f->qdev && *f->qdev) {
             g_autofree char *path = naming_device_path(f);
             qmp_qom_get_string(b->qmp, path, "type", on_type, b);
@@ -305,7 +307,7 @@ static void ask_awake(struct backup *b)
 
 static void ask_leftovers(struct backup *b)
 {
-    b->look = cleanup_look(b->qmp, b->options.monitor, !b->options.only_ask, on_looked, b);
+    b->tidy.look = cleanup_look(b->qmp, b->options.monitor, !b->options.only_ask, on_looked, b);
 }
 
 static void (*const questions[])(struct backup *b) = {
@@ -317,8 +319,8 @@ static void ask_next(struct backup *b)
 {
     if (b->is_failing)
         return;
-    if (b->question < G_N_ELEMENTS(questions)) {
-        questions[b->question++](b);
+    if (b->link.question < G_N_ELEMENTS(questions)) {
+        questions[b->link.question++](b);
         return;
     }
     monitor_discovered(b);
@@ -327,6 +329,6 @@ static void ask_next(struct backup *b)
 
 void discover(struct backup *b)
 {
-    b->question = 0;
+    b->link.question = 0;
     ask_next(b);
 }

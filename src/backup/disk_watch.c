@@ -8,11 +8,13 @@
  * rest tells which disk hangs. Then nothing of the drives is touched: the jobs stay paused, filters that nobody listens
  * to let the guest's writes through, and a cleanup takes all away when the disk answers again.
  */
+#include "backup/recipe.h"
 #include "backup/run.h"
+#include "backup/steps.h"
 
 static bool is_restless(const struct drive *d)
 {
-    return d->job == JOB_RUNNING && !d->is_job_at_rest;
+    return d->job.state == JOB_RUNNING && !d->job.is_at_rest;
 }
 
 static const struct steps_op *waiting_op(struct backup *b)
@@ -33,14 +35,14 @@ static void leave_all(struct backup *b)
                 b, MODEL_ERROR, hint,
                 "drive %s: its disk (node %s) does not answer, so job %s does not end; to spare the guest, the jobs "
                 "and nodes of this backup are left in QEMU",
-                d->name, d->node, d->job_id);
+                d->name, d->node, d->names.job);
     }
 }
 
 void disk_watch_on_tick(struct backup *b)
 {
     const struct steps_op *op = waiting_op(b);
-    bool is_calm = true, is_late = uv_now(b->loop) >= b->disk_wait_until_ms;
+    bool is_calm = true, is_late = uv_now(b->loop) >= b->jobs.disk_wait_until_ms;
     g_autoptr(GError) error = NULL;
 
     if (!op || !monitor_is_up(b))
@@ -73,15 +75,15 @@ void disk_watch_undo(struct steps_op *op)
     unsigned n = 0;
 
     op->sub = 1;
-    b->disk_wait_until_ms = uv_now(b->loop) + b->options.timeout_s * UINT64_C(1000);
+    b->jobs.disk_wait_until_ms = uv_now(b->loop) + b->options.timeout_s * UINT64_C(1000);
     for_each_drive (d, b) {
-        if (d->job != JOB_RUNNING)
+        if (d->job.state != JOB_RUNNING)
             continue;
-        d->is_job_at_rest = false;
-        d->first_poll = b->n_polls + 1; /* what is asked from now on */
-        d->is_job_new = false;          /* whether it ever started may not have been heard */
+        d->job.is_at_rest = false;
+        d->job.first_poll = b->jobs.n_polls + 1; /* what is asked from now on */
+        d->job.is_new = false;                   /* whether it ever started may not have been heard */
         n++;
-        qmp_job_pause(b->qmp, d->job_id, on_paused, b);
+        qmp_job_pause(b->qmp, d->names.job, on_paused, b);
     }
     if (!n)
         steps_end(op, NULL);

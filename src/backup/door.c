@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "backup/run.h"
+#include "backup/steps.h"
 #include "base/listening.h"
 #include "rescue/journal.h"
 

@@ -28,7 +28,7 @@ struct drive *drive_by_name(const struct backup *b, const char *name, GError **e
 struct drive *drive_by_job(const struct backup *b, const char *id)
 {
     for_each_drive (d, b)
-        if (g_strcmp0(d->job_id, id) == 0)
+        if (g_strcmp0(d->names.job, id) == 0)
             return d;
     return NULL;
 }

@@ -11,12 +11,15 @@
  * a retry goes on at the same instant, as long as other drives are busy.
  */
 #include "archive/vmstate.h"
+#include "backup/fate.h"
+#include "backup/recipe.h"
 #include "backup/run.h"
+#include "backup/steps.h"
 #include "backup/verdict.h"
 
 bool fate_may_drop(const struct backup *b)
 {
-    return b->writer && writer_can_drop(b->writer);
+    return b->archive.writer && writer_can_drop(b->archive.writer);
 }
 
 /* --- the end of all ----------------------------------------------------------------------------- */
@@ -41,7 +44,7 @@ static void fail_run(struct backup *b)
             return;
         }
     }
-    b->cancel_status = VMB_ERROR_CANCELLED;
+    b->end.cancel_status = VMB_ERROR_CANCELLED;
     backup_fail_new(b, VMB_ERROR_CANCELLED, "every drive was cancelled; the guest goes on as before");
 }
 
@@ -49,10 +52,10 @@ static void leave_as(struct drive *d, enum drive_state state);
 
 void fate_check_all_over(struct backup *b)
 {
-    bool is_ram_moving = b->ram != RAM_NONE && !b->ram_state.is_done && !b->is_ram_lost;
+    bool is_ram_moving = b->ram.method != RAM_NONE && !b->ram.is_done && !b->ram.is_lost;
     unsigned n_standing = 0, n_saved = 0;
 
-    if (b->is_failing || b->model.phase != MODEL_COPY || is_ram_moving)
+    if (b->is_failing || b->phase != MODEL_COPY || is_ram_moving)
         return;
     for_each_drive (d, b)
         if (!is_over(d))
@@ -98,14 +101,14 @@ static void give_back(void *user, uint8_t *buffer)
 /* What a filter and a job send is of one instant, and what nobody writes to never changes: it may come twice. */
 void fate_forget_clusters(struct drive *d)
 {
-    vma_assemble_free(d->clusters, give_back, d->b->pool);
+    vma_assemble_free(d->clusters, give_back, d->b->archive.pool);
     d->clusters = vma_assemble_new(d->size, d->is_guarded || d->is_read_only);
 }
 
 /* Its nodes go, and its data where that can be undone. */
 static void leave(struct drive *d)
 {
-    d->restart_at_ms = 0;
+    d->job.restart_at_ms = 0;
     if (fate_may_drop(d->b))
         writer_drop_lane(d->lane);
     fate_forget_clusters(d);
@@ -120,7 +123,7 @@ static void leave_as(struct drive *d, enum drive_state state)
 
 static void saved(struct drive *d)
 {
-    d->ended_ms = uv_now(d->b->loop);
+    d->progress.ended_ms = uv_now(d->b->loop);
     writer_flush_lane(d->lane);
     drive_become(d, DRIVE_SAVED_LEAVING);
     steps_run(d->b->steps, recipe_undo_drive(d), false, on_torn_down, d);
@@ -132,7 +135,7 @@ static void note_failure(struct drive *d, int code, const char *why)
 
     g_clear_error(&d->failure);
     d->failure = g_error_new_literal(VMB_ERROR, code, why);
-    d->ended_ms = uv_now(d->b->loop);
+    d->progress.ended_ms = uv_now(d->b->loop);
     model_set(row->note, "%s", why);
     model_set(row->error, "%s", why);
 }
@@ -214,13 +217,13 @@ static struct evidence evidence_of(const struct drive *d)
     unsigned retries = d->b->options.retries;
 
     return (struct evidence){
-        .job_error = d->job_error,
+        .job_error = d->job.error,
         .missing = vma_assemble_clusters(d->clusters) - vma_assemble_held(d->clusters),
         .doubt = d->doubt,
         .has_guard = d->is_guarded,
         .is_read_only = d->is_read_only,
-        .is_target_lost = d->is_target_lost,
-        .n_refused = d->n_refused,
+        .is_target_lost = d->job.is_target_lost,
+        .n_refused = d->job.n_refused,
         .retries_left = retries - MIN(d->retries, retries),
     };
 }
@@ -275,7 +278,8 @@ bool fate_cancel(struct drive *d, GError **error)
             "drive %s: the target is a pipe, what went down it cannot be taken back; cancel-all ends the backup",
             d->name);
     else {
-        d->pause_reasons &= ~(unsigned)PAUSE_OPERATOR; /* a retry begins afresh: until then no resume can reach it */
+        d->job.pause_reasons &=
+            ~(unsigned)PAUSE_OPERATOR; /* a retry begins afresh: until then no resume can reach it */
         note_failure(d, VMB_ERROR_CANCELLED, "cancelled by operator");
         model_set(backup_row(d)->hint, "retry %s takes it again at a new instant", d->name);
         drive_become(d, d->state == DRIVE_BROKEN ? DRIVE_CANCELLED : DRIVE_CANCELLED_LEAVING);
@@ -319,14 +323,14 @@ bool fate_retry(struct drive *d, GError **error)
 
 void fate_drop_ram(struct backup *b, enum model_state state, const char *note)
 {
-    b->is_ram_lost = true;
+    b->ram.is_lost = true;
     if (fate_may_drop(b))
-        writer_drop_lane(b->vmstate_lane);
+        writer_drop_lane(b->ram.lane);
     else
-        writer_flush_lane(b->vmstate_lane);
-    vmstate_close(g_steal_pointer(&b->vmstate));
-    model_set(b->model.drives[b->vmstate_row].note, "%s", note);
-    backup_row_state(b, b->vmstate_row, state);
+        writer_flush_lane(b->ram.lane);
+    vmstate_close(g_steal_pointer(&b->ram.vmstate));
+    model_set(b->model.drives[b->ram.row].note, "%s", note);
+    backup_row_state(b, b->ram.row, state);
 }
 
 void fate_ram_lost(struct backup *b, bool is_wanted, const char *why)
@@ -339,7 +343,7 @@ void fate_ram_lost(struct backup *b, bool is_wanted, const char *why)
 
 bool fate_cancel_ram(struct backup *b, GError **error)
 {
-    if (b->ram == RAM_NONE || b->is_ram_lost || !b->ram_state.is_moving) {
+    if (b->ram.method == RAM_NONE || b->ram.is_lost || !b->ram.is_moving) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "RAM is not being saved now");
         return false;
     }

@@ -4,7 +4,11 @@
  * stopped, and the frozen image behind it.
  */
 #include <string.h>
+#include "backup/fate.h"
+#include "backup/filter.h"
+#include "backup/recipe.h"
 #include "backup/run.h"
+#include "backup/steps.h"
 
 /* Longest a guest write may wait for us before QEMU breaks the snapshot: at most about 10 s over all drives. */
 static unsigned cbw_timeout_s(const struct backup *b)
@@ -51,7 +55,7 @@ static void on_filter_added(void *user, const GError *error);
 
 static void add_filter(struct steps_op *op, bool is_apart)
 {
-    qmp_add_filter(op->b->qmp, op->d->cbw_node, op->d->node, is_apart, op->d->filter_node, cbw_timeout_s(op->b),
+    qmp_add_filter(op->b->qmp, op->d->names.cbw, op->d->node, is_apart, op->d->names.filter, cbw_timeout_s(op->b),
                    on_filter_added, op);
 }
 
@@ -61,7 +65,7 @@ static void on_filter_added(void *user, const GError *error)
 
     if (!error || error->domain != QMP_ERROR || error->code != QMP_ERROR_COMMAND) {
         steps_end(op, error);
-    } else if (op->sub == 0 && leaves_bitmap_below(&op->b->version)) {
+    } else if (op->sub == 0 && leaves_bitmap_below(&op->b->facts.version)) {
         op->sub = 1; /* it may have been built without the node that keeps it apart */
         add_filter(op, false);
     } else {
@@ -75,7 +79,7 @@ static void on_filter_added(void *user, const GError *error)
 
 void filter_begin_add(struct steps_op *op)
 {
-    add_filter(op, leaves_bitmap_below(&op->b->version));
+    add_filter(op, leaves_bitmap_below(&op->b->facts.version));
 }
 
 void filter_leave(struct steps_op *op)
@@ -89,7 +93,7 @@ void filter_undo_add(struct steps_op *op)
     if (op->d->left)
         filter_leave(op);
     else
-        qmp_del_node(op->b->qmp, op->d->cbw_node, steps_reply, op);
+        qmp_del_node(op->b->qmp, op->d->names.cbw, steps_reply, op);
 }
 
 /* The drive as query-block shows it now; NULL when it is gone. */
@@ -131,7 +135,7 @@ static void on_inserted(void *user, const GError *error)
     } else {
         g_clear_error(&op->d->refusal);
         op->d->refusal = g_error_copy(error);
-        qmp_del_node(op->b->qmp, op->d->cbw_node, on_refused_filter_deleted, op);
+        qmp_del_node(op->b->qmp, op->d->names.cbw, on_refused_filter_deleted, op);
     }
 }
 
@@ -155,14 +159,14 @@ static void on_drives_before_insert(void *user, const struct qmp_drive *drives, 
         refuse_changed(op);
         return;
     }
-    if (!error && !op->b->is_guest_stopped)
+    if (!error && !op->b->guest.is_stopped)
         g_set_error(&wrong, VMB_ERROR, VMB_ERROR_FAILED, "guest was resumed by somebody else; back up again");
     if (error || wrong) {
         steps_end(op, error ? error : wrong);
         return;
     }
     op->d->is_bare_path_wrong = op->sub == 1;
-    set_drive(op, op->d->cbw_node, on_inserted);
+    set_drive(op, op->d->names.cbw, on_inserted);
 }
 
 static void try_insert(struct steps_op *op)
@@ -179,7 +183,7 @@ void filter_begin_insert(struct steps_op *op)
 /* A manager that unplugs a drive cannot delete its node while our filter is over it, and may not try again. */
 static void tell_of_orphan(struct drive *d, const struct survey *s)
 {
-    const char *below = graph_below(s->graph, d->cbw_node);
+    const char *below = graph_below(s->graph, d->names.cbw);
     g_autofree char *hint = g_strdup_printf("if its node is still there: blockdev-del %s", below);
 
     if (below && *below != '#' && !survey_find(s, d->qdev))
@@ -199,7 +203,7 @@ static void on_out(void *user, const struct takeout *t, const GError *error)
     }
     if (!d->is_left_told)
         backup_log(op->b, MODEL_WARNING, NULL,
-                   "drive %s: filter %s stays in QEMU, where it does no harm, because of %s", d->name, d->cbw_node,
+                   "drive %s: filter %s stays in QEMU, where it does no harm, because of %s", d->name, d->names.cbw,
                    t->stays);
     d->is_left_told = true;
     filter_leave(op);
@@ -207,15 +211,15 @@ static void on_out(void *user, const struct takeout *t, const GError *error)
 
 void filter_undo_insert(struct steps_op *op)
 {
-    takeout_begin(&op->b->takeout, op->b->qmp, op->d->cbw_node, on_out, op);
+    takeout_begin(&op->b->takeout, op->b->qmp, op->d->names.cbw, on_out, op);
 }
 
 void filter_begin_snapshot(struct steps_op *op)
 {
-    qmp_add_snapshot_access(op->b->qmp, op->d->snap_node, op->d->cbw_node, steps_reply, op);
+    qmp_add_snapshot_access(op->b->qmp, op->d->names.snap, op->d->names.cbw, steps_reply, op);
 }
 
 void filter_undo_snapshot(struct steps_op *op)
 {
-    qmp_del_node(op->b->qmp, op->d->snap_node, steps_reply, op);
+    qmp_del_node(op->b->qmp, op->d->names.snap, steps_reply, op);
 }

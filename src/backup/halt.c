@@ -5,6 +5,7 @@
  * would take it out of that.
  */
 #include "backup/run.h"
+#include "backup/steps.h"
 #include "qemu/access.h"
 #include "rescue/journal.h"
 
@@ -13,14 +14,14 @@ void halt_begin_stop(struct steps_op *op)
     struct backup *b = op->b;
     g_autoptr(GError) error = NULL;
 
-    if (!b->is_retaking)
+    if (!b->retake.is_under_way)
         backup_set_phase(b, MODEL_FREEZE);
-    b->did_we_stop = true;
+    b->guest.did_we_stop = true;
     if (!run_journal_write(b, &error)) {
         steps_end(op, error);
         return;
     }
-    b->stopped_at_us = g_get_monotonic_time();
+    b->guest.stopped_at_us = g_get_monotonic_time();
     qmp_stop(b->qmp, steps_reply, op);
 }
 
@@ -48,10 +49,10 @@ static void on_resumed(void *user, const GError *error)
         return;
     }
     if (!error) {
-        b->did_we_stop = false;
-        b->has_resumed = true;
-        if (!b->is_retaking)
-            b->model.pause_ms = (g_get_monotonic_time() - b->stopped_at_us) / 1000;
+        b->guest.did_we_stop = false;
+        b->guest.has_resumed = true;
+        if (!b->retake.is_under_way)
+            b->guest.pause_ms = (g_get_monotonic_time() - b->guest.stopped_at_us) / 1000;
         run_journal_write(b, NULL);
     }
     steps_end(op, error);
@@ -62,10 +63,10 @@ static void leave_stopped(struct steps_op *op)
 {
     struct backup *b = op->b;
 
-    if (b->is_guest_stopped)
+    if (b->guest.is_stopped)
         backup_log(b, MODEL_WARNING, NULL, "guest is left stopped: it %s (%s) since we stopped it", state_says(b),
-                   b->model.guest_state);
-    b->did_we_stop = b->was_running = false;
+                   b->guest.status);
+    b->guest.did_we_stop = b->guest.was_running = false;
     run_journal_write(b, NULL);
     steps_end(op, NULL);
 }
@@ -73,7 +74,7 @@ static void leave_stopped(struct steps_op *op)
 /* Our own migration still has it: nobody else has stopped it, and cleanup can let it go later. */
 static bool is_still_moving(const struct backup *b)
 {
-    return b->ram_state.is_plain && !b->has_resumed && b->guest.now->place == RUNSTATE_LEAVING;
+    return b->ram.is_plain && !b->guest.has_resumed && b->guest.now->place == RUNSTATE_LEAVING;
 }
 
 static void on_status(void *user, const struct qmp_status *s, const GError *error)
@@ -85,13 +86,13 @@ static void on_status(void *user, const struct qmp_status *s, const GError *erro
         steps_end(op, error);
         return;
     }
-    if (runstate_is_ours(s->status, !b->guest.is_stop_of_ram, b->ram_state.is_plain || b->guest.is_ours_by_migration)) {
-        b->is_resuming = !op->is_undo;
+    if (runstate_is_ours(s->status, !b->guest.is_stop_of_ram, b->ram.is_plain || b->guest.is_ours_by_migration)) {
+        b->guest.is_resuming = !op->is_undo;
         qmp_cont(b->qmp, on_resumed, op);
     } else if (is_still_moving(b)) {
         g_autoptr(GError) stuck =
             g_error_new(VMB_ERROR, VMB_ERROR_FAILED,
-                        "guest stands still: QEMU does not end the migration of its RAM (%s)", b->model.guest_state);
+                        "guest stands still: QEMU does not end the migration of its RAM (%s)", b->guest.status);
         steps_end(op, stuck);
     } else {
         leave_stopped(op);
@@ -106,7 +107,7 @@ void halt_resume(struct steps_op *op)
 /* Whatever stopped it for us: a guest that ran when we came runs when we go. */
 void halt_undo_stop(struct steps_op *op)
 {
-    if (op->b->did_we_stop)
+    if (op->b->guest.did_we_stop)
         halt_resume(op);
     else
         steps_end(op, NULL);

@@ -30,7 +30,7 @@ static void on_switched(void *user, const GError *error)
     struct drive *d = user;
 
     (void)error; /* "already paused" and the like: the next poll says what is true */
-    d->n_pauses_unanswered--;
+    d->job.n_pauses_unanswered--;
     job_end_look(d->b);
 }
 
@@ -38,39 +38,39 @@ static void on_switched(void *user, const GError *error)
  * paused. */
 void job_pause_update(struct drive *d)
 {
-    bool should_pause = d->pause_reasons != 0;
+    bool should_pause = d->job.pause_reasons != 0;
 
-    if (d->job != JOB_RUNNING || d->is_job_new || d->b->is_failing || !monitor_is_up(d->b) ||
-        should_pause == d->is_pause_sent)
+    if (d->job.state != JOB_RUNNING || d->job.is_new || d->b->is_failing || !monitor_is_up(d->b) ||
+        should_pause == d->job.is_pause_sent)
         return;
-    d->n_pauses_unanswered++;
-    d->is_pause_sent = should_pause;
+    d->job.n_pauses_unanswered++;
+    d->job.is_pause_sent = should_pause;
     if (should_pause)
-        qmp_job_pause(d->b->qmp, d->job_id, on_switched, d);
+        qmp_job_pause(d->b->qmp, d->names.job, on_switched, d);
     else
-        qmp_job_resume(d->b->qmp, d->job_id, on_switched, d);
+        qmp_job_resume(d->b->qmp, d->names.job, on_switched, d);
 }
 
 void job_pause_set(struct drive *d, enum pause_reason reason, bool on)
 {
-    unsigned old = d->pause_reasons;
+    unsigned old = d->job.pause_reasons;
 
-    d->pause_reasons = on ? old | reason : old & ~(unsigned)reason;
-    if (d->pause_reasons == old)
+    d->job.pause_reasons = on ? old | reason : old & ~(unsigned)reason;
+    if (d->job.pause_reasons == old)
         return;
     if (reason == PAUSE_OPERATOR) {
-        pace_look(&d->pace, uv_now(d->b->loop), false); /* a second that it stood in tells nothing of it */
-        budget_share(d->b);                             /* before it goes on: the others had its part */
+        pace_look(&d->limit.pace, uv_now(d->b->loop), false); /* a second that it stood in tells nothing of it */
+        budget_share(d->b);                                   /* before it goes on: the others had its part */
     }
     job_pause_update(d);
 }
 
 void job_pause_job_started(struct drive *d)
 {
-    d->is_job_new = false;
+    d->job.is_new = false;
     job_end_started(d);
-    d->first_poll = d->b->n_polls + 1; /* an answer that is on its way may not know it yet */
-    d->is_pause_sent = false;
+    d->job.first_poll = d->b->jobs.n_polls + 1; /* an answer that is on its way may not know it yet */
+    d->job.is_pause_sent = false;
     jobs_poll(d->b); /* a small one may have ended already */
     job_pause_update(d);
 }
@@ -90,13 +90,14 @@ static void set_all(struct backup *b, enum pause_reason reason, bool on)
 
 static bool is_low(const struct backup *b)
 {
-    return pool_free_count(b->pool) < pause_below(b) || writer_queued(b->writer) > MAX_QUEUED;
+    return pool_free_count(b->archive.pool) < pause_below(b) || writer_queued(b->archive.writer) > MAX_QUEUED;
 }
 
 static bool is_plenty(const struct backup *b)
 {
-    return pool_free_count(b->pool) > pause_below(b) + HYSTERESIS && writer_queued(b->writer) < MAX_QUEUED / 2 &&
-           writer_spool_used(b->writer) < SPOOL_NEARLY_EMPTY;
+    return pool_free_count(b->archive.pool) > pause_below(b) + HYSTERESIS &&
+           writer_queued(b->archive.writer) < MAX_QUEUED / 2 &&
+           writer_spool_used(b->archive.writer) < SPOOL_NEARLY_EMPTY;
 }
 
 /* While jobs and nodes come and go, QEMU waits each time for what is in flight, and its monitor with it: nothing can be
@@ -110,15 +111,15 @@ void job_pause_for_graph(struct backup *b, bool is_under_way)
 /* Called for every cluster that lands: two comparisons where nothing changes. */
 void job_pause_check_credit(struct backup *b)
 {
-    if (!b->writer)
+    if (!b->archive.writer)
         return;
     job_throttle_check(b);
-    if (!b->is_credit_low && is_low(b)) {
-        b->is_credit_low = true;
+    if (!b->jobs.is_credit_low && is_low(b)) {
+        b->jobs.is_credit_low = true;
         set_all(b, PAUSE_CREDIT, true);
-        writer_flush(b->writer);
-    } else if (b->is_credit_low && is_plenty(b)) {
-        b->is_credit_low = false;
+        writer_flush(b->archive.writer);
+    } else if (b->jobs.is_credit_low && is_plenty(b)) {
+        b->jobs.is_credit_low = false;
         set_all(b, PAUSE_CREDIT, false);
     }
 }

@@ -23,14 +23,14 @@ static bool may_be_held(const struct port *p)
 
 void job_throttle_took(struct port *p)
 {
-    if (p->drive->b->throttle.is_on && may_be_held(p))
+    if (p->drive->b->jobs.throttle.is_on && may_be_held(p))
         nbd_conn_hold(p->conn, true);
 }
 
 static void release(struct backup *b, unsigned n_writes)
 {
     for (unsigned i = 0; i < b->drives->len && n_writes; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, b->throttle.next++ % b->drives->len);
+        struct drive *d = g_ptr_array_index(b->drives, b->jobs.throttle.next++ % b->drives->len);
         if (!may_be_held(&d->target))
             continue;
         nbd_conn_hold(d->target.conn, false);
@@ -41,33 +41,33 @@ static void release(struct backup *b, unsigned n_writes)
 static void on_tick(uv_timer_t *timer)
 {
     struct backup *b = timer->data;
-    unsigned n_free = pool_free_count(b->pool);
+    unsigned n_free = pool_free_count(b->archive.pool);
 
     release(b, MAX(FEWEST, n_free > LAST_BUFFERS ? (n_free - LAST_BUFFERS) / SHARE : 0));
 }
 
 void job_throttle_check(struct backup *b)
 {
-    bool should_be_on = pool_free_count(b->pool) < BELOW_FREE && !b->is_failing;
+    bool should_be_on = pool_free_count(b->archive.pool) < BELOW_FREE && !b->is_failing;
 
-    if (should_be_on == b->throttle.is_on)
+    if (should_be_on == b->jobs.throttle.is_on)
         return;
-    b->throttle.is_on = should_be_on;
+    b->jobs.throttle.is_on = should_be_on;
     if (should_be_on) {
-        uv_timer_start(&b->throttle.timer, on_tick, TICK_MS, TICK_MS);
+        uv_timer_start(&b->jobs.throttle.timer, on_tick, TICK_MS, TICK_MS);
     } else {
-        uv_timer_stop(&b->throttle.timer);
+        uv_timer_stop(&b->jobs.throttle.timer);
         release(b, b->drives->len);
     }
 }
 
 void job_throttle_init(struct backup *b)
 {
-    uv_timer_init(b->loop, &b->throttle.timer);
-    b->throttle.timer.data = b;
+    uv_timer_init(b->loop, &b->jobs.throttle.timer);
+    b->jobs.throttle.timer.data = b;
 }
 
 void job_throttle_close(struct backup *b)
 {
-    uv_close((uv_handle_t *)&b->throttle.timer, NULL);
+    uv_close((uv_handle_t *)&b->jobs.throttle.timer, NULL);
 }

@@ -4,7 +4,10 @@
  * is judged in fate.c.
  */
 #include <string.h>
+#include "backup/fate.h"
+#include "backup/recipe.h"
 #include "backup/run.h"
+#include "backup/steps.h"
 
 #define POLL_MS    500
 #define BACKOFF_MS 500 /* before the first retry, doubled for each further one */
@@ -22,24 +25,24 @@ static void on_restarted(void *user, const GError *error)
         return;
     }
     drive_become(d, DRIVE_COPYING);
-    if (d->job == JOB_ENDED) /* before the last rows of the list were through */
+    if (d->job.state == JOB_ENDED) /* before the last rows of the list were through */
         fate_judge(d);
 }
 
 static void restart_now(struct drive *d)
 {
-    d->restart_at_ms = 0;
+    d->job.restart_at_ms = 0;
     drive_become(d, DRIVE_RESTARTING);
     steps_run(d->b->steps, recipe_restart_job(d), true, on_restarted, d);
 }
 
 void jobs_restart_later(struct drive *d, const char *why)
 {
-    uint64_t wait_ms = d->n_refused ? POLL_MS : (uint64_t)BACKOFF_MS << MIN(d->retries, 6);
+    uint64_t wait_ms = d->job.n_refused ? POLL_MS : (uint64_t)BACKOFF_MS << MIN(d->retries, 6);
 
-    if (d->n_refused) {
+    if (d->job.n_refused) {
         backup_note(d->b, "drive %s: no buffers were free for %u of its job's writes; it goes on when there are",
-                    d->name, d->n_refused);
+                    d->name, d->job.n_refused);
         drive_become(d, DRIVE_STARVED);
     } else {
         d->retries++;
@@ -48,25 +51,25 @@ void jobs_restart_later(struct drive *d, const char *why)
                    d->retries, d->b->options.retries);
         drive_become(d, DRIVE_RETRYING);
     }
-    d->n_refused = 0;
-    d->is_target_lost = false;
-    d->restart_at_ms = uv_now(d->b->loop) + wait_ms;
+    d->job.n_refused = 0;
+    d->job.is_target_lost = false;
+    d->job.restart_at_ms = uv_now(d->b->loop) + wait_ms;
 }
 
 void jobs_restart_soon(struct drive *d)
 {
-    d->is_target_lost = false;
-    d->n_refused = 0;
-    d->restart_at_ms = uv_now(d->b->loop);
+    d->job.is_target_lost = false;
+    d->job.n_refused = 0;
+    d->job.restart_at_ms = uv_now(d->b->loop);
     drive_become(d, DRIVE_RETRYING);
 }
 
 static void job_ended(struct drive *d, const char *error)
 {
-    d->job = JOB_ENDED;
+    d->job.state = JOB_ENDED;
     job_end_look(d->b);
-    g_free(d->job_error);
-    d->job_error = g_strdup(error);
+    g_free(d->job.error);
+    d->job.error = g_strdup(error);
     recipe_job_ended(d);
     if (!d->b->is_failing && (d->state == DRIVE_WAITING || d->state == DRIVE_COPYING))
         fate_judge(d);
@@ -81,13 +84,13 @@ static void see_job(struct drive *d, const struct qmp_job *job)
         return;
     }
     budget_see_speed(d, (uint64_t)MAX(job->speed, 0));
-    d->is_job_at_rest = g_strcmp0(job->status, "paused") == 0;
-    if (job->current != d->job_at) {
-        d->job_at = job->current;
-        d->job_moved_ms = uv_now(d->b->loop);
+    d->job.is_at_rest = g_strcmp0(job->status, "paused") == 0;
+    if (job->current != d->job.at) {
+        d->job.at = job->current;
+        d->job.moved_ms = uv_now(d->b->loop);
     }
-    if (!d->n_pauses_unanswered && d->is_pause_sent != job->is_paused) {
-        d->is_pause_sent = job->is_paused; /* switched by somebody else: our reasons decide */
+    if (!d->job.n_pauses_unanswered && d->job.is_pause_sent != job->is_paused) {
+        d->job.is_pause_sent = job->is_paused; /* switched by somebody else: our reasons decide */
         job_pause_update(d);
     }
     if (g_strcmp0(job->status, "concluded") == 0)
@@ -98,35 +101,35 @@ static void on_jobs(void *user, const struct qmp_job *jobs, unsigned n, const GE
 {
     struct backup *b = user;
 
-    b->is_poll_busy = false;
+    b->jobs.is_poll_busy = false;
     for (unsigned i = 0; !error && i < b->drives->len; i++) {
         struct drive *d = g_ptr_array_index(b->drives, i);
         const struct qmp_job *found = NULL;
         if (d->doubt)
             fate_broken(d, d->doubt);
         for (unsigned j = 0; j < n; j++)
-            if (g_strcmp0(jobs[j].id, d->job_id) == 0)
+            if (g_strcmp0(jobs[j].id, d->names.job) == 0)
                 found = &jobs[j];
-        if (d->job == JOB_RUNNING && !d->is_job_new && b->n_polls >= d->first_poll)
+        if (d->job.state == JOB_RUNNING && !d->job.is_new && b->jobs.n_polls >= d->job.first_poll)
             see_job(d, found);
     }
-    if (b->is_poll_wanted) {
-        b->is_poll_wanted = false;
+    if (b->jobs.is_poll_wanted) {
+        b->jobs.is_poll_wanted = false;
         jobs_poll(b);
     }
 }
 
 void jobs_poll(struct backup *b)
 {
-    if (!monitor_is_up(b) || b->is_freed_from_qemu)
+    if (!monitor_is_up(b) || b->end.is_freed_from_qemu)
         return;
-    if (b->is_poll_busy) {
-        b->is_poll_wanted = true; /* what has just happened may not be in the answer that is on its way */
+    if (b->jobs.is_poll_busy) {
+        b->jobs.is_poll_wanted = true; /* what has just happened may not be in the answer that is on its way */
         return;
     }
-    b->is_poll_busy = true;
-    b->n_polls++;
-    b->next_poll_ms = uv_now(b->loop) + POLL_MS;
+    b->jobs.is_poll_busy = true;
+    b->jobs.n_polls++;
+    b->jobs.next_poll_ms = uv_now(b->loop) + POLL_MS;
     qmp_query_jobs(b->qmp, on_jobs, b);
 }
 
@@ -159,15 +162,15 @@ void jobs_connection_lost(struct port *p)
         jobs_poll(d->b);
         return;
     }
-    d->is_target_lost = true;
-    if (d->job == JOB_RUNNING && monitor_is_up(d->b))
-        qmp_job_cancel(d->b->qmp, d->job_id, on_cancel_sent, d);
+    d->job.is_target_lost = true;
+    if (d->job.state == JOB_RUNNING && monitor_is_up(d->b))
+        qmp_job_cancel(d->b->qmp, d->names.job, on_cancel_sent, d);
 }
 
 void jobs_copy_begins(struct backup *b)
 {
-    if (b->model.pause_ms != MODEL_UNKNOWN)
-        backup_note(b, "the instant is taken: guest stopped for %" G_GUINT64_FORMAT " ms", b->model.pause_ms);
+    if (b->guest.pause_ms != MODEL_UNKNOWN)
+        backup_note(b, "the instant is taken: guest stopped for %" G_GUINT64_FORMAT " ms", b->guest.pause_ms);
     backup_set_phase(b, MODEL_COPY);
     for_each_drive (d, b) {
         if (d->state == DRIVE_WAITING)
@@ -182,15 +185,15 @@ void jobs_on_tick(struct backup *b)
 {
     uint64_t now = uv_now(b->loop);
 
-    if (!b->has_begun || b->is_freed_from_qemu)
+    if (!b->has_begun || b->end.is_freed_from_qemu)
         return;
     for (unsigned i = 0; i < b->drives->len && !b->is_failing; i++) {
         struct drive *d = g_ptr_array_index(b->drives, i);
         bool is_waiting = d->state == DRIVE_STARVED || d->state == DRIVE_RETRYING;
-        if (is_waiting && now >= d->restart_at_ms && !b->is_credit_low && monitor_is_up(b))
+        if (is_waiting && now >= d->job.restart_at_ms && !b->jobs.is_credit_low && monitor_is_up(b))
             restart_now(d);
     }
     retake_on_tick(b);
-    if (now >= b->next_poll_ms)
+    if (now >= b->jobs.next_poll_ms)
         jobs_poll(b);
 }

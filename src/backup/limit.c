@@ -11,7 +11,7 @@ static bool is_for_all(const char *target)
 
 static bool is_ram(const struct backup *b, const char *name)
 {
-    return b->vmstate_row >= 0 && strcmp(name, b->model.drives[b->vmstate_row].name) == 0;
+    return b->ram.row >= 0 && strcmp(name, b->model.drives[b->ram.row].name) == 0;
 }
 
 /* --- what is asked for -------------------------------------------------------------------------- */
@@ -40,11 +40,11 @@ static void tell(struct backup *b, const char *name, int row, uint64_t old, uint
 
 static bool limit_all(struct backup *b, const struct command *c, GError **error)
 {
-    uint64_t old = b->model.global_limit, rate;
+    uint64_t old = b->limits.all, rate;
 
     if (!resolve(c, old ? old : b->model.in_rate, &rate, error))
         return false;
-    b->model.global_limit = rate;
+    b->limits.all = rate;
     budget_share(b);
     tell(b, "all", -1, old, rate);
     return true;
@@ -52,11 +52,12 @@ static bool limit_all(struct backup *b, const struct command *c, GError **error)
 
 static bool limit_drive(struct drive *d, const struct command *c, GError **error)
 {
-    uint64_t old = d->pace.own, now = d->pace.share ? d->pace.share : (uint64_t)d->pace.data_rate, rate;
+    uint64_t old = d->limit.pace.own,
+             now = d->limit.pace.share ? d->limit.pace.share : (uint64_t)d->limit.pace.data_rate, rate;
 
     if (!resolve(c, now ? now : old, &rate, error))
         return false;
-    d->pace.own = rate;
+    d->limit.pace.own = rate;
     budget_share(d->b);
     tell(d->b, d->name, (int)d->row, old, rate);
     return true;
@@ -64,11 +65,11 @@ static bool limit_drive(struct drive *d, const struct command *c, GError **error
 
 static bool limit_ram(struct backup *b, const struct command *c, GError **error)
 {
-    uint64_t old = b->ram_state.limit, rate;
+    uint64_t old = b->ram.limit, rate;
 
-    if (!resolve(c, old ? old : b->model.drives[b->vmstate_row].rate, &rate, error) || !ram_limit(b, rate, error))
+    if (!resolve(c, old ? old : b->model.drives[b->ram.row].rate, &rate, error) || !ram_limit(b, rate, error))
         return false;
-    tell(b, b->model.drives[b->vmstate_row].name, b->vmstate_row, old, rate);
+    tell(b, b->model.drives[b->ram.row].name, b->ram.row, old, rate);
     return true;
 }
 
@@ -91,11 +92,11 @@ static bool apply(struct backup *b, const struct backup_limit *limit, GError **e
     struct drive *d = limit->drive ? drive_by_name(b, limit->drive, NULL) : NULL;
 
     if (is_for_all(limit->drive))
-        b->model.global_limit = limit->rate;
-    else if (is_ram(b, limit->drive) && b->ram != RAM_NONE)
+        b->limits.all = limit->rate;
+    else if (is_ram(b, limit->drive) && b->ram.method != RAM_NONE)
         return ram_limit(b, limit->rate, error);
     else if (d)
-        d->pace.own = limit->rate;
+        d->limit.pace.own = limit->rate;
     else if (!model_find_drive(&b->model, limit->drive)) /* one that is left out may have a limit */
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "limit: guest has no drive %s", limit->drive);
     return is_for_all(limit->drive) || model_find_drive(&b->model, limit->drive);
@@ -104,9 +105,9 @@ static bool apply(struct backup *b, const struct backup_limit *limit, GError **e
 /* Those that were there before are taken away: a plan that is made anew may have fewer. */
 bool limit_apply_options(struct backup *b, GError **error)
 {
-    b->model.global_limit = b->ram_state.limit = 0;
+    b->limits.all = b->ram.limit = 0;
     for_each_drive (d, b)
-        d->pace.own = 0;
+        d->limit.pace.own = 0;
     for (unsigned i = 0; i < b->options.limits->len; i++)
         if (!apply(b, &g_array_index(b->options.limits, struct backup_limit, i), error))
             return false;

@@ -5,7 +5,11 @@
  * the others go on; one that has another node or size than in the plan is saved by that.
  */
 #include "archive/map.h"
+#include "backup/fate.h"
+#include "backup/filter.h"
+#include "backup/recipe.h"
 #include "backup/run.h"
+#include "backup/steps.h"
 #include "base/units.h"
 
 static void follow_node(struct drive *d, const struct survey_drive *now)
@@ -29,7 +33,7 @@ static void resize(struct drive *d, uint64_t size)
                units_format_size(d->size, before), units_format_size(size, after));
     d->size = backup_row(d)->size = size;
     d->filter.export->size = d->target.export->size = size;
-    vma_header_set_size(d->b->header, d->dev_id, size);
+    vma_header_set_size(d->b->archive.header, d->dev_id, size);
     fate_forget_clusters(d);
     map_init(writer_lane_map(d->lane), vma_assemble_clusters(d->clusters));
     steps_insert(d->b->steps, targets);
@@ -57,7 +61,7 @@ static void see(struct drive *d, const struct survey *s)
         fate_refuse(d, "it was unplugged, or its medium taken out, since the plan");
     } else if (why) {
         fate_refuse(d, why);
-    } else if (graph_has(s->graph, d->cbw_node)) {
+    } else if (graph_has(s->graph, d->names.cbw)) {
         fate_refuse(d, "the filter of its last instant is still in use by somebody else");
     } else {
         follow_node(d, now);
@@ -71,7 +75,7 @@ static void on_surveyed(void *user, const struct survey *s, const GError *error)
     struct backup *b = op->b;
 
     for_each_drive (d, b) {
-        if (!error && !drive_is(d, DRIVE_IS_OUT) && (!b->is_retaking || drive_is(d, DRIVE_IS_RETAKEN)))
+        if (!error && !drive_is(d, DRIVE_IS_OUT) && (!b->retake.is_under_way || drive_is(d, DRIVE_IS_RETAKEN)))
             see(d, s);
     }
     steps_end(op, error);

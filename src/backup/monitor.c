@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include "backup/nearby.h"
 #include "backup/run.h"
+#include "backup/steps.h"
 #include "qmp/address.h"
 #include "rescue/cleanup.h"
 #include "rescue/journal.h"
@@ -16,7 +17,7 @@
 
 bool monitor_is_up(const struct backup *b)
 {
-    return b->qmp && qmp_is_ready(b->qmp) && !b->lost_at_ms;
+    return b->qmp && qmp_is_ready(b->qmp) && !b->link.lost_at_ms;
 }
 
 /* --- the connect diagnosis ---------------------------------------------------------------------- */
@@ -121,10 +122,10 @@ static void report_connect_failure(struct backup *b, const GError *error)
     model_set(m->failure, "%s", error->message);
     model_set(m->advice, "%s", advice_for(error));
     if (b->options.reconnect_forever) {
-        b->lost_at_ms = b->lost_at_ms ? b->lost_at_ms : uv_now(b->loop);
-        b->next_try_ms = uv_now(b->loop) + RETRY_FIRST_MS;
-        b->nearby = b->nearby ? b->nearby : nearby_new(b->loop, m);
-        nearby_look(b->nearby, b->options.monitor);
+        b->link.lost_at_ms = b->link.lost_at_ms ? b->link.lost_at_ms : uv_now(b->loop);
+        b->link.next_try_ms = uv_now(b->loop) + RETRY_FIRST_MS;
+        b->link.nearby = b->link.nearby ? b->link.nearby : nearby_new(b->loop, m);
+        nearby_look(b->link.nearby, b->options.monitor);
         backup_set_phase(b, MODEL_CONNECT_FAILED);
     } else {
         backup_fail_new(b, VMB_ERROR_MONITOR, "%s", error->message);
@@ -138,7 +139,7 @@ static void on_waiting(void *user, const GError *why)
 
     if (!b->has_begun && b->options.reconnect_forever) {
         report_connect_failure(b, why);
-        b->next_try_ms = uv_now(b->loop) + b->options.timeout_s * 1000;
+        b->link.next_try_ms = uv_now(b->loop) + b->options.timeout_s * 1000;
     } else {
         backup_log(b, MODEL_INFO, NULL, "%s", why->message);
     }
@@ -146,7 +147,7 @@ static void on_waiting(void *user, const GError *why)
 
 static void forget_nearby(struct backup *b)
 {
-    g_clear_pointer(&b->nearby, nearby_close);
+    g_clear_pointer(&b->link.nearby, nearby_close);
     b->model.n_nearby = 0;
 }
 
@@ -155,13 +156,12 @@ static void on_ready(void *user)
     struct backup *b = user;
 
     forget_nearby(b);
-    b->lost_at_ms = 0;
-    b->model.is_monitor_lost = false;
+    b->link.lost_at_ms = 0;
     set_checks(b, 4, MODEL_RUN);
-    if (b->is_freed_from_qemu)
+    if (b->end.is_freed_from_qemu)
         return;
     if (!b->has_begun) {
-        b->was_discovered = false;
+        b->link.was_discovered = false;
         discover(b);
         return;
     }
@@ -170,13 +170,13 @@ static void on_ready(void *user)
     job_pause_monitor_back(b);
     state_monitor_back(b);
     steps_kick(b->steps);
-    if (b->is_check_wanted)
+    if (b->tidy.is_check_wanted)
         backup_undone(b);
 }
 
 void monitor_discovered(struct backup *b)
 {
-    b->was_discovered = true;
+    b->link.was_discovered = true;
     set_checks(b, G_N_ELEMENTS(check_texts), MODEL_OK);
 }
 
@@ -184,7 +184,7 @@ static void on_event(void *user, const struct qmp_event *event)
 {
     struct backup *b = user;
 
-    if (event->type == QMP_EVENT_SHUTDOWN && b->has_begun && b->model.phase < MODEL_FINISH)
+    if (event->type == QMP_EVENT_SHUTDOWN && b->has_begun && b->phase < MODEL_FINISH)
         backup_fail_new(b, VMB_ERROR_MONITOR, "guest was shut down during the backup; start it and back up again");
     state_on_event(b, event);
     jobs_on_event(b, event);
@@ -210,12 +210,12 @@ void monitor_give_up(struct backup *b, const char *why)
 
     g_set_error(&error, VMB_ERROR, VMB_ERROR_MONITOR, "%s", why);
     g_clear_pointer(&b->qmp, qmp_close);
-    if (b->model.phase < MODEL_FINISH) /* by then everything is here already */
+    if (b->phase < MODEL_FINISH) /* by then everything is here already */
         backup_fail(b, error);
-    b->is_given_up = true;
+    b->link.is_given_up = true;
     agent_give_up(b);
     steps_give_up(b->steps, error);
-    if (b->is_check_wanted)
+    if (b->tidy.is_check_wanted)
         backup_undone(b);
 }
 
@@ -225,23 +225,22 @@ static void on_lost(void *user, const GError *error)
 
     g_clear_pointer(&b->qmp, qmp_close);
     door_monitor_lost(b);
-    if (b->is_freed_from_qemu)
+    if (b->end.is_freed_from_qemu)
         return;
     if (!b->has_begun) {
         report_connect_failure(b, error);
         return;
     }
     if (is_qemu_gone(b, error)) {
-        b->is_qemu_gone = true;
+        b->link.is_qemu_gone = true;
         monitor_give_up(b, "QEMU went away during the backup; nothing of it can be used");
         return;
     }
-    if (!b->lost_at_ms) {
-        b->lost_at_ms = uv_now(b->loop);
-        b->model.is_monitor_lost = true;
+    if (!b->link.lost_at_ms) {
+        b->link.lost_at_ms = uv_now(b->loop);
         backup_log(b, MODEL_WARNING, NULL, "monitor lost (%s); trying again for 60 s", error->message);
     }
-    b->next_try_ms = uv_now(b->loop) + RETRY_MS;
+    b->link.next_try_ms = uv_now(b->loop) + RETRY_MS;
 }
 
 static const struct qmp_listener monitor_listener = {
@@ -249,8 +248,8 @@ static const struct qmp_listener monitor_listener = {
 
 static void open_monitor(struct backup *b)
 {
-    b->next_try_ms = 0;
-    b->model.attempt++;
+    b->link.next_try_ms = 0;
+    b->link.attempt++;
     b->qmp = qmp_open(b->loop, b->options.monitor, b->options.timeout_s * 1000, &monitor_listener, b);
 }
 
@@ -267,8 +266,8 @@ void monitor_start(struct backup *b)
 
 void monitor_stop(struct backup *b)
 {
-    b->next_try_ms = 0;
-    g_clear_pointer(&b->look, cleanup_look_end);
+    b->link.next_try_ms = 0;
+    g_clear_pointer(&b->tidy.look, cleanup_look_end);
     forget_nearby(b);
     g_clear_pointer(&b->qmp, qmp_close);
 }
@@ -281,9 +280,9 @@ bool monitor_change(struct backup *b, const char *address, GError **error)
     g_free(b->options.monitor);
     b->options.monitor = g_strdup(address);
     model_set(b->model.monitor, "%s", address);
-    if (!b->is_target_chosen)
+    if (!b->archive.is_target_chosen)
         g_clear_pointer(&b->options.target, g_free); /* it had the other guest's name */
-    b->model.attempt = 0;
+    b->link.attempt = 0;
     set_checks(b, 0, MODEL_RUN);
     backup_set_phase(b, MODEL_CONNECTING);
     open_monitor(b);
@@ -294,8 +293,9 @@ void monitor_on_tick(struct backup *b)
 {
     uint64_t now = uv_now(b->loop);
 
-    if (b->has_begun && b->lost_at_ms && !b->is_given_up && !b->is_freed_from_qemu && now - b->lost_at_ms > GIVE_UP_MS)
+    if (b->has_begun && b->link.lost_at_ms && !b->link.is_given_up && !b->end.is_freed_from_qemu &&
+        now - b->link.lost_at_ms > GIVE_UP_MS)
         monitor_give_up(b, "monitor did not come back within 60 s; when it does, run: vmabackup cleanup MONITOR");
-    else if (!b->qmp && b->next_try_ms && now >= b->next_try_ms && !b->is_given_up)
+    else if (!b->qmp && b->link.next_try_ms && now >= b->link.next_try_ms && !b->link.is_given_up)
         open_monitor(b);
 }

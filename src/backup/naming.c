@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a drive is called in the archive, and by what else an operator may name it. */
 #include <string.h>
+#include "backup/found.h"
 #include "backup/run.h"
 #include "options/proxmox.h"
 
@@ -63,7 +64,7 @@ static bool wants_key(const struct backup *b, const struct found_drive *f)
 static const char *bus_type(const struct backup *b, const struct found_drive *f)
 {
     bool is_sata =
-        b->guest_machine && strstr(b->guest_machine, "q35") && g_str_has_prefix(f->type ? f->type : "", "ide");
+        b->facts.machine && strstr(b->facts.machine, "q35") && g_str_has_prefix(f->type ? f->type : "", "ide");
 
     return is_sata ? "sata" : f->type;
 }
@@ -89,10 +90,10 @@ static GHashTable *taken_keys(const struct backup *b, const struct found_drive *
         if (key)
             g_hash_table_add(taken, g_strdup(key));
     }
-    if (!g_ptr_array_find(b->found, f, &at))
+    if (!g_ptr_array_find(b->facts.drives, f, &at))
         return taken;
-    while (++at < b->found->len) {
-        const struct found_drive *other = g_ptr_array_index(b->found, at);
+    while (++at < b->facts.drives->len) {
+        const struct found_drive *other = g_ptr_array_index(b->facts.drives, at);
         char *claim = wants_key(b, other) ? claim_of(b, other) : NULL;
         if (claim && g_strcmp0(claim, own_claim) != 0)
             g_hash_table_add(taken, g_steal_pointer(&claim));
@@ -107,10 +108,10 @@ static unsigned count_more(const struct backup *b, const struct found_drive *f)
     unsigned n = 0;
     guint at = 0;
 
-    if (!g_ptr_array_find(b->found, f, &at))
+    if (!g_ptr_array_find(b->facts.drives, f, &at))
         return 0;
-    while (++at < b->found->len) {
-        const struct found_drive *other = g_ptr_array_index(b->found, at);
+    while (++at < b->facts.drives->len) {
+        const struct found_drive *other = g_ptr_array_index(b->facts.drives, at);
         g_autofree char *claim = wants_key(b, other) ? claim_of(b, other) : NULL;
         n += wants_key(b, other) && !claim && proxmox_is_same_bus(bus_type(b, f), bus_type(b, other));
     }

@@ -13,7 +13,7 @@ static bool is_incomplete(const struct backup *b)
     for (unsigned i = 0; i < b->model.n_drives; i++)
         if (b->model.drives[i].is_refused)
             return true;
-    return b->is_ram_lost || b->agent.has_failed || (!b->is_freed_from_qemu && !b->is_qemu_gone);
+    return b->ram.is_lost || b->agent.has_failed || (!b->end.is_freed_from_qemu && !b->link.is_qemu_gone);
 }
 
 static bool is_missing(const struct model_drive *row)
@@ -49,9 +49,9 @@ void outcome_set(struct backup *b)
     g_autofree char *missing = NULL, *retaken = NULL, *again = NULL;
     char size[UNITS_LEN], time[UNITS_LEN];
 
-    if (b->outcome) {
-        m->exit_status = b->cancel_status ? b->cancel_status : vmb_error_exit_status(b->outcome);
-        model_set(m->outcome, "%s", b->outcome->message);
+    if (b->end.outcome) {
+        m->exit_status = b->end.cancel_status ? b->end.cancel_status : vmb_error_exit_status(b->end.outcome);
+        model_set(m->outcome, "%s", b->end.outcome->message);
         return;
     }
     if (!b->has_begun) {
@@ -63,7 +63,7 @@ void outcome_set(struct backup *b)
     retaken = rows_that(m, is_of_another_instant);
     model_set(m->outcome, "%s%s: %s in %s%s%s%s%s%s%s%s", m->exit_status ? "saved INCOMPLETE to " : "saved to ",
               m->target, units_format_size(m->archive_bytes, size), units_format_ms(m->elapsed_ms, time),
-              m->is_verified ? ", verified" : "", *missing ? "; missing: " : "", missing,
+              b->archive.is_verified ? ", verified" : "", *missing ? "; missing: " : "", missing,
               *retaken ? "; of a later instant: " : "", retaken, b->agent.has_failed ? "; file systems " : "",
               b->agent.has_failed ? m->agent : "");
     again = rows_that(m, may_come_another_time);

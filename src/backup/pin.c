@@ -13,13 +13,15 @@
  * move.
  */
 #include <string.h>
+#include "backup/pin.h"
 #include "backup/run.h"
+#include "backup/steps.h"
 
 #define VERSION(major, minor) ((major)*1000 + (minor))
 
 bool pin_is_wanted(const struct backup *b, const struct drive *d)
 {
-    int version = VERSION(b->version.major, b->version.minor);
+    int version = VERSION(b->facts.version.major, b->facts.version.minor);
 
     /* 7.2 and 11.1 do not hang. Those in between, from the first with that lock on, are treated as 10.0 is. */
     return d->is_guarded && version >= VERSION(8, 1) && version < VERSION(10, 1) && door_has_descriptors(b);
@@ -65,7 +67,7 @@ static void on_socket_passed(void *user, const GError *error)
     if (error)
         steps_end(op, error);
     else
-        qmp_export_fixed(op->b->qmp, op->d->pin_id, op->d->snap_node, name, on_pinned, op);
+        qmp_export_fixed(op->b->qmp, op->d->names.pin, op->d->names.snap, name, on_pinned, op);
 }
 
 void pin_begin(struct steps_op *op)
@@ -98,8 +100,8 @@ static void on_unpinned(void *user, const GError *error)
 /* Not while its job may run, whose end was asked for in vain: cleanup ends both, in this order. */
 void pin_undo(struct steps_op *op)
 {
-    if (op->d->is_pinned && op->d->job != JOB_RUNNING)
-        qmp_export_del(op->b->qmp, op->d->pin_id, on_unpinned, op);
+    if (op->d->is_pinned && op->d->job.state != JOB_RUNNING)
+        qmp_export_del(op->b->qmp, op->d->names.pin, on_unpinned, op);
     else
         steps_end(op, NULL);
 }

@@ -3,7 +3,12 @@
 #include <string.h>
 #include "archive/vmstate.h"
 #include "backup/describe.h"
+#include "backup/fate.h"
+#include "backup/found.h"
+#include "backup/plan.h"
+#include "backup/recipe.h"
 #include "backup/run.h"
+#include "backup/steps.h"
 #include "options/options.h"
 #include "options/proxmox.h"
 #include "rescue/journal.h"
@@ -54,8 +59,8 @@ static bool is_shared(const struct backup *b, const struct found_drive *f)
 {
     unsigned n = 0;
 
-    for (unsigned i = 0; i < b->found->len; i++) {
-        const struct found_drive *other = g_ptr_array_index(b->found, i);
+    for (unsigned i = 0; i < b->facts.drives->len; i++) {
+        const struct found_drive *other = g_ptr_array_index(b->facts.drives, i);
         n += other->is_attached && g_strcmp0(other->node_name, f->node_name) == 0;
     }
     return n > 1;
@@ -71,14 +76,14 @@ static void drive_free(gpointer data)
     g_free(d->name);
     g_free(d->qdev);
     g_free(d->node);
-    g_free(d->filter_node);
-    g_free(d->target_node);
-    g_free(d->cbw_node);
-    g_free(d->snap_node);
-    g_free(d->pin_id);
-    g_free(d->job_id);
+    g_free(d->names.filter);
+    g_free(d->names.target);
+    g_free(d->names.cbw);
+    g_free(d->names.snap);
+    g_free(d->names.pin);
+    g_free(d->names.job);
     g_free(d->doubt);
-    g_free(d->job_error);
+    g_free(d->job.error);
     g_clear_error(&d->refusal);
     g_clear_error(&d->failure);
     g_free(d);
@@ -133,14 +138,14 @@ static void add_ram_row(struct backup *b)
 {
     struct model_drive *row = model_add_drive(&b->model, VMA_VMSTATE_NAME);
 
-    b->vmstate_row = b->model.n_drives - 1;
+    b->ram.row = b->model.n_drives - 1;
     row->is_vmstate = true;
-    row->is_included = b->ram != RAM_NONE;
-    row->state = row->is_included ? MODEL_WAIT : b->is_ram_lost ? MODEL_FAIL : MODEL_SKIPPED;
+    row->is_included = b->ram.method != RAM_NONE;
+    row->state = row->is_included ? MODEL_WAIT : b->ram.is_lost ? MODEL_FAIL : MODEL_SKIPPED;
     model_set(row->note, "%s", row->is_included ? "" : "excluded");
-    if (b->is_ram_lost)
+    if (b->ram.is_lost)
         model_set(row->note, "left out: %s", b->guest.ram_obstacle);
-    row->size = b->ram_bytes;
+    row->size = b->facts.ram_bytes;
     row->used = MODEL_UNKNOWN;
     model_set(row->format, "RAM");
 }
@@ -156,18 +161,20 @@ static void choose_recipe(struct backup *b)
 {
     bool is_wanted = !b->options.no_vmstate;
 
-    b->is_ram_lost = is_wanted && b->guest.ram_obstacle;
-    b->ram = !is_wanted || b->is_ram_lost ? RAM_NONE : is_snapshot_safe(&b->version) ? RAM_BACKGROUND : RAM_PLAIN;
+    b->ram.is_lost = is_wanted && b->guest.ram_obstacle;
+    b->ram.method = !is_wanted || b->ram.is_lost          ? RAM_NONE
+                    : is_snapshot_safe(&b->facts.version) ? RAM_BACKGROUND
+                                                          : RAM_PLAIN;
     plan_name_recipe(b);
 }
 
 void plan_name_recipe(struct backup *b)
 {
     model_set(b->model.recipe, "%s, %s", b->options.guard == BACKUP_GUARD_DIRECT ? "direct" : "guard",
-              b->is_ram_lost             ? "RAM left out"
-              : b->ram == RAM_NONE       ? "without RAM"
-              : b->ram == RAM_BACKGROUND ? "background snapshot"
-                                         : "plain migration");
+              b->ram.is_lost                    ? "RAM left out"
+              : b->ram.method == RAM_NONE       ? "without RAM"
+              : b->ram.method == RAM_BACKGROUND ? "background snapshot"
+                                                : "plain migration");
 }
 
 static char *target_at(const struct backup *b, const char *folder, GDateTime *now, const char *format)
@@ -206,17 +213,17 @@ static void log_unsavable(struct backup *b)
 
     if (b->options.only_ask && !state_is_here(b, &gone))
         backup_log(b, MODEL_WARNING, NULL, "%s", gone->message);
-    if (b->is_ram_lost && !b->options.only_ask)
+    if (b->ram.is_lost && !b->options.only_ask)
         backup_log(b, MODEL_WARNING, NULL, "RAM is left out: %s", b->guest.ram_obstacle);
-    for (unsigned i = 0; i < b->unsavable->len; i++)
-        backup_log(b, MODEL_WARNING, NULL, "%s", (const char *)g_ptr_array_index(b->unsavable, i));
+    for (unsigned i = 0; i < b->facts.unsavable->len; i++)
+        backup_log(b, MODEL_WARNING, NULL, "%s", (const char *)g_ptr_array_index(b->facts.unsavable, i));
 }
 
 /* QEMU reads it through its key, and so do we. */
 static void log_encrypted(struct backup *b)
 {
-    for (unsigned i = 0; i < b->found->len; i++) {
-        const struct found_drive *f = g_ptr_array_index(b->found, i);
+    for (unsigned i = 0; i < b->facts.drives->len; i++) {
+        const struct found_drive *f = g_ptr_array_index(b->facts.drives, i);
         const struct drive *d = f->is_encrypted && f->node_name ? drive_on_node(b, f->node_name) : NULL;
         if (d && !b->options.only_ask)
             backup_log(b, MODEL_WARNING, "keep the archive in a safe place, or encrypt it: -o '|COMMAND'",
@@ -229,7 +236,7 @@ static void reset(struct backup *b)
     g_ptr_array_set_size(b->drives, 0);
     g_clear_pointer(&b->model.drives, g_free);
     b->model.n_drives = 0;
-    b->vmstate_row = -1;
+    b->ram.row = -1;
 }
 
 /* What the plan says of itself: the options as they are now. */
@@ -246,7 +253,7 @@ static void show_options(struct backup *b)
     m->wants_vmstate = !b->options.no_vmstate;
     model_set(m->same_as, "%s", strlen(line) < sizeof m->same_as ? line : ""); /* half a command is none */
     for_each_drive (d, b) {
-        m->drives[d->row].limit = m->drives[d->row].limit_wanted = d->pace.own;
+        m->drives[d->row].limit = m->drives[d->row].limit_wanted = d->limit.pace.own;
     }
 }
 
@@ -255,9 +262,9 @@ bool plan_lay_out(struct backup *b, GError **error)
     reset(b);
     choose_recipe(b);
     add_ram_row(b);
-    for (unsigned i = 0; i < b->found->len; i++)
-        add_row(b, g_ptr_array_index(b->found, i));
-    if (!b->is_target_chosen) {
+    for (unsigned i = 0; i < b->facts.drives->len; i++)
+        add_row(b, g_ptr_array_index(b->facts.drives, i));
+    if (!b->archive.is_target_chosen) {
         g_clear_pointer(&b->options.target, g_free);
         b->options.target = plan_default_target(b, ".", NULL);
     }
@@ -273,7 +280,7 @@ void plan_make(struct backup *b)
     bool is_good = plan_lay_out(b, &error);
 
     backup_note(b, "connected to %s, QEMU %s, guest %s %s", b->model.monitor, b->model.qemu, b->model.guest,
-                b->model.guest_state);
+                b->guest.status);
     *b->guest.told = '\0'; /* of another guest, perhaps */
     state_tell(b);
     if (!is_good) {
@@ -300,12 +307,12 @@ static void name_nodes(struct drive *d)
 {
     const char *run = d->b->run_id;
 
-    d->filter_node = g_strdup_printf("vmb-%s-fl-%u", run, d->index);
-    d->target_node = g_strdup_printf("vmb-%s-tgt-%u", run, d->index);
-    d->cbw_node = g_strdup_printf("vmb-%s-cbw-%u", run, d->index);
-    d->snap_node = g_strdup_printf("vmb-%s-snap-%u", run, d->index);
-    d->pin_id = g_strdup_printf("vmb-%s-pin-%u", run, d->index);
-    d->job_id = g_strdup_printf("vmb-%s-job-%u", run, d->index);
+    d->names.filter = g_strdup_printf("vmb-%s-fl-%u", run, d->index);
+    d->names.target = g_strdup_printf("vmb-%s-tgt-%u", run, d->index);
+    d->names.cbw = g_strdup_printf("vmb-%s-cbw-%u", run, d->index);
+    d->names.snap = g_strdup_printf("vmb-%s-snap-%u", run, d->index);
+    d->names.pin = g_strdup_printf("vmb-%s-pin-%u", run, d->index);
+    d->names.job = g_strdup_printf("vmb-%s-job-%u", run, d->index);
 }
 
 static void on_all_begun(void *user, const GError *error)
@@ -340,8 +347,8 @@ void plan_begin(struct backup *b)
 
     b->has_begun = true;
     pulse_start(&b->pulse);
-    b->was_running = state_can_be_stopped(b); /* while the plan was looked at, its user may have paused it */
-    if (b->ram == RAM_PLAIN && !b->was_running)
+    b->guest.was_running = state_can_be_stopped(b); /* while the plan was looked at, its user may have paused it */
+    if (b->ram.method == RAM_PLAIN && !b->guest.was_running)
         backup_log(b, MODEL_WARNING, "cont resumes it as before",
                    "guest is paused: saving its RAM leaves QEMU's state \"postmigrate\" instead of \"paused\"");
     b->model.started_s = g_get_real_time() / G_USEC_PER_SEC;

@@ -2,13 +2,15 @@
 /* What a plan is refused for, before anything is changed. */
 #include <string.h>
 #include "archive/archive.h"
+#include "backup/found.h"
+#include "backup/plan.h"
 #include "backup/run.h"
 #include "vma/files.h"
 
 static bool is_there(const struct backup *b, const char *wanted)
 {
-    for (unsigned i = 0; i < b->found->len; i++) {
-        const struct found_drive *f = g_ptr_array_index(b->found, i);
+    for (unsigned i = 0; i < b->facts.drives->len; i++) {
+        const struct found_drive *f = g_ptr_array_index(b->facts.drives, i);
         if (naming_fits(b, f, wanted))
             return true;
     }
@@ -30,12 +32,12 @@ static bool check_names(struct backup *b, const GPtrArray *names, GError **error
 /* Who names a drive wants it: one that cannot be saved is no detail of the plan then. */
 static bool check_included(struct backup *b, GError **error)
 {
-    unsigned first = b->model.n_drives - b->found->len; /* the RAM has a row of its own */
+    unsigned first = b->model.n_drives - b->facts.drives->len; /* the RAM has a row of its own */
 
-    for (unsigned i = 0; i < b->found->len; i++) {
+    for (unsigned i = 0; i < b->facts.drives->len; i++) {
         const struct model_drive *row = &b->model.drives[first + i];
         if (row->is_included || row->is_refused ||
-            !naming_is_among(b, b->options.include, row->name, g_ptr_array_index(b->found, i)))
+            !naming_is_among(b, b->options.include, row->name, g_ptr_array_index(b->facts.drives, i)))
             continue;
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s cannot be saved: %.*s; leave it out", row->name,
                     (int)strcspn(row->note, ":"), row->note);
@@ -89,19 +91,19 @@ bool plan_check(struct backup *b, GError **error)
         return false;
     if (!b->options.only_ask && !state_is_here(b, error))
         return false;
-    if (b->is_ram_lost && b->options.strict) {
+    if (b->ram.is_lost && b->options.strict) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "RAM cannot be saved: %s; use --no-vmstate",
                     b->guest.ram_obstacle);
         return false;
     }
-    if (b->options.agent && b->options.strict && b->ram == RAM_PLAIN) {
+    if (b->options.agent && b->options.strict && b->ram.method == RAM_PLAIN) {
         g_set_error(
             error, VMB_ERROR, VMB_ERROR_FAILED,
             "file systems cannot be frozen while this QEMU saves the RAM; use --no-vmstate, or leave --agent away");
         return false;
     }
-    if (b->held && !b->options.only_ask) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_HELD, "%s", b->held);
+    if (b->link.held && !b->options.only_ask) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_HELD, "%s", b->link.held);
         return false;
     }
     if (!b->options.only_ask && !b->options.wait_for_begin && tidy_is_needed(b, error))

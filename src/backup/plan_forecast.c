@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* How much will be read and written, and how long it will take, judging by the guest's last backup. */
+#include "backup/plan.h"
 #include "backup/run.h"
 #include "log/last_run.h"
 
@@ -8,13 +9,13 @@ static void count_rows(struct backup *b)
 {
     struct model *m = &b->model;
 
-    m->total = b->forecast_bytes = 0;
+    m->total = b->archive.forecast_bytes = 0;
     for (unsigned i = 0; i < m->n_drives; i++) {
         const struct model_drive *row = &m->drives[i];
         if (!row->is_included)
             continue;
         m->total += row->size;
-        b->forecast_bytes += row->used == MODEL_UNKNOWN ? row->size : MIN(row->used, row->size);
+        b->archive.forecast_bytes += row->used == MODEL_UNKNOWN ? row->size : MIN(row->used, row->size);
     }
 }
 
@@ -29,7 +30,7 @@ static void forecast_time(struct backup *b, const struct last_run *last)
     struct model *m = &b->model;
 
     m->last_rate = (uint64_t)((double)last->read * 1000 / (double)last->elapsed_ms);
-    m->forecast_ms = MAX(ms_for(m->total, m->last_rate), ms_for(b->forecast_bytes, m->global_limit));
+    m->forecast_ms = MAX(ms_for(m->total, m->last_rate), ms_for(b->archive.forecast_bytes, b->limits.all));
 }
 
 void plan_forecast(struct backup *b)
@@ -39,16 +40,16 @@ void plan_forecast(struct backup *b)
 
     count_rows(b);
     m->forecast_ms = m->last_rate = m->last_plain = m->last_written = 0;
-    b->packs_to = 1;
+    b->archive.packs_to = 1;
     if (last_run_load(m->guest, &last)) {
         forecast_time(b, &last);
         if (last.is_packed && backup_options_level(&b->options)) {
             m->last_plain = last.plain;
             m->last_written = last.written;
-            b->packs_to = (double)last.written / (double)last.plain;
+            b->archive.packs_to = (double)last.written / (double)last.plain;
         }
     }
-    m->need_bytes = (uint64_t)((double)b->forecast_bytes * b->packs_to);
+    m->need_bytes = (uint64_t)((double)b->archive.forecast_bytes * b->archive.packs_to);
 }
 
 void plan_remember(struct backup *b)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include "archive/piece.h"
+#include "backup/fate.h"
 #include "backup/run.h"
 
 /* --- payload ------------------------------------------------------------------------------------ */
@@ -43,16 +44,16 @@ static bool is_nobodys(const struct drive *d)
 /* Whatever may land there, nobody reads it. */
 static void *trash_of(struct backup *b)
 {
-    if (!b->trash)
-        b->trash = g_malloc(VMA_CLUSTER_SIZE);
-    return b->trash;
+    if (!b->archive.trash)
+        b->archive.trash = g_malloc(VMA_CLUSTER_SIZE);
+    return b->archive.trash;
 }
 
 /* A buffer for the cluster that begins to arrive; NULL when there is none, or when it is nobody's. */
 static uint8_t *take_buffer(struct port *p)
 {
     struct backup *b = p->drive->b;
-    uint8_t *buffer = is_nobodys(p->drive) ? NULL : pool_take(b->pool, port_purpose(p));
+    uint8_t *buffer = is_nobodys(p->drive) ? NULL : pool_take(b->archive.pool, port_purpose(p));
 
     if (!buffer && port_purpose(p) == POOL_FOR_GUEST)
         fate_no_room(p->drive); /* a guest waits for this write: the drive is given up */
@@ -102,7 +103,7 @@ static int take_piece(struct port *p, uint64_t offset, uint32_t len, uint8_t **d
 static int on_write_landed(void *user, struct nbd_request *rq, uint32_t done)
 {
     struct port *p = user;
-    struct pool *pool = p->drive->b->pool;
+    struct pool *pool = p->drive->b->archive.pool;
     uint8_t *data = rq->user;
     struct piece piece;
     int status;
@@ -110,7 +111,7 @@ static int on_write_landed(void *user, struct nbd_request *rq, uint32_t done)
     if (!piece_landed(rq->offset, rq->len, done, &piece))
         return 0;                         /* this cluster's bytes are still arriving */
     if (!data && !is_nobodys(p->drive)) { /* To end the connection instead would make QEMU wait, and connect again */
-        p->drive->n_refused++;
+        p->drive->job.n_refused++;
         return EIO;
     }
     if (!data)
@@ -136,7 +137,7 @@ static void on_write_end(void *user, struct nbd_request *rq, int error, bool cut
 {
     struct port *p = user;
 
-    pool_give(p->drive->b->pool, g_steal_pointer(&rq->user));
+    pool_give(p->drive->b->archive.pool, g_steal_pointer(&rq->user));
     job_throttle_took(p);
     if (error || cut)
         distrust_filter(p, cut ? "the filter's connection broke in a write" : "a write of the filter failed");
@@ -156,7 +157,7 @@ static int on_zeroes(void *user, const struct nbd_request *rq)
         uint64_t next = piece_end(at, end);
         uint8_t *data = NULL;
         status = take_piece(p, at, next - at, &data);
-        pool_give(p->drive->b->pool, data);
+        pool_give(p->drive->b->archive.pool, data);
         at = next;
     }
     if (status)
@@ -207,7 +208,7 @@ static void on_closed(void *user, struct nbd_conn *conn, bool clean, const char 
     if (!p)
         return;
     (void)why;
-    p->drive->b->n_open_handles--;
+    p->drive->b->end.n_open_handles--;
     if (p->conn != conn)
         return; /* another one stands in its place already, or soon will */
     p->conn = NULL;
@@ -225,7 +226,7 @@ static void on_export(void *user, struct nbd_conn *conn, const struct nbd_export
 
     (void)user;
     nbd_conn_set_tag(conn, p);
-    p->drive->b->n_open_handles++;
+    p->drive->b->end.n_open_handles++;
     p->conn = conn;
     g_clear_pointer(&p->listener, nbd_listener_close);
 }
@@ -257,7 +258,7 @@ void port_clear(struct port *p)
 struct listening *port_open(struct port *p, GError **error)
 {
     struct backup *b = p->drive->b;
-    g_autofree char *path = door_path(b, p->is_filter ? p->drive->filter_node : p->drive->target_node);
+    g_autofree char *path = door_path(b, p->is_filter ? p->drive->names.filter : p->drive->names.target);
 
     g_clear_pointer(&p->listener, nbd_listener_close);
     p->is_expected_to_close = false;

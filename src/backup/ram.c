@@ -9,7 +9,9 @@
  * are activated and frozen, and the guest goes on.
  */
 #include "archive/vmstate.h"
+#include "backup/fate.h"
 #include "backup/run.h"
+#include "backup/steps.h"
 #include "rescue/journal.h"
 
 #define PASSES_RELAXED   4     /* passes over dirty RAM before --max-pause is used up */
@@ -20,7 +22,7 @@
 
 static void end_waiting(struct backup *b, const GError *error)
 {
-    struct steps_op *op = g_steal_pointer(&b->ram_state.waiting);
+    struct steps_op *op = g_steal_pointer(&b->ram.waiting);
 
     if (op)
         steps_end(op, error);
@@ -32,20 +34,20 @@ static void end_waiting(struct backup *b, const GError *error)
  */
 static bool drop(struct backup *b, const char *note, GError **error)
 {
-    enum model_state state = b->ram_state.is_unwanted ? MODEL_CANCELLED : MODEL_FAIL;
-    enum ram_method method = b->ram;
+    enum model_state state = b->ram.is_unwanted ? MODEL_CANCELLED : MODEL_FAIL;
+    enum ram_method method = b->ram.method;
 
-    b->ram_state.is_moving = b->ram_state.is_plain = false; /* "postmigrate" would be somebody else's from now on */
-    if (method == RAM_PLAIN && sink_can_rewrite(b->sink))
+    b->ram.is_moving = b->ram.is_plain = false; /* "postmigrate" would be somebody else's from now on */
+    if (method == RAM_PLAIN && sink_can_rewrite(b->archive.sink))
         return target_restart_without_ram(b, state, note, error);
     fate_drop_ram(b, state, note);
-    b->ram = method == RAM_PLAIN ? RAM_NONE : method;
+    b->ram.method = method == RAM_PLAIN ? RAM_NONE : method;
     return true;
 }
 
 void ram_lose(struct backup *b, const char *why, const char *hint)
 {
-    bool is_wish = b->ram_state.is_unwanted;
+    bool is_wish = b->ram.is_unwanted;
     g_autofree char *note = g_strdup_printf("left out: %s", is_wish ? "by operator" : why);
     g_autoptr(GError) error = NULL;
 
@@ -69,12 +71,12 @@ static void say_plain_is_left_out(struct backup *b)
     g_autofree char *too_fast =
         g_strdup_printf("guest changes it too fast for a pause of %u s", b->options.max_pause_s);
 
-    if (b->ram_state.is_too_slow)
+    if (b->ram.is_too_slow)
         ram_lose(b, too_fast, "allow more by --max-pause");
-    else if (b->ram_state.abandoned)
-        ram_lose(b, b->ram_state.abandoned, NULL);
+    else if (b->ram.abandoned)
+        ram_lose(b, b->ram.abandoned, NULL);
     else
-        ram_lose(b, b->ram_state.failure, "QEMU's own output may say more");
+        ram_lose(b, b->ram.failure, "QEMU's own output may say more");
 }
 
 /* As a rule QEMU has let the guest go on by itself. Where it could not, the guest stands still because of us, unless
@@ -103,9 +105,9 @@ static void on_status_after_failure(void *user, const struct qmp_status *s, cons
 /* A plain migration that came to nothing, by what it was ended for. */
 static void leave_out_plain(struct backup *b, const char *failure)
 {
-    g_free(b->ram_state.failure);
-    b->ram_state.failure = g_strdup(failure);
-    b->guest.is_ours_by_migration = b->is_guest_stopped;
+    g_free(b->ram.failure);
+    b->ram.failure = g_strdup(failure);
+    b->guest.is_ours_by_migration = b->guest.is_stopped;
     state_ask(b, on_status_after_failure, b);
 }
 
@@ -120,14 +122,14 @@ static void on_moving_cancelled(void *user, const GError *error)
     struct backup *b = user;
 
     if (error)
-        b->ram_state.is_cancelled = false; /* the next look at it sends it again */
+        b->ram.is_cancelled = false; /* the next look at it sends it again */
 }
 
 static void cancel_moving(struct backup *b)
 {
-    if (b->ram_state.is_cancelled || !monitor_is_up(b))
+    if (b->ram.is_cancelled || !monitor_is_up(b))
         return;
-    b->ram_state.is_cancelled = true;
+    b->ram.is_cancelled = true;
     qmp_migrate_cancel(b->qmp, on_moving_cancelled, b);
 }
 
@@ -136,27 +138,27 @@ static void press_on(struct backup *b, const struct qmp_migration *m)
 {
     struct qmp_migration_params params = {ram_bandwidth(b), (int64_t)b->options.max_pause_s * 1000};
 
-    if (b->ram != RAM_PLAIN || b->ram_state.is_cancelled)
+    if (b->ram.method != RAM_PLAIN || b->ram.is_cancelled)
         return;
     if (m->dirty_sync_count > PASSES_GIVEN_UP) {
-        b->ram_state.is_too_slow = true;
+        b->ram.is_too_slow = true;
         cancel_moving(b);
-    } else if (m->dirty_sync_count > PASSES_RELAXED && !b->ram_state.is_relaxed && b->have_old_params &&
+    } else if (m->dirty_sync_count > PASSES_RELAXED && !b->ram.is_relaxed && b->ram.have_old_params &&
                params.downtime_limit_ms > RAM_FIRST_DOWNTIME_MS) {
-        b->ram_state.is_relaxed = true;
+        b->ram.is_relaxed = true;
         qmp_set_migration_params(b->qmp, &params, on_pause_relaxed, b);
     }
 }
 
 static void take_completed(struct backup *b)
 {
-    if (!vmstate_is_at_end(b->vmstate))
+    if (!vmstate_is_at_end(b->ram.vmstate))
         return; /* the last bytes are on their way: ram_stream_moved() comes back here */
-    b->ram_state.is_moving = false;
-    b->ram_state.is_done = true;
-    b->ram_state.ended_ms = uv_now(b->loop);
-    b->guest.is_ours_by_migration = b->ram == RAM_PLAIN;
-    backup_row_state(b, b->vmstate_row, MODEL_OK);
+    b->ram.is_moving = false;
+    b->ram.is_done = true;
+    b->ram.ended_ms = uv_now(b->loop);
+    b->guest.is_ours_by_migration = b->ram.method == RAM_PLAIN;
+    backup_row_state(b, b->ram.row, MODEL_OK);
     end_waiting(b, NULL);
     ram_put_settings_back(b);
     fate_check_all_over(b);
@@ -167,18 +169,18 @@ static void take_failure(struct backup *b, const struct qmp_migration *m)
 {
     g_autofree char *why =
         g_strdup_printf("QEMU's migration %s%s%s", m->status, m->error ? ": " : "", m->error ? m->error : "");
-    const char *lost = b->ram_state.is_unwanted ? "cancelled by operator" : why;
+    const char *lost = b->ram.is_unwanted ? "cancelled by operator" : why;
 
-    b->ram_state.is_moving = false;
+    b->ram.is_moving = false;
     if (b->is_failing)
         ; /* all of it is being undone */
-    else if (b->ram == RAM_PLAIN) {
+    else if (b->ram.method == RAM_PLAIN) {
         leave_out_plain(b, why);
         return;
-    } else if (b->model.phase != MODEL_COPY)
+    } else if (b->phase != MODEL_COPY)
         ram_lose(b, lost, NULL);
-    else if (b->ram_state.is_unwanted || !b->options.strict)
-        fate_ram_lost(b, b->ram_state.is_unwanted, lost);
+    else if (b->ram.is_unwanted || !b->options.strict)
+        fate_ram_lost(b, b->ram.is_unwanted, lost);
     else
         backup_fail_new(b, VMB_ERROR_FAILED, "%s", why);
     end_waiting(b, NULL);
@@ -187,21 +189,21 @@ static void take_failure(struct backup *b, const struct qmp_migration *m)
 static void on_migration(void *user, const struct qmp_migration *m, const GError *error)
 {
     struct backup *b = user;
-    const struct steps_op *op = b->ram_state.waiting;
+    const struct steps_op *op = b->ram.waiting;
 
-    b->ram_state.is_query_busy = false;
-    if (error || !b->ram_state.is_moving || !b->vmstate)
+    b->ram.is_query_busy = false;
+    if (error || !b->ram.is_moving || !b->ram.vmstate)
         return;
-    b->ram_state.total = m->total;
-    b->ram_state.remaining = m->remaining;
+    b->ram.total = m->total;
+    b->ram.remaining = m->remaining;
     if (g_str_equal(m->status, "completed"))
         take_completed(b);
     else if (g_str_equal(m->status, "failed") || g_str_equal(m->status, "cancelled") || g_str_equal(m->status, "none"))
         take_failure(b, m);
     else if (b->is_failing)
         cancel_moving(b);
-    else if (op && b->ram == RAM_BACKGROUND && g_str_equal(m->status, "active") &&
-             vmstate_bytes(b->vmstate) > RESUME_AFTER)
+    else if (op && b->ram.method == RAM_BACKGROUND && g_str_equal(m->status, "active") &&
+             vmstate_bytes(b->ram.vmstate) > RESUME_AFTER)
         end_waiting(b, NULL); /* its own stop is behind it: the guest may go on */
     else
         press_on(b, m);
@@ -209,9 +211,9 @@ static void on_migration(void *user, const struct qmp_migration *m, const GError
 
 static void look(struct backup *b)
 {
-    if (!b->ram_state.is_moving || b->ram_state.is_query_busy || !monitor_is_up(b))
+    if (!b->ram.is_moving || b->ram.is_query_busy || !monitor_is_up(b))
         return;
-    b->ram_state.is_query_busy = true;
+    b->ram.is_query_busy = true;
     qmp_query_migrate(b->qmp, on_migration, b);
 }
 
@@ -222,13 +224,13 @@ void ram_stream_moved(struct backup *b)
 
 void ram_on_tick(struct backup *b)
 {
-    uint64_t blocked = b->vmstate ? vmstate_blocked_since_ms(b->vmstate) : 0;
+    uint64_t blocked = b->ram.vmstate ? vmstate_blocked_since_ms(b->ram.vmstate) : 0;
 
-    if (!b->ram_state.is_moving || !b->vmstate)
+    if (!b->ram.is_moving || !b->ram.vmstate)
         return;
-    if (b->ram == RAM_PLAIN)
+    if (b->ram.method == RAM_PLAIN)
         ram_send_limit(b);
-    vmstate_pump(b->vmstate);
+    vmstate_pump(b->ram.vmstate);
     if (blocked && uv_now(b->loop) - blocked > BLOCKED_LIMIT_MS && !b->is_failing)
         backup_fail_new(
             b, VMB_ERROR_TARGET,
@@ -239,21 +241,21 @@ void ram_on_tick(struct backup *b)
 
 void ram_leave_out(struct backup *b)
 {
-    b->ram_state.is_unwanted = true;
+    b->ram.is_unwanted = true;
     cancel_moving(b);
 }
 
 void ram_abandon(struct backup *b, const char *why)
 {
-    g_free(b->ram_state.abandoned);
-    b->ram_state.abandoned = g_strdup(why);
+    g_free(b->ram.abandoned);
+    b->ram.abandoned = g_strdup(why);
     cancel_moving(b);
 }
 
 /* A wait that nobody wants any more. */
 void ram_interrupt(struct backup *b)
 {
-    if (b->ram_state.waiting && b->ram_state.is_moving)
+    if (b->ram.waiting && b->ram.is_moving)
         cancel_moving(b);
 }
 
@@ -265,14 +267,14 @@ static void on_migrate_sent(void *user, const GError *error)
     struct backup *b = op->b;
     bool is_refused = error && error->domain == QMP_ERROR && error->code <= QMP_ERROR_NO_COMMAND;
 
-    if (!b->ram_state.waiting) /* its status came first, and the step is over */
+    if (!b->ram.waiting) /* its status came first, and the step is over */
         return;
     if (!error) {
         look(b);
         return;
     }
-    b->ram_state.waiting = NULL;
-    b->ram_state.is_moving = !is_refused; /* it may */
+    b->ram.waiting = NULL;
+    b->ram.is_moving = !is_refused; /* it may */
     if (is_refused && !b->is_failing)
         ram_lose(b, error->message, NULL);
     steps_end(op, is_refused ? NULL : error);
@@ -282,10 +284,10 @@ static void send_migrate(struct steps_op *op, const char *uri)
 {
     struct backup *b = op->b;
 
-    b->ram_state.is_moving = true;
-    b->ram_state.started_ms = uv_now(b->loop);
-    b->ram_state.waiting = op;
-    backup_row_state(b, b->vmstate_row, MODEL_RUN);
+    b->ram.is_moving = true;
+    b->ram.started_ms = uv_now(b->loop);
+    b->ram.waiting = op;
+    backup_row_state(b, b->ram.row, MODEL_RUN);
     qmp_migrate(b->qmp, uri, on_migrate_sent, op);
 }
 
@@ -305,7 +307,7 @@ static void begin_moving(struct steps_op *op)
     g_autofree char *name = g_strdup_printf("vmb-%s-ram", b->run_id);
     g_autoptr(GError) error = NULL;
     g_autofree char *path = door_path(b, name);
-    struct listening *socket = vmstate_listen(b->vmstate, b->vmstate_lane, path, &error);
+    struct listening *socket = vmstate_listen(b->ram.vmstate, b->ram.lane, path, &error);
 
     if (socket)
         door_show(op, socket, on_door_shown);
@@ -334,7 +336,7 @@ static void on_status_before(void *user, const struct qmp_status *s, const GErro
 
 void ram_begin_moving(struct steps_op *op)
 {
-    op->b->ram_state.is_plain = op->b->ram == RAM_PLAIN;
+    op->b->ram.is_plain = op->b->ram.method == RAM_PLAIN;
     state_ask(op->b, on_status_before, op);
 }
 
@@ -343,8 +345,8 @@ static void on_moving_over(struct steps_op *op)
 {
     struct backup *b = op->b;
 
-    if ((b->ram == RAM_PLAIN || b->guest.is_ours_by_migration) && b->was_running && b->is_guest_stopped &&
-        !b->has_resumed)
+    if ((b->ram.method == RAM_PLAIN || b->guest.is_ours_by_migration) && b->guest.was_running && b->guest.is_stopped &&
+        !b->guest.has_resumed)
         halt_resume(op);
     else
         steps_end(op, NULL);
@@ -355,7 +357,7 @@ static void on_status_after(void *user, const struct qmp_status *status, const G
     struct steps_op *op = user;
 
     if (!error)
-        op->b->is_guest_stopped = !status->is_running;
+        op->b->guest.is_stopped = !status->is_running;
     if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
         steps_end(op, error);
     else
@@ -375,7 +377,7 @@ static void on_cancelled(void *user, const struct qmp_migration *m, const GError
         steps_end(op, error);
         return;
     }
-    b->ram_state.is_moving = false;
+    b->ram.is_moving = false;
     qmp_query_status(b->qmp, on_status_after, op);
 }
 
@@ -391,8 +393,8 @@ void ram_undo_moving(struct steps_op *op)
 {
     struct backup *b = op->b;
 
-    if (b->ram_state.is_moving) {
-        vmstate_close(g_steal_pointer(&b->vmstate)); /* whoever writes to it is freed at once */
+    if (b->ram.is_moving) {
+        vmstate_close(g_steal_pointer(&b->ram.vmstate)); /* whoever writes to it is freed at once */
         qmp_migrate_cancel(b->qmp, on_undo_cancel_sent, op);
     } else {
         qmp_query_status(b->qmp, on_status_after, op);

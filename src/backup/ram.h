@@ -8,9 +8,45 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <glib.h>
+#include "base/rate.h"
+#include "qmp/calls.h"
 
 struct backup;
 struct steps_op;
+struct vmstate;
+struct writer_lane;
+
+enum ram_method { RAM_NONE, RAM_BACKGROUND, RAM_PLAIN };
+
+struct ram {
+    enum ram_method method;
+    bool is_lost; /* asked for, but left out */
+    bool is_moving, is_done, is_query_busy, is_cancelled, is_relaxed, is_too_slow, is_unwanted;
+    bool is_plain;              /* we move it, or did, by a plain migration, which leaves "postmigrate" */
+    char *failure;              /* of a plain migration, in QEMU's words */
+    char *abandoned;            /* why it was cancelled, where that was neither slowness nor a wish */
+    uint64_t total, remaining;  /* bytes, as QEMU counts them */
+    uint64_t bytes;             /* of the stream, received */
+    uint64_t counted;           /* of them, against the budget */
+    uint64_t limit, limit_sent; /* bytes/s, 0 = none */
+    bool is_limit_busy;
+    uint64_t started_ms, ended_ms;
+    struct steps_op *waiting; /* the step that waits for the migration to get on */
+    struct rate rate;
+    /* where it goes */
+    struct vmstate *vmstate;
+    struct writer_lane *lane;
+    int dev_id;
+    int row; /* in model.drives, -1 = none */
+    /* what is changed in QEMU for it */
+    GPtrArray *capabilities; /* char *: those that were on */
+    struct qmp_migration_params old_params;
+    bool have_old_params;
+    bool did_start_nbd_server; /* for a moment, to wake drives */
+    bool is_activated;         /* they are awake, and nothing is left of what that took */
+    GArray *images;            /* of reopen.c, while it tries them */
+    bool is_probe_open;        /* its node may be in QEMU */
+};
 
 /* ram.c */
 void ram_begin_moving(struct steps_op *op);

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The rows that set what saving the RAM needs of QEMU's migration, and put it back: capabilities, bandwidth,
  * downtime. */
+#include "backup/plan.h"
+#include "backup/recipe.h"
 #include "backup/run.h"
+#include "backup/steps.h"
 #include "rescue/journal.h"
 
 #define FAST_BANDWIDTH (INT64_C(4) << 30) /* bytes/s: a local socket; the spool takes what the target cannot */
 
 int64_t ram_bandwidth(const struct backup *b)
 {
-    return b->ram_state.limit ? (int64_t)b->ram_state.limit : FAST_BANDWIDTH;
+    return b->ram.limit ? (int64_t)b->ram.limit : FAST_BANDWIDTH;
 }
 
 static bool was_on(const struct backup *b, const char *capability)
 {
-    for (unsigned i = 0; i < b->capabilities->len; i++)
-        if (g_str_equal(g_ptr_array_index(b->capabilities, i), capability))
+    for (unsigned i = 0; i < b->ram.capabilities->len; i++)
+        if (g_str_equal(g_ptr_array_index(b->ram.capabilities, i), capability))
             return true;
     return false;
 }
@@ -26,10 +29,10 @@ static void set_capabilities(struct steps_op *op, bool on, qmp_done done)
     struct qmp_capability wanted[] = {
         {"events", on || was_on(b, "events")},
         {"background-snapshot",
-         b->ram == RAM_BACKGROUND ? on || was_on(b, "background-snapshot") : was_on(b, "background-snapshot")},
+         b->ram.method == RAM_BACKGROUND ? on || was_on(b, "background-snapshot") : was_on(b, "background-snapshot")},
     };
     /* Old versions do not know the second; where it is not used it is not touched. */
-    qmp_set_capabilities(b->qmp, wanted, b->ram == RAM_BACKGROUND ? 2 : 1, done, op);
+    qmp_set_capabilities(b->qmp, wanted, b->ram.method == RAM_BACKGROUND ? 2 : 1, done, op);
 }
 
 static void on_events_set(void *user, const GError *error)
@@ -37,9 +40,9 @@ static void on_events_set(void *user, const GError *error)
     struct steps_op *op = user;
     struct qmp_migration_params params = {ram_bandwidth(op->b), RAM_FIRST_DOWNTIME_MS};
 
-    op->b->ram_state.limit_sent = op->b->ram_state.limit;
+    op->b->ram.limit_sent = op->b->ram.limit;
 
-    if (error || !op->b->have_old_params) /* what could not be put back is not changed */
+    if (error || !op->b->ram.have_old_params) /* what could not be put back is not changed */
         steps_end(op, error);
     else
         qmp_set_migration_params(op->b->qmp, &params, steps_reply, op);
@@ -63,8 +66,8 @@ static void on_params_restored(void *user, const GError *error)
 
 void ram_undo_params(struct steps_op *op)
 {
-    if (op->b->have_old_params)
-        qmp_set_migration_params(op->b->qmp, &op->b->old_params, on_params_restored, op);
+    if (op->b->ram.have_old_params)
+        qmp_set_migration_params(op->b->qmp, &op->b->ram.old_params, on_params_restored, op);
     else
         on_params_restored(op, NULL);
 }
@@ -73,9 +76,9 @@ static void on_limit_set(void *user, const GError *error)
 {
     struct backup *b = user;
 
-    b->ram_state.is_limit_busy = false;
+    b->ram.is_limit_busy = false;
     if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
-        b->ram_state.limit_sent = MODEL_UNKNOWN; /* once more, when the monitor is back */
+        b->ram.limit_sent = MODEL_UNKNOWN; /* once more, when the monitor is back */
     else if (error)
         backup_log(b, MODEL_WARNING, NULL, "RAM: QEMU refuses the limit: %s", error->message);
 }
@@ -84,28 +87,27 @@ void ram_send_limit(struct backup *b)
 {
     struct qmp_migration_params params = {ram_bandwidth(b), -1};
 
-    if (b->ram_state.limit == b->ram_state.limit_sent || b->ram_state.is_limit_busy || b->is_failing ||
-        !monitor_is_up(b))
+    if (b->ram.limit == b->ram.limit_sent || b->ram.is_limit_busy || b->is_failing || !monitor_is_up(b))
         return;
-    b->ram_state.is_limit_busy = true;
-    b->ram_state.limit_sent = b->ram_state.limit;
+    b->ram.is_limit_busy = true;
+    b->ram.limit_sent = b->ram.limit;
     qmp_set_migration_params(b->qmp, &params, on_limit_set, b);
 }
 
 bool ram_limit(struct backup *b, uint64_t rate, GError **error)
 {
-    const char *why = b->ram == RAM_BACKGROUND ? "a background snapshot cannot be slowed: QEMU ignores its "
-                                                 "bandwidth, and reading it slowly would stop the guest"
-                      : b->ram == RAM_NONE     ? "it is left out"
-                      : b->ram_state.is_done   ? "it is saved already"
-                      : !b->have_old_params
+    const char *why = b->ram.method == RAM_BACKGROUND ? "a background snapshot cannot be slowed: QEMU ignores its "
+                                                        "bandwidth, and reading it slowly would stop the guest"
+                      : b->ram.method == RAM_NONE     ? "it is left out"
+                      : b->ram.is_done                ? "it is saved already"
+                      : !b->ram.have_old_params
                           ? "QEMU does not tell its present bandwidth, so that it could not be put back"
                           : NULL;
 
     if (why)
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "limit of the RAM: %s", why);
     else
-        b->ram_state.limit = rate; /* ram_on_tick() sends it */
+        b->ram.limit = rate; /* ram_on_tick() sends it */
     return !why;
 }
 
@@ -121,7 +123,7 @@ static void on_snapshot_set(void *user, const GError *error)
         return;
     }
     op->b->begun &= ~(1u << op->row);
-    b->ram = RAM_PLAIN;
+    b->ram.method = RAM_PLAIN;
     run_journal_write(b, NULL); /* the parameters to be put back are in it now */
     plan_name_recipe(b);
     backup_note(b, "no background snapshot (%s): plain migration", error->message);
@@ -150,8 +152,8 @@ static void on_put_back(void *user, const GError *error)
  * knowing. */
 void ram_put_settings_back(struct backup *b)
 {
-    bool is_over = b->ram != RAM_NONE && (b->ram_state.is_done || b->is_ram_lost);
+    bool is_over = b->ram.method != RAM_NONE && (b->ram.is_done || b->ram.is_lost);
 
-    if (is_over && b->model.phase == MODEL_COPY && !b->is_failing)
+    if (is_over && b->phase == MODEL_COPY && !b->is_failing)
         steps_run(b->steps, recipe_undo_ram_settings(b), false, on_put_back, b);
 }

@@ -8,7 +8,11 @@
  * Inserting it (qom-set) while the guest is stopped is the instant.
  */
 #include <string.h>
+#include "backup/filter.h"
+#include "backup/pin.h"
+#include "backup/recipe.h"
 #include "backup/run.h"
+#include "backup/steps.h"
 #include "rescue/journal.h"
 
 /* --- journal ------------------------------------------------------------------------------------ */
@@ -37,7 +41,7 @@ static struct port *port_of(const struct steps_op *op)
 
 static const char *node_of(const struct steps_op *op)
 {
-    return is_filters(op) ? op->d->filter_node : op->d->target_node;
+    return is_filters(op) ? op->d->names.filter : op->d->names.target;
 }
 
 static void on_target_added(void *user, const GError *error);
@@ -69,7 +73,7 @@ static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const
 
     for (unsigned i = 0; !error && i < n; i++) {
         bool is_large = nodes[i].is_only_named || nodes[i].virtual_size >= op->d->size;
-        if (g_strcmp0(nodes[i].node_name, op->d->filter_node) == 0 && is_large) {
+        if (g_strcmp0(nodes[i].node_name, op->d->names.filter) == 0 && is_large) {
             steps_end(op, NULL);
             return;
         }
@@ -117,7 +121,7 @@ static void undo_job(struct steps_op *op);
 void recipe_take_instant(struct drive *d)
 {
     struct backup *b = d->b;
-    int64_t *instant_us = drive_is(d, DRIVE_IS_RETAKEN) ? &b->retake_us : &b->instant_us;
+    int64_t *instant_us = drive_is(d, DRIVE_IS_RETAKEN) ? &b->retake.instant_us : &b->instant_us;
 
     if (!*instant_us)
         *instant_us = g_get_real_time();
@@ -138,7 +142,7 @@ static void job_begun(struct steps_op *op, const GError *error)
     if (!error)
         job_pause_job_started(op->d);
     else if (qmp_error_is_refusal(error))
-        op->d->job = JOB_NONE; /* an answer that never came says nothing: it may run */
+        op->d->job.state = JOB_NONE; /* an answer that never came says nothing: it may run */
     steps_end(op, error);
 }
 
@@ -150,7 +154,7 @@ static void on_jobs_after_refusal(void *user, const struct qmp_job *jobs, unsign
     bool is_there = false;
 
     for (unsigned i = 0; !error && i < n; i++)
-        is_there |= g_strcmp0(jobs[i].id, op->d->job_id) == 0;
+        is_there |= g_strcmp0(jobs[i].id, op->d->names.job) == 0;
     job_begun(op, error ? error : is_there ? NULL : refusal);
 }
 
@@ -171,17 +175,17 @@ static void begin_job(struct steps_op *op)
 {
     struct drive *d = op->d;
     struct qmp_backup_job job = {
-        .id = d->job_id,
-        .device = d->is_guarded ? d->snap_node : d->node,
-        .target = d->target_node,
+        .id = d->names.job,
+        .device = d->is_guarded ? d->names.snap : d->node,
+        .target = d->names.target,
         .workers = job_workers(op->b),
     };
 
     if (!d->is_guarded)
         recipe_take_instant(d);
-    d->job = JOB_RUNNING; /* its events come before the reply */
+    d->job.state = JOB_RUNNING; /* its events come before the reply */
     job.speed = budget_first_speed(d);
-    d->is_job_new = true;
+    d->job.is_new = true;
     qmp_backup(op->b->qmp, &job, on_job_started, op);
 }
 
@@ -190,7 +194,7 @@ static void on_dismissed(void *user, const GError *error)
     struct steps_op *op = user;
 
     if (!g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) /* else it is dismissed when the monitor is back */
-        op->d->job = JOB_NONE;
+        op->d->job.state = JOB_NONE;
     /* Gone by itself: what we wanted. */
     steps_end(op, g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE) ? NULL : error);
 }
@@ -200,13 +204,13 @@ static void on_cancel_sent(void *user, const GError *error)
     struct steps_op *op = user;
 
     if (qmp_error_is_refusal(error))
-        op->d->job = JOB_ENDED; /* no such job, or it has ended by now: dismissing it tells */
+        op->d->job.state = JOB_ENDED; /* no such job, or it has ended by now: dismissing it tells */
     else if (error) {
         steps_end(op, error);
         return;
     }
     op->sub = 1;
-    op->d->job_moved_ms = uv_now(op->b->loop);
+    op->d->job.moved_ms = uv_now(op->b->loop);
     recipe_job_ended(op->d);
 }
 
@@ -219,11 +223,11 @@ static void leave_hanging(struct steps_op *op)
     g_autoptr(GError) error = g_error_new(VMB_ERROR, VMB_ERROR_FAILED, "its disk does not answer");
 
     d->is_left = true;
-    backup_row(d)->stalled_ms = uv_now(d->b->loop) - d->job_moved_ms;
+    backup_row(d)->stalled_ms = uv_now(d->b->loop) - d->job.moved_ms;
     backup_log(op->b, MODEL_ERROR, hint,
                "drive %s: its disk (node %s) does not answer, so job %s cannot end; it, the filter and their nodes "
                "stay in QEMU",
-               d->name, d->node, d->job_id);
+               d->name, d->node, d->names.job);
     steps_end(op, error);
 }
 
@@ -232,7 +236,7 @@ void recipe_on_tick(struct backup *b)
     const struct steps_op *op = steps_current(b->steps);
 
     if (op && op->is_undo && op->sub == 1 && recipe_table[op->row].undo == undo_job && monitor_is_up(b) &&
-        uv_now(b->loop) - op->d->job_moved_ms > (uint64_t)b->options.timeout_s * 1000)
+        uv_now(b->loop) - op->d->job.moved_ms > (uint64_t)b->options.timeout_s * 1000)
         leave_hanging((struct steps_op *)op);
 }
 
@@ -241,21 +245,21 @@ void recipe_job_ended(struct drive *d)
 {
     const struct steps_op *op = steps_current(d->b->steps);
 
-    if (d->job == JOB_ENDED && op && op->d == d && op->is_undo && op->sub == 1) {
+    if (d->job.state == JOB_ENDED && op && op->d == d && op->is_undo && op->sub == 1) {
         ((struct steps_op *)op)->sub = 2;
-        qmp_job_dismiss(d->b->qmp, d->job_id, on_dismissed, (void *)op);
+        qmp_job_dismiss(d->b->qmp, d->names.job, on_dismissed, (void *)op);
     }
 }
 
 static void undo_job(struct steps_op *op)
 {
-    if (op->d->job == JOB_RUNNING) {
-        if (op->d->is_job_new) { /* whether it ever started was not heard: the next poll tells */
-            op->d->is_job_new = false;
-            op->d->first_poll = op->b->n_polls + 1;
+    if (op->d->job.state == JOB_RUNNING) {
+        if (op->d->job.is_new) { /* whether it ever started was not heard: the next poll tells */
+            op->d->job.is_new = false;
+            op->d->job.first_poll = op->b->jobs.n_polls + 1;
         }
-        qmp_job_cancel(op->b->qmp, op->d->job_id, on_cancel_sent, op);
-    } else if (op->d->job == JOB_ENDED) {
+        qmp_job_cancel(op->b->qmp, op->d->names.job, on_cancel_sent, op);
+    } else if (op->d->job.state == JOB_ENDED) {
         op->sub = 1;
         recipe_job_ended(op->d);
     } else {
@@ -280,27 +284,27 @@ static bool is_direct(const struct backup *b, const struct drive *d)
 static bool is_plain(const struct backup *b, const struct drive *d)
 {
     (void)d;
-    return b->ram == RAM_PLAIN;
+    return b->ram.method == RAM_PLAIN;
 }
 
 static bool is_background(const struct backup *b, const struct drive *d)
 {
     (void)d;
-    return b->ram == RAM_BACKGROUND && !b->is_ram_lost;
+    return b->ram.method == RAM_BACKGROUND && !b->ram.is_lost;
 }
 
 static bool needs_stop(const struct backup *b, const struct drive *d)
 {
     (void)d;
-    if (b->is_retaking)
-        return !b->is_guest_stopped;
-    return b->was_running && b->ram != RAM_PLAIN; /* a plain migration ends stopped */
+    if (b->retake.is_under_way)
+        return !b->guest.is_stopped;
+    return b->guest.was_running && b->ram.method != RAM_PLAIN; /* a plain migration ends stopped */
 }
 
 static bool needs_resume(const struct backup *b, const struct drive *d)
 {
     (void)d;
-    return b->is_retaking ? b->did_we_stop : b->was_running && b->is_guest_stopped;
+    return b->retake.is_under_way ? b->guest.did_we_stop : b->guest.was_running && b->guest.is_stopped;
 }
 
 /* Rows that hold everything are undone last; a background snapshot must be under way before the guest resumes. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Lists of the table's rows, forward or back: for the whole run, for one drive, for a part of its rows. */
+#include "backup/recipe.h"
 #include "backup/run.h"
+#include "backup/steps.h"
 
 static void add_op(GArray *ops, struct backup *b, struct drive *d, unsigned row, bool is_undo)
 {

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 #include "backup/run.h"
+#include "backup/steps.h"
 #include "qemu/access.h"
 
 /* --- the row ------------------------------------------------------------------------------------ */
@@ -33,7 +34,7 @@ static char *probe_name(const struct steps_op *op)
 
 static void end_trying(struct steps_op *op, const GError *error)
 {
-    g_clear_pointer(&op->b->images, g_array_unref);
+    g_clear_pointer(&op->b->ram.images, g_array_unref);
     steps_end(op, error);
 }
 
@@ -41,7 +42,7 @@ static void on_closed(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
-    op->b->is_probe_open = error != NULL;
+    op->b->ram.is_probe_open = error != NULL;
     if (error) {
         end_trying(op, error);
         return;
@@ -65,7 +66,7 @@ static void on_opened(void *user, const GError *error)
     g_autofree char *name = probe_name(op);
     bool is_refused = qmp_error_is_refusal(error);
 
-    op->b->is_probe_open = !is_refused;
+    op->b->ram.is_probe_open = !is_refused;
     if (is_refused)
         refuse_ram(op, error);
     else if (error)
@@ -79,12 +80,12 @@ static void try_next(struct steps_op *op)
     struct backup *b = op->b;
     g_autofree char *name = probe_name(op);
 
-    if (op->sub == b->images->len || b->is_failing) {
+    if (op->sub == b->ram.images->len || b->is_failing) {
         end_trying(op, NULL);
         return;
     }
-    const struct image *image = &g_array_index(b->images, struct image, op->sub);
-    b->is_probe_open = true;
+    const struct image *image = &g_array_index(b->ram.images, struct image, op->sub);
+    b->ram.is_probe_open = true;
     qmp_add_file(b->qmp, name, image->driver, image->file, on_opened, op);
 }
 
@@ -105,12 +106,12 @@ static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const
         steps_end(op, error);
         return;
     }
-    op->b->images = g_array_new(FALSE, FALSE, sizeof(struct image));
-    g_array_set_clear_func(op->b->images, image_clear);
+    op->b->ram.images = g_array_new(FALSE, FALSE, sizeof(struct image));
+    g_array_set_clear_func(op->b->ram.images, image_clear);
     for (unsigned i = 0; i < n; i++) {
         struct image image = {g_strdup(nodes[i].format), g_strdup(nodes[i].file)};
         if (is_reopened_by_name(&nodes[i]))
-            g_array_append_val(op->b->images, image);
+            g_array_append_val(op->b->ram.images, image);
         else
             image_clear(&image);
     }
@@ -134,7 +135,7 @@ void reopen_undo(struct steps_op *op)
 {
     g_autofree char *name = probe_name(op);
 
-    if (op->b->is_probe_open)
+    if (op->b->ram.is_probe_open)
         qmp_del_node(op->b->qmp, name, on_undone, op);
     else
         steps_end(op, NULL);

@@ -5,6 +5,8 @@
  */
 #include <string.h>
 
+#include "backup/found.h"
+#include "backup/plan.h"
 #include "backup/run.h"
 #include "options/options.h"
 
@@ -40,8 +42,8 @@ static void drop_drive(GPtrArray *names, const struct model_drive *row, const st
 {
     drop_name(names, row->name);
     drop_name(names, row->node);
-    for (unsigned i = 0; i < b->found->len; i++) {
-        const struct found_drive *f = g_ptr_array_index(b->found, i);
+    for (unsigned i = 0; i < b->facts.drives->len; i++) {
+        const struct found_drive *f = g_ptr_array_index(b->facts.drives, i);
         if (f->qdev && g_strcmp0(f->node_name, row->node) == 0)
             drop_name(names, f->qdev);
     }
@@ -207,17 +209,17 @@ static bool check_effect(struct backup *b, const struct command *c, GError **err
 static bool try_options(struct backup *b, struct backup_options *fresh, const struct command *c, GError **error)
 {
     struct backup_options old = b->options;
-    bool is_good = backup_options_check(fresh, error), was_chosen = b->is_target_chosen;
+    bool is_good = backup_options_check(fresh, error), was_chosen = b->archive.is_target_chosen;
 
     b->options = *fresh;
-    b->is_target_chosen |= c->verb == COMMAND_OUTPUT;
+    b->archive.is_target_chosen |= c->verb == COMMAND_OUTPUT;
     if (is_good && plan_lay_out(b, error) && check_effect(b, c, error)) {
         backup_options_clear(&old);
         return true;
     }
     *fresh = b->options; /* the plan may have named a target */
     b->options = old;
-    b->is_target_chosen = was_chosen;
+    b->archive.is_target_chosen = was_chosen;
     plan_lay_out(b, NULL);
     return false;
 }

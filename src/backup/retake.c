@@ -5,14 +5,17 @@
  * together, of one instant; and never while the RAM moves: a background snapshot takes no second stop.
  */
 #include <string.h>
+#include "backup/fate.h"
+#include "backup/recipe.h"
 #include "backup/run.h"
+#include "backup/steps.h"
 
 #define BACKOFF_MS  1000 /* before the first, doubled for each further one */
 #define TOGETHER_MS 1000 /* whoever is due within this is waited for */
 
 void retake_later(struct drive *d)
 {
-    d->restart_at_ms = 0;
+    d->job.restart_at_ms = 0;
     d->retake_at_ms = uv_now(d->b->loop) + (d->retries ? (uint64_t)BACKOFF_MS << MIN(d->retries - 1, 6) : 0);
     backup_row(d)->retries = d->retries;
 }
@@ -20,15 +23,15 @@ void retake_later(struct drive *d)
 /* As a drive that was never begun. */
 static void reset(struct drive *d)
 {
-    d->is_target_lost = false;
-    d->n_refused = 0;
+    d->job.is_target_lost = false;
+    d->job.n_refused = 0;
     g_clear_pointer(&d->doubt, g_free);
-    g_clear_pointer(&d->job_error, g_free);
-    d->pause_reasons &= ~(unsigned)PAUSE_LIMIT;
-    d->is_pause_sent = false;
-    d->job = JOB_NONE;
-    d->started_ms = d->ended_ms = d->last_moved_ms = d->last_done = 0;
-    memset(&d->rate, 0, sizeof d->rate);
+    g_clear_pointer(&d->job.error, g_free);
+    d->job.pause_reasons &= ~(unsigned)PAUSE_LIMIT;
+    d->job.is_pause_sent = false;
+    d->job.state = JOB_NONE;
+    d->progress.started_ms = d->progress.ended_ms = d->progress.last_moved_ms = d->progress.last_done = 0;
+    memset(&d->progress.rate, 0, sizeof d->progress.rate);
     d->is_instant_own = true;
     drive_become(d, DRIVE_RETAKING);
 }
@@ -36,10 +39,10 @@ static void reset(struct drive *d)
 static void take_failure(void *user, const GError *error)
 {
     struct backup *b = user;
-    g_autofree char *why = g_steal_pointer(&b->retake_error);
+    g_autofree char *why = g_steal_pointer(&b->retake.error);
 
     (void)error;
-    b->is_retaking = false;
+    b->retake.is_under_way = false;
     for_each_drive (d, b) {
         if (d->state == DRIVE_RETAKE_LEAVING && !b->is_failing)
             fate_not_retaken(d, why);
@@ -52,7 +55,7 @@ static void take_success(struct drive *d)
     backup_row(d)->error[0] = backup_row(d)->hint[0] = '\0';
     model_set(backup_row(d)->note, "new instant");
     backup_log(d->b, MODEL_INFO, NULL, "drive %s is taken again at a new instant", d->name);
-    if (d->job == JOB_ENDED) /* before the last rows of the list were through */
+    if (d->job.state == JOB_ENDED) /* before the last rows of the list were through */
         fate_judge(d);
 }
 
@@ -70,20 +73,20 @@ static void on_retaken(void *user, const GError *error)
             take_success(d);
     }
     if (b->is_failing || !error) {
-        b->is_retaking = false;
+        b->retake.is_under_way = false;
         jobs_poll(b);
         return;
     }
-    b->retake_error = g_strdup(error->message);
+    b->retake.error = g_strdup(error->message);
     steps_run(b->steps, recipe_retake(b, true), false, take_failure, b);
 }
 
 static bool is_possible_now(const struct backup *b)
 {
-    bool is_ram_moving = b->ram != RAM_NONE && !b->ram_state.is_done && !b->is_ram_lost;
+    bool is_ram_moving = b->ram.method != RAM_NONE && !b->ram.is_done && !b->ram.is_lost;
 
-    return b->model.phase == MODEL_COPY && !b->is_failing && !b->is_retaking && !is_ram_moving && !b->is_credit_low &&
-           monitor_is_up(b);
+    return b->phase == MODEL_COPY && !b->is_failing && !b->retake.is_under_way && !is_ram_moving &&
+           !b->jobs.is_credit_low && monitor_is_up(b);
 }
 
 static bool is_due(const struct drive *d, uint64_t now)
@@ -105,8 +108,8 @@ void retake_on_tick(struct backup *b)
     }
     if (!n_due || n_soon)
         return;
-    b->is_retaking = true;
-    b->retake_us = 0;
+    b->retake.is_under_way = true;
+    b->retake.instant_us = 0;
     for_each_drive (d, b) {
         if (is_due(d, now))
             reset(d);

@@ -15,18 +15,19 @@ bool run_journal_write(const struct backup *b, GError **error)
     struct journal_record r = {
         .monitor = b->options.monitor,
         .run_id = (char *)b->run_id,
-        .process = b->qemu_process,
-        .sockets = b->sockets,
-        .did_we_stop = b->did_we_stop && !b->guest.is_stop_of_ram,
-        .does_migrate = (b->ram == RAM_PLAIN || b->guest.is_ours_by_migration) && b->was_running && !b->has_resumed,
-        .has_nbd_server = b->did_start_nbd_server,
+        .process = b->link.qemu_process,
+        .sockets = b->link.sockets,
+        .did_we_stop = b->guest.did_we_stop && !b->guest.is_stop_of_ram,
+        .does_migrate = (b->ram.method == RAM_PLAIN || b->guest.is_ours_by_migration) && b->guest.was_running &&
+                        !b->guest.has_resumed,
+        .has_nbd_server = b->ram.did_start_nbd_server,
         .agent = agent,
         /* RAM that was left out has changed them, too. */
-        .has_capabilities = b->ram != RAM_NONE || b->is_ram_lost,
-        .capabilities = b->capabilities,
-        .has_params = b->have_old_params && (b->ram == RAM_PLAIN || b->is_ram_lost),
-        .max_bandwidth = b->old_params.max_bandwidth,
-        .downtime_limit_ms = b->old_params.downtime_limit_ms,
+        .has_capabilities = b->ram.method != RAM_NONE || b->ram.is_lost,
+        .capabilities = b->ram.capabilities,
+        .has_params = b->ram.have_old_params && (b->ram.method == RAM_PLAIN || b->ram.is_lost),
+        .max_bandwidth = b->ram.old_params.max_bandwidth,
+        .downtime_limit_ms = b->ram.old_params.downtime_limit_ms,
     };
 
     return journal_write(b->journal, &r, error);

@@ -2,6 +2,7 @@
 /* Fills the model: the run as plain values. */
 #include "archive/map.h"
 #include "archive/vmstate.h"
+#include "backup/fate.h"
 #include "backup/run.h"
 
 #define STALLED_MS      5000
@@ -17,16 +18,16 @@ static uint64_t held_bytes(const struct drive *d)
 
 static void note_movement(struct drive *d, uint64_t done, uint64_t now)
 {
-    if (done != d->last_done || !d->last_moved_ms || d->pause_reasons)
-        d->last_moved_ms = now;
-    d->last_done = done;
+    if (done != d->progress.last_done || !d->progress.last_moved_ms || d->job.pause_reasons)
+        d->progress.last_moved_ms = now;
+    d->progress.last_done = done;
 }
 
 static enum model_state state_of(const struct drive *d, enum model_state now)
 {
     if (now != MODEL_RUN && now != MODEL_PAUSE)
         return now;
-    return d->pause_reasons & PAUSE_OPERATOR ? MODEL_PAUSE : MODEL_RUN;
+    return d->job.pause_reasons & PAUSE_OPERATOR ? MODEL_PAUSE : MODEL_RUN;
 }
 
 /* In the plan too. */
@@ -34,9 +35,9 @@ static void fill_limit(struct drive *d)
 {
     struct model_drive *row = backup_row(d);
 
-    row->limit = d->job == JOB_RUNNING ? d->limit_confirmed : d->pace.own;
-    row->limit_wanted = d->pace.own;
-    row->is_limit_shared = d->job == JOB_RUNNING && d->pace.is_shared;
+    row->limit = d->job.state == JOB_RUNNING ? d->limit.confirmed : d->limit.pace.own;
+    row->limit_wanted = d->limit.pace.own;
+    row->is_limit_shared = d->job.state == JOB_RUNNING && d->limit.pace.is_shared;
 }
 
 /* Holes pass much faster than data: what is left is forecast by how much of each there is. */
@@ -46,7 +47,7 @@ static uint64_t eta_of(struct drive *d, uint64_t now)
     uint64_t data_left, holes_left;
 
     eta_split(row->size, row->used, row->done - row->zero, row->zero, &data_left, &holes_left);
-    return row->state == MODEL_RUN ? eta_left_ms(&d->eta, data_left, holes_left, now) : MODEL_UNKNOWN;
+    return row->state == MODEL_RUN ? eta_left_ms(&d->progress.eta, data_left, holes_left, now) : MODEL_UNKNOWN;
 }
 
 static bool may_retry(const struct drive *d)
@@ -60,58 +61,60 @@ static void fill_drive(struct drive *d, uint64_t now)
     struct model_drive *row = backup_row(d);
     uint64_t done = held_bytes(d);
 
-    if (row->state == MODEL_RUN && !d->started_ms)
-        d->started_ms = now;
-    rate_add(&d->rate, done, now);
+    if (row->state == MODEL_RUN && !d->progress.started_ms)
+        d->progress.started_ms = now;
+    rate_add(&d->progress.rate, done, now);
     note_movement(d, done, now);
     row->done = done;
     if (d->lane)
         row->zero = MIN(writer_lane_zero_bytes(d->lane), row->done);
     if (d->lane)
         map_fill(writer_lane_map(d->lane), row->map_held, row->map_zero);
-    row->retry_in_ms = d->restart_at_ms > now ? d->restart_at_ms - now : 0;
-    row->rate = row->state == MODEL_RUN ? rate_per_s(&d->rate, now) : 0;
-    row->peak = rate_peak(&d->rate);
-    row->is_limit_binding = row->limit && row->state == MODEL_RUN && pace_is_bound(&d->pace);
-    row->filter_bytes = d->pace.filter_data;
-    row->filter_rate = (uint64_t)d->pace.filter_rate;
-    row->is_paused_by_operator = d->pause_reasons & PAUSE_OPERATOR;
-    row->is_paused_by_target = d->pause_reasons & (PAUSE_CREDIT | PAUSE_FULL);
+    row->retry_in_ms = d->job.restart_at_ms > now ? d->job.restart_at_ms - now : 0;
+    row->rate = row->state == MODEL_RUN ? rate_per_s(&d->progress.rate, now) : 0;
+    row->peak = rate_peak(&d->progress.rate);
+    row->is_limit_binding = row->limit && row->state == MODEL_RUN && pace_is_bound(&d->limit.pace);
+    row->filter_bytes = d->limit.pace.filter_data;
+    row->filter_rate = (uint64_t)d->limit.pace.filter_rate;
+    row->is_paused_by_operator = d->job.pause_reasons & PAUSE_OPERATOR;
+    row->is_paused_by_target = d->job.pause_reasons & (PAUSE_CREDIT | PAUSE_FULL);
     row->state = state_of(d, row->state);
     row->instant_us = d->instant_us;
     row->is_instant_own = d->is_instant_own;
     row->keeps_instant = d->state == DRIVE_STANDING;
     row->may_retry = may_retry(d);
-    row->elapsed_ms = d->started_ms ? (d->ended_ms ? d->ended_ms : now) - d->started_ms : 0;
+    row->elapsed_ms =
+        d->progress.started_ms ? (d->progress.ended_ms ? d->progress.ended_ms : now) - d->progress.started_ms : 0;
     row->average = row->elapsed_ms >= MIN_AVERAGE_MS ? done * 1000 / row->elapsed_ms : 0;
-    eta_add(&d->eta, row->done - row->zero, row->zero, now);
+    eta_add(&d->progress.eta, row->done - row->zero, row->zero, now);
     row->eta_ms = eta_of(d, now);
-    row->stalled_ms = row->state == MODEL_RUN && now - d->last_moved_ms > STALLED_MS ? now - d->last_moved_ms : 0;
+    row->stalled_ms =
+        row->state == MODEL_RUN && now - d->progress.last_moved_ms > STALLED_MS ? now - d->progress.last_moved_ms : 0;
 }
 
 static void fill_ram(struct backup *b, uint64_t now)
 {
-    struct model_drive *row = &b->model.drives[b->vmstate_row];
+    struct model_drive *row = &b->model.drives[b->ram.row];
     uint64_t bytes;
 
-    if (b->ram == RAM_NONE)
+    if (b->ram.method == RAM_NONE)
         return;
-    row->takes_no_limit = b->ram == RAM_BACKGROUND;
-    row->limit_wanted = row->limit = b->ram_state.limit;
-    row->is_limit_binding = row->limit && b->ram_state.is_moving && row->rate > row->limit / 10 * 8;
-    if (b->vmstate)
-        b->ram_state.bytes = vmstate_bytes(b->vmstate);
-    bytes = b->ram_state.bytes;
-    rate_add(&b->ram_rate, bytes, now);
-    row->rate = b->ram_state.is_moving ? rate_per_s(&b->ram_rate, now) : 0;
+    row->takes_no_limit = b->ram.method == RAM_BACKGROUND;
+    row->limit_wanted = row->limit = b->ram.limit;
+    row->is_limit_binding = row->limit && b->ram.is_moving && row->rate > row->limit / 10 * 8;
+    if (b->ram.vmstate)
+        b->ram.bytes = vmstate_bytes(b->ram.vmstate);
+    bytes = b->ram.bytes;
+    rate_add(&b->ram.rate, bytes, now);
+    row->rate = b->ram.is_moving ? rate_per_s(&b->ram.rate, now) : 0;
     row->done = bytes;
-    if (b->ram_state.is_moving && b->ram_state.total) /* a plain migration sends changed pages again */
-        row->size = bytes + b->ram_state.remaining;
-    if (b->ram_state.is_done)
+    if (b->ram.is_moving && b->ram.total) /* a plain migration sends changed pages again */
+        row->size = bytes + b->ram.remaining;
+    if (b->ram.is_done)
         row->size = bytes;
-    row->eta_ms = b->ram_state.is_moving ? rate_eta_ms(&b->ram_rate, row->size, now) : MODEL_UNKNOWN;
-    if (b->ram_state.started_ms)
-        row->elapsed_ms = (b->ram_state.ended_ms ? b->ram_state.ended_ms : now) - b->ram_state.started_ms;
+    row->eta_ms = b->ram.is_moving ? rate_eta_ms(&b->ram.rate, row->size, now) : MODEL_UNKNOWN;
+    if (b->ram.started_ms)
+        row->elapsed_ms = (b->ram.ended_ms ? b->ram.ended_ms : now) - b->ram.started_ms;
 }
 
 /* --- the whole ---------------------------------------------------------------------------------- */
@@ -139,8 +142,8 @@ static enum model_bottleneck bottleneck_of(const struct backup *b)
         does_any_run |= row->state == MODEL_RUN;
         is_any_paused |= row->state == MODEL_PAUSE;
     }
-    if (b->is_credit_low || b->model.is_target_full)
-        return b->writer && writer_is_cpu_bound(b->writer) ? MODEL_BY_CPU : MODEL_BY_SINK;
+    if (b->jobs.is_credit_low || b->archive.is_full)
+        return b->archive.writer && writer_is_cpu_bound(b->archive.writer) ? MODEL_BY_CPU : MODEL_BY_SINK;
     if (is_limited)
         return MODEL_BY_LIMIT;
     return is_any_paused && !does_any_run ? MODEL_BY_OPERATOR : MODEL_BY_SOURCE;
@@ -167,36 +170,36 @@ static uint64_t longest_eta(const struct model *m)
 static uint64_t still_needed(const struct backup *b)
 {
     const struct model *m = &b->model;
-    uint64_t plain = b->forecast_bytes > m->packed ? b->forecast_bytes - m->packed : 0;
+    uint64_t plain = b->archive.forecast_bytes > m->packed ? b->archive.forecast_bytes - m->packed : 0;
 
     if (m->phase >= MODEL_FINISH)
         return 0;
     return (uint64_t)((double)plain *
-                      (m->packed > MIN_RATIO_BYTES ? (double)m->written / (double)m->packed : b->packs_to));
+                      (m->packed > MIN_RATIO_BYTES ? (double)m->written / (double)m->packed : b->archive.packs_to));
 }
 
 static void fill_target(struct backup *b, uint64_t now)
 {
     struct model *m = &b->model;
 
-    if (!b->sink)
+    if (!b->archive.sink)
         return;
-    m->is_pipe = !sink_can_rewrite(b->sink);
-    m->written = sink_written(b->sink);
-    m->sink_stuck_ms = sink_stuck_ms(b->sink);
-    m->free_bytes = sink_free_bytes(b->sink);
-    m->packed = b->writer ? writer_plain_bytes(b->writer) : m->packed;
+    m->is_pipe = !sink_can_rewrite(b->archive.sink);
+    m->written = sink_written(b->archive.sink);
+    m->sink_stuck_ms = sink_stuck_ms(b->archive.sink);
+    m->free_bytes = sink_free_bytes(b->archive.sink);
+    m->packed = b->archive.writer ? writer_plain_bytes(b->archive.writer) : m->packed;
     m->need_bytes = still_needed(b);
     m->will_fit = m->free_bytes == MODEL_UNKNOWN || m->free_bytes > m->need_bytes;
-    m->spool_used = b->writer ? writer_spool_used(b->writer) : 0;
-    m->buffers_total = pool_total(b->pool);
-    m->buffers_used = m->buffers_total - pool_free_count(b->pool);
-    b->no_buffers_since_ms = m->buffers_used < m->buffers_total ? 0
-                             : b->no_buffers_since_ms           ? b->no_buffers_since_ms
-                                                                : now;
-    m->no_buffers_ms = b->no_buffers_since_ms ? now - b->no_buffers_since_ms : 0;
-    rate_add(&b->out_rate, m->written, now);
-    m->out_rate = rate_per_s(&b->out_rate, now);
+    m->spool_used = b->archive.writer ? writer_spool_used(b->archive.writer) : 0;
+    m->buffers_total = pool_total(b->archive.pool);
+    m->buffers_used = m->buffers_total - pool_free_count(b->archive.pool);
+    b->picture.no_buffers_since_ms = m->buffers_used < m->buffers_total ? 0
+                                     : b->picture.no_buffers_since_ms   ? b->picture.no_buffers_since_ms
+                                                                        : now;
+    m->no_buffers_ms = b->picture.no_buffers_since_ms ? now - b->picture.no_buffers_since_ms : 0;
+    rate_add(&b->picture.out_rate, m->written, now);
+    m->out_rate = rate_per_s(&b->picture.out_rate, now);
 }
 
 /* For how long each was what held the rest back. */
@@ -204,9 +207,28 @@ static void count_bottleneck(struct backup *b, uint64_t now)
 {
     struct model *m = &b->model;
 
-    if (b->counted_at_ms && m->phase >= MODEL_RAM && m->phase <= MODEL_COPY)
-        m->bottleneck_ms[m->bottleneck] += now - b->counted_at_ms;
-    b->counted_at_ms = now;
+    if (b->picture.counted_at_ms && m->phase >= MODEL_RAM && m->phase <= MODEL_COPY)
+        m->bottleneck_ms[m->bottleneck] += now - b->picture.counted_at_ms;
+    b->picture.counted_at_ms = now;
+}
+
+static void fill_state(struct backup *b)
+{
+    struct model *m = &b->model;
+
+    m->phase = b->phase;
+    m->is_monitor_lost = b->has_begun && b->link.lost_at_ms;
+    m->attempt = b->link.attempt;
+    model_set(m->guest_state, "%s", b->guest.status);
+    m->pause_ms = b->guest.pause_ms;
+    m->global_limit = b->limits.all;
+    m->impact = b->limits.impact;
+    m->is_target_full = b->archive.is_full;
+    m->is_verified = b->archive.is_verified;
+    m->reading = b->archive.reading;
+    m->n_leftovers = b->tidy.n_leftovers;
+    model_set(m->leftovers, "%s", b->tidy.leftovers);
+    m->is_cleaning = b->tidy.is_cleaning;
 }
 
 void snapshot_fill(struct backup *b)
@@ -214,25 +236,26 @@ void snapshot_fill(struct backup *b)
     struct model *m = &b->model;
     uint64_t now = uv_now(b->loop);
 
+    fill_state(b);
     after_fill(b);
-    if (b->is_done_reported)
+    if (b->end.is_reported)
         return;
-    if (b->vmstate_row >= 0)
+    if (b->ram.row >= 0)
         fill_ram(b, now);
     for_each_drive (d, b)
         fill_limit(d);
     for (unsigned i = 0; b->has_begun && i < b->drives->len; i++)
         fill_drive(g_ptr_array_index(b->drives, i), now);
     fill_totals(m);
-    rate_add(&b->in_rate, m->done, now);
-    m->in_rate = rate_per_s(&b->in_rate, now);
+    rate_add(&b->picture.in_rate, m->done, now);
+    m->in_rate = rate_per_s(&b->picture.in_rate, now);
     m->elapsed_ms = b->started_ms ? now - b->started_ms : 0;
-    if (!b->readback)
+    if (!b->archive.readback)
         m->eta_ms = m->phase == MODEL_COPY || m->phase == MODEL_RAM ? longest_eta(m) : MODEL_UNKNOWN;
     m->bottleneck = bottleneck_of(b);
     count_bottleneck(b, now);
-    m->data_age_ms = b->qmp ? now - qmp_last_heard_ms(b->qmp) : b->lost_at_ms ? now - b->lost_at_ms : 0;
-    m->retry_in_ms = b->next_try_ms > now ? b->next_try_ms - now : 0;
+    m->data_age_ms = b->qmp ? now - qmp_last_heard_ms(b->qmp) : b->link.lost_at_ms ? now - b->link.lost_at_ms : 0;
+    m->retry_in_ms = b->link.next_try_ms > now ? b->link.next_try_ms - now : 0;
     m->loop_p99_us = pulse_p99_us(&b->pulse);
     m->loop_max_us = b->pulse.n ? b->pulse.max_us : MODEL_UNKNOWN;
     fill_target(b, now);

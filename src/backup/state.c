@@ -7,7 +7,10 @@
  * One that is being migrated is still here; it is looked at until that is decided.
  */
 #include <string.h>
+#include "backup/fate.h"
+#include "backup/found.h"
 #include "backup/run.h"
+#include "backup/steps.h"
 #include "base/text.h"
 #include "rescue/journal.h"
 
@@ -18,7 +21,7 @@
 
 bool state_can_be_stopped(const struct backup *b)
 {
-    return runstate_can_be_stopped(b->guest.now, b->version.major);
+    return runstate_can_be_stopped(b->guest.now, b->facts.version.major);
 }
 
 /* Why its RAM cannot be saved, owned; NULL if it can, for all that is known. */
@@ -40,20 +43,20 @@ static char *obstacle_of(const struct runstate *s, const char *status, const cha
 void state_see_status(struct backup *b, const struct qmp_status *s)
 {
     b->guest.now = runstate_of(s->status);
-    b->is_guest_stopped = !s->is_running;
+    b->guest.is_stopped = !s->is_running;
     b->guest.is_ours_by_migration &= !s->is_running;
-    model_set(b->model.guest_state, "%s", s->status);
+    model_set(b->guest.status, "%s", s->status);
 }
 
 /* What others do to it. Our own stop and cont are told by the phases. */
 void state_tell(struct backup *b)
 {
-    bool is_ours = b->model.phase == MODEL_PREPARE || b->model.phase == MODEL_RAM || b->model.phase == MODEL_FREEZE ||
-                   b->is_retaking;
+    bool is_ours =
+        b->phase == MODEL_PREPARE || b->phase == MODEL_RAM || b->phase == MODEL_FREEZE || b->retake.is_under_way;
 
-    if (is_ours || strcmp(b->guest.told, b->model.guest_state) == 0)
+    if (is_ours || strcmp(b->guest.told, b->guest.status) == 0)
         return;
-    model_set(b->guest.told, "%s", b->model.guest_state);
+    model_set(b->guest.told, "%s", b->guest.status);
     backup_emit(b, &(struct model_event){.type = MODEL_EV_GUEST, .drive = -1});
 }
 
@@ -64,23 +67,23 @@ const char *state_says(const struct backup *b)
 
 char *state_ram_obstacle(const struct backup *b)
 {
-    return obstacle_of(b->guest.now, b->model.guest_state, NULL);
+    return obstacle_of(b->guest.now, b->guest.status, NULL);
 }
 
 void state_see_migration(struct backup *b, const struct qmp_migration *m)
 {
-    b->guest.is_migrating = !b->ram_state.is_moving && runstate_is_migrating(m->status);
+    b->guest.is_migrating = !b->ram.is_moving && runstate_is_migrating(m->status);
     g_free(b->guest.ram_obstacle);
     /* Once it is stopped it is "paused", and a background snapshot of it is one of a paused guest. */
     b->guest.ram_obstacle =
-        obstacle_of(state_can_be_stopped(b) ? runstate_of("paused") : b->guest.now, b->model.guest_state, m->blocked);
+        obstacle_of(state_can_be_stopped(b) ? runstate_of("paused") : b->guest.now, b->guest.status, m->blocked);
 }
 
 void state_see_awake(struct backup *b, const char *const *nodes, unsigned n)
 {
     b->guest.is_ours_by_migration = false;
-    for (unsigned i = 0; i < b->found->len; i++) {
-        struct found_drive *f = g_ptr_array_index(b->found, i);
+    for (unsigned i = 0; i < b->facts.drives->len; i++) {
+        struct found_drive *f = g_ptr_array_index(b->facts.drives, i);
         f->is_asleep = true;
         for (unsigned j = 0; f->node_name && j < n; j++)
             f->is_asleep &= strcmp(nodes[j], f->node_name) != 0;
@@ -126,7 +129,7 @@ static void on_asked(void *user, const struct qmp_status *s, const GError *error
 {
     struct backup *b = user;
     bool is_passing =
-        !error && b->ram_state.is_plain && !b->has_resumed && runstate_of(s->status)->place == RUNSTATE_LEAVING;
+        !error && b->ram.is_plain && !b->guest.has_resumed && runstate_of(s->status)->place == RUNSTATE_LEAVING;
 
     if (is_passing && ++b->guest.n_asked < MAX_ASKED) {
         qmp_query_status(b->qmp, on_asked, b); /* each answer takes QEMU a turn of its loop */
@@ -150,10 +153,10 @@ void state_ask(struct backup *b, qmp_on_status done, void *user)
 /* Our `stop` came too late: what stopped the guest is not ours to end. */
 static void disown_stop(struct backup *b)
 {
-    b->did_we_stop = b->was_running = false;
+    b->guest.did_we_stop = b->guest.was_running = false;
     run_journal_write(b, NULL);
     backup_log(b, MODEL_WARNING, NULL, "guest %s (%s) as its instant was taken: it is saved, and stays in that state",
-               state_says(b), b->model.guest_state);
+               state_says(b), b->guest.status);
 }
 
 static void on_look_migration(void *user, const struct qmp_migration *m, const GError *error)
@@ -161,20 +164,20 @@ static void on_look_migration(void *user, const struct qmp_migration *m, const G
     struct steps_op *op = user;
     struct backup *b = op->b;
     g_autoptr(GError) gone = NULL;
-    bool is_ram_to_come = b->ram != RAM_NONE && !b->is_ram_lost && !b->ram_state.is_done;
+    bool is_ram_to_come = b->ram.method != RAM_NONE && !b->ram.is_lost && !b->ram.is_done;
 
     if (error) {
         steps_end(op, error);
         return;
     }
     state_see_migration(b, m);
-    b->guest.is_stop_told = b->is_guest_stopped;
+    b->guest.is_stop_told = b->guest.is_stopped;
     if (!state_is_here(b, &gone)) {
         backup_fail(b, gone); /* for the run, and in its own words */
     } else {
-        if (!b->did_we_stop)
-            b->was_running = state_can_be_stopped(b);
-        else if (!runstate_is_ours(b->model.guest_state, true, b->guest.is_ours_by_migration))
+        if (!b->guest.did_we_stop)
+            b->guest.was_running = state_can_be_stopped(b);
+        else if (!runstate_is_ours(b->guest.status, true, b->guest.is_ours_by_migration))
             disown_stop(b);
         if (is_ram_to_come && b->guest.ram_obstacle)
             ram_lose(b, b->guest.ram_obstacle, NULL);
@@ -203,20 +206,20 @@ void state_begin_look(struct steps_op *op)
 
 static bool is_watched(const struct backup *b)
 {
-    return b->has_begun && !b->is_failing && b->model.phase < MODEL_FINISH;
+    return b->has_begun && !b->is_failing && b->phase < MODEL_FINISH;
 }
 
 /* A plain migration stops the guest itself, and calls that "finish-migrate" and "postmigrate"; any other
  * state is somebody else's doing, or the guest's own: then the STOP was none of ours. */
 void state_judge_stop_of_ram(struct backup *b)
 {
-    bool was_ours = b->did_we_stop;
+    bool was_ours = b->guest.did_we_stop;
 
     if (b->instant_us || b->guest.now->place != RUNSTATE_HERE)
         return;
-    b->did_we_stop = b->guest.is_stop_of_ram = false;
-    b->was_running = !b->is_guest_stopped;
-    if (was_ours && !b->was_running && b->guest.now->may_move_ram)
+    b->guest.did_we_stop = b->guest.is_stop_of_ram = false;
+    b->guest.was_running = !b->guest.is_stopped;
+    if (was_ours && !b->guest.was_running && b->guest.now->may_move_ram)
         backup_log(b, MODEL_INFO, NULL, "guest was paused by somebody else while its RAM moved: it stays paused");
     run_journal_write(b, NULL);
 }
@@ -226,7 +229,7 @@ static void judge_moving(struct backup *b)
 {
     state_judge_stop_of_ram(b);
     if (!b->instant_us && b->guest.now->place == RUNSTATE_HERE && !b->guest.now->may_move_ram) {
-        g_autofree char *why = obstacle_of(b->guest.now, b->model.guest_state, NULL);
+        g_autofree char *why = obstacle_of(b->guest.now, b->guest.status, NULL);
         ram_abandon(b, why);
     }
 }
@@ -243,10 +246,10 @@ static void judge_staying(struct backup *b)
 {
     if (b->guest.is_leaving)
         backup_log(b, MODEL_INFO, NULL, "guest has stayed: somebody else's migration of it has ended");
-    else if (b->is_guest_stopped && *b->guest.now->says && !b->guest.is_stop_told && !b->guest.is_asked_at_end)
+    else if (b->guest.is_stopped && *b->guest.now->says && !b->guest.is_stop_told && !b->guest.is_asked_at_end)
         backup_log(b, MODEL_INFO, NULL, "guest %s (%s): it stays so, and is saved as it was at its instant",
-                   b->guest.now->says, b->model.guest_state);
-    b->guest.is_stop_told = b->is_guest_stopped;
+                   b->guest.now->says, b->guest.status);
+    b->guest.is_stop_told = b->guest.is_stopped;
     b->guest.is_leaving = false;
     if (b->guest.is_asked_at_end) {
         b->guest.is_asked_at_end = false;
@@ -274,7 +277,7 @@ static void on_seen(void *user, const struct qmp_status *s, const GError *error)
         return;
     if (error)
         backup_fail_new(b, VMB_ERROR_MONITOR, "QEMU does not say what state the guest is in: %s", error->message);
-    else if (b->ram == RAM_PLAIN && b->ram_state.is_moving)
+    else if (b->ram.method == RAM_PLAIN && b->ram.is_moving)
         judge_moving(b);
     else if (b->guest.now->place == RUNSTATE_LEFT && !b->guest.is_ours_by_migration)
         fail_as_left(b);
@@ -325,32 +328,32 @@ void state_on_tick(struct backup *b)
 
 static bool is_before_instant(const struct backup *b)
 {
-    return b->has_begun && !b->did_we_stop && !b->instant_us;
+    return b->has_begun && !b->guest.did_we_stop && !b->instant_us;
 }
 
 static void note_stop(struct backup *b)
 {
-    bool is_of_ram =
-        b->ram == RAM_PLAIN && b->ram_state.is_moving && b->was_running && !b->did_we_stop && !b->guest.stops_itself;
+    bool is_of_ram = b->ram.method == RAM_PLAIN && b->ram.is_moving && b->guest.was_running && !b->guest.did_we_stop &&
+                     !b->guest.stops_itself;
 
-    b->is_guest_stopped = true;
-    model_set(b->model.guest_state, "paused"); /* until it is known better */
+    b->guest.is_stopped = true;
+    model_set(b->guest.status, "paused"); /* until it is known better */
     if (!is_of_ram)
         b->guest.now = runstate_of("paused"); /* the run may begin before it is */
     if (is_of_ram) {
-        b->did_we_stop = b->guest.is_stop_of_ram = true; /* likewise: the pause begins */
-        b->stopped_at_us = g_get_monotonic_time();
+        b->guest.did_we_stop = b->guest.is_stop_of_ram = true; /* likewise: the pause begins */
+        b->guest.stopped_at_us = g_get_monotonic_time();
     } else if (is_before_instant(b)) {
-        b->was_running = false; /* its user paused it: we do not resume it */
+        b->guest.was_running = false; /* its user paused it: we do not resume it */
     }
-    if (is_of_ram || !b->did_we_stop) /* else ours: looked at in its window */
+    if (is_of_ram || !b->guest.did_we_stop) /* else ours: looked at in its window */
         state_look(b);
 }
 
 bool state_must_be_stopped(struct backup *b)
 {
-    bool is_let_go = b->has_begun && b->model.phase < MODEL_COPY && !b->is_resuming && !b->is_guest_stopped &&
-                     (b->did_we_stop || b->instant_us);
+    bool is_let_go = b->has_begun && b->phase < MODEL_COPY && !b->guest.is_resuming && !b->guest.is_stopped &&
+                     (b->guest.did_we_stop || b->instant_us);
 
     if (is_let_go)
         backup_fail_new(b, VMB_ERROR_FAILED,
@@ -362,14 +365,14 @@ bool state_must_be_stopped(struct backup *b)
  * resume it by itself: then everything is frozen. */
 static void note_resume(struct backup *b)
 {
-    b->is_guest_stopped = b->guest.is_ours_by_migration = b->guest.is_stop_told = b->guest.stops_itself = false;
+    b->guest.is_stopped = b->guest.is_ours_by_migration = b->guest.is_stop_told = b->guest.stops_itself = false;
     b->guest.is_stop_of_ram = false;
     b->guest.now = runstate_of("running");
-    model_set(b->model.guest_state, "running");
+    model_set(b->guest.status, "running");
     state_tell(b);
     if (is_before_instant(b))
-        b->was_running = true;
-    else if (!b->ram_state.is_moving)
+        b->guest.was_running = true;
+    else if (!b->ram.is_moving)
         state_must_be_stopped(b);
 }
 
@@ -396,7 +399,7 @@ void state_on_event(struct backup *b, const struct qmp_event *event)
         note_resume(b);
         break;
     case QMP_EVENT_MIGRATION: /* only where somebody has asked QEMU for these */
-        if (b->has_begun && !b->ram_state.is_moving)
+        if (b->has_begun && !b->ram.is_moving)
             state_look(b);
         break;
     default:

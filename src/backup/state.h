@@ -14,13 +14,21 @@ struct backup;
 struct steps_op;
 
 struct guest_state {
-    const struct runstate *now; /* as last seen */
-    char *ram_obstacle;         /* why its RAM cannot be saved, NULL = nothing is known against it */
-    bool is_migrating;          /* by somebody else */
-    bool is_ours_by_migration;  /* "postmigrate", but it has not left: its drives are awake, or we did it */
-    bool is_leaving;            /* a migration by somebody else is about to end */
-    bool is_stop_of_ram;        /* its stop is that of our plain migration: "paused" would be somebody else's */
-    bool stops_itself;          /* it panics, for example: the STOP that follows is not ours */
+    const struct runstate *now;  /* as last seen */
+    char status[MODEL_NAME_LEN]; /* the same in QEMU's word */
+    bool was_running;            /* when we came */
+    bool is_stopped;             /* as the events say */
+    bool did_we_stop;
+    bool is_resuming;          /* our cont is on its way, or has arrived */
+    bool has_resumed;          /* it has: whatever stops the guest from now on is somebody else's */
+    uint64_t stopped_at_us;    /* of g_get_monotonic_time() */
+    uint64_t pause_ms;         /* how long it was stopped for the instant, MODEL_UNKNOWN before */
+    char *ram_obstacle;        /* why its RAM cannot be saved, NULL = nothing is known against it */
+    bool is_migrating;         /* by somebody else */
+    bool is_ours_by_migration; /* "postmigrate", but it has not left: its drives are awake, or we did it */
+    bool is_leaving;           /* a migration by somebody else is about to end */
+    bool is_stop_of_ram;       /* its stop is that of our plain migration: "paused" would be somebody else's */
+    bool stops_itself;         /* it panics, for example: the STOP that follows is not ours */
     bool is_stop_told;
     char told[MODEL_NAME_LEN]; /* the state, by the last event */
     bool is_asking, is_asked_again, is_asked_at_end, is_here_at_end;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/steps.h"
-
+#include "backup/recipe.h"
 #include "backup/run.h"
+#include "backup/steps.h"
 
 struct list {
     GArray *ops;
@@ -150,7 +150,7 @@ static void give_up_mute(struct backup *b)
 {
     const char *why = "QEMU does not answer any more; does a disk of its host hang?";
 
-    if (b->is_failing || b->model.phase >= MODEL_FINISH) /* else it is what the run fails with */
+    if (b->is_failing || b->phase >= MODEL_FINISH) /* else it is what the run fails with */
         backup_log(b, MODEL_ERROR, NULL, "%s", why);
     monitor_give_up(b, why);
 }
@@ -173,7 +173,7 @@ void steps_end(struct steps_op *op, const GError *error)
         *begun_of(op) &= ~(1u << op->row);
     }
     if (error && op->is_undo && step->scope == STEP_RUN) {
-        op->b->has_undo_failed = true;
+        op->b->end.has_undo_failed = true;
         backup_log(op->b, MODEL_ERROR, "look at the guest's state; vmabackup cleanup tries again",
                    "QEMU refuses to undo \"%s\": %s", step->name, error->message);
     }

@@ -5,6 +5,7 @@
 #include "archive/map.h"
 #include "archive/vmstate.h"
 #include "backup/describe.h"
+#include "backup/fate.h"
 #include "backup/run.h"
 #include "log/logfile.h"
 #include "options/proxmox.h"
@@ -26,24 +27,25 @@ static bool set_description(struct backup *b, GError **error)
 {
     g_autofree char *text = NULL;
 
-    if (!b->description_reserve)
+    if (!b->archive.description_reserve)
         describe_find_command_line(b);
     text = describe_run(b);
-    if (!b->description_reserve)
-        b->description_reserve = description_room(b, strlen(text));
-    if (strlen(text) > b->description_reserve) /* the header's length is fixed by now: the first text stays */
+    if (!b->archive.description_reserve)
+        b->archive.description_reserve = description_room(b, strlen(text));
+    if (strlen(text) > b->archive.description_reserve) /* the header's length is fixed by now: the first text stays */
         return true;
-    return vma_header_set_config(b->header, VMA_DESCRIPTION_NAME, text, strlen(text), b->description_reserve, error);
+    return vma_header_set_config(b->archive.header, VMA_DESCRIPTION_NAME, text, strlen(text),
+                                 b->archive.description_reserve, error);
 }
 
 /* The operator's own, completed; or one that is just enough to be restored. */
 static char *proxmox_text(struct backup *b, const struct proxmox_drive *drives, unsigned n)
 {
     const struct proxmox_guest guest = {
-        .name = b->model.guest, .ram_bytes = b->ram_bytes, .drives = drives, .n_drives = n};
+        .name = b->model.guest, .ram_bytes = b->facts.ram_bytes, .drives = drives, .n_drives = n};
 
     for (unsigned i = 0; i < VMA_MAX_CONFIGS; i++) {
-        const struct vma_config *config = &b->header->configs[i];
+        const struct vma_config *config = &b->archive.header->configs[i];
         if (g_strcmp0(config->name, PROXMOX_CONFIG_NAME) == 0) {
             g_autofree char *own = g_strndup((const char *)config->data, config->len);
             return proxmox_complete(own, drives, n);
@@ -67,45 +69,45 @@ static bool add_proxmox_config(struct backup *b, GError **error)
         }
     }
     text = proxmox_text(b, drives, b->drives->len);
-    return vma_header_set_config(b->header, PROXMOX_CONFIG_NAME, text, strlen(text), 0, error);
+    return vma_header_set_config(b->archive.header, PROXMOX_CONFIG_NAME, text, strlen(text), 0, error);
 }
 
 static bool make_header(struct backup *b, GError **error)
 {
-    g_clear_pointer(&b->header, vma_header_free);
-    b->header = vma_header_new(b->uuid, g_get_real_time() / G_USEC_PER_SEC);
-    b->header->has_extension = true;
-    if (b->ram != RAM_NONE) {
-        uint64_t size = (b->ram_bytes + SPARE_RAM_BYTES + 511) / 512 * 512;
-        b->vmstate_dev_id = vma_header_add_device(b->header, VMA_VMSTATE_NAME, size, error);
-        if (b->vmstate_dev_id < 0)
+    g_clear_pointer(&b->archive.header, vma_header_free);
+    b->archive.header = vma_header_new(b->uuid, g_get_real_time() / G_USEC_PER_SEC);
+    b->archive.header->has_extension = true;
+    if (b->ram.method != RAM_NONE) {
+        uint64_t size = (b->facts.ram_bytes + SPARE_RAM_BYTES + 511) / 512 * 512;
+        b->ram.dev_id = vma_header_add_device(b->archive.header, VMA_VMSTATE_NAME, size, error);
+        if (b->ram.dev_id < 0)
             return false;
     }
     for_each_drive (d, b) {
-        d->dev_id = vma_header_add_device(b->header, d->name, d->size, error);
+        d->dev_id = vma_header_add_device(b->archive.header, d->name, d->size, error);
         if (d->dev_id < 0) {
             g_prefix_error(error, "drive %s: ", d->name);
             return false;
         }
     }
-    return archive_add_configs(b->header, &b->options, error) &&
+    return archive_add_configs(b->archive.header, &b->options, error) &&
            (!b->options.proxmox_vmid || add_proxmox_config(b, error)) && set_description(b, error);
 }
 
 GBytes *target_final_header(struct backup *b, GError **error)
 {
-    if (b->vmstate) {
-        uint64_t clusters = (vmstate_bytes(b->vmstate) + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
-        vma_header_set_size(b->header, b->vmstate_dev_id, clusters * VMA_CLUSTER_SIZE);
-    } else if (b->vmstate_lane && fate_may_drop(b)) {
-        vma_header_drop_device(b->header, b->vmstate_dev_id); /* it was lost on the way */
+    if (b->ram.vmstate) {
+        uint64_t clusters = (vmstate_bytes(b->ram.vmstate) + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
+        vma_header_set_size(b->archive.header, b->ram.dev_id, clusters * VMA_CLUSTER_SIZE);
+    } else if (b->ram.lane && fate_may_drop(b)) {
+        vma_header_drop_device(b->archive.header, b->ram.dev_id); /* it was lost on the way */
     }
     for (unsigned i = 0; i < b->drives->len && fate_may_drop(b); i++) {
         const struct drive *d = g_ptr_array_index(b->drives, i);
         if (drive_is(d, DRIVE_IS_OUT))
-            vma_header_drop_device(b->header, d->dev_id);
+            vma_header_drop_device(b->archive.header, d->dev_id);
     }
-    return set_description(b, error) ? vma_header_encode(b->header, error) : NULL;
+    return set_description(b, error) ? vma_header_encode(b->archive.header, error) : NULL;
 }
 
 /* --- spool -------------------------------------------------------------------------------------- */
@@ -113,16 +115,16 @@ GBytes *target_final_header(struct backup *b, GError **error)
 static void open_spool(struct backup *b)
 {
     g_autoptr(GError) error = NULL;
-    uint64_t ram_bytes = b->ram == RAM_NONE ? 0 : b->ram_bytes;
+    uint64_t ram_bytes = b->ram.method == RAM_NONE ? 0 : b->facts.ram_bytes;
 
-    if (b->spool)
+    if (b->archive.spool)
         return;
-    b->spool = archive_open_spool(b->loop, &b->options, ram_bytes + ARCHIVE_SPOOL_EXTRA, &error);
-    if (!b->spool)
+    b->archive.spool = archive_open_spool(b->loop, &b->options, ram_bytes + ARCHIVE_SPOOL_EXTRA, &error);
+    if (!b->archive.spool)
         backup_log(b, MODEL_WARNING, "name another folder by --spool-dir",
                    "no spool (%s): a target that stalls ends the backup", error->message);
     else
-        b->model.spool_size = spool_max(b->spool);
+        b->model.spool_size = spool_max(b->archive.spool);
 }
 
 /* --- open and close ----------------------------------------------------------------------------- */
@@ -131,25 +133,26 @@ static void on_room(void *user)
 {
     struct backup *b = user;
 
-    if (b->is_credit_low)
-        writer_flush(b->writer);
+    if (b->jobs.is_credit_low)
+        writer_flush(b->archive.writer);
     job_pause_check_credit(b);
-    if (b->vmstate)
-        vmstate_pump(b->vmstate);
+    if (b->ram.vmstate)
+        vmstate_pump(b->ram.vmstate);
 }
 
 static void on_full(void *user, bool is_full)
 {
     struct backup *b = user;
 
-    b->model.is_target_full = is_full;
-    b->full_since_ms = is_full ? uv_now(b->loop) : 0;
+    b->archive.is_full = is_full;
+    b->archive.full_since_ms = is_full ? uv_now(b->loop) : 0;
     for_each_drive (d, b)
         job_pause_set(d, PAUSE_FULL, is_full);
     if (!is_full)
         backup_log(b, MODEL_INFO, NULL, "target has room again");
     else if (b->options.on_full_fails)
-        backup_fail_new(b, VMB_ERROR_TARGET, "target %s is full; free some room and back up again", sink_name(b->sink));
+        backup_fail_new(b, VMB_ERROR_TARGET, "target %s is full; free some room and back up again",
+                        sink_name(b->archive.sink));
     else
         backup_log(b, MODEL_WARNING, "free some room there; it goes on by itself",
                    "target is full: waiting up to %u min", b->options.on_full_minutes);
@@ -171,10 +174,10 @@ static const struct writer_events writer_events = {
 
 static void open_lanes(struct backup *b)
 {
-    if (b->ram != RAM_NONE)
-        b->vmstate_lane = writer_add_lane(b->writer, b->vmstate_dev_id, true);
+    if (b->ram.method != RAM_NONE)
+        b->ram.lane = writer_add_lane(b->archive.writer, b->ram.dev_id, true);
     for_each_drive (d, b) {
-        d->lane = writer_add_lane(b->writer, d->dev_id, false);
+        d->lane = writer_add_lane(b->archive.writer, d->dev_id, false);
         map_init(writer_lane_map(d->lane), vma_assemble_clusters(d->clusters));
     }
 }
@@ -191,16 +194,16 @@ static void on_ram_blocked(void *user)
 
 static struct vmstate *open_vmstate(struct backup *b)
 {
-    return vmstate_new(
-        &(struct vmstate_owner){b->loop, b->pool, b->writer, on_ram_moved, on_ram_blocked, b, &b->n_open_handles});
+    return vmstate_new(&(struct vmstate_owner){b->loop, b->archive.pool, b->archive.writer, on_ram_moved,
+                                               on_ram_blocked, b, &b->end.n_open_handles});
 }
 
 static void open_log(struct backup *b)
 {
     const struct model_event said_before[] = {{.type = MODEL_EV_GUEST, .drive = -1},
                                               {.type = MODEL_EV_PLAN, .drive = -1}};
-    bool has_folder = sink_path(b->sink) && !sink_is_device(b->sink);
-    g_autofree char *beside = has_folder ? g_strdup_printf("%s.log", sink_path(b->sink)) : NULL;
+    bool has_folder = sink_path(b->archive.sink) && !sink_is_device(b->archive.sink);
+    g_autofree char *beside = has_folder ? g_strdup_printf("%s.log", sink_path(b->archive.sink)) : NULL;
     g_autoptr(GError) error = NULL;
     const char *path = b->options.log_path ? b->options.log_path : beside;
 
@@ -219,20 +222,21 @@ bool target_open(struct backup *b, GError **error)
     struct sink_options options = {.force = b->options.force};
     g_autoptr(GBytes) header = NULL;
 
-    if (!make_header(b, error) || !(header = vma_header_encode(b->header, error)))
+    if (!make_header(b, error) || !(header = vma_header_encode(b->archive.header, error)))
         return false;
-    if (!b->sink && !(b->sink = sink_open(b->loop, b->options.target, &options, error)))
+    if (!b->archive.sink && !(b->archive.sink = sink_open(b->loop, b->options.target, &options, error)))
         return false;
-    model_set(b->model.target, "%s", sink_name(b->sink));
+    model_set(b->model.target, "%s", sink_name(b->archive.sink));
     open_log(b);
     open_spool(b);
-    b->writer = archive_open_writer(b->loop, &b->options, &(struct archive_way){b->sink, b->pool, b->spool, b->uuid},
-                                    &writer_events, b);
-    b->n_open_handles++;
+    b->archive.writer = archive_open_writer(
+        b->loop, &b->options, &(struct archive_way){b->archive.sink, b->archive.pool, b->archive.spool, b->uuid},
+        &writer_events, b);
+    b->end.n_open_handles++;
     open_lanes(b);
-    if (b->ram != RAM_NONE)
-        b->vmstate = open_vmstate(b);
-    writer_put_header(b->writer, header);
+    if (b->ram.method != RAM_NONE)
+        b->ram.vmstate = open_vmstate(b);
+    writer_put_header(b->archive.writer, header);
     return true;
 }
 
@@ -240,29 +244,29 @@ static void on_writer_closed(void *user)
 {
     struct backup *b = user;
 
-    b->n_open_handles--;
+    b->end.n_open_handles--;
 }
 
 /* They end with their writer. */
 static void drop_lanes(struct backup *b)
 {
-    b->vmstate_lane = NULL;
+    b->ram.lane = NULL;
     for_each_drive (d, b)
         d->lane = NULL;
 }
 
 bool target_restart_without_ram(struct backup *b, enum model_state state, const char *note, GError **error)
 {
-    b->ram = RAM_NONE;
-    b->is_ram_lost = true;
-    vmstate_close(g_steal_pointer(&b->vmstate));
-    model_set(b->model.drives[b->vmstate_row].note, "%s", note);
-    backup_row_state(b, b->vmstate_row, state);
+    b->ram.method = RAM_NONE;
+    b->ram.is_lost = true;
+    vmstate_close(g_steal_pointer(&b->ram.vmstate));
+    model_set(b->model.drives[b->ram.row].note, "%s", note);
+    backup_row_state(b, b->ram.row, state);
     drop_lanes(b);
-    writer_close(g_steal_pointer(&b->writer), on_writer_closed, b);
-    g_clear_pointer(&b->spool, spool_close); /* what lies there is of the stream that is given up */
-    sink_abort(b->sink, false);
-    g_clear_pointer(&b->sink, sink_free);
+    writer_close(g_steal_pointer(&b->archive.writer), on_writer_closed, b);
+    g_clear_pointer(&b->archive.spool, spool_close); /* what lies there is of the stream that is given up */
+    sink_abort(b->archive.sink, false);
+    g_clear_pointer(&b->archive.sink, sink_free);
     if (target_open(b, error))
         return true;
     g_prefix_error(error, "cannot begin again without the RAM: ");
@@ -272,8 +276,8 @@ bool target_restart_without_ram(struct backup *b, enum model_state state, const 
 /* Nothing uses them any more; they close by way of the loop. */
 static void free_sink_and_spool(struct backup *b)
 {
-    g_clear_pointer(&b->sink, sink_free);
-    g_clear_pointer(&b->spool, spool_close);
+    g_clear_pointer(&b->archive.sink, sink_free);
+    g_clear_pointer(&b->archive.spool, spool_close);
 }
 
 static void on_last_writer_closed(void *user)
@@ -284,12 +288,12 @@ static void on_last_writer_closed(void *user)
 
 void target_close(struct backup *b, bool keep_partial)
 {
-    vmstate_close(g_steal_pointer(&b->vmstate));
+    vmstate_close(g_steal_pointer(&b->ram.vmstate));
     drop_lanes(b);
-    if (b->sink && !b->is_saved)
-        sink_abort(b->sink, keep_partial);
-    if (b->writer)
-        writer_close(g_steal_pointer(&b->writer), on_last_writer_closed, b);
+    if (b->archive.sink && !b->archive.is_saved)
+        sink_abort(b->archive.sink, keep_partial);
+    if (b->archive.writer)
+        writer_close(g_steal_pointer(&b->archive.writer), on_last_writer_closed, b);
     else
         free_sink_and_spool(b);
 }

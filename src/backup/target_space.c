@@ -3,6 +3,7 @@
  * for. */
 #include <string.h>
 
+#include "backup/plan.h"
 #include "backup/run.h"
 
 struct question {
@@ -33,12 +34,12 @@ static void on_answer(uv_fs_t *fs)
 {
     struct question *q = fs->data;
     struct backup *b = q->b;
-    g_autofree char *asked = g_steal_pointer(&b->space_of);
+    g_autofree char *asked = g_steal_pointer(&b->archive.space_of);
 
-    b->n_open_handles--;
+    b->end.n_open_handles--;
     if (g_strcmp0(asked, b->options.target) == 0)
         take_answer(b, fs);
-    else if (!b->is_ending)
+    else if (!b->end.is_ending)
         target_space_ask(b); /* another target since */
     uv_fs_req_cleanup(fs);
     g_free(q);
@@ -51,13 +52,13 @@ void target_space_ask(struct backup *b)
 
     b->model.free_bytes = MODEL_UNKNOWN;
     b->model.will_fit = true;
-    if (b->space_of || !is_file(b->options.target))
+    if (b->archive.space_of || !is_file(b->options.target))
         return;
     folder = g_path_get_dirname(b->options.target);
     q = g_new0(struct question, 1);
     q->b = b;
     q->fs.data = q;
-    b->space_of = g_strdup(b->options.target);
-    b->n_open_handles++;
+    b->archive.space_of = g_strdup(b->options.target);
+    b->end.n_open_handles++;
     uv_fs_statfs(b->loop, &q->fs, folder, on_answer);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a dead backup left in QEMU is taken away from within the plan, which is then made anew. */
+#include "backup/plan.h"
 #include "backup/run.h"
 #include "rescue/cleanup.h"
 
@@ -17,9 +18,9 @@ static void on_cleaned(void *user, unsigned n_actions, const GError *error)
     g_autofree char *monitor = g_strdup(b->options.monitor);
     g_autoptr(GError) refusal = NULL;
 
-    b->n_open_handles--;
-    b->model.is_cleaning = false;
-    if (b->is_ending || b->is_done_reported)
+    b->end.n_open_handles--;
+    b->tidy.is_cleaning = false;
+    if (b->end.is_ending || b->end.is_reported)
         return;
     if (error)
         backup_log(b, MODEL_ERROR, NULL, "cleaning up: %s", error->message);
@@ -31,16 +32,16 @@ static void on_cleaned(void *user, unsigned n_actions, const GError *error)
 
 bool tidy_begin(struct backup *b, GError **error)
 {
-    if (!b->model.n_leftovers) {
+    if (!b->tidy.n_leftovers) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "nothing of a dead backup is left in QEMU");
         return false;
     }
-    backup_log(b, MODEL_INFO, NULL, "cleaning up what a backup that died has left: %s", b->model.leftovers);
+    backup_log(b, MODEL_INFO, NULL, "cleaning up what a backup that died has left: %s", b->tidy.leftovers);
     monitor_stop(b); /* it takes one client at a time */
-    b->model.n_leftovers = 0;
+    b->tidy.n_leftovers = 0;
     b->model.n_checks = 0;
-    b->model.is_cleaning = true;
-    b->n_open_handles++;
+    b->tidy.is_cleaning = true;
+    b->end.n_open_handles++;
     backup_set_phase(b, MODEL_CONNECTING);
     cleanup_new(b->loop, b->options.monitor, false, b->options.timeout_s, on_line, on_cleaned, b);
     return true;
@@ -48,9 +49,9 @@ bool tidy_begin(struct backup *b, GError **error)
 
 bool tidy_is_needed(const struct backup *b, GError **error)
 {
-    if (b->model.n_leftovers)
+    if (b->tidy.n_leftovers)
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
-                    "a backup that died has left in QEMU: %s; run: vmabackup cleanup %s", b->model.leftovers,
+                    "a backup that died has left in QEMU: %s; run: vmabackup cleanup %s", b->tidy.leftovers,
                     b->options.monitor);
-    return b->model.n_leftovers;
+    return b->tidy.n_leftovers;
 }

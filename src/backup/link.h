@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * The monitor, lost and found again, and what QEMU says of the guest by it. A part of run.h.
+ *
+ *     monitor_start(b);           // connects, then discover(b), then plan_make(b)
+ *     if (monitor_is_up(b)) …     // while the run is under way it may be away for a while
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <glib.h>
+#include "qmp/calls.h"
+
+struct backup;
+struct nearby;
+
+struct link {
+    bool was_discovered; /* QEMU was asked for everything once */
+    uint64_t lost_at_ms; /* uv_now(), 0 while the monitor is there */
+    uint64_t next_try_ms;
+    unsigned attempt;
+    struct nearby *nearby; /* looks for monitors that do answer, NULL while ours does */
+    unsigned question;     /* of discover.c */
+    unsigned n_types;      /* of drives found, asked for so far */
+    GPtrArray *sockets;    /* char *: keys of the guest's, see identity.h */
+    char *qemu_process;    /* identity_of_process(); NULL where that is not known */
+    char *held;            /* who holds this guest by another monitor of it, NULL = nobody */
+    bool is_given_up;      /* the monitor will not come back */
+    bool is_qemu_gone;
+};
+
+/* What discover.c has found, but for the guest's state and RAM. */
+struct facts {
+    struct qmp_version version;
+    uint64_t ram_bytes;
+    GPtrArray *drives;    /* struct found_drive: query-block as it was */
+    GPtrArray *unsavable; /* char *: sentences on what no archive can hold */
+    char *machine;
+    char **argv;         /* QEMU's command line, NULL: not known */
+    bool has_set_active; /* QEMU knows blockdev-set-active */
+};
+
+/* monitor.c */
+void monitor_start(struct backup *b);
+void monitor_stop(struct backup *b);
+bool monitor_is_up(const struct backup *b);
+void monitor_discovered(struct backup *b);
+void monitor_on_tick(struct backup *b);
+/* Another one, before anything has begun. */
+bool monitor_change(struct backup *b, const char *address, GError **error);
+void monitor_give_up(struct backup *b, const char *why); /* nothing more is sent to QEMU */
+
+/* discover.c: queries everything, then calls plan_make(); errors go to backup_fail() */
+void discover(struct backup *b);
