@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "backup/backup.h"
-#include "backup/control.h"
 #include "backup/plan.h"
 #include "backup/recipe.h"
 #include "backup/run.h"
@@ -28,8 +27,6 @@ void backup_emit(struct backup *b, const struct model_event *event)
         logfile_event(b->logfile, &b->model, event);
     if (b->record)
         record_event(b->record, &b->model, event);
-    if (b->control)
-        control_event(b->control, event);
     b->listener.on_event(b->user, event);
 }
 
@@ -120,7 +117,6 @@ static void report_done(struct backup *b)
     b->end.is_reported = true;
     logfile_close(g_steal_pointer(&b->logfile));
     record_close(g_steal_pointer(&b->record));
-    control_close(g_steal_pointer(&b->control));
     uv_close((uv_handle_t *)&b->tick, NULL);
     pulse_close(&b->pulse);
     job_throttle_close(b);
@@ -351,16 +347,6 @@ const char *backup_run_id(const struct backup *b)
     return b->run_id;
 }
 
-/* Where there can be no control socket there is a backup all the same. */
-static void open_control(struct backup *b)
-{
-    g_autoptr(GError) error = NULL;
-
-    b->control = control_open(b, &error);
-    if (!b->control)
-        backup_log(b, MODEL_WARNING, "nobody can steer it from elsewhere", "%s", error->message);
-}
-
 static bool open_record(struct backup *b, GError **error)
 {
     if (b->options.record_path)
@@ -379,8 +365,6 @@ void backup_connect(struct backup *b)
         backup_fail(b, error);
         return;
     }
-    if (!b->options.only_ask)
-        open_control(b);
     monitor_start(b);
 }
 

@@ -37,6 +37,9 @@ void backup_connect(struct backup *b);
 const char *backup_run_id(const struct backup *b);
 /* For another run like this one, from its plan on: as it was planned last, but to another file. Clear them. */
 void backup_next_options(struct backup *b, struct backup_options *o);
+/* A line of its log, and an event; the hint (or NULL) says what to do about it. */
+void backup_log(struct backup *b, enum model_level level, const char *hint, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
 /* Brought up to date by the call: rates, ages, ETAs. */
 const struct model *backup_model(struct backup *b);
 /* False with a sentence when it is not valid now or names something unknown. */

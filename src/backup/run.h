@@ -14,7 +14,7 @@
  *                 job_pause.c  job_throttle.c (makes the last buffers last)  job_end.c (one at a time)
  *     limits      limit.c (what an operator says)  budget.c  write_latency.c (how the guest's writes fare)
  *     archive     target.c (sink, spool, header, lanes)  target_watch.c (full, or stands still)  finish.c
- *     operators   commands.c  command_line.c (a command as a line, and its answer)  control.c (the socket)  after.c
+ *     operators   commands.c  after.c (what can be asked of a finished archive)
  *     course      backup.c (phases, the end, the public face)  outcome.c  snapshot.c (fills the model)  pulse.c
  */
 #include <stdbool.h>
@@ -24,12 +24,12 @@
 #include "backup/agent.h"
 #include "backup/backup.h"
 #include "backup/door.h"
-#include "backup/drive_state.h"
+#include "model/drive_state.h"
 #include "backup/jobs.h"
 #include "backup/limit.h"
 #include "backup/link.h"
 #include "backup/port.h"
-#include "backup/pulse.h"
+#include "base/pulse_uv.h"
 #include "backup/ram.h"
 #include "backup/state.h"
 #include "backup/target.h"
@@ -40,7 +40,6 @@
 #include "vma/assemble.h"
 
 struct cleanup;
-struct control;
 struct journal;
 struct logfile;
 struct record;
@@ -172,13 +171,10 @@ struct backup {
     struct journal *journal;
     struct logfile *logfile;
     struct record *record;
-    struct control *control; /* the socket others steer us by */
 };
 
 /* backup.c */
 void backup_emit(struct backup *b, const struct model_event *event);
-void backup_log(struct backup *b, enum model_level level, const char *hint, const char *format, ...)
-    G_GNUC_PRINTF(4, 5);
 /* For the screen's log only: the headless front ends tell it from the event that comes with it. */
 void backup_note(struct backup *b, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void backup_set_phase(struct backup *b, enum model_phase phase);

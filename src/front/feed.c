@@ -2,7 +2,8 @@
 /* The face of all feeds, and the one of a run of our own. */
 #include "front/feed.h"
 
-#include "backup/command_line.h"
+#include "front/command_answer.h"
+#include "front/control.h"
 #include "front/feed_inside.h"
 
 void feed_init(struct feed *f, const struct feed_kind *kind, const struct feed_listener *listener, void *user)
@@ -94,7 +95,9 @@ void feed_free(struct feed *f)
 
 struct own {
     struct feed feed;
+    uv_loop_t *loop;
     struct backup *backup;
+    struct control *control; /* the socket others steer it by */
 };
 
 static struct backup *run_of(struct feed *f)
@@ -121,7 +124,7 @@ static void own_line(struct feed *f, const char *line)
 {
     struct command c;
     struct model_event reply;
-    g_autofree char *text = command_line_answer(run_of(f), line, &c, &reply);
+    g_autofree char *text = command_answer(run_of(f), line, &c, &reply);
     if (reply.type == MODEL_EV_REPLY)
         f->listener.on_event(f->user, &reply);
     if (c.verb == COMMAND_DETACH)
@@ -149,15 +152,33 @@ static void own_free(struct feed *f)
     g_free(f);
 }
 
+/* Where there can be no control socket there is a backup all the same. */
+static void open_control(struct own *o)
+{
+    g_autoptr(GError) error = NULL;
+
+    o->control = control_open(o->loop, o->backup, &error);
+    if (!o->control)
+        backup_log(o->backup, MODEL_WARNING, "nobody can steer it from elsewhere", "%s", error->message);
+}
+
 static void on_event(void *user, const struct model_event *e)
 {
-    struct feed *f = user;
-    f->listener.on_event(f->user, e);
+    struct own *o = user;
+
+    if (o->control)
+        control_event(o->control, e);
+    o->feed.listener.on_event(o->feed.user, e);
+    if (e->type == MODEL_EV_HELLO)
+        open_control(o);
 }
 
 static void on_done(void *user)
 {
-    feed_done(user, NULL);
+    struct own *o = user;
+
+    control_close(g_steal_pointer(&o->control));
+    feed_done(&o->feed, NULL);
 }
 
 struct feed *feed_of_run(uv_loop_t *loop, const struct backup_options *options, const struct feed_listener *listener,
@@ -177,6 +198,7 @@ struct feed *feed_of_run(uv_loop_t *loop, const struct backup_options *options, 
     static const struct backup_listener ours = {.on_event = on_event, .on_done = on_done};
     struct own *o = g_new0(struct own, 1);
     feed_init(&o->feed, &kind, listener, user);
+    o->loop = loop;
     o->backup = backup_new(loop, options, &ours, o);
     return &o->feed;
 }

@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "backup/control.h"
+#include "front/control.h"
 #include "base/error.h"
 #include "base/lines.h"
 #include "base/text.h"

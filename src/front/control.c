@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/command_line.h"
-#include "backup/control.h"
-#include "backup/run.h"
+#include "front/command_answer.h"
+#include "front/control.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/lines.h"
 #include "model/json.h"
 #include "rescue/journal.h"
@@ -145,7 +145,7 @@ static void on_command(void *user, const char *line, size_t len)
     struct model_event reply;
     if (!client->control->b) /* closing */
         return;
-    g_autofree char *text = command_line_answer(client->control->b, line, &command, &reply);
+    g_autofree char *text = command_answer(client->control->b, line, &command, &reply);
     if (reply.type == MODEL_EV_REPLY && client->control->b)
         client_tell(client, &reply);
 }
@@ -186,7 +186,7 @@ static void on_connection(uv_stream_t *listener, int status)
     client->pipe.data = client;
     client->json = json_stream_new("vmabackup", backup_run_id(c->b));
     client->lines = lines_new(MAX_COMMAND, on_command, client);
-    uv_pipe_init(c->b->loop, &client->pipe, 0);
+    uv_pipe_init(c->listener.loop, &client->pipe, 0);
     c->n_handles++;
     g_ptr_array_add(c->clients, client);
     if (uv_accept(listener, (uv_stream_t *)&client->pipe) < 0 || !is_one_of_us(&client->pipe) ||
@@ -217,7 +217,7 @@ static bool listen_at(struct control *c, const char *fresh, GError **error)
     return status == 0;
 }
 
-struct control *control_open(struct backup *b, GError **error)
+struct control *control_open(uv_loop_t *loop, struct backup *b, GError **error)
 {
     g_autofree char *folder = journal_folder(error);
     if (!folder)
@@ -230,7 +230,7 @@ struct control *control_open(struct backup *b, GError **error)
     c->clients = g_ptr_array_new();
     c->listener.data = c;
     c->n_handles = 1;
-    uv_pipe_init(b->loop, &c->listener, 0);
+    uv_pipe_init(loop, &c->listener, 0);
     if (listen_at(c, fresh, error)) {
         uv_unref((uv_handle_t *)&c->listener);
         return c;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <glib.h>
-#include "backup/drive_state.h"
+#include "model/drive_state.h"
 
 static void test_every_state_is_reached(void)
 {
@@ -69,10 +69,10 @@ static void test_verbs(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/backup/drive-state/every-state-is-reached", test_every_state_is_reached);
-    g_test_add_func("/backup/drive-state/saved-is-the-end", test_saved_is_the_end);
-    g_test_add_func("/backup/drive-state/out-and-back", test_out_and_back);
-    g_test_add_func("/backup/drive-state/leaving", test_leaving);
-    g_test_add_func("/backup/drive-state/verbs", test_verbs);
+    g_test_add_func("/model/drive-state/every-state-is-reached", test_every_state_is_reached);
+    g_test_add_func("/model/drive-state/saved-is-the-end", test_saved_is_the_end);
+    g_test_add_func("/model/drive-state/out-and-back", test_out_and_back);
+    g_test_add_func("/model/drive-state/leaving", test_leaving);
+    g_test_add_func("/model/drive-state/verbs", test_verbs);
     return g_test_run();
 }

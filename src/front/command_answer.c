@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/command_line.h"
+#include "front/command_answer.h"
 
 #include <string.h>
 
@@ -43,7 +43,7 @@ static bool parse(const char *line, struct command *c, GError **error)
     return line[strspn(line, " \t")] == '{' ? command_parse_json(line, c, error) : command_parse_line(line, c, error);
 }
 
-char *command_line_answer(struct backup *b, const char *line, struct command *c, struct model_event *reply)
+char *command_answer(struct backup *b, const char *line, struct command *c, struct model_event *reply)
 {
     g_autoptr(GError) error = NULL;
     char *text = NULL;

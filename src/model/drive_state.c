@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/drive_state.h"
+#include "model/drive_state.h"
 
 #define BIT(s) (1u << DRIVE_##s)
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <glib.h>
-#include "backup/pulse.h"
+#include "base/pulse_uv.h"
 
 static void assert_p99(const struct pulse *p, uint64_t us)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/pulse.h"
+#include "base/pulse_uv.h"
 
 #include <glib.h>
 
