@@ -4,7 +4,6 @@
 #include "backup/fate.h"
 #include "backup/run.h"
 #include "backup/steps.h"
-#include "rescue/journal.h"
 
 static char *socket_name(const struct steps_op *op)
 {

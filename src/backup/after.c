@@ -31,7 +31,7 @@ static void on_read(void *user, const char *said, const GError *error)
     struct backup *b = user;
     enum model_reading what = b->archive.reading;
 
-    after_fill(b);
+    snapshot_fill(b);
     b->archive.readback = NULL;
     b->archive.reading = MODEL_READING_NOTHING;
     b->model.eta_ms = MODEL_UNKNOWN;
@@ -48,20 +48,6 @@ static void on_read(void *user, const char *said, const GError *error)
 }
 
 /* --- asking ------------------------------------------------------------------------------------- */
-
-void after_fill(struct backup *b)
-{
-    struct model *m = &b->model;
-    struct readback_progress progress;
-
-    if (!b->archive.readback)
-        return;
-    readback_look(b->archive.readback, &progress);
-    m->read_done = progress.done;
-    m->read_total = progress.total;
-    m->read_rate = progress.rate;
-    m->eta_ms = progress.eta_ms;
-}
 
 static enum model_reading reading_of(enum command_verb verb)
 {
@@ -80,7 +66,7 @@ static bool begin(struct backup *b, enum command_verb verb, GError **error)
     }
     b->archive.reading = reading_of(verb);
     b->archive.readback = readback_new(b->loop, b->archive.path, kind, on_read, b);
-    after_fill(b);
+    snapshot_fill(b);
     return true;
 }
 

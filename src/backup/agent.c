@@ -15,7 +15,6 @@
 #include "backup/run.h"
 #include "backup/steps.h"
 #include "qmp/agent_uv.h"
-#include "rescue/journal.h"
 
 #define FREEZE_MS 10000 /* it writes out what the guest has dirty; Windows gives up by itself after 10 s */
 #define THAW_MS   3000  /* of one attempt: it only lets go */

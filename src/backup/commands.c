@@ -50,7 +50,7 @@ static bool cancel_one(struct backup *b, const struct command *c, GError **error
     struct drive *d;
 
     if (is_ram(b, c))
-        return fate_cancel_ram(b, error);
+        return ram_cancel(b, error);
     d = drive_by_name(b, c->target, error);
     if (d && b->phase != MODEL_COPY) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s is not moving yet; cancel-all ends the backup",

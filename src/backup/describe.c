@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "backup/describe.h"
-#include "backup/fate.h"
 #include "backup/found.h"
 #include "backup/run.h"
 
@@ -53,7 +52,7 @@ static json_object *saved_drives(const struct backup *b)
 
     for_each_drive (d, b) {
         const struct found_drive *f = found_by_device(b, d->qdev);
-        if (drive_is(d, DRIVE_IS_OUT) && fate_may_drop(b))
+        if (drive_is(d, DRIVE_IS_OUT) && target_can_drop(b))
             continue;
         json_object *entry = json_object_new_object();
         json_object_object_add(entry, "name", text(d->name));

@@ -11,9 +11,15 @@ void drive_become(struct drive *d, enum drive_state state)
     backup_row_state(d->b, d->row, drive_state_shown(state));
 }
 
-bool drive_is(const struct drive *d, unsigned what)
+/* The run's instant is that of the first drive to be frozen: all are while the guest stands still. */
+void drive_take_instant(struct drive *d)
 {
-    return drive_state_is(d->state, what);
+    struct backup *b = d->b;
+    int64_t *instant_us = drive_is(d, DRIVE_IS_RETAKEN) ? &b->retake.instant_us : &b->instant_us;
+
+    if (!*instant_us)
+        *instant_us = g_get_real_time();
+    d->instant_us = *instant_us;
 }
 
 struct drive *drive_by_name(const struct backup *b, const char *name, GError **error)

@@ -10,76 +10,11 @@
  * A standing drive has failed, but its frozen image is kept, and what the guest overwrites is still kept for it:
  * a retry goes on at the same instant, as long as other drives are busy.
  */
-#include "archive/vmstate.h"
 #include "backup/fate.h"
 #include "backup/recipe.h"
 #include "backup/run.h"
 #include "backup/steps.h"
 #include "backup/verdict.h"
-
-bool fate_may_drop(const struct backup *b)
-{
-    return b->archive.writer && writer_can_drop(b->archive.writer);
-}
-
-/* --- the end of all ----------------------------------------------------------------------------- */
-
-static bool is_over(const struct drive *d)
-{
-    return drive_is(d, DRIVE_IS_OVER);
-}
-
-static void on_all_undone(void *user, const GError *error)
-{
-    (void)error;
-    backup_undone(user);
-}
-
-/* Why nothing was saved: the first drive that failed, else that all were cancelled. */
-static void fail_run(struct backup *b)
-{
-    for_each_drive (d, b) {
-        if (d->failure && d->failure->code != VMB_ERROR_CANCELLED) {
-            backup_fail_new(b, d->failure->code, "drive %s: %s", d->name, d->failure->message);
-            return;
-        }
-    }
-    b->end.cancel_status = VMB_ERROR_CANCELLED;
-    backup_fail_new(b, VMB_ERROR_CANCELLED, "every drive was cancelled; the guest goes on as before");
-}
-
-static void leave_as(struct drive *d, enum drive_state state);
-
-void fate_check_all_over(struct backup *b)
-{
-    bool is_ram_moving = b->ram.method != RAM_NONE && !b->ram.is_done && !b->ram.is_lost;
-    unsigned n_standing = 0, n_saved = 0;
-
-    if (b->is_failing || b->phase != MODEL_COPY || is_ram_moving)
-        return;
-    for_each_drive (d, b)
-        if (!is_over(d))
-            return;
-    for_each_drive (d, b) {
-        n_saved += drive_is(d, DRIVE_IS_SAVED);
-        if (d->state == DRIVE_STANDING) {
-            n_standing++;
-            leave_as(d, DRIVE_FAILED_LEAVING); /* nobody asked for a retry: comes back here */
-        }
-    }
-    if (n_standing)
-        return;
-    if (!n_saved) {
-        fail_run(b);
-        return;
-    }
-    if (!b->guest.is_here_at_end) { /* of one that has left, what was copied is of no instant */
-        state_look_at_end(b);
-        return;
-    }
-    backup_set_phase(b, MODEL_FINISH);
-    steps_run(b->steps, recipe_undo_all(b), false, on_all_undone, b);
-}
 
 /* --- one drive ---------------------------------------------------------------------------------- */
 
@@ -90,7 +25,7 @@ static void on_torn_down(void *user, const GError *error)
     if (error)
         backup_log(d->b, MODEL_WARNING, NULL, "%s", error->message);
     drive_become(d, drive_state_left(d->state));
-    fate_check_all_over(d->b);
+    run_check_over(d->b);
 }
 
 static void give_back(void *user, uint8_t *buffer)
@@ -109,15 +44,15 @@ void fate_forget_clusters(struct drive *d)
 static void leave(struct drive *d)
 {
     d->job.restart_at_ms = 0;
-    if (fate_may_drop(d->b))
+    if (target_can_drop(d->b))
         writer_drop_lane(d->lane);
     fate_forget_clusters(d);
     steps_run(d->b->steps, recipe_undo_drive(d), false, on_torn_down, d);
 }
 
-static void leave_as(struct drive *d, enum drive_state state)
+void fate_stands_no_more(struct drive *d)
 {
-    drive_become(d, state);
+    drive_become(d, DRIVE_FAILED_LEAVING);
     leave(d);
 }
 
@@ -153,14 +88,14 @@ static void fail(struct drive *d, int code, bool does_image_stand, const char *w
         return;
     }
     model_set(row->hint,
-              does_image_stand   ? "retry %s goes on at the same instant, while other drives are busy"
-              : fate_may_drop(b) ? "retry %s takes it again at a new instant"
-                                 : "drive %s cannot be retried: the target is a pipe",
+              does_image_stand     ? "retry %s goes on at the same instant, while other drives are busy"
+              : target_can_drop(b) ? "retry %s takes it again at a new instant"
+                                   : "drive %s cannot be retried: the target is a pipe",
               d->name);
     drive_become(d, does_image_stand ? DRIVE_STANDING : DRIVE_FAILED_LEAVING);
     backup_log(b, MODEL_ERROR, row->hint, "drive %s: %s; going on without it", d->name, why);
     if (does_image_stand)
-        fate_check_all_over(b);
+        run_check_over(b);
     else
         leave(d);
 }
@@ -171,7 +106,7 @@ static void take_again(struct drive *d, const char *why)
     struct backup *b = d->b;
     g_autofree char *reason = g_strdup(why);
 
-    if (d->state == DRIVE_STANDING || b->options.strict || d->retries >= b->options.retries || !fate_may_drop(b)) {
+    if (d->state == DRIVE_STANDING || b->options.strict || d->retries >= b->options.retries || !target_can_drop(b)) {
         fail(d, VMB_ERROR_FAILED, false, reason);
         return;
     }
@@ -272,7 +207,7 @@ bool fate_cancel(struct drive *d, GError **error)
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s is being taken again; cancel it in a moment", d->name);
     else if (!drive_state_may(d->state, DRIVE_MAY_CANCEL))
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s is out of the archive already", d->name);
-    else if (!fate_may_drop(b))
+    else if (!target_can_drop(b))
         g_set_error(
             error, VMB_ERROR, VMB_ERROR_USAGE,
             "drive %s: the target is a pipe, what went down it cannot be taken back; cancel-all ends the backup",
@@ -287,7 +222,7 @@ bool fate_cancel(struct drive *d, GError **error)
         if (!was_out)
             leave(d);
         else
-            fate_check_all_over(b);
+            run_check_over(b);
         return true;
     }
     return false;
@@ -302,7 +237,7 @@ bool fate_retry(struct drive *d, GError **error)
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s has not failed", d->name);
         return false;
     }
-    if (drive_is(d, DRIVE_IS_OUT) && !fate_may_drop(b)) {
+    if (drive_is(d, DRIVE_IS_OUT) && !target_can_drop(b)) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s: the target is a pipe, it cannot be begun again there",
                     d->name);
         return false;
@@ -316,42 +251,5 @@ bool fate_retry(struct drive *d, GError **error)
         retake_later(d);
         drive_become(d, drive_is(d, DRIVE_IS_LEAVING) ? DRIVE_BROKEN_LEAVING : DRIVE_BROKEN);
     }
-    return true;
-}
-
-/* --- the RAM ------------------------------------------------------------------------------------ */
-
-void fate_drop_ram(struct backup *b, enum model_state state, const char *note)
-{
-    b->ram.is_lost = true;
-    if (fate_may_drop(b))
-        writer_drop_lane(b->ram.lane);
-    else
-        writer_flush_lane(b->ram.lane);
-    vmstate_close(g_steal_pointer(&b->ram.vmstate));
-    model_set(b->model.drives[b->ram.row].note, "%s", note);
-    backup_row_state(b, b->ram.row, state);
-}
-
-void fate_ram_lost(struct backup *b, bool is_wanted, const char *why)
-{
-    fate_drop_ram(b, is_wanted ? MODEL_CANCELLED : MODEL_FAIL, why);
-    backup_log(b, is_wanted ? MODEL_INFO : MODEL_ERROR, NULL, "RAM: %s; it leaves the archive", why);
-    ram_put_settings_back(b);
-    fate_check_all_over(b);
-}
-
-bool fate_cancel_ram(struct backup *b, GError **error)
-{
-    if (b->ram.method == RAM_NONE || b->ram.is_lost || !b->ram.is_moving) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "RAM is not being saved now");
-        return false;
-    }
-    if (!fate_may_drop(b)) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
-                    "RAM: the target is a pipe, what went down it cannot be taken back; cancel-all ends the backup");
-        return false;
-    }
-    ram_leave_out(b);
     return true;
 }

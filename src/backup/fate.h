@@ -12,7 +12,6 @@ struct backup;
 struct drive;
 
 /* fate.c */
-bool fate_may_drop(const struct backup *b);              /* the archive can lose a drive's data; a pipe cannot */
 void fate_judge(struct drive *d);                        /* its job has ended */
 void fate_broken(struct drive *d, const char *why);      /* its frozen image: a retry takes a new instant */
 void fate_not_retaken(struct drive *d, const char *why); /* at its new instant: once more, or it is out */
@@ -20,12 +19,9 @@ void fate_no_room(struct drive *d);                      /* a guest's write wait
 void fate_not_restarted(struct drive *d, const GError *error);
 void fate_refuse(struct drive *d, const char *why); /* nothing was put over it yet */
 void fate_forget_clusters(struct drive *d);
-void fate_check_all_over(struct backup *b);
+void fate_stands_no_more(struct drive *d); /* nobody asked for a retry: it leaves */
 bool fate_cancel(struct drive *d, GError **error);
 bool fate_retry(struct drive *d, GError **error);
-void fate_drop_ram(struct backup *b, enum model_state state, const char *note);
-void fate_ram_lost(struct backup *b, bool is_wanted, const char *why);
-bool fate_cancel_ram(struct backup *b, GError **error);
 
 /* retake.c */
 void retake_later(struct drive *d); /* once its nodes are gone and the RAM is saved */

@@ -176,7 +176,7 @@ static void try_insert(struct steps_op *op)
 
 void filter_begin_insert(struct steps_op *op)
 {
-    recipe_take_instant(op->d);
+    drive_take_instant(op->d);
     try_insert(op);
 }
 

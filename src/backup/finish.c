@@ -2,7 +2,6 @@
 /* The end of a good run: QEMU is free; the archive gets its end mark, becomes durable, is read back if asked. */
 #include "archive/readback.h"
 #include "archive/vmstate.h"
-#include "backup/fate.h"
 #include "backup/run.h"
 #include "vma/extent.h"
 
@@ -73,7 +72,7 @@ static uint8_t end_flags(const struct backup *b)
 
     for_each_drive (d, b)
         has_lost |= drive_is(d, DRIVE_IS_OUT);
-    return VMA_END_COMPLETE | (has_lost && !fate_may_drop(b) ? VMA_END_DEVICE_LOST : 0);
+    return VMA_END_COMPLETE | (has_lost && !target_can_drop(b) ? VMA_END_DEVICE_LOST : 0);
 }
 
 void finish_archive(struct backup *b)

@@ -7,7 +7,6 @@
 #include "backup/run.h"
 #include "backup/steps.h"
 #include "qemu/access.h"
-#include "rescue/journal.h"
 
 void halt_begin_stop(struct steps_op *op)
 {

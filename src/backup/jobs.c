@@ -12,6 +12,86 @@
 #define POLL_MS    500
 #define BACKOFF_MS 500 /* before the first retry, doubled for each further one */
 
+/* --- a job that is to go ------------------------------------------------------------------------ */
+
+static void on_dismissed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (!g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) /* else it is dismissed when the monitor is back */
+        op->d->job.state = JOB_NONE;
+    /* Gone by itself: what we wanted. */
+    steps_end(op, g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE) ? NULL : error);
+}
+
+/* An undo may be waiting for its end. */
+static void dismiss_ended(struct drive *d)
+{
+    const struct steps_op *op = steps_current(d->b->steps);
+
+    if (d->job.state == JOB_ENDED && op && op->d == d && op->is_undo && op->sub == 1) {
+        ((struct steps_op *)op)->sub = 2;
+        qmp_job_dismiss(d->b->qmp, d->names.job, on_dismissed, (void *)op);
+    }
+}
+
+static void on_undo_cancel_sent(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (qmp_error_is_refusal(error))
+        op->d->job.state = JOB_ENDED; /* no such job, or it has ended by now: dismissing it tells */
+    else if (error) {
+        steps_end(op, error);
+        return;
+    }
+    op->sub = 1;
+    op->d->job.moved_ms = uv_now(op->b->loop);
+    dismiss_ended(op->d);
+}
+
+/* A job ends when what it reads has come; of a disk that hangs it never does. Nothing of this drive is touched then:
+ * see disk_watch.c. */
+static void leave_hanging(struct steps_op *op)
+{
+    struct drive *d = op->d;
+    g_autofree char *hint = g_strdup_printf("when it answers again: vmabackup cleanup %s", op->b->options.monitor);
+    g_autoptr(GError) error = g_error_new(VMB_ERROR, VMB_ERROR_FAILED, "its disk does not answer");
+
+    d->is_left = true;
+    backup_row(d)->stalled_ms = uv_now(d->b->loop) - d->job.moved_ms;
+    backup_log(op->b, MODEL_ERROR, hint,
+               "drive %s: its disk (node %s) does not answer, so job %s cannot end; it, the filter and their nodes "
+               "stay in QEMU",
+               d->name, d->node, d->names.job);
+    steps_end(op, error);
+}
+
+void jobs_undo(struct steps_op *op)
+{
+    if (op->d->job.state == JOB_RUNNING) {
+        if (op->d->job.is_new) { /* whether it ever started was not heard: the next poll tells */
+            op->d->job.is_new = false;
+            op->d->job.first_poll = op->b->jobs.n_polls + 1;
+        }
+        qmp_job_cancel(op->b->qmp, op->d->names.job, on_undo_cancel_sent, op);
+    } else if (op->d->job.state == JOB_ENDED) {
+        op->sub = 1;
+        dismiss_ended(op->d);
+    } else {
+        steps_end(op, NULL);
+    }
+}
+
+static void check_hanging(struct backup *b)
+{
+    const struct steps_op *op = steps_current(b->steps);
+
+    if (op && op->is_undo && op->sub == 1 && op->step->undo == jobs_undo && monitor_is_up(b) &&
+        uv_now(b->loop) - op->d->job.moved_ms > (uint64_t)b->options.timeout_s * 1000)
+        leave_hanging((struct steps_op *)op);
+}
+
 /* --- a job that is started again ---------------------------------------------------------------- */
 
 static void on_restarted(void *user, const GError *error)
@@ -70,7 +150,7 @@ static void job_ended(struct drive *d, const char *error)
     job_end_look(d->b);
     g_free(d->job.error);
     d->job.error = g_strdup(error);
-    recipe_job_ended(d);
+    dismiss_ended(d);
     if (!d->b->is_failing && (d->state == DRIVE_WAITING || d->state == DRIVE_COPYING))
         fate_judge(d);
 }
@@ -178,7 +258,7 @@ void jobs_copy_begins(struct backup *b)
     }
     jobs_poll(b);
     ram_put_settings_back(b);
-    fate_check_all_over(b);
+    run_check_over(b);
 }
 
 void jobs_on_tick(struct backup *b)
@@ -193,7 +273,7 @@ void jobs_on_tick(struct backup *b)
         if (is_waiting && now >= d->job.restart_at_ms && !b->jobs.is_credit_low && monitor_is_up(b))
             restart_now(d);
     }
-    retake_on_tick(b);
+    check_hanging(b);
     if (now >= b->jobs.next_poll_ms)
         jobs_poll(b);
 }

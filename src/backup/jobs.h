@@ -13,6 +13,7 @@
 struct backup;
 struct drive;
 struct port;
+struct steps_op;
 
 /* Why a job is held paused; QMP sees only the first reason come and the last one go. */
 enum pause_reason {
@@ -75,6 +76,7 @@ void jobs_copy_begins(struct backup *b);
 void jobs_restart_later(struct drive *d, const char *why); /* as a counted retry, with back-off */
 void jobs_restart_soon(struct drive *d);
 void jobs_connection_lost(struct port *p);
+void jobs_undo(struct steps_op *op); /* the row that takes a job away */
 
 /* job_pause.c */
 void job_pause_set(struct drive *d, enum pause_reason reason, bool on);
@@ -99,6 +101,5 @@ void job_end_wrote(struct drive *d, uint64_t end); /* its job, up to there */
 void job_end_look(struct backup *b);               /* a job has been paused, or is over */
 
 /* disk_watch.c: do all disks answer? Jobs are to come to rest before anything of them is undone. */
-struct steps_op;
 void disk_watch_undo(struct steps_op *op);
 void disk_watch_on_tick(struct backup *b);

@@ -43,7 +43,6 @@ struct facts {
 /* monitor.c */
 void monitor_start(struct backup *b);
 void monitor_stop(struct backup *b);
-bool monitor_is_up(const struct backup *b);
 void monitor_discovered(struct backup *b);
 void monitor_on_tick(struct backup *b);
 /* Another one, before anything has begun. */

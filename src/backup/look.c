@@ -45,7 +45,7 @@ static void follow_size(struct drive *d, const struct survey_drive *now)
         return;
     if (!now->size || now->size % 512)
         fate_refuse(d, "its new size is 0, or no multiple of 512 bytes");
-    else if (!fate_may_drop(d->b))
+    else if (!target_can_drop(d->b))
         fate_refuse(d, "its size has changed since the plan, and the pipe has its old one already; back up again");
     else
         resize(d, now->size);

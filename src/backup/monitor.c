@@ -15,11 +15,6 @@
 #define RETRY_FIRST_MS 3000 /* before one, in the console */
 #define GIVE_UP_MS     60000
 
-bool monitor_is_up(const struct backup *b)
-{
-    return b->qmp && qmp_is_ready(b->qmp) && !b->link.lost_at_ms;
-}
-
 /* --- the connect diagnosis ---------------------------------------------------------------------- */
 
 static const char *const check_texts[] = {
@@ -171,7 +166,7 @@ static void on_ready(void *user)
     state_monitor_back(b);
     steps_kick(b->steps);
     if (b->tidy.is_check_wanted)
-        backup_undone(b);
+        run_check_left(b);
 }
 
 void monitor_discovered(struct backup *b)
@@ -216,7 +211,7 @@ void monitor_give_up(struct backup *b, const char *why)
     agent_give_up(b);
     steps_give_up(b->steps, error);
     if (b->tidy.is_check_wanted)
-        backup_undone(b);
+        run_check_left(b);
 }
 
 static void on_lost(void *user, const GError *error)

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Which drives are saved, by which recipe. */
 #include <string.h>
-#include "archive/vmstate.h"
-#include "backup/describe.h"
 #include "backup/fate.h"
 #include "backup/found.h"
 #include "backup/plan.h"
@@ -165,16 +163,6 @@ static void choose_recipe(struct backup *b)
     b->ram.method = !is_wanted || b->ram.is_lost          ? RAM_NONE
                     : is_snapshot_safe(&b->facts.version) ? RAM_BACKGROUND
                                                           : RAM_PLAIN;
-    plan_name_recipe(b);
-}
-
-void plan_name_recipe(struct backup *b)
-{
-    model_set(b->model.recipe, "%s, %s", b->options.guard == BACKUP_GUARD_DIRECT ? "direct" : "guard",
-              b->ram.is_lost                    ? "RAM left out"
-              : b->ram.method == RAM_NONE       ? "without RAM"
-              : b->ram.method == RAM_BACKGROUND ? "background snapshot"
-                                                : "plain migration");
 }
 
 static char *target_at(const struct backup *b, const char *folder, GDateTime *now, const char *format)
@@ -295,10 +283,7 @@ void plan_make(struct backup *b)
     backup_set_phase(b, MODEL_PLAN);
     backup_emit(b, &(struct model_event){.type = MODEL_EV_PLAN, .drive = -1});
     target_space_ask(b);
-    if (b->options.only_ask)
-        backup_cancel(b, 0, NULL);
-    else if (!b->options.wait_for_begin)
-        plan_begin(b);
+    b->hooks->planned(b);
 }
 
 /* --- begin -------------------------------------------------------------------------------------- */

@@ -15,7 +15,6 @@ void plan_init(struct backup *b);
 void plan_make(struct backup *b);
 /* Rows, recipe and forecast anew, of what was found and the options; tells nobody. */
 bool plan_lay_out(struct backup *b, GError **error);
-void plan_name_recipe(struct backup *b);
 void plan_begin(struct backup *b);
 /* FOLDER/GUEST-YYYYmmddTHHMM.vma, .zst where it is packed; to the second where that is `taken`. g_free() it.
  */

@@ -13,12 +13,6 @@
 
 /* --- payload ------------------------------------------------------------------------------------ */
 
-/* A write that a guest may be waiting for: the filter's, and a direct job's (its copy-before-write is the same job). */
-enum pool_purpose port_purpose(const struct port *p)
-{
-    return p->is_filter || (!p->drive->is_guarded && !p->drive->is_read_only) ? POOL_FOR_GUEST : POOL_FOR_JOB;
-}
-
 static int on_write_begin(void *user, struct nbd_request *rq)
 {
     (void)user;

@@ -3,7 +3,6 @@
 /* One NBD connection of QEMU's into us: what it writes there becomes clusters of its drive. A part of run.h. */
 #include <stdbool.h>
 #include <glib.h>
-#include "archive/pool.h"
 #include "nbd/server_uv.h"
 
 struct drive;
@@ -21,7 +20,6 @@ struct port {
 
 void port_init(struct port *p, struct drive *d, bool is_filter);
 void port_clear(struct port *p);
-enum pool_purpose port_purpose(const struct port *p); /* of the buffers for what comes there */
 /* Listens for one connection of QEMU's; the socket to be shown it, or NULL. */
 struct listening *port_open(struct port *p, GError **error);
 /* Only when QEMU has no node any more that would use it. */

@@ -9,10 +9,8 @@
  * are activated and frozen, and the guest goes on.
  */
 #include "archive/vmstate.h"
-#include "backup/fate.h"
 #include "backup/run.h"
 #include "backup/steps.h"
-#include "rescue/journal.h"
 
 #define PASSES_RELAXED   4     /* passes over dirty RAM before --max-pause is used up */
 #define PASSES_GIVEN_UP  12    /* and before the RAM is left out */
@@ -26,42 +24,6 @@ static void end_waiting(struct backup *b, const GError *error)
 
     if (op)
         steps_end(op, error);
-}
-
-/* --- left out ----------------------------------------------------------------------------------- */
-
-/* Of a background snapshot the drives' targets stand already, and what a pipe has swallowed stays: its lane ends there.
- */
-static bool drop(struct backup *b, const char *note, GError **error)
-{
-    enum model_state state = b->ram.is_unwanted ? MODEL_CANCELLED : MODEL_FAIL;
-    enum ram_method method = b->ram.method;
-
-    b->ram.is_moving = b->ram.is_plain = false; /* "postmigrate" would be somebody else's from now on */
-    if (method == RAM_PLAIN && sink_can_rewrite(b->archive.sink))
-        return target_restart_without_ram(b, state, note, error);
-    fate_drop_ram(b, state, note);
-    b->ram.method = method == RAM_PLAIN ? RAM_NONE : method;
-    return true;
-}
-
-void ram_lose(struct backup *b, const char *why, const char *hint)
-{
-    bool is_wish = b->ram.is_unwanted;
-    g_autofree char *note = g_strdup_printf("left out: %s", is_wish ? "by operator" : why);
-    g_autoptr(GError) error = NULL;
-
-    if (!state_must_be_stopped(b)) /* a RESUME while it was about to move might have been its own */
-        return;
-    if (b->options.strict && !is_wish)
-        backup_fail_new(b, VMB_ERROR_FAILED, "RAM cannot be saved: %s; %s%suse --no-vmstate", why, hint ? hint : "",
-                        hint ? ", or " : "");
-    else if (!drop(b, note, &error))
-        backup_fail(b, error);
-    else if (is_wish)
-        backup_log(b, MODEL_INFO, NULL, "RAM is left out by operator");
-    else
-        backup_log(b, MODEL_WARNING, hint, "RAM is left out: %s", why);
 }
 
 /* --- following a migration ---------------------------------------------------------------------- */
@@ -161,7 +123,7 @@ static void take_completed(struct backup *b)
     backup_row_state(b, b->ram.row, MODEL_OK);
     end_waiting(b, NULL);
     ram_put_settings_back(b);
-    fate_check_all_over(b);
+    run_check_over(b);
 }
 
 /* Before the copy has begun it is left out and the drives are saved: so is what QEMU refuses from the start. */
@@ -180,7 +142,7 @@ static void take_failure(struct backup *b, const struct qmp_migration *m)
     } else if (b->phase != MODEL_COPY)
         ram_lose(b, lost, NULL);
     else if (b->ram.is_unwanted || !b->options.strict)
-        fate_ram_lost(b, b->ram.is_unwanted, lost);
+        ram_lost(b, b->ram.is_unwanted, lost);
     else
         backup_fail_new(b, VMB_ERROR_FAILED, "%s", why);
     end_waiting(b, NULL);

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The rows that set what saving the RAM needs of QEMU's migration, and put it back: capabilities, bandwidth,
  * downtime. */
-#include "backup/plan.h"
 #include "backup/recipe.h"
 #include "backup/run.h"
 #include "backup/steps.h"
-#include "rescue/journal.h"
 
 #define FAST_BANDWIDTH (INT64_C(4) << 30) /* bytes/s: a local socket; the spool takes what the target cannot */
 
@@ -125,7 +123,6 @@ static void on_snapshot_set(void *user, const GError *error)
     op->b->begun &= ~(1u << op->row);
     b->ram.method = RAM_PLAIN;
     run_journal_write(b, NULL); /* the parameters to be put back are in it now */
-    plan_name_recipe(b);
     backup_note(b, "no background snapshot (%s): plain migration", error->message);
     steps_end(op, NULL);
 }

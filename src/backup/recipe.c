@@ -13,7 +13,6 @@
 #include "backup/recipe.h"
 #include "backup/run.h"
 #include "backup/steps.h"
-#include "rescue/journal.h"
 
 /* --- journal ------------------------------------------------------------------------------------ */
 
@@ -31,7 +30,7 @@ static bool is_guarded(const struct backup *b, const struct drive *d);
 
 static bool is_filters(const struct steps_op *op)
 {
-    return recipe_table[op->row].applies == is_guarded;
+    return op->step->applies == is_guarded;
 }
 
 static struct port *port_of(const struct steps_op *op)
@@ -115,19 +114,6 @@ static void undo_add_target(struct steps_op *op)
     qmp_del_node(op->b->qmp, node_of(op), on_target_deleted, op);
 }
 
-static void undo_job(struct steps_op *op);
-
-/* The run's instant is that of the first drive to be frozen: all are while the guest stands still. */
-void recipe_take_instant(struct drive *d)
-{
-    struct backup *b = d->b;
-    int64_t *instant_us = drive_is(d, DRIVE_IS_RETAKEN) ? &b->retake.instant_us : &b->instant_us;
-
-    if (!*instant_us)
-        *instant_us = g_get_real_time();
-    d->instant_us = *instant_us;
-}
-
 /* --- the job ------------------------------------------------------------------------------------ */
 
 /* QEMU says so of the job's name, or of a node that some job has. */
@@ -182,89 +168,11 @@ static void begin_job(struct steps_op *op)
     };
 
     if (!d->is_guarded)
-        recipe_take_instant(d);
+        drive_take_instant(d);
     d->job.state = JOB_RUNNING; /* its events come before the reply */
     job.speed = budget_first_speed(d);
     d->job.is_new = true;
     qmp_backup(op->b->qmp, &job, on_job_started, op);
-}
-
-static void on_dismissed(void *user, const GError *error)
-{
-    struct steps_op *op = user;
-
-    if (!g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) /* else it is dismissed when the monitor is back */
-        op->d->job.state = JOB_NONE;
-    /* Gone by itself: what we wanted. */
-    steps_end(op, g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE) ? NULL : error);
-}
-
-static void on_cancel_sent(void *user, const GError *error)
-{
-    struct steps_op *op = user;
-
-    if (qmp_error_is_refusal(error))
-        op->d->job.state = JOB_ENDED; /* no such job, or it has ended by now: dismissing it tells */
-    else if (error) {
-        steps_end(op, error);
-        return;
-    }
-    op->sub = 1;
-    op->d->job.moved_ms = uv_now(op->b->loop);
-    recipe_job_ended(op->d);
-}
-
-/* A job ends when what it reads has come; of a disk that hangs it never does. Nothing of this drive is touched then:
- * see disk_watch.c. */
-static void leave_hanging(struct steps_op *op)
-{
-    struct drive *d = op->d;
-    g_autofree char *hint = g_strdup_printf("when it answers again: vmabackup cleanup %s", op->b->options.monitor);
-    g_autoptr(GError) error = g_error_new(VMB_ERROR, VMB_ERROR_FAILED, "its disk does not answer");
-
-    d->is_left = true;
-    backup_row(d)->stalled_ms = uv_now(d->b->loop) - d->job.moved_ms;
-    backup_log(op->b, MODEL_ERROR, hint,
-               "drive %s: its disk (node %s) does not answer, so job %s cannot end; it, the filter and their nodes "
-               "stay in QEMU",
-               d->name, d->node, d->names.job);
-    steps_end(op, error);
-}
-
-void recipe_on_tick(struct backup *b)
-{
-    const struct steps_op *op = steps_current(b->steps);
-
-    if (op && op->is_undo && op->sub == 1 && recipe_table[op->row].undo == undo_job && monitor_is_up(b) &&
-        uv_now(b->loop) - op->d->job.moved_ms > (uint64_t)b->options.timeout_s * 1000)
-        leave_hanging((struct steps_op *)op);
-}
-
-/* jobs.c calls this when it sees that a job has ended: an undo may be waiting for that. */
-void recipe_job_ended(struct drive *d)
-{
-    const struct steps_op *op = steps_current(d->b->steps);
-
-    if (d->job.state == JOB_ENDED && op && op->d == d && op->is_undo && op->sub == 1) {
-        ((struct steps_op *)op)->sub = 2;
-        qmp_job_dismiss(d->b->qmp, d->names.job, on_dismissed, (void *)op);
-    }
-}
-
-static void undo_job(struct steps_op *op)
-{
-    if (op->d->job.state == JOB_RUNNING) {
-        if (op->d->job.is_new) { /* whether it ever started was not heard: the next poll tells */
-            op->d->job.is_new = false;
-            op->d->job.first_poll = op->b->jobs.n_polls + 1;
-        }
-        qmp_job_cancel(op->b->qmp, op->d->names.job, on_cancel_sent, op);
-    } else if (op->d->job.state == JOB_ENDED) {
-        op->sub = 1;
-        recipe_job_ended(op->d);
-    } else {
-        steps_end(op, NULL);
-    }
 }
 
 /* --- which rows apply --------------------------------------------------------------------------- */
@@ -312,14 +220,18 @@ const struct step recipe_table[] = {
     {"keep the journal", STEP_RUN, NULL, begin_journal, NULL, 0},
     {"hand over our sockets", STEP_RUN, NULL, NULL, door_undo, 0},
     {"look at the guest's state", STEP_RUN, NULL, state_begin_look, NULL, 0},
-    {"set background-snapshot", STEP_RUN, is_background, ram_begin_capability, ram_undo_capability, STEP_STAYS},
+    {"set background-snapshot", STEP_RUN, is_background, ram_begin_capability, ram_undo_capability,
+     STEP_STAYS | STEP_SETS_MIGRATION},
     {"see that the images can be opened again", STEP_RUN, is_plain, reopen_begin, reopen_undo, STEP_STAYS},
-    {"set the migration's parameters", STEP_RUN, is_plain, ram_begin_params, ram_undo_params, STEP_STAYS},
+    {"set the migration's parameters", STEP_RUN, is_plain, ram_begin_params, ram_undo_params,
+     STEP_STAYS | STEP_SETS_MIGRATION},
     {"save the RAM", STEP_RUN, is_plain, ram_begin_moving, ram_undo_moving, STEP_STAYS},
     {"look at the drives", STEP_RUN, is_plain, look_begin, NULL, STEP_REPEATS},
     {"activate the drives", STEP_RUN, is_plain, ram_begin_activate, ram_undo_activate, STEP_STAYS},
-    {"add the filter's target", STEP_DRIVE, is_guarded, begin_add_target, undo_add_target, STEP_STAYS},
-    {"add the job's target", STEP_DRIVE, NULL, begin_add_target, undo_add_target, STEP_STAYS},
+    {"add the filter's target", STEP_DRIVE, is_guarded, begin_add_target, undo_add_target,
+     STEP_STAYS | STEP_MAKES_TARGET},
+    {"add the job's target", STEP_DRIVE, NULL, begin_add_target, undo_add_target,
+     STEP_STAYS | STEP_MAKES_TARGET | STEP_OF_JOBS_TARGET},
     {"freeze the file systems", STEP_RUN, agent_is_wanted, agent_begin_freeze, agent_undo_freeze,
      STEP_STAYS | STEP_IN_WINDOW},
     {"stop the guest", STEP_RUN, needs_stop, halt_begin_stop, halt_undo_stop, STEP_STAYS | STEP_IN_WINDOW},
@@ -328,13 +240,14 @@ const struct step recipe_table[] = {
     {"add the filter", STEP_DRIVE, is_guarded, filter_begin_add, filter_undo_add, 0},
     {"insert the filter", STEP_DRIVE, is_guarded, filter_begin_insert, filter_undo_insert, 0},
     {"add the frozen image", STEP_DRIVE, is_guarded, filter_begin_snapshot, filter_undo_snapshot, 0},
-    {"let the frozen image go from its iothread", STEP_DRIVE, NULL, NULL, pin_undo, 0},
+    {"let the frozen image go from its iothread", STEP_DRIVE, NULL, NULL, pin_undo, STEP_OF_JOB},
     {"start saving the RAM", STEP_RUN, is_background, ram_begin_moving, ram_undo_moving, STEP_STAYS},
-    {"start the job", STEP_DRIVE, is_direct, begin_job, undo_job, STEP_REPEATS},
+    {"start the job", STEP_DRIVE, is_direct, begin_job, jobs_undo, STEP_REPEATS | STEP_OF_JOB},
     {"resume the guest", STEP_RUN, needs_resume, halt_resume, NULL, STEP_REPEATS | STEP_IN_WINDOW},
     {"thaw the file systems", STEP_RUN, agent_is_frozen, agent_begin_thaw, NULL, STEP_IN_WINDOW},
-    {"start the job", STEP_DRIVE, is_guarded, begin_job, undo_job, STEP_REPEATS},
-    {"fix the frozen image to its iothread", STEP_DRIVE, pin_is_wanted, pin_begin, NULL, STEP_STAYS | STEP_REPEATS},
+    {"start the job", STEP_DRIVE, is_guarded, begin_job, jobs_undo, STEP_REPEATS | STEP_OF_JOB},
+    {"fix the frozen image to its iothread", STEP_DRIVE, pin_is_wanted, pin_begin, NULL,
+     STEP_STAYS | STEP_REPEATS | STEP_OF_JOB},
     {"see that all disks answer", STEP_RUN, NULL, NULL, disk_watch_undo, 0},
 };
 
@@ -344,29 +257,4 @@ G_STATIC_ASSERT(G_N_ELEMENTS(recipe_table) <= 8 * sizeof(unsigned));
 unsigned recipe_rows(void)
 {
     return G_N_ELEMENTS(recipe_table);
-}
-
-bool recipe_sets_migration(unsigned row)
-{
-    return recipe_table[row].begin == ram_begin_capability || recipe_table[row].begin == ram_begin_params;
-}
-
-bool recipe_makes_target(unsigned row)
-{
-    return recipe_table[row].begin == begin_add_target;
-}
-
-bool recipe_is_job(unsigned row)
-{
-    return recipe_table[row].begin == begin_job;
-}
-
-bool recipe_is_pin(unsigned row)
-{
-    return recipe_table[row].begin == pin_begin || recipe_table[row].undo == pin_undo;
-}
-
-bool recipe_is_target(unsigned row)
-{
-    return recipe_table[row].begin == begin_add_target && !recipe_table[row].applies;
 }

@@ -4,17 +4,9 @@
 #include "backup/steps.h"
 
 extern const struct step recipe_table[];
-void recipe_job_ended(struct drive *d);
-void recipe_on_tick(struct backup *b);
-void recipe_take_instant(struct drive *d);
 unsigned recipe_rows(void);
-bool recipe_is_job(unsigned row);
-bool recipe_is_pin(unsigned row);
-bool recipe_is_target(unsigned row);      /* of the job */
-bool recipe_makes_target(unsigned row);   /* of the filter or of the job */
-bool recipe_sets_migration(unsigned row); /* capabilities, parameters */
 
-/* recipe_lists.c */
+/* recipe_lists.c: of the table that b->steps has */
 GArray *recipe_forward(struct backup *b);
 GArray *recipe_undo_all(struct backup *b);
 GArray *recipe_undo_drive(struct drive *d);

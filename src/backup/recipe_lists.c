@@ -4,16 +4,21 @@
 #include "backup/run.h"
 #include "backup/steps.h"
 
+static const struct step *row_of(const struct backup *b, unsigned row)
+{
+    return steps_row(b->steps, row);
+}
+
 static void add_op(GArray *ops, struct backup *b, struct drive *d, unsigned row, bool is_undo)
 {
-    struct steps_op op = {.b = b, .d = d, .row = row, .is_undo = is_undo};
+    struct steps_op op = {.b = b, .d = d, .step = row_of(b, row), .row = row, .is_undo = is_undo};
 
     g_array_append_val(ops, op);
 }
 
 static void add_row(GArray *ops, struct backup *b, unsigned row, bool is_undo)
 {
-    if (recipe_table[row].scope == STEP_RUN) {
+    if (row_of(b, row)->scope == STEP_RUN) {
         add_op(ops, b, NULL, row, is_undo);
         return;
     }
@@ -30,7 +35,7 @@ GArray *recipe_forward(struct backup *b)
 {
     GArray *ops = new_list();
 
-    for (unsigned row = 0; row < recipe_rows(); row++)
+    for (unsigned row = 0; row < steps_rows(b->steps); row++)
         add_row(ops, b, row, false);
     return ops;
 }
@@ -43,18 +48,19 @@ GArray *recipe_undo_all(struct backup *b)
         d->begun |= d->left; /* who was in the way may have gone */
         d->left = 0;
     }
-    for (unsigned row = recipe_rows(); row-- > 0;)
+    for (unsigned row = steps_rows(b->steps); row-- > 0;)
         add_row(ops, b, row, true);
     return ops;
 }
 
 GArray *recipe_undo_drive(struct drive *d)
 {
+    struct backup *b = d->b;
     GArray *ops = new_list();
 
-    for (unsigned row = recipe_rows(); row-- > 0;)
-        if (recipe_table[row].scope == STEP_DRIVE)
-            add_op(ops, d->b, d, row, true);
+    for (unsigned row = steps_rows(b->steps); row-- > 0;)
+        if (row_of(b, row)->scope == STEP_DRIVE)
+            add_op(ops, b, d, row, true);
     return ops;
 }
 
@@ -63,11 +69,11 @@ GArray *recipe_retake(struct backup *b, bool is_undo)
 {
     GArray *ops = new_list();
 
-    for (unsigned i = 0; i < recipe_rows(); i++) {
-        unsigned row = is_undo ? recipe_rows() - 1 - i : i;
-        if (recipe_table[row].scope == STEP_RUN && recipe_table[row].flags & STEP_IN_WINDOW)
+    for (unsigned i = 0; i < steps_rows(b->steps); i++) {
+        unsigned row = is_undo ? steps_rows(b->steps) - 1 - i : i;
+        if (row_of(b, row)->scope == STEP_RUN && row_of(b, row)->flags & STEP_IN_WINDOW)
             add_op(ops, b, NULL, row, is_undo);
-        for (unsigned j = 0; recipe_table[row].scope == STEP_DRIVE && j < b->drives->len; j++) {
+        for (unsigned j = 0; row_of(b, row)->scope == STEP_DRIVE && j < b->drives->len; j++) {
             struct drive *d = g_ptr_array_index(b->drives, j);
             if (drive_is(d, DRIVE_IS_RETAKEN))
                 add_op(ops, b, d, row, is_undo);
@@ -79,34 +85,38 @@ GArray *recipe_retake(struct backup *b, bool is_undo)
 /* Its size has changed: those that are there already are made anew. */
 GArray *recipe_remake_targets(struct drive *d)
 {
+    struct backup *b = d->b;
     GArray *ops = new_list();
 
-    for (unsigned row = recipe_rows(); row-- > 0;)
-        if (recipe_makes_target(row) && d->begun & (1u << row))
-            add_op(ops, d->b, d, row, true);
-    for (unsigned row = 0; row < recipe_rows(); row++)
-        if (recipe_makes_target(row) && d->begun & (1u << row))
-            add_op(ops, d->b, d, row, false);
+    for (unsigned row = steps_rows(b->steps); row-- > 0;)
+        if (row_of(b, row)->flags & STEP_MAKES_TARGET && d->begun & (1u << row))
+            add_op(ops, b, d, row, true);
+    for (unsigned row = 0; row < steps_rows(b->steps); row++)
+        if (row_of(b, row)->flags & STEP_MAKES_TARGET && d->begun & (1u << row))
+            add_op(ops, b, d, row, false);
     return ops;
 }
 
 static bool is_of_restart(const struct drive *d, unsigned row)
 {
-    return recipe_is_job(row) || recipe_is_pin(row) || (recipe_is_target(row) && !d->target.conn);
+    unsigned flags = row_of(d->b, row)->flags;
+
+    return flags & STEP_OF_JOB || (flags & STEP_OF_JOBS_TARGET && !d->target.conn);
 }
 
 /* A job that failed while its frozen image stands: a new job from the same instant, and a new target for it where the
  * connection was lost. */
 GArray *recipe_restart_job(struct drive *d)
 {
+    struct backup *b = d->b;
     GArray *ops = new_list();
 
-    for (unsigned row = recipe_rows(); row-- > 0;)
+    for (unsigned row = steps_rows(b->steps); row-- > 0;)
         if (is_of_restart(d, row))
-            add_op(ops, d->b, d, row, true);
-    for (unsigned row = 0; row < recipe_rows(); row++)
+            add_op(ops, b, d, row, true);
+    for (unsigned row = 0; row < steps_rows(b->steps); row++)
         if (is_of_restart(d, row))
-            add_op(ops, d->b, d, row, false);
+            add_op(ops, b, d, row, false);
     return ops;
 }
 
@@ -114,8 +124,8 @@ GArray *recipe_undo_ram_settings(struct backup *b)
 {
     GArray *ops = new_list();
 
-    for (unsigned row = recipe_rows(); row-- > 0;)
-        if (recipe_sets_migration(row))
+    for (unsigned row = steps_rows(b->steps); row-- > 0;)
+        if (row_of(b, row)->flags & STEP_SETS_MIGRATION)
             add_op(ops, b, NULL, row, true);
     return ops;
 }

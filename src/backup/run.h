@@ -43,6 +43,7 @@ struct cleanup;
 struct journal;
 struct logfile;
 struct record;
+struct run_hooks;
 struct steps;
 
 /* Ours, in QEMU. */
@@ -146,6 +147,7 @@ struct backup {
     uint64_t started_ms;
     bool has_begun;
     bool is_failing; /* an outcome was decided, everything is being undone */
+    const struct run_hooks *hooks;
     struct steps *steps;
     unsigned begun; /* as drive.begun, for rows of the whole run */
     uv_timer_t tick;
@@ -173,7 +175,41 @@ struct backup {
     struct record *record;
 };
 
-/* backup.c */
+/* What is told upwards: backup.c says who does it. */
+struct run_hooks {
+    void (*planned)(struct backup *b);    /* the plan is made: begin, wait, or end */
+    void (*fail)(struct backup *b);       /* is_failing and the outcome are set: undo everything */
+    void (*check_over)(struct backup *b); /* a drive or the RAM has ended: are all over? */
+    void (*check_left)(struct backup *b); /* does QEMU hold anything of this run still? */
+    void (*give_up)(struct backup *b, const char *why);
+    void (*graph_changes)(struct backup *b, bool is_under_way); /* rows of the table are gone through */
+};
+
+static inline bool monitor_is_up(const struct backup *b)
+{
+    return b->qmp && qmp_is_ready(b->qmp) && !b->link.lost_at_ms;
+}
+
+/* The archive can lose a drive's data; a pipe cannot. */
+static inline bool target_can_drop(const struct backup *b)
+{
+    return b->archive.writer && writer_can_drop(b->archive.writer);
+}
+
+/* what: any of enum drive_is. */
+static inline bool drive_is(const struct drive *d, unsigned what)
+{
+    return drive_state_is(d->state, what);
+}
+
+/* Of the buffers for what comes there. A guest may be waiting for a write of the filter's, and of a direct job (its
+ * copy-before-write is the same job). */
+static inline enum pool_purpose port_purpose(const struct port *p)
+{
+    return p->is_filter || (!p->drive->is_guarded && !p->drive->is_read_only) ? POOL_FOR_GUEST : POOL_FOR_JOB;
+}
+
+/* run.c */
 void backup_emit(struct backup *b, const struct model_event *event);
 /* For the screen's log only: the headless front ends tell it from the event that comes with it. */
 void backup_note(struct backup *b, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -183,9 +219,12 @@ void backup_row_state(struct backup *b, unsigned row, enum model_state state); /
 void backup_fail(struct backup *b, const GError *error);
 void backup_fail_new(struct backup *b, int code, const char *format, ...) G_GNUC_PRINTF(3, 4);
 struct model_drive *backup_row(struct drive *d);
-/* Everything that QEMU had of ours is gone: goes on to the archive's end, or ends the run. */
-void backup_undone(struct backup *b);
-void backup_end(struct backup *b);
+void run_check_over(struct backup *b);
+void run_check_left(struct backup *b);
+void run_give_up(struct backup *b, const char *why); /* nothing more is sent to QEMU */
+
+/* ending.c */
+void backup_end(struct backup *b); /* QEMU is free or lost; now everything of our own is closed */
 
 /* outcome.c */
 void outcome_set(struct backup *b); /* of b->end.outcome, and of what is missing, into the model */
@@ -193,14 +232,13 @@ void outcome_set(struct backup *b); /* of b->end.outcome, and of what is missing
 /* after.c */
 bool after_takes(enum command_verb verb);
 bool after_command(struct backup *b, const struct command *c, GError **error);
-void after_fill(struct backup *b); /* how far the reading is */
 
 /* snapshot.c */
 void snapshot_fill(struct backup *b);
 
 /* drives.c: the only way from one state to another; shows it, and tells it. */
 void drive_become(struct drive *d, enum drive_state state);
-bool drive_is(const struct drive *d, unsigned what); /* any of enum drive_is */
+void drive_take_instant(struct drive *d); /* now */
 /* NULL, and an error of usage for an operator, where there is none */
 struct drive *drive_by_name(const struct backup *b, const char *name, GError **error);
 struct drive *drive_by_job(const struct backup *b, const char *id);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Fills the model: the run as plain values. */
 #include "archive/map.h"
+#include "archive/readback.h"
 #include "archive/vmstate.h"
-#include "backup/fate.h"
 #include "backup/run.h"
 
 #define STALLED_MS      5000
@@ -53,7 +53,7 @@ static uint64_t eta_of(struct drive *d, uint64_t now)
 static bool may_retry(const struct drive *d)
 {
     return !d->b->is_failing && drive_state_may(d->state, DRIVE_MAY_RETRY) &&
-           (!drive_is(d, DRIVE_IS_OUT) || fate_may_drop(d->b));
+           (!drive_is(d, DRIVE_IS_OUT) || target_can_drop(d->b));
 }
 
 static void fill_drive(struct drive *d, uint64_t now)
@@ -212,11 +212,36 @@ static void count_bottleneck(struct backup *b, uint64_t now)
     b->picture.counted_at_ms = now;
 }
 
+static void fill_reading(struct backup *b)
+{
+    struct model *m = &b->model;
+    struct readback_progress progress;
+
+    if (!b->archive.readback)
+        return;
+    readback_look(b->archive.readback, &progress);
+    m->read_done = progress.done;
+    m->read_total = progress.total;
+    m->read_rate = progress.rate;
+    m->eta_ms = progress.eta_ms;
+}
+
+static void name_recipe(struct backup *b)
+{
+    model_set(b->model.recipe, "%s, %s", b->options.guard == BACKUP_GUARD_DIRECT ? "direct" : "guard",
+              b->ram.is_lost                    ? "RAM left out"
+              : b->ram.method == RAM_NONE       ? "without RAM"
+              : b->ram.method == RAM_BACKGROUND ? "background snapshot"
+                                                : "plain migration");
+}
+
 static void fill_state(struct backup *b)
 {
     struct model *m = &b->model;
 
     m->phase = b->phase;
+    if (m->phase >= MODEL_PLAN)
+        name_recipe(b);
     m->is_monitor_lost = b->has_begun && b->link.lost_at_ms;
     m->attempt = b->link.attempt;
     model_set(m->guest_state, "%s", b->guest.status);
@@ -237,7 +262,7 @@ void snapshot_fill(struct backup *b)
     uint64_t now = uv_now(b->loop);
 
     fill_state(b);
-    after_fill(b);
+    fill_reading(b);
     if (b->end.is_reported)
         return;
     if (b->ram.row >= 0)

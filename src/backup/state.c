@@ -7,12 +7,10 @@
  * One that is being migrated is still here; it is looked at until that is decided.
  */
 #include <string.h>
-#include "backup/fate.h"
 #include "backup/found.h"
 #include "backup/run.h"
 #include "backup/steps.h"
 #include "base/text.h"
-#include "rescue/journal.h"
 
 #define LOOK_MS   200  /* at a guest that may be leaving */
 #define MAX_ASKED 5000 /* until it is no longer */
@@ -254,7 +252,7 @@ static void judge_staying(struct backup *b)
     if (b->guest.is_asked_at_end) {
         b->guest.is_asked_at_end = false;
         b->guest.is_here_at_end = true;
-        fate_check_all_over(b);
+        run_check_over(b);
         b->guest.is_here_at_end = false;
     }
 }

@@ -52,7 +52,7 @@ char *state_ram_obstacle(const struct backup *b); /* by its state alone, owned *
 void state_ask(struct backup *b, qmp_on_status done, void *user);
 void state_begin_look(struct steps_op *op);
 void state_look(struct backup *b);        /* something has changed */
-void state_look_at_end(struct backup *b); /* fate_check_all_over() is called again if the guest is here */
+void state_look_at_end(struct backup *b); /* run_check_over() is called again if the guest is here */
 void state_monitor_back(struct backup *b);
 /* False: somebody else has let it go while its instant is taken, and the run has failed. */
 bool state_must_be_stopped(struct backup *b);

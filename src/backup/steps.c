@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/recipe.h"
 #include "backup/run.h"
 #include "backup/steps.h"
 
@@ -14,6 +13,8 @@ struct list {
 
 struct steps {
     struct backup *b;
+    const struct step *table;
+    unsigned n_rows;
     GQueue lists; /* the head runs */
     struct steps_op current;
     bool is_in_step, is_running;
@@ -21,12 +22,24 @@ struct steps {
     GError *abort;         /* for the list under way */
 };
 
-struct steps *steps_new(struct backup *b)
+struct steps *steps_new(struct backup *b, const struct step *table, unsigned n_rows)
 {
     struct steps *s = g_new0(struct steps, 1);
 
     s->b = b;
+    s->table = table;
+    s->n_rows = n_rows;
     return s;
+}
+
+unsigned steps_rows(const struct steps *s)
+{
+    return s->n_rows;
+}
+
+const struct step *steps_row(const struct steps *s, unsigned row)
+{
+    return &s->table[row];
 }
 
 static void list_free(struct list *list)
@@ -55,7 +68,7 @@ static unsigned *begun_of(const struct steps_op *op)
 
 static bool should_run(const struct steps_op *op)
 {
-    const struct step *step = &recipe_table[op->row];
+    const struct step *step = op->step;
 
     if (op->d && (op->d->is_left || (drive_is(op->d, DRIVE_IS_OUT) && !op->is_undo)))
         return false;
@@ -67,7 +80,7 @@ static bool should_run(const struct steps_op *op)
 /* Starts the op; it ends through steps_end(), possibly before this returns. */
 static void start(struct steps *s, const struct steps_op *op)
 {
-    const struct step *step = &recipe_table[op->row];
+    const struct step *step = op->step;
 
     s->current = *op;
     s->is_in_step = true;
@@ -89,7 +102,7 @@ static void finish_list(struct steps *s)
     list->over(list->user, list->error);
     list_free(list);
     if (g_queue_is_empty(&s->lists))
-        job_pause_for_graph(s->b, false);
+        s->b->hooks->graph_changes(s->b, false);
 }
 
 static void run(struct steps *s)
@@ -124,7 +137,7 @@ void steps_run(struct steps *s, GArray *ops, bool stop_on_error, void (*over)(vo
     list->over = over;
     list->user = user;
     g_queue_push_tail(&s->lists, list);
-    job_pause_for_graph(s->b, true);
+    s->b->hooks->graph_changes(s->b, true);
     run(s);
 }
 
@@ -152,14 +165,14 @@ static void give_up_mute(struct backup *b)
 
     if (b->is_failing || b->phase >= MODEL_FINISH) /* else it is what the run fails with */
         backup_log(b, MODEL_ERROR, NULL, "%s", why);
-    monitor_give_up(b, why);
+    run_give_up(b, why);
 }
 
 void steps_end(struct steps_op *op, const GError *error)
 {
     struct steps *s = op->b->steps;
     struct list *list = g_queue_peek_head(&s->lists);
-    const struct step *step = &recipe_table[op->row];
+    const struct step *step = op->step;
 
     g_assert(s->is_in_step && op == &s->current);
     s->is_in_step = false;

@@ -22,9 +22,13 @@ struct steps_op;
 
 enum step_scope { STEP_RUN, STEP_DRIVE };
 enum step_flags {
-    STEP_STAYS = 1u << 0,     /* it may have changed something although it failed: undo it too */
-    STEP_REPEATS = 1u << 1,   /* begin can be sent again when the monitor was lost before its answer */
-    STEP_IN_WINDOW = 1u << 2, /* of the run's stop window: gone through again for a drive that is taken again */
+    STEP_STAYS = 1u << 0,          /* it may have changed something although it failed: undo it too */
+    STEP_REPEATS = 1u << 1,        /* begin can be sent again when the monitor was lost before its answer */
+    STEP_IN_WINDOW = 1u << 2,      /* of the run's stop window: gone through again for a drive that is taken again */
+    STEP_OF_JOB = 1u << 3,         /* gone through again for a job that is started again, … */
+    STEP_OF_JOBS_TARGET = 1u << 4, /* … where its target was lost */
+    STEP_MAKES_TARGET = 1u << 5,   /* as large as the drive */
+    STEP_SETS_MIGRATION = 1u << 6, /* capabilities, parameters */
 };
 struct step {
     const char *name; /* "cannot " + name in messages */
@@ -37,12 +41,16 @@ struct step {
 struct steps_op {
     struct backup *b;
     struct drive *d; /* NULL for STEP_RUN */
-    unsigned row;
+    const struct step *step;
+    unsigned row; /* of the table: its bit in `begun` */
     bool is_undo;
     unsigned sub; /* for rows of several commands: where it stands */
 };
 
-struct steps *steps_new(struct backup *b);
+/* table: borrowed. */
+struct steps *steps_new(struct backup *b, const struct step *table, unsigned n_rows);
+unsigned steps_rows(const struct steps *s);
+const struct step *steps_row(const struct steps *s, unsigned row);
 void steps_free(struct steps *s);
 /* Takes `ops`. stop_on_error: the list ends at the first error (forward), else goes on (undo). over(user, first error).
  */

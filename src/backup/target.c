@@ -5,11 +5,9 @@
 #include "archive/map.h"
 #include "archive/vmstate.h"
 #include "backup/describe.h"
-#include "backup/fate.h"
 #include "backup/run.h"
 #include "log/logfile.h"
 #include "options/proxmox.h"
-#include "rescue/journal.h"
 
 #define SPARE_RAM_BYTES (UINT64_C(64) << 20) /* a RAM stream is about the RAM in use, plain migration sends more */
 
@@ -99,10 +97,10 @@ GBytes *target_final_header(struct backup *b, GError **error)
     if (b->ram.vmstate) {
         uint64_t clusters = (vmstate_bytes(b->ram.vmstate) + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
         vma_header_set_size(b->archive.header, b->ram.dev_id, clusters * VMA_CLUSTER_SIZE);
-    } else if (b->ram.lane && fate_may_drop(b)) {
+    } else if (b->ram.lane && target_can_drop(b)) {
         vma_header_drop_device(b->archive.header, b->ram.dev_id); /* it was lost on the way */
     }
-    for (unsigned i = 0; i < b->drives->len && fate_may_drop(b); i++) {
+    for (unsigned i = 0; i < b->drives->len && target_can_drop(b); i++) {
         const struct drive *d = g_ptr_array_index(b->drives, i);
         if (drive_is(d, DRIVE_IS_OUT))
             vma_header_drop_device(b->archive.header, d->dev_id);

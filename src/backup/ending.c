@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How a run ends: all drives are over, or it has failed; what it had in QEMU is undone, and looked for; the archive is
+ * finished; everything of our own is closed, and the outcome is told.
+ */
+#include "backup/ending.h"
+#include "backup/fate.h"
+#include "backup/plan.h"
+#include "backup/recipe.h"
+#include "backup/run.h"
+#include "backup/steps.h"
+#include "log/logfile.h"
+#include "log/record.h"
+#include "rescue/journal.h"
+
+#define STUCK_MS 5000 /* how long the end waits for a disk that does not answer */
+
+/* --- the outcome -------------------------------------------------------------------------------- */
+
+/* Of a run that failed nothing goes on. */
+static void end_rows(struct backup *b)
+{
+    for (unsigned i = 0; b->end.outcome && i < b->model.n_drives; i++) {
+        struct model_drive *row = &b->model.drives[i];
+        if (row->state == MODEL_RUN || row->state == MODEL_PAUSE || row->state == MODEL_RETRY ||
+            row->state == MODEL_WAIT)
+            row->state = MODEL_CANCELLED;
+    }
+}
+
+static void report_done(struct backup *b)
+{
+    snapshot_fill(b);
+    end_rows(b);
+    outcome_set(b);
+    if (b->archive.is_saved)
+        plan_remember(b);
+    backup_set_phase(b, MODEL_DONE);
+    backup_emit(b, &(struct model_event){.type = MODEL_EV_RESULT, .drive = -1});
+    b->end.is_reported = true;
+    logfile_close(g_steal_pointer(&b->logfile));
+    record_close(g_steal_pointer(&b->record));
+    uv_close((uv_handle_t *)&b->tick, NULL);
+    pulse_close(&b->pulse);
+    job_throttle_close(b);
+    job_end_close(b);
+    b->listener.on_done(b->user);
+}
+
+/* --- closing ------------------------------------------------------------------------------------ */
+
+static void close_connections(struct backup *b)
+{
+    for_each_drive (d, b) {
+        port_close(&d->filter);
+        port_close(&d->target);
+    }
+}
+
+/* QEMU is free or lost; now everything of our own is closed. On the way out of a good run too. */
+void backup_end(struct backup *b)
+{
+    if (b->end.is_ending)
+        return;
+    b->end.is_ending = true;
+    b->end.since_ms = uv_now(b->loop);
+    monitor_stop(b);
+    agent_close(b);
+    close_connections(b);
+    target_close(b, b->options.keep_partial);
+    door_close(b);
+    journal_close(g_steal_pointer(&b->journal), b->end.is_freed_from_qemu || b->link.is_qemu_gone);
+}
+
+void ending_on_tick(struct backup *b)
+{
+    bool is_late = uv_now(b->loop) - b->end.since_ms > STUCK_MS;
+
+    if (b->end.n_open_handles && !is_late)
+        return;
+    if (b->end.n_open_handles) {
+        b->end.is_stuck = true;
+        backup_log(b, MODEL_WARNING, "look at the disk of the target", "a write to %s does not return; leaving it",
+                   b->model.target);
+    }
+    report_done(b);
+}
+
+/* --- undoing ------------------------------------------------------------------------------------ */
+
+static void freed(struct backup *b, bool is_clean)
+{
+    b->end.is_freed_from_qemu = is_clean;
+    if (b->link.is_qemu_gone && b->is_failing)
+        model_set(b->model.next, "start the guest again, then back it up");
+    else if (!is_clean && !b->link.is_qemu_gone)
+        model_set(b->model.next, "run: vmabackup cleanup %s", b->options.monitor);
+    if (b->is_failing)
+        backup_end(b);
+    else
+        finish_archive(b);
+}
+
+static bool is_ours(const struct backup *b, const char *name)
+{
+    g_autofree char *prefix = g_strdup_printf("vmb-%s-", b->run_id);
+
+    return name && g_str_has_prefix(name, prefix);
+}
+
+static void on_nodes_after(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)
+{
+    struct backup *b = user;
+
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) {
+        ending_check_left(b);
+        return;
+    }
+    for (unsigned i = 0; !error && i < n; i++)
+        b->tidy.n_left += is_ours(b, nodes[i].node_name);
+    if (b->tidy.n_left)
+        backup_log(b, MODEL_ERROR, "run vmabackup cleanup on this monitor",
+                   "%u jobs and nodes of this backup are left in QEMU", b->tidy.n_left);
+    freed(b, !error && !b->tidy.n_left && !b->end.has_undo_failed);
+}
+
+static void on_jobs_after(void *user, const struct qmp_job *jobs, unsigned n, const GError *error)
+{
+    struct backup *b = user;
+
+    b->tidy.n_left = 0;
+    for (unsigned i = 0; !error && i < n; i++)
+        b->tidy.n_left += is_ours(b, jobs[i].id);
+    if (monitor_is_up(b))
+        qmp_query_nodes(b->qmp, on_nodes_after, b);
+    else
+        ending_check_left(b);
+}
+
+/* Does QEMU hold anything of this run still? Whatever the answers of the undos were, this is the truth. */
+void ending_check_left(struct backup *b)
+{
+    b->tidy.is_check_wanted = !monitor_is_up(b) && !b->link.is_given_up; /* monitor.c comes back here */
+    if (monitor_is_up(b))
+        qmp_query_jobs(b->qmp, on_jobs_after, b);
+    else if (!b->tidy.is_check_wanted)
+        freed(b, false);
+}
+
+static void on_failure_undone(void *user, const GError *error)
+{
+    struct backup *b = user;
+
+    if (error)
+        g_debug("undo: %s", error->message);
+    ending_check_left(b);
+}
+
+void ending_fail(struct backup *b)
+{
+    finish_interrupt(b);
+    if (b->end.is_freed_from_qemu || b->link.is_given_up || !b->has_begun || !b->journal) {
+        backup_end(b);
+        return;
+    }
+    job_throttle_check(b);
+    if (b->archive.writer)
+        writer_discard(b->archive.writer); /* what still comes is answered and dropped */
+    ram_interrupt(b);
+    agent_interrupt(b);
+    steps_run(b->steps, recipe_undo_all(b), false, on_failure_undone, b);
+    steps_abort(b->steps, b->end.outcome);
+}
+
+void backup_cancel(struct backup *b, int exit_status, const char *by_whom)
+{
+    if (b->is_failing || b->end.is_ending || b->end.is_reported)
+        return;
+    if (!b->has_begun && !exit_status) { /* only asked: nothing was to be done */
+        backup_end(b);
+        return;
+    }
+    b->end.cancel_status = exit_status;
+    backup_fail_new(b, VMB_ERROR_CANCELLED, "backup cancelled%s%s; %s", by_whom ? " by " : "", by_whom ? by_whom : "",
+                    b->archive.is_saved ? "the archive is complete, but was not read back to its end"
+                                        : "the guest goes on as before");
+}
+
+/* --- the end of all ----------------------------------------------------------------------------- */
+
+static void on_all_undone(void *user, const GError *error)
+{
+    (void)error;
+    ending_check_left(user);
+}
+
+/* Why nothing was saved: the first drive that failed, else that all were cancelled. */
+static void fail_run(struct backup *b)
+{
+    for_each_drive (d, b) {
+        if (d->failure && d->failure->code != VMB_ERROR_CANCELLED) {
+            backup_fail_new(b, d->failure->code, "drive %s: %s", d->name, d->failure->message);
+            return;
+        }
+    }
+    b->end.cancel_status = VMB_ERROR_CANCELLED;
+    backup_fail_new(b, VMB_ERROR_CANCELLED, "every drive was cancelled; the guest goes on as before");
+}
+
+void ending_check_over(struct backup *b)
+{
+    bool is_ram_moving = b->ram.method != RAM_NONE && !b->ram.is_done && !b->ram.is_lost;
+    unsigned n_standing = 0, n_saved = 0;
+
+    if (b->is_failing || b->phase != MODEL_COPY || is_ram_moving)
+        return;
+    for_each_drive (d, b)
+        if (!drive_is(d, DRIVE_IS_OVER))
+            return;
+    for_each_drive (d, b) {
+        n_saved += drive_is(d, DRIVE_IS_SAVED);
+        if (d->state == DRIVE_STANDING) {
+            n_standing++;
+            fate_stands_no_more(d); /* nobody asked for a retry: comes back here */
+        }
+    }
+    if (n_standing)
+        return;
+    if (!n_saved) {
+        fail_run(b);
+        return;
+    }
+    if (!b->guest.is_here_at_end) { /* of one that has left, what was copied is of no instant */
+        state_look_at_end(b);
+        return;
+    }
+    backup_set_phase(b, MODEL_FINISH);
+    steps_run(b->steps, recipe_undo_all(b), false, on_all_undone, b);
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What every file of this folder may say of the run: an event, a line of the log, another phase, that it has failed. It
+ * calls none of them, but for the snapshot that goes with each event; what has to be done then, ending.c and monitor.c
+ * do (struct run_hooks).
+ */
+#include "backup/run.h"
+#include "base/units.h"
+#include "log/logfile.h"
+#include "log/record.h"
+
+/* --- telling ------------------------------------------------------------------------------------ */
+
+void backup_emit(struct backup *b, const struct model_event *event)
+{
+    snapshot_fill(b);
+    if (b->logfile)
+        logfile_event(b->logfile, &b->model, event);
+    if (b->record)
+        record_event(b->record, &b->model, event);
+    b->listener.on_event(b->user, event);
+}
+
+void backup_log(struct backup *b, enum model_level level, const char *hint, const char *format, ...)
+{
+    int64_t now_s = g_get_real_time() / G_USEC_PER_SEC;
+    g_autofree char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    model_log(&b->model, level, now_s, "%s", text);
+    if (hint)
+        model_log(&b->model, MODEL_HINT, now_s, "%s", hint);
+    backup_emit(b,
+                &(struct model_event){.type = MODEL_EV_LOG, .drive = -1, .level = level, .text = text, .hint = hint});
+}
+
+void backup_note(struct backup *b, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    model_log(&b->model, MODEL_INFO, g_get_real_time() / G_USEC_PER_SEC, "%s", text);
+    backup_emit(b, &(struct model_event){.type = MODEL_EV_NOTE, .drive = -1, .text = text});
+}
+
+void backup_set_phase(struct backup *b, enum model_phase phase)
+{
+    if (b->phase == phase)
+        return;
+    b->phase = phase;
+    backup_emit(b, &(struct model_event){.type = MODEL_EV_PHASE, .drive = -1});
+}
+
+static void note_saved(struct backup *b, const struct model_drive *d)
+{
+    char size[UNITS_LEN], time[UNITS_LEN];
+
+    snapshot_fill(b);
+    backup_note(b, "%s saved, %s in %s", d->name, units_format_size(d->size, size),
+                units_format_ms(d->elapsed_ms, time));
+}
+
+void backup_row_state(struct backup *b, unsigned row, enum model_state state)
+{
+    struct model_drive *d = &b->model.drives[row];
+
+    if (d->state == state)
+        return;
+    d->state = state;
+    if (state == MODEL_OK)
+        note_saved(b, d);
+    backup_emit(b, &(struct model_event){.type = MODEL_EV_DRIVE, .drive = (int)row});
+}
+
+struct model_drive *backup_row(struct drive *d)
+{
+    return &d->b->model.drives[d->row];
+}
+
+/* --- failing ------------------------------------------------------------------------------------ */
+
+void backup_fail(struct backup *b, const GError *error)
+{
+    bool is_of_monitor = error->domain == QMP_ERROR && error->code >= QMP_ERROR_TIMEOUT;
+
+    if (b->is_failing || b->end.is_reported)
+        return;
+    b->is_failing = true;
+    b->end.outcome =
+        is_of_monitor ? g_error_new_literal(VMB_ERROR, VMB_ERROR_MONITOR, error->message) : g_error_copy(error);
+    backup_log(b, MODEL_ERROR, NULL, "%s", b->end.outcome->message);
+    b->hooks->fail(b);
+}
+
+void backup_fail_new(struct backup *b, int code, const char *format, ...)
+{
+    g_autoptr(GError) error = NULL;
+    va_list args;
+
+    va_start(args, format);
+    error = g_error_new_valist(VMB_ERROR, code, format, args);
+    va_end(args);
+    backup_fail(b, error);
+}
+
+void run_check_over(struct backup *b)
+{
+    b->hooks->check_over(b);
+}
+
+void run_check_left(struct backup *b)
+{
+    b->hooks->check_left(b);
+}
+
+void run_give_up(struct backup *b, const char *why)
+{
+    b->hooks->give_up(b, why);
+}
