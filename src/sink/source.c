@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "sink/intake.h"
+#include "sink/infile.h"
 #include "sink/mistaken.h"
 #include "sink/unpack.h"
 
 struct source {
-    struct intake in;
+    struct infile in;
     enum source_form form;
     struct unpack *unpack; /* NULL: plain */
     GError *fault;         /* met behind bytes that were still good; the next read returns it */
@@ -20,13 +20,13 @@ struct source {
 
 static bool starts_with(const struct source *s, const char *magic, size_t len)
 {
-    return intake_held(&s->in) >= len && !memcmp(intake_at(&s->in), magic, len);
+    return infile_held(&s->in) >= len && !memcmp(infile_at(&s->in), magic, len);
 }
 
 static enum source_form form_of(const struct source *s)
 {
-    const uint8_t *at = intake_at(&s->in);
-    bool is_skippable = intake_held(&s->in) >= 4 && (at[0] & 0xf0) == 0x50 && !memcmp(at + 1, "\x2a\x4d\x18", 3);
+    const uint8_t *at = infile_at(&s->in);
+    bool is_skippable = infile_held(&s->in) >= 4 && (at[0] & 0xf0) == 0x50 && !memcmp(at + 1, "\x2a\x4d\x18", 3);
     if (is_skippable || starts_with(s, "\x28\xb5\x2f\xfd", 4))
         return SOURCE_ZSTD;
     if (starts_with(s, "\x89LZO\0\r\n\x1a\n", 9))
@@ -38,7 +38,7 @@ static enum source_form form_of(const struct source *s)
 static bool is_foreign(const struct source *s, GError **error)
 {
     g_autofree char *what = s->form == SOURCE_PLAIN && !starts_with(s, "VMA", 4)
-                                ? mistaken_for(intake_at(&s->in), intake_held(&s->in))
+                                ? mistaken_for(infile_at(&s->in), infile_held(&s->in))
                                 : NULL;
     if (what)
         g_set_error_literal(error, VMB_ERROR, VMB_ERROR_FAILED, what);
@@ -47,7 +47,7 @@ static bool is_foreign(const struct source *s, GError **error)
 
 static bool recognize(struct source *s, GError **error)
 {
-    if (intake_want(&s->in, MISTAKEN_BYTES, error) < 0)
+    if (infile_want(&s->in, MISTAKEN_BYTES, error) < 0)
         return false;
     s->form = form_of(s);
     if (is_foreign(s, error))
@@ -64,14 +64,14 @@ static bool recognize(struct source *s, GError **error)
 struct source *source_open(const char *path, GError **error)
 {
     g_autoptr(source_t) s = g_new0(struct source, 1);
-    return intake_open(&s->in, path, error) && recognize(s, error) ? g_steal_pointer(&s) : NULL;
+    return infile_open(&s->in, path, error) && recognize(s, error) ? g_steal_pointer(&s) : NULL;
 }
 
 void source_free(struct source *s)
 {
     if (!s)
         return;
-    intake_close(&s->in);
+    infile_close(&s->in);
     if (s->unpack)
         s->unpack->ops->free(s->unpack);
     g_clear_error(&s->fault);
@@ -101,7 +101,7 @@ static ssize_t read_packed(struct source *s, uint8_t *to, size_t len, GError **e
 ssize_t source_read(void *source, void *buffer, size_t len, GError **error)
 {
     struct source *s = source;
-    return s->unpack ? read_packed(s, buffer, len, error) : intake_read(&s->in, buffer, len, error);
+    return s->unpack ? read_packed(s, buffer, len, error) : infile_read(&s->in, buffer, len, error);
 }
 
 uint64_t source_lost(const struct source *s)
@@ -133,7 +133,7 @@ bool source_is_device(const struct source *s)
 
 uint64_t source_position(const struct source *s)
 {
-    return intake_offset(&s->in);
+    return infile_offset(&s->in);
 }
 
 uint64_t source_size(const struct source *s)

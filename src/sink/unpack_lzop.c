@@ -55,11 +55,11 @@ static ssize_t give_up(struct lzop *l, const char *why, GError **error)
 }
 
 /* Exactly len bytes, appended to what the header's checksum is made of. */
-static bool take(struct intake *in, GByteArray *header, size_t len, GError **error)
+static bool take(struct infile *in, GByteArray *header, size_t len, GError **error)
 {
     guint at = header->len;
     g_byte_array_set_size(header, at + (guint)len);
-    return intake_read(in, header->data + at, len, error) == (ssize_t)len;
+    return infile_read(in, header->data + at, len, error) == (ssize_t)len;
 }
 
 static bool header_is_good(const GByteArray *h, uint32_t flags)
@@ -71,31 +71,31 @@ static bool header_is_good(const GByteArray *h, uint32_t flags)
 }
 
 /* Behind the fixed part of the header, which has been taken: its name, checksum and extra field. */
-static bool read_header_rest(struct lzop *l, struct intake *in, GByteArray *h, GError **error)
+static bool read_header_rest(struct lzop *l, struct infile *in, GByteArray *h, GError **error)
 {
     uint8_t extra[4];
     if (!take(in, h, (size_t)h->data[h->len - 1] + 4, error) || !header_is_good(h, l->flags))
         return false;
     if (!(l->flags & HAS_EXTRA))
         return true;
-    return intake_read(in, extra, sizeof extra, error) == sizeof extra &&
-           intake_skip(in, (uint64_t)be32_get(extra) + 4, error);
+    return infile_read(in, extra, sizeof extra, error) == sizeof extra &&
+           infile_skip(in, (uint64_t)be32_get(extra) + 4, error);
 }
 
 /* 1: a member began; 0: the file is over; -1: error. */
-static int begin_member(struct lzop *l, struct intake *in, GError **error)
+static int begin_member(struct lzop *l, struct infile *in, GError **error)
 {
     g_autoptr(GByteArray) h = g_byte_array_new();
     g_autoptr(GError) wrong = NULL;
-    l->block_offset = intake_offset(in);
-    ssize_t held = intake_want(in, FIXED_SIZE, error);
+    l->block_offset = infile_offset(in);
+    ssize_t held = infile_want(in, FIXED_SIZE, error);
     if (held <= 0)
         return (int)held;
-    if (*intake_at(in) == 0) { /* padding */
-        int passed = intake_pass_zeros(in, error);
+    if (*infile_at(in) == 0) { /* padding */
+        int passed = infile_pass_zeros(in, error);
         return passed > 0 ? 0 : passed < 0 ? -1 : (int)give_up(l, "damaged", error);
     }
-    if (held < FIXED_SIZE || memcmp(intake_at(in), MAGIC, MAGIC_SIZE))
+    if (held < FIXED_SIZE || memcmp(infile_at(in), MAGIC, MAGIC_SIZE))
         return (int)give_up(l, held < FIXED_SIZE ? "cut short" : "damaged", error);
     take(in, h, FIXED_SIZE, NULL);
     const uint8_t *fields = h->data + MAGIC_SIZE;
@@ -147,19 +147,19 @@ static bool unpack_block(struct lzop *l, uint32_t packed_len, uint32_t plain_len
     return sum_is_good(l->plain, plain_len, l->flags, HAS_ADLER_PLAIN, HAS_CRC_PLAIN, &sums);
 }
 
-static bool take_exactly(struct lzop *l, struct intake *in, void *to, size_t len, GError **error)
+static bool take_exactly(struct lzop *l, struct infile *in, void *to, size_t len, GError **error)
 {
-    ssize_t n = intake_read(in, to, len, error);
+    ssize_t n = infile_read(in, to, len, error);
     if (n >= 0 && (size_t)n < len)
         give_up(l, "cut short", error);
     return n == (ssize_t)len;
 }
 
 /* 1: a block, or the end of a member; -1: error. */
-static int read_block(struct lzop *l, struct intake *in, GError **error)
+static int read_block(struct lzop *l, struct infile *in, GError **error)
 {
     uint8_t head[4], sums[16];
-    l->block_offset = intake_offset(in);
+    l->block_offset = infile_offset(in);
     l->at = l->len = 0;
     if (!take_exactly(l, in, head, sizeof head, error))
         return -1;
@@ -186,7 +186,7 @@ static int read_block(struct lzop *l, struct intake *in, GError **error)
     return 1;
 }
 
-static ssize_t lzop_read(struct unpack *u, struct intake *in, uint8_t *to, size_t len, GError **error)
+static ssize_t lzop_read(struct unpack *u, struct infile *in, uint8_t *to, size_t len, GError **error)
 {
     struct lzop *l = (struct lzop *)u;
     while (l->at == l->len) {

@@ -48,7 +48,7 @@ static void record_sizes(struct zstd *z, uint64_t packed, uint64_t plain)
 /* ---- damage ---- */
 
 /* Packed and plain size of the frame under way, from the seek table or from its own headers. */
-static bool find_sizes(const struct zstd *z, const struct intake *in, uint64_t *packed, uint64_t *plain)
+static bool find_sizes(const struct zstd *z, const struct infile *in, uint64_t *packed, uint64_t *plain)
 {
     if (z->table && z->n_frames <= seek_table_count(z->table)) {
         struct seek_frame f = seek_table_frame(z->table, z->n_frames - 1);
@@ -66,11 +66,11 @@ static bool find_sizes(const struct zstd *z, const struct intake *in, uint64_t *
 }
 
 /* Says what is wrong with the frame under way; the next read goes on behind it, if its end is known. */
-static ssize_t fail_frame(struct zstd *z, struct intake *in, const char *why, GError **error)
+static ssize_t fail_frame(struct zstd *z, struct infile *in, const char *why, GError **error)
 {
     uint64_t packed, plain;
     z->is_in_frame = false;
-    z->is_over = !find_sizes(z, in, &packed, &plain) || !intake_seek(in, z->frame_offset + packed, NULL);
+    z->is_over = !find_sizes(z, in, &packed, &plain) || !infile_seek(in, z->frame_offset + packed, NULL);
     if (!z->is_over) {
         z->unpack.lost = plain > z->frame_plain ? plain - z->frame_plain : 0;
         record_sizes(z, packed, plain);
@@ -87,20 +87,20 @@ static ssize_t fail_table(const char *why, GError **error)
 /* ---- skippable frames ---- */
 
 /* The entries, and the footer behind them; what is wrong, or NULL. */
-static const char *check_table(struct zstd *z, struct intake *in, uint32_t len, GError **error)
+static const char *check_table(struct zstd *z, struct infile *in, uint32_t len, GError **error)
 {
     uint8_t entry[12], footer[SEEK_TABLE_FOOTER_SIZE];
     g_autoptr(GChecksum) listed = g_checksum_new(G_CHECKSUM_MD5);
     uint64_t n = z->n_frames, body = (uint64_t)len - sizeof footer;
     size_t entry_size = n && body == n * 12 ? 12 : 8;
     if (len < sizeof footer || body != n * entry_size)
-        return intake_skip(in, len, error) ? "it does not list as many frames as there are" : NULL;
+        return infile_skip(in, len, error) ? "it does not list as many frames as there are" : NULL;
     for (uint64_t i = 0; i < n; i++) {
-        if (intake_read(in, entry, entry_size, error) != (ssize_t)entry_size)
+        if (infile_read(in, entry, entry_size, error) != (ssize_t)entry_size)
             return "it is cut short";
         g_checksum_update(listed, entry, 8);
     }
-    if (intake_read(in, footer, sizeof footer, error) != (ssize_t)sizeof footer)
+    if (infile_read(in, footer, sizeof footer, error) != (ssize_t)sizeof footer)
         return "it is cut short";
     if (le32_get(footer) != n || le32_get(footer + 5) != SEEK_TABLE_MAGIC || footer[4] & SEEK_TABLE_RESERVED ||
         !!(footer[4] & SEEK_TABLE_HAS_SUMS) != (entry_size == 12))
@@ -112,13 +112,13 @@ static const char *check_table(struct zstd *z, struct intake *in, uint32_t len, 
 }
 
 /* A skippable frame that is no seek table, or should not be: 1, or -1 with error set. */
-static int pass_dead_frame(struct zstd *z, struct intake *in, uint32_t len, GError **error)
+static int pass_dead_frame(struct zstd *z, struct infile *in, uint32_t len, GError **error)
 {
     uint8_t tail[4] = {0};
     uint32_t tail_len = MIN(len, (uint32_t)sizeof tail);
-    if (!intake_skip(in, len - tail_len, error))
+    if (!infile_skip(in, len - tail_len, error))
         return -1;
-    ssize_t n = intake_read(in, tail, tail_len, error);
+    ssize_t n = infile_read(in, tail, tail_len, error);
     if (n != (ssize_t)tail_len)
         return n < 0 ? -1 : (int)fail_frame(z, in, "cut short", error);
     if (le32_get(tail) == SEEK_TABLE_MAGIC && len > SEEK_TABLE_FOOTER_SIZE)
@@ -127,11 +127,11 @@ static int pass_dead_frame(struct zstd *z, struct intake *in, uint32_t len, GErr
     return 1;
 }
 
-static int pass_skippable(struct zstd *z, struct intake *in, GError **error)
+static int pass_skippable(struct zstd *z, struct infile *in, GError **error)
 {
     g_autoptr(GError) broken = NULL;
-    uint32_t magic = le32_get(intake_at(in)), len = le32_get(intake_at(in) + 4);
-    intake_used(in, SKIPPABLE_HEAD);
+    uint32_t magic = le32_get(infile_at(in)), len = le32_get(infile_at(in) + 4);
+    infile_used(in, SKIPPABLE_HEAD);
     if (magic != SEEK_TABLE_FRAME_MAGIC)
         return pass_dead_frame(z, in, len, error);
     z->n_frames--; /* it does not list itself */
@@ -152,14 +152,14 @@ static bool is_skippable(uint32_t magic)
 }
 
 /* 1: a frame has begun, or a skippable one was passed; 0: the file is over; -1: error. */
-static int begin_frame(struct zstd *z, struct intake *in, GError **error)
+static int begin_frame(struct zstd *z, struct infile *in, GError **error)
 {
-    ssize_t held = intake_want(in, MAX_FRAME_HEADER, error);
+    ssize_t held = infile_want(in, MAX_FRAME_HEADER, error);
     if (held <= 0)
         return (int)held;
-    z->frame_offset = intake_offset(in);
-    bool is_zero = *intake_at(in) == 0; /* padding, or a frame that was wiped */
-    int passed = is_zero ? intake_pass_zeros(in, error) : 0;
+    z->frame_offset = infile_offset(in);
+    bool is_zero = *infile_at(in) == 0; /* padding, or a frame that was wiped */
+    int passed = is_zero ? infile_pass_zeros(in, error) : 0;
     if (passed)
         return passed < 0 ? -1 : 0;
     if (z->has_seen_table) {
@@ -172,9 +172,9 @@ static int begin_frame(struct zstd *z, struct intake *in, GError **error)
         return (int)fail_frame(z, in, "damaged: there is no such frame", error);
     if (held < (ssize_t)SKIPPABLE_HEAD)
         return (int)fail_frame(z, in, "cut short", error);
-    if (is_skippable(le32_get(intake_at(in))))
+    if (is_skippable(le32_get(infile_at(in))))
         return pass_skippable(z, in, error);
-    if (le32_get(intake_at(in)) != ZSTD_MAGICNUMBER)
+    if (le32_get(infile_at(in)) != ZSTD_MAGICNUMBER)
         return (int)fail_frame(z, in, "damaged: there is no such frame", error);
     ZSTD_DCtx_reset(z->context, ZSTD_reset_session_only);
     z->is_in_frame = true;
@@ -182,30 +182,30 @@ static int begin_frame(struct zstd *z, struct intake *in, GError **error)
 }
 
 /* Some bytes of the frame under way; 0: none yet, or it is over. */
-static ssize_t unpack_some(struct zstd *z, struct intake *in, uint8_t *to, size_t len, GError **error)
+static ssize_t unpack_some(struct zstd *z, struct infile *in, uint8_t *to, size_t len, GError **error)
 {
-    ssize_t held = intake_some(in, error);
+    ssize_t held = infile_some(in, error);
     if (held < 0)
         return -1;
-    ZSTD_inBuffer from = {intake_at(in), (size_t)held, 0};
+    ZSTD_inBuffer from = {infile_at(in), (size_t)held, 0};
     ZSTD_outBuffer out = {to, len, 0};
     size_t code = ZSTD_decompressStream(z->context, &out, &from);
     if (ZSTD_isError(code)) {
         g_autofree char *why = g_strdup_printf("damaged (%s)", ZSTD_getErrorName(code));
         return fail_frame(z, in, why, error);
     }
-    intake_used(in, from.pos);
+    infile_used(in, from.pos);
     z->frame_plain += out.pos;
     if (code == 0) {
         z->is_in_frame = false;
-        record_sizes(z, intake_offset(in) - z->frame_offset, z->frame_plain);
+        record_sizes(z, infile_offset(in) - z->frame_offset, z->frame_plain);
     } else if (held == 0 && out.pos == 0) {
         return fail_frame(z, in, "cut short: the file ends in it", error);
     }
     return (ssize_t)out.pos;
 }
 
-static ssize_t zstd_read(struct unpack *u, struct intake *in, uint8_t *to, size_t len, GError **error)
+static ssize_t zstd_read(struct unpack *u, struct infile *in, uint8_t *to, size_t len, GError **error)
 {
     struct zstd *z = (struct zstd *)u;
     while (!z->is_over) {
@@ -231,7 +231,7 @@ static void zstd_free(struct unpack *u)
     g_free(z);
 }
 
-struct unpack *unpack_zstd_new(const struct intake *in)
+struct unpack *unpack_zstd_new(const struct infile *in)
 {
     static const struct unpack_ops ops = {zstd_read, zstd_free};
     struct zstd *z = g_new0(struct zstd, 1);

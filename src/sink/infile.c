@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "sink/intake.h"
+#include "sink/infile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,10 +16,10 @@ static bool fail_errno(GError **error, const char *what)
     return false;
 }
 
-bool intake_open(struct intake *in, const char *path, GError **error)
+bool infile_open(struct infile *in, const char *path, GError **error)
 {
     struct stat st;
-    *in = (struct intake){.is_borrowed = !strcmp(path, "-"), .buffer = g_malloc(INTAKE_SIZE)};
+    *in = (struct infile){.is_borrowed = !strcmp(path, "-"), .buffer = g_malloc(INFILE_SIZE)};
     in->fd = in->is_borrowed ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (in->fd < 0 || fstat(in->fd, &st))
         return fail_errno(error, "cannot be opened");
@@ -36,7 +36,7 @@ bool intake_open(struct intake *in, const char *path, GError **error)
     return true;
 }
 
-void intake_close(struct intake *in)
+void infile_close(struct infile *in)
 {
     if (!in->is_borrowed && in->fd >= 0)
         close(in->fd);
@@ -44,7 +44,7 @@ void intake_close(struct intake *in)
 }
 
 /* One read(2): -1 with error set. */
-static ssize_t read_once(struct intake *in, uint8_t *to, size_t len, GError **error)
+static ssize_t read_once(struct infile *in, uint8_t *to, size_t len, GError **error)
 {
     ssize_t n = in->is_at_eof ? 0 : read(in->fd, to, len);
     if (n < 0) {
@@ -56,33 +56,33 @@ static ssize_t read_once(struct intake *in, uint8_t *to, size_t len, GError **er
     return n;
 }
 
-ssize_t intake_want(struct intake *in, size_t want, GError **error)
+ssize_t infile_want(struct infile *in, size_t want, GError **error)
 {
-    if (in->at + want > INTAKE_SIZE || in->at == in->len) {
-        memmove(in->buffer, in->buffer + in->at, intake_held(in));
+    if (in->at + want > INFILE_SIZE || in->at == in->len) {
+        memmove(in->buffer, in->buffer + in->at, infile_held(in));
         in->len -= in->at;
         in->at = 0;
     }
-    while (intake_held(in) < want && !in->is_at_eof) {
-        ssize_t n = read_once(in, in->buffer + in->len, INTAKE_SIZE - in->len, error);
+    while (infile_held(in) < want && !in->is_at_eof) {
+        ssize_t n = read_once(in, in->buffer + in->len, INFILE_SIZE - in->len, error);
         if (n < 0)
             return -1;
         in->len += (size_t)n;
     }
-    return (ssize_t)MIN(intake_held(in), want);
+    return (ssize_t)MIN(infile_held(in), want);
 }
 
-ssize_t intake_some(struct intake *in, GError **error)
+ssize_t infile_some(struct infile *in, GError **error)
 {
-    ssize_t n = intake_want(in, 1, error);
-    return n <= 0 ? n : (ssize_t)intake_held(in);
+    ssize_t n = infile_want(in, 1, error);
+    return n <= 0 ? n : (ssize_t)infile_held(in);
 }
 
-ssize_t intake_read(struct intake *in, uint8_t *to, size_t len, GError **error)
+ssize_t infile_read(struct infile *in, uint8_t *to, size_t len, GError **error)
 {
-    size_t done = MIN(len, intake_held(in));
-    memcpy(to, intake_at(in), done);
-    intake_used(in, done);
+    size_t done = MIN(len, infile_held(in));
+    memcpy(to, infile_at(in), done);
+    infile_used(in, done);
     while (done < len && !in->is_at_eof) {
         ssize_t n = read_once(in, to + done, len - done, error);
         if (n < 0)
@@ -92,32 +92,32 @@ ssize_t intake_read(struct intake *in, uint8_t *to, size_t len, GError **error)
     return (ssize_t)done;
 }
 
-bool intake_skip(struct intake *in, uint64_t len, GError **error)
+bool infile_skip(struct infile *in, uint64_t len, GError **error)
 {
     while (len) {
-        ssize_t n = intake_some(in, error);
+        ssize_t n = infile_some(in, error);
         if (n <= 0)
             return n == 0;
         size_t step = (size_t)MIN((uint64_t)n, len);
-        intake_used(in, step);
+        infile_used(in, step);
         len -= step;
     }
     return true;
 }
 
-int intake_pass_zeros(struct intake *in, GError **error)
+int infile_pass_zeros(struct infile *in, GError **error)
 {
     ssize_t held;
-    while ((held = intake_some(in, error)) > 0) {
-        size_t n = padding_run(intake_at(in), (size_t)held);
-        intake_used(in, n);
+    while ((held = infile_some(in, error)) > 0) {
+        size_t n = padding_run(infile_at(in), (size_t)held);
+        infile_used(in, n);
         if (n < (size_t)held)
             return 0;
     }
     return held < 0 ? -1 : 1;
 }
 
-bool intake_seek(struct intake *in, uint64_t offset, GError **error)
+bool infile_seek(struct infile *in, uint64_t offset, GError **error)
 {
     if (lseek(in->fd, (off_t)offset, SEEK_SET) < 0)
         return fail_errno(error, "cannot be read");
