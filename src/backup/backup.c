@@ -141,7 +141,6 @@ void backup_free(struct backup *b)
     g_clear_pointer(&b->ram.images, g_array_unref);
     g_strfreev(b->facts.argv);
     g_free(b->retake.error);
-    g_free(b->archive.trash);
     g_free(b->link.qemu_process);
     g_free(b->archive.space_of);
     g_free(b->archive.path);

@@ -28,16 +28,10 @@ static void on_torn_down(void *user, const GError *error)
     run_check_over(d->b);
 }
 
-static void give_back(void *user, uint8_t *buffer)
-{
-    pool_give(user, buffer);
-}
-
 /* What a filter and a job send is of one instant, and what nobody writes to never changes: it may come twice. */
 void fate_forget_clusters(struct drive *d)
 {
-    vma_assemble_free(d->clusters, give_back, d->b->archive.pool);
-    d->clusters = vma_assemble_new(d->size, d->is_guarded || d->is_read_only);
+    intake_reset(&d->intake, d->size, d->is_guarded || d->is_read_only);
 }
 
 /* Its nodes go, and its data where that can be undone. */
@@ -45,7 +39,7 @@ static void leave(struct drive *d)
 {
     d->job.restart_at_ms = 0;
     if (target_can_drop(d->b))
-        writer_drop_lane(d->lane);
+        writer_drop_lane(d->intake.lane);
     fate_forget_clusters(d);
     steps_run(d->b->steps, recipe_undo_drive(d), false, on_torn_down, d);
 }
@@ -59,7 +53,7 @@ void fate_stands_no_more(struct drive *d)
 static void saved(struct drive *d)
 {
     d->progress.ended_ms = uv_now(d->b->loop);
-    writer_flush_lane(d->lane);
+    writer_flush_lane(d->intake.lane);
     drive_become(d, DRIVE_SAVED_LEAVING);
     steps_run(d->b->steps, recipe_undo_drive(d), false, on_torn_down, d);
 }
@@ -153,7 +147,7 @@ static struct evidence evidence_of(const struct drive *d)
 
     return (struct evidence){
         .job_error = d->job.error,
-        .missing = vma_assemble_clusters(d->clusters) - vma_assemble_held(d->clusters),
+        .missing = intake_missing(&d->intake),
         .doubt = d->doubt,
         .has_guard = d->is_guarded,
         .is_read_only = d->is_read_only,

@@ -35,6 +35,7 @@ static void fall_back_to_direct(struct steps_op *op, const GError *error)
         return;
     }
     d->is_guarded = false;
+    d->target.source.purpose = POOL_FOR_GUEST; /* it waits for the job's writes from now on */
     backup_row(d)->is_guarded = false;
     model_set(backup_row(d)->note, "unguarded");
     backup_log(

@@ -18,7 +18,7 @@
 
 static bool may_be_held(const struct port *p)
 {
-    return !p->is_filter && p->conn && port_purpose(p) == POOL_FOR_JOB;
+    return p->conn && p->source.purpose == POOL_FOR_JOB;
 }
 
 void job_throttle_took(struct port *p)

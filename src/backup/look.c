@@ -35,7 +35,7 @@ static void resize(struct drive *d, uint64_t size)
     d->filter.export->size = d->target.export->size = size;
     vma_header_set_size(d->b->archive.header, d->dev_id, size);
     fate_forget_clusters(d);
-    map_init(writer_lane_map(d->lane), vma_assemble_clusters(d->clusters));
+    map_init(writer_lane_map(d->intake.lane), vma_assemble_clusters(d->intake.clusters));
     steps_insert(d->b->steps, targets);
 }
 

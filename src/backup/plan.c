@@ -68,7 +68,7 @@ static void drive_free(gpointer data)
 {
     struct drive *d = data;
 
-    vma_assemble_free(d->clusters, NULL, NULL); /* their buffers go with the pool */
+    intake_clear(&d->intake);
     port_clear(&d->filter);
     port_clear(&d->target);
     g_free(d->name);
@@ -98,6 +98,7 @@ static void add_drive(struct backup *b, const struct found_drive *f, const char 
     d->qdev = g_strdup(f->qdev);
     d->node = g_strdup(f->node_name);
     d->size = f->virtual_size;
+    d->intake.pool = b->archive.pool;
     /* What nobody can write needs no guard, and a filter would not go in. */
     d->is_read_only = f->is_read_only;
     d->is_shared = !f->is_read_only && is_shared(b, f);

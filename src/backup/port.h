@@ -3,6 +3,7 @@
 /* One NBD connection of QEMU's into us: what it writes there becomes clusters of its drive. A part of run.h. */
 #include <stdbool.h>
 #include <glib.h>
+#include "archive/intake.h"
 #include "nbd/server_uv.h"
 
 struct drive;
@@ -10,6 +11,7 @@ struct listening;
 
 struct port {
     struct drive *drive;
+    struct intake_source source; /* of the drive's clusters */
     bool is_filter;              /* f<n>: old data of clusters the guest is about to overwrite; else d<n>: the job */
     struct nbd_exports *exports; /* its own, so that nobody comes to another's by its door */
     struct nbd_export *export;

@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <glib.h>
 #include <uv.h>
+#include "archive/intake.h"
 #include "backup/agent.h"
 #include "backup/backup.h"
 #include "backup/door.h"
@@ -37,7 +38,6 @@
 #include "base/eta.h"
 #include "base/rate.h"
 #include "qemu/takeout.h"
-#include "vma/assemble.h"
 
 struct cleanup;
 struct journal;
@@ -78,8 +78,7 @@ struct drive {
     bool is_pinned; /* or may be: see pin.c */
 
     struct port filter, target;
-    struct vma_assemble *clusters;
-    struct writer_lane *lane;
+    struct intake intake;
     struct job job;
     struct drive_limit limit;
 
@@ -200,13 +199,6 @@ static inline bool target_can_drop(const struct backup *b)
 static inline bool drive_is(const struct drive *d, unsigned what)
 {
     return drive_state_is(d->state, what);
-}
-
-/* Of the buffers for what comes there. A guest may be waiting for a write of the filter's, and of a direct job (its
- * copy-before-write is the same job). */
-static inline enum pool_purpose port_purpose(const struct port *p)
-{
-    return p->is_filter || (!p->drive->is_guarded && !p->drive->is_read_only) ? POOL_FOR_GUEST : POOL_FOR_JOB;
 }
 
 /* run.c */

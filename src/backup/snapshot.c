@@ -13,7 +13,7 @@
 
 static uint64_t held_bytes(const struct drive *d)
 {
-    return d->clusters ? MIN(vma_assemble_held(d->clusters) * VMA_CLUSTER_SIZE, d->size) : 0;
+    return d->intake.clusters ? MIN(vma_assemble_held(d->intake.clusters) * VMA_CLUSTER_SIZE, d->size) : 0;
 }
 
 static void note_movement(struct drive *d, uint64_t done, uint64_t now)
@@ -66,10 +66,10 @@ static void fill_drive(struct drive *d, uint64_t now)
     rate_add(&d->progress.rate, done, now);
     note_movement(d, done, now);
     row->done = done;
-    if (d->lane)
-        row->zero = MIN(writer_lane_zero_bytes(d->lane), row->done);
-    if (d->lane)
-        map_fill(writer_lane_map(d->lane), row->map_held, row->map_zero);
+    if (d->intake.lane)
+        row->zero = MIN(writer_lane_zero_bytes(d->intake.lane), row->done);
+    if (d->intake.lane)
+        map_fill(writer_lane_map(d->intake.lane), row->map_held, row->map_zero);
     row->retry_in_ms = d->job.restart_at_ms > now ? d->job.restart_at_ms - now : 0;
     row->rate = row->state == MODEL_RUN ? rate_per_s(&d->progress.rate, now) : 0;
     row->peak = rate_peak(&d->progress.rate);

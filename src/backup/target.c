@@ -2,7 +2,6 @@
 /* The run's way to its archive: sink, spool, header, one lane per device. */
 #include <string.h>
 #include "archive/archive.h"
-#include "archive/map.h"
 #include "archive/vmstate.h"
 #include "backup/describe.h"
 #include "backup/run.h"
@@ -174,10 +173,8 @@ static void open_lanes(struct backup *b)
 {
     if (b->ram.method != RAM_NONE)
         b->ram.lane = writer_add_lane(b->archive.writer, b->ram.dev_id, true);
-    for_each_drive (d, b) {
-        d->lane = writer_add_lane(b->archive.writer, d->dev_id, false);
-        map_init(writer_lane_map(d->lane), vma_assemble_clusters(d->clusters));
-    }
+    for_each_drive (d, b)
+        intake_open(&d->intake, b->archive.writer, d->dev_id);
 }
 
 static void on_ram_moved(void *user)
@@ -250,7 +247,7 @@ static void drop_lanes(struct backup *b)
 {
     b->ram.lane = NULL;
     for_each_drive (d, b)
-        d->lane = NULL;
+        d->intake.lane = NULL;
 }
 
 bool target_restart_without_ram(struct backup *b, enum model_state state, const char *note, GError **error)

@@ -19,7 +19,6 @@ struct readback;
 
 struct target {
     struct pool *pool;
-    uint8_t *trash; /* a cluster's room for what is nobody's */
     struct sink *sink;
     struct spool *spool;
     struct writer *writer;

@@ -27,7 +27,7 @@
 #define NBD_MAX_REQUEST_BYTES       (32u << 20)
 #define NBD_PREFERRED_REQUEST_BYTES (64u << 10)
 
-/* A request under way. The export may keep what it likes in `user`. */
+/* A request under way. The export may keep what it likes in `user`, NULL at first. */
 struct nbd_request {
     uint64_t offset;
     uint32_t len;

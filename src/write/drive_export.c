@@ -4,70 +4,25 @@
  * drive has ended, or is waited for.
  */
 #include <errno.h>
-#include <string.h>
-#include "archive/map.h"
-#include "archive/piece.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "write/standalone_inside.h"
 
 #define COMMIT_WAIT_MS 10000 /* for a commit of a drive whose client said goodbye too early */
 #define FILL_CLUSTERS  4096  /* in one turn of the loop */
 
-/* --- payload ------------------------------------------------------------------------------------ */
+/* --- what is done with it ----------------------------------------------------------------------- */
 
 /* After a failure what still comes is answered and thrown away: a guest may wait for the answer. */
-static bool is_nobodys(const struct drive_export *o)
+static bool is_nobodys(void *user)
 {
-    return o->s->is_failing;
+    return ((struct drive_export *)user)->s->is_failing;
 }
 
-/* Whoever writes to a drive that is over believes that it will be in the archive. */
-static bool check_is_open(struct drive_export *o)
-{
-    if (o->state != OUTLET_OPEN && !is_nobodys(o))
-        standalone_fail_new(o->s, VMB_ERROR_FAILED, "drive %s: written after its end; commit it when its job is done",
-                            o->name);
-    return o->state == OUTLET_OPEN || is_nobodys(o);
-}
-
-static int on_write_begin(void *user, struct nbd_request *rq)
+static void on_refused(void *user, uint64_t offset, enum vma_put why)
 {
     struct drive_export *o = user;
 
-    rq->user = NULL; /* the buffer of the cluster that is arriving */
-    if (!piece_is_aligned(rq->offset, rq->len))
-        return EINVAL;
-    if (!check_is_open(o))
-        return EIO;
-    o->n_arriving++;
-    return 0;
-}
-
-static void *trash_of(struct standalone *s)
-{
-    if (!s->trash)
-        s->trash = g_malloc(VMA_CLUSTER_SIZE);
-    return s->trash;
-}
-
-static void *on_write_room(void *user, struct nbd_request *rq, uint32_t done, size_t *room)
-{
-    struct drive_export *o = user;
-    uint64_t at = rq->offset + done;
-    uint32_t within = at % VMA_CLUSTER_SIZE;
-
-    if (!rq->user && !is_nobodys(o))
-        rq->user = pool_take(o->s->pool, POOL_FOR_GUEST);
-    if (!rq->user && !is_nobodys(o))
-        return NULL; /* more clients than buffers: this one is dropped, and may come again */
-    *room = MIN(rq->len - done, VMA_CLUSTER_SIZE - within);
-    return (uint8_t *)(rq->user ? rq->user : trash_of(o->s)) + within;
-}
-
-static void refuse_put(struct drive_export *o, uint64_t offset, enum vma_put put)
-{
-    if (put == VMA_PUT_TWICE)
+    if (why == VMA_PUT_TWICE)
         standalone_fail_new(o->s, VMB_ERROR_FAILED,
                             "drive %s: written twice at %" G_GUINT64_FORMAT "; copy an image that nobody writes to "
                             "(blockdev-backup, a snapshot), and begin anew after a failure",
@@ -78,41 +33,55 @@ static void refuse_put(struct drive_export *o, uint64_t offset, enum vma_put put
                             o->name, VMA_MAX_PARTIAL);
 }
 
-/* One piece of one cluster is here. Returns an errno. */
-static int take_piece(struct drive_export *o, uint64_t offset, uint32_t len, uint8_t **data)
+static void on_put(void *user, uint64_t end, uint32_t len, bool is_news)
 {
-    uint8_t *brought = *data;
-    enum vma_put put;
+    struct drive_export *o = user;
 
-    if (is_nobodys(o))
-        return 0;
+    (void)end, (void)len, (void)is_news;
     o->has_data = true;
     o->was_cut = false;
-    put = vma_assemble_put(o->clusters, offset, len, data);
-    if (put == VMA_PUT_HELD) {
-        writer_add(o->lane, offset / VMA_CLUSTER_SIZE, *data);
-        *data = *data == brought ? NULL : brought; /* joined with what had come before: ours is free again */
-    } else if (put == VMA_PUT_TWICE || put == VMA_PUT_CROWDED) {
-        refuse_put(o, offset, put);
-        return EIO;
-    }
-    return 0;
+    credit_check(o->s);
+}
+
+/* More clients than buffers: one that finds none is dropped, and may come again. */
+static const struct intake_policy policy = {
+    .is_nobodys = is_nobodys,
+    .on_no_buffer = NULL,
+    .on_refused = on_refused,
+    .on_put = on_put,
+};
+
+/* --- requests ----------------------------------------------------------------------------------- */
+
+/* Whoever writes to a drive that is over believes that it will be in the archive. */
+static int check_write(struct drive_export *o, const struct nbd_request *rq)
+{
+    int error = intake_check(rq->offset, rq->len);
+
+    if (error || o->state == OUTLET_OPEN || is_nobodys(o))
+        return error;
+    standalone_fail_new(o->s, VMB_ERROR_FAILED, "drive %s: written after its end; commit it when its job is done",
+                        o->name);
+    return is_nobodys(o) ? 0 : EIO;
+}
+
+static int on_write_begin(void *user, struct nbd_request *rq)
+{
+    struct drive_export *o = user;
+    int error = check_write(o, rq);
+
+    o->n_arriving += !error;
+    return error;
+}
+
+static void *on_write_room(void *user, struct nbd_request *rq, uint32_t done, size_t *room)
+{
+    return intake_room(&((struct drive_export *)user)->source, rq->offset, rq->len, done, &rq->user, room);
 }
 
 static int on_write_landed(void *user, struct nbd_request *rq, uint32_t done)
 {
-    struct drive_export *o = user;
-    uint8_t *data = rq->user;
-    struct piece piece;
-    int status;
-
-    if (!piece_landed(rq->offset, rq->len, done, &piece))
-        return 0; /* this cluster's bytes are still arriving */
-    rq->user = NULL;
-    status = take_piece(o, piece.offset, piece.len, &data);
-    pool_give(o->s->pool, data);
-    credit_check(o->s);
-    return status;
+    return intake_landed(&((struct drive_export *)user)->source, rq->offset, rq->len, done, &rq->user);
 }
 
 /* Its answer may be lost on the way: then a client that comes back says it again. */
@@ -124,7 +93,7 @@ static void remember(struct drive_export *o, const struct nbd_request *rq)
 static void forgive_recent(struct drive_export *o)
 {
     for (unsigned i = 0; i < MIN(o->n_recent, OUTLET_RECENT); i++)
-        vma_assemble_forgive(o->clusters, o->recent[i].offset, o->recent[i].len);
+        vma_assemble_forgive(o->intake.clusters, o->recent[i].offset, o->recent[i].len);
 }
 
 static void on_write_end(void *user, struct nbd_request *rq, int error, bool cut)
@@ -132,7 +101,7 @@ static void on_write_end(void *user, struct nbd_request *rq, int error, bool cut
     struct drive_export *o = user;
 
     o->n_arriving--;
-    pool_give(o->s->pool, g_steal_pointer(&rq->user));
+    pool_give(o->s->pool, rq->user);
     if (cut || !error)
         remember(o, rq);
 }
@@ -140,23 +109,12 @@ static void on_write_end(void *user, struct nbd_request *rq, int error, bool cut
 static int on_zeroes(void *user, const struct nbd_request *rq)
 {
     struct drive_export *o = user;
-    uint64_t at = rq->offset, end = rq->offset + rq->len;
-    int status = 0;
+    int error = check_write(o, rq);
 
-    if (!piece_is_aligned(rq->offset, rq->len))
-        return EINVAL;
-    if (!check_is_open(o))
-        return EIO;
-    while (at < end && !status) {
-        uint64_t next = piece_end(at, end);
-        uint8_t *data = NULL;
-        status = take_piece(o, at, next - at, &data);
-        pool_give(o->s->pool, data);
-        at = next;
-    }
+    if (error)
+        return error;
     remember(o, rq);
-    credit_check(o->s);
-    return status;
+    return intake_zeroes(&o->source, rq->offset, rq->len);
 }
 
 static const struct nbd_export_ops drive_export_ops = {
@@ -171,12 +129,12 @@ static const struct nbd_export_ops drive_export_ops = {
 
 static void end_if_whole(struct drive_export *o)
 {
-    if (!vma_assemble_is_complete(o->clusters))
+    if (!vma_assemble_is_complete(o->intake.clusters))
         return;
     o->s->n_filling -= o->state == OUTLET_FILLING;
     o->state = OUTLET_ENDED;
     o->wait_until_ms = 0;
-    writer_flush_lane(o->lane);
+    writer_flush_lane(o->intake.lane);
     standalone_drive_ended(o->s, o);
 }
 
@@ -194,9 +152,9 @@ bool drive_export_fill(struct drive_export *o)
 
     if (o->state != OUTLET_FILLING)
         return false;
-    for (unsigned i = 0; i < FILL_CLUSTERS && !vma_assemble_is_complete(o->clusters); i++) {
-        o->fill_from = vma_assemble_fill(o->clusters, o->fill_from, &data);
-        writer_add(o->lane, (uint32_t)o->fill_from, data);
+    for (unsigned i = 0; i < FILL_CLUSTERS && !vma_assemble_is_complete(o->intake.clusters); i++) {
+        o->fill_from = vma_assemble_fill(o->intake.clusters, o->fill_from, &data);
+        writer_add(o->intake.lane, (uint32_t)o->fill_from, data);
     }
     end_if_whole(o);
     return o->state == OUTLET_FILLING;
@@ -213,17 +171,12 @@ bool drive_export_commit(struct drive_export *o, GError **error)
     return true;
 }
 
-static unsigned long long missing(const struct drive_export *o)
-{
-    return vma_assemble_clusters(o->clusters) - vma_assemble_held(o->clusters);
-}
-
 static void give_up(struct drive_export *o)
 {
-    standalone_fail_new(
-        o->s, VMB_ERROR_FAILED,
-        "drive %s: %llu of %llu clusters never came; write zeros, too, or say commit or --absent-is-zero", o->name,
-        missing(o), (unsigned long long)vma_assemble_clusters(o->clusters));
+    standalone_fail_new(o->s, VMB_ERROR_FAILED,
+                        "drive %s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                        " clusters never came; write zeros, too, or say commit or --absent-is-zero",
+                        o->name, intake_missing(&o->intake), vma_assemble_clusters(o->intake.clusters));
 }
 
 /* It left too early: somebody may come back, or say that this was all. */
@@ -237,12 +190,11 @@ static void wait_for_more(struct drive_export *o)
         return;
     }
     o->wait_until_ms = uv_now(o->s->loop) + wait_ms;
-    standalone_say(
-        o->s, STANDALONE_WARNING,
-        "drive %s: its client left %s with %llu of %llu clusters missing: waiting %u s for it to come back, or "
-        "for commit",
-        o->name, o->was_cut ? "without goodbye" : "", missing(o),
-        (unsigned long long)vma_assemble_clusters(o->clusters), (unsigned)(wait_ms / 1000));
+    standalone_say(o->s, STANDALONE_WARNING,
+                   "drive %s: its client left %s with %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                   " clusters missing: waiting %u s for it to come back, or for commit",
+                   o->name, o->was_cut ? "without goodbye" : "", intake_missing(&o->intake),
+                   vma_assemble_clusters(o->intake.clusters), (unsigned)(wait_ms / 1000));
 }
 
 static void all_left(struct drive_export *o)
@@ -312,14 +264,15 @@ struct drive_export *drive_export_new(struct standalone *s, const char *name, ui
     o->s = s;
     o->name = g_strdup(name);
     o->size = size;
-    o->clusters = vma_assemble_new(size, false);
+    o->intake.pool = s->pool;
+    intake_reset(&o->intake, size, false);
+    o->source = (struct intake_source){&o->intake, &policy, POOL_FOR_GUEST, o};
     return o;
 }
 
 void drive_export_open(struct drive_export *o)
 {
-    o->lane = writer_add_lane(o->s->writer, o->dev_id, false);
-    map_init(writer_lane_map(o->lane), vma_assemble_clusters(o->clusters));
+    intake_open(&o->intake, o->s->writer, o->dev_id);
     nbd_exports_add(o->s->exports, &(struct nbd_export){.name = o->name,
                                                         .size = o->size,
                                                         .no_structured = true, /* as in port.c */
@@ -329,7 +282,7 @@ void drive_export_open(struct drive_export *o)
 
 void drive_export_free(struct drive_export *o)
 {
-    vma_assemble_free(o->clusters, NULL, NULL); /* its buffers are the pool's */
+    intake_clear(&o->intake);
     g_free(o->name);
     g_free(o);
 }

@@ -327,7 +327,6 @@ void standalone_free(struct standalone *s)
     nbd_exports_free(s->exports);
     g_clear_pointer(&s->header, vma_header_free);
     g_clear_error(&s->outcome);
-    g_free(s->trash);
     g_free(s->archive_name);
     pool_free(s->pool);
     g_free(s);

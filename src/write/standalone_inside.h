@@ -5,13 +5,11 @@
  * drive_export.c is one drive of it (an NBD export whose clusters go to a lane of the writer), credit.c lets clients
  * wait while the target is slow.
  */
-#include "archive/pool.h"
+#include "archive/intake.h"
 #include "archive/vmstate.h"
-#include "archive/writer.h"
 #include "nbd/server_uv.h"
 #include "sink/sink.h"
 #include "sink/spool.h"
-#include "vma/assemble.h"
 #include "vma/header.h"
 #include "write/standalone.h"
 
@@ -29,8 +27,8 @@ struct drive_export {
     char *name;
     uint64_t size;
     int dev_id;
-    struct vma_assemble *clusters;
-    struct writer_lane *lane;
+    struct intake intake;
+    struct intake_source source; /* its clients, all of them */
     enum drive_export_state state;
     unsigned n_conns;
     unsigned n_arriving;                      /* writes whose payload is on its way */
@@ -60,7 +58,6 @@ struct standalone {
     GPtrArray *conns; /* struct nbd_conn * that have chosen an export */
     struct vmstate *vmstate;
     int vmstate_dev_id;
-    uint8_t *trash; /* a cluster's room for what is nobody's */
 
     uv_timer_t tick;
     uv_idle_t filling;       /* a turn for each piece of what is filled in */
