@@ -66,14 +66,10 @@ struct spool *archive_open_spool(uv_loop_t *loop, const struct backup_options *o
     return NULL;
 }
 
-struct writer *archive_open_writer(uv_loop_t *loop, const struct backup_options *o, const struct archive_way *way,
-                                   const struct writer_events *events, void *user)
+void archive_prepare_writer(struct writer *w, const struct backup_options *o, struct spool *spool)
 {
-    struct writer *w = writer_new(loop, way->sink, way->pool, way->uuid, events, user);
-
     if (backup_options_level(o))
         writer_set_compression(w, backup_options_level(o), backup_options_threads(o));
-    if (way->spool)
-        writer_set_spool(w, way->spool, MIN(spool_max(way->spool) / 4, ARCHIVE_SPOOL_EXTRA));
-    return w;
+    if (spool)
+        writer_set_spool(w, spool, MIN(spool_max(spool) / 4, ARCHIVE_SPOOL_EXTRA));
 }

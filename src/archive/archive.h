@@ -6,7 +6,7 @@
  *
  *     if (!archive_add_configs(header, options, &error)) …
  *     struct spool *spool = archive_open_spool(loop, options, ram_bytes + ARCHIVE_SPOOL_EXTRA, &error);
- *     struct writer *writer = archive_open_writer(loop, options, &way, &events, user);
+ *     archive_prepare_writer(writer, options, spool);
  */
 #include "archive/writer.h"
 #include "options/options.h"
@@ -23,13 +23,5 @@ bool archive_files_check_configs(GHashTable *taken, const struct backup_options 
 bool archive_add_configs(struct vma_header *header, const struct backup_options *o, GError **error);
 /* As large as was asked for, else `wanted`, but never more than half of what is free there. */
 struct spool *archive_open_spool(uv_loop_t *loop, const struct backup_options *o, uint64_t wanted, GError **error);
-
-/* What a writer stands between; borrowed. spool may be NULL. */
-struct archive_way {
-    struct sink *sink;
-    struct pool *pool;
-    struct spool *spool;
-    const uint8_t *uuid; /* 16 bytes */
-};
-struct writer *archive_open_writer(uv_loop_t *loop, const struct backup_options *o, const struct archive_way *way,
-                                   const struct writer_events *events, void *user);
+/* Packing, and the spool (may be NULL). Before the header. */
+void archive_prepare_writer(struct writer *w, const struct backup_options *o, struct spool *spool);

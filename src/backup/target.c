@@ -114,8 +114,6 @@ static void open_spool(struct backup *b)
     g_autoptr(GError) error = NULL;
     uint64_t ram_bytes = b->ram.method == RAM_NONE ? 0 : b->facts.ram_bytes;
 
-    if (b->archive.spool)
-        return;
     b->archive.spool = archive_open_spool(b->loop, &b->options, ram_bytes + ARCHIVE_SPOOL_EXTRA, &error);
     if (!b->archive.spool)
         backup_log(b, MODEL_WARNING, "name another folder by --spool-dir",
@@ -169,14 +167,6 @@ static void on_spool_error(void *user, const GError *error)
 static const struct writer_events writer_events = {
     .on_room = on_room, .on_full = on_full, .on_error = on_error, .on_spool_error = on_spool_error};
 
-static void open_lanes(struct backup *b)
-{
-    if (b->ram.method != RAM_NONE)
-        b->ram.lane = writer_add_lane(b->archive.writer, b->ram.dev_id, true);
-    for_each_drive (d, b)
-        intake_open(&d->intake, b->archive.writer, d->dev_id);
-}
-
 static void on_ram_moved(void *user)
 {
     ram_stream_moved(user);
@@ -187,10 +177,15 @@ static void on_ram_blocked(void *user)
     job_pause_check_credit(user);
 }
 
-static struct vmstate *open_vmstate(struct backup *b)
+static void open_lanes(struct backup *b)
 {
-    return vmstate_new(&(struct vmstate_owner){b->loop, b->archive.pool, b->archive.writer, on_ram_moved,
-                                               on_ram_blocked, b, &b->end.n_open_handles});
+    if (b->ram.method != RAM_NONE) {
+        b->ram.lane = writer_add_lane(b->archive.writer, b->ram.dev_id, true);
+        b->ram.vmstate = vmstate_new(
+            &(struct vmstate_owner){b->loop, b->archive.pool, b->archive.writer, on_ram_moved, on_ram_blocked, b, &b->end.n_open_handles});
+    }
+    for_each_drive (d, b)
+        intake_open(&d->intake, b->archive.writer, d->dev_id);
 }
 
 static void open_log(struct backup *b)
@@ -217,20 +212,16 @@ bool target_open(struct backup *b, GError **error)
     struct sink_options options = {.force = b->options.force};
     g_autoptr(GBytes) header = NULL;
 
-    if (!make_header(b, error) || !(header = vma_header_encode(b->archive.header, error)))
-        return false;
-    if (!b->archive.sink && !(b->archive.sink = sink_open(b->loop, b->options.target, &options, error)))
+    if (!make_header(b, error) || !(header = vma_header_encode(b->archive.header, error)) ||
+        !(b->archive.sink = sink_open(b->loop, b->options.target, &options, error)))
         return false;
     model_set(b->model.target, "%s", sink_name(b->archive.sink));
     open_log(b);
     open_spool(b);
-    b->archive.writer = archive_open_writer(
-        b->loop, &b->options, &(struct archive_way){b->archive.sink, b->archive.pool, b->archive.spool, b->uuid},
-        &writer_events, b);
+    b->archive.writer = writer_new(b->loop, b->archive.sink, b->archive.pool, b->uuid, &writer_events, b);
+    archive_prepare_writer(b->archive.writer, &b->options, b->archive.spool);
     b->end.n_open_handles++;
     open_lanes(b);
-    if (b->ram.method != RAM_NONE)
-        b->ram.vmstate = open_vmstate(b);
     writer_put_header(b->archive.writer, header);
     return true;
 }
