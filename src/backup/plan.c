@@ -69,8 +69,8 @@ static void drive_free(gpointer data)
     struct drive *d = data;
 
     intake_clear(&d->intake);
-    port_clear(&d->filter);
-    port_clear(&d->target);
+    nbd_exports_free(d->filter.exports);
+    nbd_exports_free(d->target.exports);
     g_free(d->name);
     g_free(d->qdev);
     g_free(d->node);

@@ -182,11 +182,6 @@ void port_init(struct port *p, struct drive *d, bool is_filter)
     p->export = nbd_exports_add(p->exports, &export);
 }
 
-void port_clear(struct port *p)
-{
-    g_clear_pointer(&p->exports, nbd_exports_free);
-}
-
 struct listening *port_open(struct port *p, GError **error)
 {
     struct backup *b = p->drive->b;

@@ -21,7 +21,6 @@ struct port {
 };
 
 void port_init(struct port *p, struct drive *d, bool is_filter);
-void port_clear(struct port *p);
 /* Listens for one connection of QEMU's; the socket to be shown it, or NULL. */
 struct listening *port_open(struct port *p, GError **error);
 /* Only when QEMU has no node any more that would use it. */

@@ -181,8 +181,8 @@ static void open_lanes(struct backup *b)
 {
     if (b->ram.method != RAM_NONE) {
         b->ram.lane = writer_add_lane(b->archive.writer, b->ram.dev_id, true);
-        b->ram.vmstate = vmstate_new(
-            &(struct vmstate_owner){b->loop, b->archive.pool, b->archive.writer, on_ram_moved, on_ram_blocked, b, &b->end.n_open_handles});
+        b->ram.vmstate = vmstate_new(&(struct vmstate_owner){b->loop, b->archive.pool, b->archive.writer, on_ram_moved,
+                                                             on_ram_blocked, b, &b->end.n_open_handles});
     }
     for_each_drive (d, b)
         intake_open(&d->intake, b->archive.writer, d->dev_id);
