@@ -4,7 +4,7 @@
 #include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "backup/nearby.h"
+#include "qemu/nearby_uv.h"
 #include "backup/run.h"
 #include "backup/steps.h"
 #include "qmp/address.h"

@@ -3,19 +3,19 @@
 /*
  * The inside of one run, shared by the files of this folder and nobody else.
  *
- *     QEMU        monitor.c (lost and found again)  discover.c (what the guest has)  nearby.c (who answers where ours
- *                 does not)  door.c (how QEMU finds our sockets)  describe.c (vmabackup.json)
- *     plan        plan.c, plan_check.c, plan_forecast.c  replan.c (changed before it begins)  naming.c
- *                 target_space.c  tidy.c (what a dead run left)
- *     recipe      recipe.c: THE table  recipe_lists.c  steps.c (runs its rows, undoes them)  filter.c  pin.c  look.c
- *                 ram.c, ram_settings.c, activate.c, reopen.c (the rows of the RAM)  agent.c  halt.c  state.c
- *                 disk_watch.c (do all disks answer)  run_journal.c (what undoes us if we die)
- *     drives      drives.c  port.c (NBD exports -> clusters)  jobs.c  fate.c (how each ends)  retake.c
- *                 job_pause.c  job_throttle.c (makes the last buffers last)  job_end.c (one at a time)
- *     limits      limit.c (what an operator says)  budget.c  write_latency.c (how the guest's writes fare)
- *     archive     target.c (sink, spool, header, lanes)  target_watch.c (full, or stands still)  finish.c
- *     operators   commands.c  after.c (what can be asked of a finished archive)
- *     course      backup.c (phases, the end, the public face)  outcome.c  snapshot.c (fills the model)  pulse.c
+ *     course      backup.c (the public face, the clock)  ending.c, outcome.c (how it ends)  run.c (what all files say
+ * of it)  snapshot.c (fills the model) QEMU        monitor.c (lost and found again)  discover.c (what the guest has)
+ * door.c (how QEMU finds our sockets) describe.c (vmabackup.json) plan        plan.c, plan_check.c, plan_forecast.c
+ * replan.c (changed before it begins)  naming.c target_space.c  tidy.c (what a dead run left) recipe      recipe.c: THE
+ * table  recipe_lists.c  steps.c (runs its rows, undoes them)  filter.c  pin.c  look.c agent.c  halt.c  state.c
+ * disk_watch.c (do all disks answer) RAM         ram.c  ram_settings.c  ram_loss.c (it is not saved)  activate.c,
+ * reopen.c (what its migration needs) drives      drives.c (their states)  port.c (NBD exports -> clusters)  jobs.c
+ * verdict.c, fate.c (how each ends) retake.c  job_pause.c  job_throttle.c (makes the last buffers last)  job_end.c (one
+ * at a time) limits      limit.c (what an operator says)  budget.c  write_latency.c (how the guest's writes fare)
+ *     archive     target.c (sink, spool, header, lanes)  target_watch.c (full, or stands still)  finish.c  after.c
+ *     operators   commands.c
+ *
+ * Files call downwards; upwards goes what struct run_hooks has.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -211,6 +211,7 @@ void backup_row_state(struct backup *b, unsigned row, enum model_state state); /
 void backup_fail(struct backup *b, const GError *error);
 void backup_fail_new(struct backup *b, int code, const char *format, ...) G_GNUC_PRINTF(3, 4);
 struct model_drive *backup_row(struct drive *d);
+bool run_journal_write(const struct backup *b, GError **error);
 void run_check_over(struct backup *b);
 void run_check_left(struct backup *b);
 void run_give_up(struct backup *b, const char *why); /* nothing more is sent to QEMU */
@@ -235,6 +236,3 @@ void drive_take_instant(struct drive *d); /* now */
 struct drive *drive_by_name(const struct backup *b, const char *name, GError **error);
 struct drive *drive_by_job(const struct backup *b, const char *id);
 struct drive *drive_by_device(const struct backup *b, const char *qdev);
-
-/* run_journal.c */
-bool run_journal_write(const struct backup *b, GError **error);

@@ -21,7 +21,7 @@ MAY_INCLUDE = {
     "options": {"vma", "sink", "model"},
     "archive": {"options", "vma", "sink", "model"},
     "write": {"archive", "options", "nbd", "vma", "sink"},
-    "qemu": {"qmp"},
+    "qemu": {"qmp", "model"},
     "rescue": {"qemu", "qmp"},
     "log": {"model"},
     "front": {"backup", "rescue", "options", "log", "model"},

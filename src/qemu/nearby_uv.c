@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "backup/nearby.h"
+#include "qemu/nearby_uv.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Which sockets of a folder are offered: those that speak QMP, by their guests' names. */
-#include "backup/nearby.h"
+#include "qemu/nearby_uv.h"
 #include "unit/qmp_peer.h"
 
 static void answer(struct peer *peer, int id, const char *line, int fd)
@@ -101,7 +101,7 @@ static void test_closed_early(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/backup/nearby/found", test_found);
-    g_test_add_func("/backup/nearby/closed-early", test_closed_early);
+    g_test_add_func("/qemu/nearby/found", test_found);
+    g_test_add_func("/qemu/nearby/closed-early", test_closed_early);
     return g_test_run();
 }
