@@ -23,9 +23,9 @@ static void note_appended(struct writer *w, const struct item *item)
     uint64_t len = writer_item_length(item);
 
     if (w->frames && writer_item_is_stale(item))
-        frame_list_add_dead(w->frames, len);
+        seek_table_writer_add_dead(w->frames, len);
     else if (w->frames)
-        frame_list_add(w->frames, len, item->plain_len, item->lane ? item->lane->index + 1 : 0);
+        seek_table_writer_add(w->frames, len, item->plain_len, item->lane ? item->lane->index + 1 : 0);
     else if (!w->layout)
         return;
     else if (!item->lane)
@@ -149,7 +149,7 @@ bool writer_batch_bury(struct writer *w)
 {
     struct iovec iov = {w->end_header, FRAME_SKIPPABLE_HEADER_SIZE};
 
-    if (!w->frames || (!w->dead_len && !frame_list_bury(w->frames, &w->dead_at, &w->dead_len)))
+    if (!w->frames || (!w->dead_len && !seek_table_writer_bury(w->frames, &w->dead_at, &w->dead_len)))
         return false;
     frame_make_skippable(w->dead_len, w->end_header);
     w->is_writing = true;

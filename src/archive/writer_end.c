@@ -131,7 +131,7 @@ static void put(struct writer *w)
 /* What is dead at the end goes. */
 static bool cut(struct writer *w)
 {
-    uint64_t end = w->frames ? frame_list_trim(w->frames) : w->layout ? vma_layout_end(w->layout) : 0;
+    uint64_t end = w->frames ? seek_table_writer_trim(w->frames) : w->layout ? vma_layout_end(w->layout) : 0;
 
     if (!sink_can_cut(w->sink) || end == sink_written(w->sink))
         return false;
@@ -151,8 +151,8 @@ static void make_end_mark(struct writer *w)
     w->end_bytes = writer_pack_store(w, mark, sizeof mark);
     if (w->frames) {
         g_autoptr(GByteArray) table = NULL;
-        frame_list_add(w->frames, w->end_bytes->len, sizeof mark, 0);
-        table = frame_list_table(w->frames);
+        seek_table_writer_add(w->frames, w->end_bytes->len, sizeof mark, 0);
+        table = seek_table_writer_encode(w->frames);
         g_byte_array_append(w->end_bytes, table->data, table->len);
     }
 }

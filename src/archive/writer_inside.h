@@ -7,7 +7,7 @@
 #include "archive/map.h"
 #include "archive/writer.h"
 #include "sink/compress.h"
-#include "sink/frame_list.h"
+#include "sink/seek_table_writer.h"
 #include "sink/stored.h"
 #include "vma/extent.h"
 #include "vma/layout.h"
@@ -57,12 +57,12 @@ struct writer {
     struct writer_events events;
     void *user;
     GPtrArray *lanes;
-    struct vma_layout *layout;  /* NULL where nothing can be taken out again, or it is packed */
-    struct frame_list *frames;  /* NULL where it is not packed */
-    uint64_t dead_at, dead_len; /* frames that become a skippable one */
-    GAsyncQueue *compressors;   /* idle ones, one for each worker; NULL where nothing is packed */
-    gint is_discarding;         /* only the loop sets it; atomic, for the workers: what they have is no longer wanted */
-    unsigned max_sealing;       /* with workers, or ready for the next that is idle */
+    struct vma_layout *layout;        /* NULL where nothing can be taken out again, or it is packed */
+    struct seek_table_writer *frames; /* NULL where it is not packed */
+    uint64_t dead_at, dead_len;       /* frames that become a skippable one */
+    GAsyncQueue *compressors;         /* idle ones, one for each worker; NULL where nothing is packed */
+    gint is_discarding;   /* only the loop sets it; atomic, for the workers: what they have is no longer wanted */
+    unsigned max_sealing; /* with workers, or ready for the next that is idle */
 
     GQueue unsealed; /* full, no worker yet */
     GQueue sealing;  /* with workers, in order */

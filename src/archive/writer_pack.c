@@ -14,7 +14,7 @@
 void writer_set_compression(struct writer *w, int level, unsigned threads)
 {
     g_assert(!w->frames && threads > 0);
-    w->frames = frame_list_new();
+    w->frames = seek_table_writer_new();
     g_clear_pointer(&w->layout, vma_layout_free);
     w->compressors = g_async_queue_new_full((GDestroyNotify)compress_free);
     for (unsigned i = 0; i < threads; i++)
@@ -24,7 +24,7 @@ void writer_set_compression(struct writer *w, int level, unsigned threads)
 
 void writer_pack_free(struct writer *w)
 {
-    frame_list_free(w->frames);
+    seek_table_writer_free(w->frames);
     g_clear_pointer(&w->compressors, g_async_queue_unref);
 }
 
@@ -48,7 +48,7 @@ GByteArray *writer_pack_length(uint64_t archive_len)
 
 uint64_t writer_plain_bytes(const struct writer *w)
 {
-    return w->frames ? frame_list_plain(w->frames) : sink_written(w->sink);
+    return w->frames ? seek_table_writer_plain(w->frames) : sink_written(w->sink);
 }
 
 bool writer_is_cpu_bound(const struct writer *w)

@@ -218,7 +218,7 @@ void writer_drop_lane(struct writer_lane *lane)
     writer_drop_stale(&w->unsealed);
     writer_drop_stale(lane->is_vmstate ? &w->behind_ram : &w->behind);
     if (w->frames)
-        frame_list_drop(w->frames, lane->index + 1);
+        seek_table_writer_drop(w->frames, lane->index + 1);
     else
         vma_layout_drop(w->layout, lane->index);
     writer_pump(w);

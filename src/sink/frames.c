@@ -49,7 +49,8 @@ static void frame_free(void *item)
     g_free(frame);
 }
 
-struct frames *frames_new(uv_loop_t *loop, int fd, const struct seek_table *table, random_fault fault, void *user)
+struct frames *frames_new(uv_loop_t *loop, int fd, const struct seek_table_reader *table, random_fault fault,
+                          void *user)
 {
     struct frames *f = g_new0(struct frames, 1);
     f->loop = loop;

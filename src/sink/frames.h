@@ -10,13 +10,14 @@
 #include <stdint.h>
 #include <uv.h>
 #include "sink/random.h"
-#include "sink/seek_table.h"
+#include "sink/seek_table_reader.h"
 
 struct frames;
 /* error: 0 or EIO. */
 typedef void (*frames_copied)(void *user, int error);
 
-struct frames *frames_new(uv_loop_t *loop, int fd, const struct seek_table *table, random_fault fault, void *user);
+struct frames *frames_new(uv_loop_t *loop, int fd, const struct seek_table_reader *table, random_fault fault,
+                          void *user);
 /* Nothing may be under way. */
 void frames_free(struct frames *f);
 /* Bytes at…at+len of the unpacked frame (which has them) go to `to`; done may be called at once. */

@@ -15,7 +15,7 @@
 #include "sink/frame.h"
 #include "sink/frames.h"
 #include "sink/padding.h"
-#include "sink/seek_table.h"
+#include "sink/seek_table_reader.h"
 #include "sink/source.h"
 
 #define SKIM_BYTES (8u << 10) /* read at once: headers of extents that store nothing stand close together */
@@ -32,7 +32,7 @@ struct random {
     uint64_t skimmed_at;
     size_t skimmed_len;
     /* Packed (else NULL): the frame under way in skimming. */
-    struct seek_table *table;
+    struct seek_table_reader *table;
     struct frames *frames;
     ZSTD_DCtx *context;
     struct seek_frame frame;
@@ -69,10 +69,10 @@ static bool check_form(const char *path, bool *is_packed, GError **error)
     return false;
 }
 
-static bool check_frames(const struct seek_table *t, GError **error)
+static bool check_frames(const struct seek_table_reader *t, GError **error)
 {
-    for (uint32_t i = 0; i < seek_table_count(t); i++)
-        if (seek_table_frame(t, i).plain_len > RANDOM_MAX_FRAME_BYTES)
+    for (uint32_t i = 0; i < seek_table_reader_count(t); i++)
+        if (seek_table_reader_frame(t, i).plain_len > RANDOM_MAX_FRAME_BYTES)
             return refuse(error, "its zstd frames are too large; unpack it first: zstd -d FILE");
     return true;
 }
@@ -93,7 +93,7 @@ static uint64_t end_of_packed(const struct random *r)
 static bool load_table(struct random *r, GError **error)
 {
     g_autoptr(GError) wrong = NULL;
-    r->table = seek_table_load(r->fd, end_of_packed(r), &wrong);
+    r->table = seek_table_reader_load(r->fd, end_of_packed(r), &wrong);
     if (wrong) {
         g_propagate_error(error, g_steal_pointer(&wrong));
         return false;
@@ -103,7 +103,7 @@ static bool load_table(struct random *r, GError **error)
                              "extract it, or unpack it first");
     if (!r->table)
         return refuse(error, "it has no seek table, so another program packed it; unpack it first: zstd -d FILE");
-    r->size = seek_table_plain_size(r->table);
+    r->size = seek_table_reader_plain_size(r->table);
     r->context = ZSTD_createDCtx();
     return check_frames(r->table, error);
 }
@@ -149,7 +149,7 @@ void random_free(struct random *r)
     if (!r)
         return;
     frames_free(r->frames);
-    seek_table_free(r->table);
+    seek_table_reader_free(r->table);
     ZSTD_freeDCtx(r->context);
     if (r->fd >= 0)
         close(r->fd);
@@ -237,7 +237,7 @@ static bool skim_packed(struct random *r, uint64_t offset, uint8_t *to, size_t l
         bool is_ahead = r->is_in_frame && offset >= r->frame.plain_at + r->frame_plain &&
                         offset < r->frame.plain_at + r->frame.plain_len;
         if (!is_ahead) {
-            if (!seek_table_find(r->table, offset, &r->frame))
+            if (!seek_table_reader_find(r->table, offset, &r->frame))
                 return fail_short(error);
             ZSTD_DCtx_reset(r->context, ZSTD_reset_session_only);
             r->is_in_frame = true;
@@ -350,7 +350,7 @@ static void copy_piece(struct reading *x, struct random_piece p)
 {
     struct seek_frame frame;
     while (p.len) {
-        if (!seek_table_find(x->random->table, p.offset, &frame)) {
+        if (!seek_table_reader_find(x->random->table, p.offset, &frame)) {
             x->error = EIO;
             return;
         }

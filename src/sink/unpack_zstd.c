@@ -8,7 +8,7 @@
 #include <zstd.h>
 #include "base/error.h"
 #include "base/le.h"
-#include "sink/seek_table.h"
+#include "sink/seek_table_reader.h"
 #include "sink/unpack.h"
 
 #define MAX_FRAME_HEADER 18u
@@ -18,7 +18,7 @@
 struct zstd {
     struct unpack unpack;
     ZSTD_DCtx *context;
-    struct seek_table *table; /* of a file that has a good one, else NULL: for recovery only */
+    struct seek_table_reader *table; /* of a file that has a good one, else NULL: for recovery only */
     bool is_in_frame, is_over, has_seen_table;
     uint64_t frame_offset; /* of the frame under way, in the file */
     uint64_t frame_plain;  /* bytes it has given */
@@ -50,8 +50,8 @@ static void record_sizes(struct zstd *z, uint64_t packed, uint64_t plain)
 /* Packed and plain size of the frame under way, from the seek table or from its own headers. */
 static bool find_sizes(const struct zstd *z, const struct infile *in, uint64_t *packed, uint64_t *plain)
 {
-    if (z->table && z->n_frames <= seek_table_count(z->table)) {
-        struct seek_frame f = seek_table_frame(z->table, z->n_frames - 1);
+    if (z->table && z->n_frames <= seek_table_reader_count(z->table)) {
+        struct seek_frame f = seek_table_reader_frame(z->table, z->n_frames - 1);
         *packed = f.packed_len;
         *plain = f.plain_len;
         return f.packed_at == z->frame_offset && f.packed_len > 0;
@@ -226,7 +226,7 @@ static void zstd_free(struct unpack *u)
 {
     struct zstd *z = (struct zstd *)u;
     ZSTD_freeDCtx(z->context);
-    seek_table_free(z->table);
+    seek_table_reader_free(z->table);
     g_checksum_free(z->sizes);
     g_free(z);
 }
@@ -239,6 +239,6 @@ struct unpack *unpack_zstd_new(const struct infile *in)
     z->context = ZSTD_createDCtx();
     z->sizes = g_checksum_new(G_CHECKSUM_MD5);
     if (in->is_regular)
-        z->table = seek_table_load(in->fd, in->size, NULL);
+        z->table = seek_table_reader_load(in->fd, in->size, NULL);
     return &z->unpack;
 }

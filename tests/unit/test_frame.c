@@ -9,8 +9,8 @@
 #include <zstd.h>
 
 #include "sink/compress.h"
-#include "sink/frame_list.h"
-#include "sink/seek_table.h"
+#include "sink/seek_table_writer.h"
+#include "sink/seek_table_reader.h"
 #include "sink/stored.h"
 
 static uint8_t *make_bytes(size_t len)
@@ -23,24 +23,24 @@ static uint8_t *make_bytes(size_t len)
 }
 
 /* The sizes of make_vectors.py; two neighbours are dropped and become one. */
-static struct frame_list *make_list(void)
+static struct seek_table_writer *make_list(void)
 {
-    struct frame_list *l = frame_list_new();
+    struct seek_table_writer *l = seek_table_writer_new();
     uint64_t offset, len;
 
-    frame_list_add(l, 525, 512, 0);
-    frame_list_add(l, 70000, 3867136, 1);
-    frame_list_add(l, 1000, 3867136, 2);
-    frame_list_add(l, 2000, 131072, 2);
-    frame_list_add(l, 4000, 66048, 1);
-    frame_list_add(l, 525, 512, 0);
-    g_assert_false(frame_list_bury(l, &offset, &len));
-    frame_list_drop(l, 2);
-    g_assert_true(frame_list_bury(l, &offset, &len));
+    seek_table_writer_add(l, 525, 512, 0);
+    seek_table_writer_add(l, 70000, 3867136, 1);
+    seek_table_writer_add(l, 1000, 3867136, 2);
+    seek_table_writer_add(l, 2000, 131072, 2);
+    seek_table_writer_add(l, 4000, 66048, 1);
+    seek_table_writer_add(l, 525, 512, 0);
+    g_assert_false(seek_table_writer_bury(l, &offset, &len));
+    seek_table_writer_drop(l, 2);
+    g_assert_true(seek_table_writer_bury(l, &offset, &len));
     g_assert_cmpuint(offset, ==, 70525);
     g_assert_cmpuint(len, ==, 3000);
-    g_assert_false(frame_list_has_dead(l));
-    g_assert_cmpuint(frame_list_plain(l), ==, 512 + 3867136 + 66048 + 512);
+    g_assert_false(seek_table_writer_bury(l, &offset, &len));
+    g_assert_cmpuint(seek_table_writer_plain(l), ==, 512 + 3867136 + 66048 + 512);
     return l;
 }
 
@@ -50,17 +50,17 @@ static void test_golden(void)
     g_autofree uint8_t *bytes = make_bytes(512);
     g_autofree char *golden = NULL;
     g_autoptr(GByteArray) made = frame_make_stored(bytes, 512), table = NULL;
-    struct frame_list *list = make_list();
+    struct seek_table_writer *list = make_list();
     uint8_t skippable[FRAME_SKIPPABLE_HEADER_SIZE];
     gsize len;
 
     g_assert_true(g_file_get_contents(path, &golden, &len, NULL));
     frame_make_skippable(100000, skippable);
     g_byte_array_append(made, skippable, sizeof skippable);
-    table = frame_list_table(list);
+    table = seek_table_writer_encode(list);
     g_byte_array_append(made, table->data, table->len);
     g_assert_cmpmem(made->data, made->len, golden, len);
-    frame_list_free(list);
+    seek_table_writer_free(list);
 }
 
 static void test_length(void)
@@ -127,55 +127,54 @@ static void test_stored_pieces(void)
 
 static void test_list(void)
 {
-    struct frame_list *l = frame_list_new();
+    struct seek_table_writer *l = seek_table_writer_new();
     uint64_t offset, len;
 
     for (unsigned i = 0; i < 10; i++)
-        frame_list_add(l, 100 + i, 1000, i % 3 + 1);
-    frame_list_add_dead(l, 77);
-    g_assert_true(frame_list_bury(l, &offset, &len));
+        seek_table_writer_add(l, 100 + i, 1000, i % 3 + 1);
+    seek_table_writer_add_dead(l, 77);
+    g_assert_true(seek_table_writer_bury(l, &offset, &len));
     g_assert_cmpuint(offset, ==, 1045);
     g_assert_cmpuint(len, ==, 77);
-    frame_list_drop(l, 1); /* 0 3 6 9 */
+    seek_table_writer_drop(l, 1); /* 0 3 6 9 */
     for (unsigned i = 0; i < 10; i += 3) {
-        g_assert_true(frame_list_bury(l, &offset, &len));
+        g_assert_true(seek_table_writer_bury(l, &offset, &len));
         g_assert_cmpuint(len, ==, 100 + i);
     }
-    g_assert_false(frame_list_bury(l, &offset, &len));
-    g_assert_cmpuint(frame_list_trim(l), ==, 1045 - 109);
-    frame_list_add(l, 50, 60, 1); /* the lane lives on */
-    g_assert_cmpuint(frame_list_plain(l), ==, 6060);
-    frame_list_drop(l, 1);
-    g_assert_true(frame_list_has_dead(l));
-    g_assert_cmpuint(frame_list_trim(l), ==, 1045 - 109); /* unburied ones, too */
-    g_assert_false(frame_list_has_dead(l));
-    frame_list_free(l);
+    g_assert_false(seek_table_writer_bury(l, &offset, &len));
+    g_assert_cmpuint(seek_table_writer_trim(l), ==, 1045 - 109);
+    seek_table_writer_add(l, 50, 60, 1); /* the lane lives on */
+    g_assert_cmpuint(seek_table_writer_plain(l), ==, 6060);
+    seek_table_writer_drop(l, 1);
+    g_assert_cmpuint(seek_table_writer_trim(l), ==, 1045 - 109); /* unburied ones, too */
+    g_assert_false(seek_table_writer_bury(l, &offset, &len));
+    seek_table_writer_free(l);
 }
 
-/* sink/seek_table.h reads what frame_list_table() makes. */
+/* sink/seek_table_reader.h reads what seek_table_writer_encode() makes. */
 static void test_table_is_read(void)
 {
     g_autofree char *dir = g_dir_make_tmp("frame-XXXXXX", NULL), *path = g_build_filename(dir, "x.zst", NULL);
-    struct frame_list *list = make_list();
-    g_autoptr(GByteArray) table = frame_list_table(list);
+    struct seek_table_writer *list = make_list();
+    g_autoptr(GByteArray) table = seek_table_writer_encode(list);
     g_autoptr(GError) error = NULL;
     uint64_t frames = 525 + 70000 + 3000 + 4000 + 525;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
     g_assert_cmpint(pwrite(fd, table->data, table->len, (off_t)frames), ==, table->len);
     {
-        g_autoptr(seek_table_t) read = seek_table_load(fd, frames + table->len, &error);
+        g_autoptr(seek_table_reader_t) read = seek_table_reader_load(fd, frames + table->len, &error);
         struct seek_frame f;
         g_assert_no_error(error);
-        g_assert_cmpuint(seek_table_count(read), ==, 5);
-        g_assert_cmpuint(seek_table_plain_size(read), ==, frame_list_plain(list));
-        g_assert_true(seek_table_find(read, 512 + 3867136, &f));
+        g_assert_cmpuint(seek_table_reader_count(read), ==, 5);
+        g_assert_cmpuint(seek_table_reader_plain_size(read), ==, seek_table_writer_plain(list));
+        g_assert_true(seek_table_reader_find(read, 512 + 3867136, &f));
         g_assert_cmpuint(f.packed_at, ==, 525 + 70000 + 3000);
     }
     close(fd);
     g_remove(path);
     g_rmdir(dir);
-    frame_list_free(list);
+    seek_table_writer_free(list);
 }
 
 static size_t pack_noise(struct compress *c, uint8_t *noise, GRand *rand, size_t len)

@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/le.h"
-#include "sink/seek_table.h"
+#include "sink/seek_table_reader.h"
 
 #define PLAIN_SIZE (700u << 10)
 

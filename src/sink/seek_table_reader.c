@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "sink/seek_table.h"
+#include "sink/seek_table_reader.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -20,7 +20,7 @@ struct entry {
 struct place {
     uint64_t packed, plain;
 };
-struct seek_table {
+struct seek_table_reader {
     uint32_t count;
     struct entry *entries;
     struct place *places; /* of frame 0, STRIDE, 2 × STRIDE, … */
@@ -47,7 +47,7 @@ static bool read_at(int fd, uint64_t at, void *to, size_t len, GError **error)
     return true;
 }
 
-static void put_entry(struct seek_table *t, uint32_t i, const uint8_t *bytes)
+static void put_entry(struct seek_table_reader *t, uint32_t i, const uint8_t *bytes)
 {
     t->entries[i] = (struct entry){le32_get(bytes), le32_get(bytes + 4)};
     if (i % STRIDE == 0)
@@ -56,7 +56,7 @@ static void put_entry(struct seek_table *t, uint32_t i, const uint8_t *bytes)
     t->end.plain += t->entries[i].plain;
 }
 
-static bool read_entries(struct seek_table *t, int fd, uint64_t at, size_t entry_size, GError **error)
+static bool read_entries(struct seek_table_reader *t, int fd, uint64_t at, size_t entry_size, GError **error)
 {
     g_autofree uint8_t *buffer = g_malloc(READ_SIZE);
     for (uint32_t i = 0; i < t->count;) {
@@ -85,7 +85,7 @@ static bool check_frame(int fd, uint64_t file_size, uint64_t content, uint64_t *
     return true;
 }
 
-struct seek_table *seek_table_load(int fd, uint64_t file_size, GError **error)
+struct seek_table_reader *seek_table_reader_load(int fd, uint64_t file_size, GError **error)
 {
     uint8_t footer[SEEK_TABLE_FOOTER_SIZE];
     uint64_t at = 0;
@@ -93,7 +93,7 @@ struct seek_table *seek_table_load(int fd, uint64_t file_size, GError **error)
     if (file_size < sizeof footer || !read_at(fd, file_size - sizeof footer, footer, sizeof footer, error) ||
         le32_get(footer + 5) != SEEK_TABLE_MAGIC)
         return NULL;
-    g_autoptr(seek_table_t) t = g_new0(struct seek_table, 1);
+    g_autoptr(seek_table_reader_t) t = g_new0(struct seek_table_reader, 1);
     t->count = le32_get(footer);
     size_t entry_size = ENTRY_SIZE + (footer[4] & SEEK_TABLE_HAS_SUMS ? SUM_SIZE : 0);
     bool is_good =
@@ -113,7 +113,7 @@ struct seek_table *seek_table_load(int fd, uint64_t file_size, GError **error)
     return g_steal_pointer(&t);
 }
 
-void seek_table_free(struct seek_table *t)
+void seek_table_reader_free(struct seek_table_reader *t)
 {
     if (!t)
         return;
@@ -122,17 +122,17 @@ void seek_table_free(struct seek_table *t)
     g_free(t);
 }
 
-uint32_t seek_table_count(const struct seek_table *t)
+uint32_t seek_table_reader_count(const struct seek_table_reader *t)
 {
     return t->count;
 }
 
-uint64_t seek_table_plain_size(const struct seek_table *t)
+uint64_t seek_table_reader_plain_size(const struct seek_table_reader *t)
 {
     return t->end.plain;
 }
 
-struct seek_frame seek_table_frame(const struct seek_table *t, uint32_t index)
+struct seek_frame seek_table_reader_frame(const struct seek_table_reader *t, uint32_t index)
 {
     struct place p = t->places[index / STRIDE];
     for (uint32_t i = index / STRIDE * STRIDE; i < index; i++) {
@@ -143,7 +143,7 @@ struct seek_frame seek_table_frame(const struct seek_table *t, uint32_t index)
 }
 
 /* The last place that is not behind the offset. */
-static uint32_t find_place(const struct seek_table *t, uint64_t plain_offset)
+static uint32_t find_place(const struct seek_table_reader *t, uint64_t plain_offset)
 {
     uint32_t low = 0, high = (t->count - 1) / STRIDE;
     while (low < high) {
@@ -156,11 +156,11 @@ static uint32_t find_place(const struct seek_table *t, uint64_t plain_offset)
     return low;
 }
 
-bool seek_table_find(const struct seek_table *t, uint64_t plain_offset, struct seek_frame *f)
+bool seek_table_reader_find(const struct seek_table_reader *t, uint64_t plain_offset, struct seek_frame *f)
 {
     if (plain_offset >= t->end.plain)
         return false;
-    *f = seek_table_frame(t, find_place(t, plain_offset) * STRIDE);
+    *f = seek_table_reader_frame(t, find_place(t, plain_offset) * STRIDE);
     while (plain_offset >= f->plain_at + f->plain_len)
         *f = (struct seek_frame){f->index + 1, f->packed_at + f->packed_len, f->plain_at + f->plain_len,
                                  t->entries[f->index + 1].packed, t->entries[f->index + 1].plain};
