@@ -1,10 +1,92 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "archive/writer_inside.h"
+/* Holds the stages together. None of them calls this file but by the callbacks of its writer_env. */
+#include "archive/writer.h"
 
 #include <string.h>
+#include "archive/writer_end.h"
+#include "archive/writer_pack.h"
+#include "archive/writer_place.h"
+#include "archive/writer_seal.h"
+#include "archive/writer_spool.h"
+#include "archive/writer_target.h"
+#include "base/threads.h"
 
-#define FULL_RETRY_MS   1000
+#define RETRY_MS        1000
 #define DEFAULT_WORKERS 3 /* that seal: the pool's other threads belong to sink and spool */
+
+/* Between the stages. */
+enum { FULL, DRIVES, RAM, READY, N_QUEUES };
+
+struct writer {
+    struct writer_env env;
+    GQueue queues[N_QUEUES];
+    struct seal_stage seal;
+    struct pack_stage pack;
+    struct spool_stage spool;
+    struct place_stage place;
+    struct target_stage target;
+    struct end_stage end;
+    uv_timer_t retry; /* of the target and of the spool's disk */
+    bool is_timer_closed;
+    void (*closed)(void *user);
+    void *closed_user;
+};
+
+/* --- what is next ------------------------------------------------------------------------------- */
+
+static void maybe_free(struct writer *w)
+{
+    bool is_quiet = !w->seal.n_working && !w->spool.pushing && !w->spool.is_popping && !w->target.is_busy;
+
+    if (!w->is_timer_closed || !is_quiet)
+        return;
+    g_clear_pointer(&w->pack.idle, g_async_queue_unref);
+    g_queue_clear(&w->spool.records);
+    vma_layout_free(w->place.layout);
+    seek_table_writer_free(w->place.frames);
+    g_clear_pointer(&w->end.bytes, g_byte_array_unref);
+    g_clear_pointer(&w->end.header, g_bytes_unref);
+    g_free(w->end.moving);
+    g_ptr_array_unref(w->env.lanes);
+    w->closed(w->closed_user);
+    g_free(w);
+}
+
+static void pump(struct writer *w)
+{
+    if (!w->env.is_discarding) {
+        writer_seal_next(&w->seal);
+        writer_spool_next(&w->spool);
+        if (!writer_place_next(&w->place))
+            writer_spool_pop(&w->spool);
+        if (w->end.is_asked && !w->target.is_busy && !w->target.is_waiting && writer_is_drained(w) &&
+            !writer_seal_flush_empty(&w->seal))
+            writer_end_next(&w->end);
+        w->env.events.on_room(w->env.user);
+    }
+    maybe_free(w);
+}
+
+static void fail(struct writer *w, const GError *error)
+{
+    if (w->env.is_discarding)
+        return;
+    writer_discard(w);
+    w->env.events.on_error(w->env.user, error);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    struct writer *w = timer->data;
+
+    writer_target_try_again(&w->target, w->end.is_asked || !writer_place_is_empty(&w->place));
+    pump(w);
+}
+
+static void retry_later(struct writer *w)
+{
+    uv_timer_start(&w->retry, on_retry, RETRY_MS, 0);
+}
 
 /* --- life --------------------------------------------------------------------------------------- */
 
@@ -16,21 +98,28 @@ static void lane_free(gpointer data)
     g_free(lane);
 }
 
+static void init_stages(struct writer *w)
+{
+    struct writer_env *env = &w->env;
+    GQueue *q = w->queues;
+
+    w->seal = (struct seal_stage){.env = env, .pack = &w->pack, .in = &q[FULL], .out = &q[DRIVES]};
+    w->seal.most = DEFAULT_WORKERS;
+    w->spool = (struct spool_stage){.env = env, .in = &q[DRIVES], .out = &q[READY]};
+    w->place = (struct place_stage){.env = env, .target = &w->target, .in = &q[READY]};
+    w->place.layout = sink_can_cut(env->sink) ? vma_layout_new() : NULL;
+    w->target.env = env;
+}
+
 struct writer *writer_new(uv_loop_t *loop, struct sink *sink, struct pool *pool, const uint8_t uuid[16],
                           const struct writer_events *events, void *user)
 {
     struct writer *w = g_new0(struct writer, 1);
 
-    w->loop = loop;
-    w->sink = sink;
-    w->pool = pool;
-    w->events = *events;
-    w->user = user;
-    memcpy(w->uuid, uuid, sizeof w->uuid);
-    w->lanes = g_ptr_array_new_with_free_func(lane_free);
-    w->max_sealing = DEFAULT_WORKERS;
-    if (sink_can_cut(sink))
-        w->layout = vma_layout_new();
+    w->env = (struct writer_env){loop, sink, pool, *events, user, w, pump, fail, retry_later, .is_discarding = false};
+    w->env.lanes = g_ptr_array_new_with_free_func(lane_free);
+    memcpy(w->env.uuid, uuid, sizeof w->env.uuid);
+    init_stages(w);
     uv_timer_init(loop, &w->retry);
     w->retry.data = w;
     return w;
@@ -38,29 +127,133 @@ struct writer *writer_new(uv_loop_t *loop, struct sink *sink, struct pool *pool,
 
 void writer_set_spool(struct writer *w, struct spool *spool, uint64_t guest_reserve)
 {
-    w->spool = spool;
-    w->guest_reserve = guest_reserve;
+    w->spool.spool = spool;
+    w->spool.guest_reserve = guest_reserve;
+}
+
+void writer_set_compression(struct writer *w, int level, unsigned threads)
+{
+    writer_pack_start(&w->pack, level, threads);
+    g_clear_pointer(&w->place.layout, vma_layout_free);
+    w->place.frames = seek_table_writer_new();
+    w->seal.most = threads + THREADS_AHEAD;
 }
 
 struct writer_lane *writer_add_lane(struct writer *w, uint8_t dev_id, bool is_vmstate)
 {
     struct writer_lane *lane = g_new0(struct writer_lane, 1);
 
-    lane->writer = w;
+    lane->seal = &w->seal;
     lane->dev_id = dev_id;
     lane->is_vmstate = is_vmstate;
-    lane->index = w->lanes->len;
+    lane->index = w->env.lanes->len;
     lane->empty = g_byte_array_new();
-    if (w->layout)
-        vma_layout_add_lane(w->layout, is_vmstate);
-    g_ptr_array_add(w->lanes, lane);
+    if (w->place.layout)
+        vma_layout_add_lane(w->place.layout, is_vmstate);
+    g_ptr_array_add(w->env.lanes, lane);
     return lane;
+}
+
+/* What a worker, the spool or the target has is dropped when it comes back. */
+static void drop_stale(struct writer *w, const struct writer_lane *dropped)
+{
+    for (unsigned i = 0; i < w->env.lanes->len; i++) {
+        struct writer_lane *lane = g_ptr_array_index(w->env.lanes, i);
+        if (lane->open && writer_item_is_stale(lane->open))
+            g_clear_pointer(&lane->open, writer_item_free);
+    }
+    for (unsigned i = 0; i < N_QUEUES; i++)
+        writer_item_free_stale(&w->queues[i]);
+    writer_place_drop(&w->place, dropped);
+}
+
+void writer_discard(struct writer *w)
+{
+    g_atomic_int_set(&w->env.is_discarding, true);
+    uv_timer_stop(&w->retry);
+    drop_stale(w, NULL);
+}
+
+static void on_retry_closed(uv_handle_t *handle)
+{
+    struct writer *w = handle->data;
+
+    w->is_timer_closed = true;
+    maybe_free(w);
+}
+
+void writer_close(struct writer *w, void (*closed)(void *user), void *user)
+{
+    writer_discard(w);
+    w->closed = closed;
+    w->closed_user = user;
+    uv_close((uv_handle_t *)&w->retry, on_retry_closed);
+}
+
+/* --- in ----------------------------------------------------------------------------------------- */
+
+/* Takes the bytes. */
+static void put_bytes(struct writer *w, GByteArray *bytes, uint64_t plain_len)
+{
+    guint len = bytes->len;
+    uint8_t *raw = g_byte_array_free(bytes, len == 0);
+    struct item *item;
+
+    if (!raw)
+        return;
+    item = writer_item_new(&w->env, NULL, raw, len);
+    item->plain_len = plain_len;
+    g_queue_push_tail(&w->queues[READY], item);
+}
+
+void writer_put_header(struct writer *w, GBytes *header)
+{
+    gsize len = g_bytes_get_size(header);
+
+    put_bytes(w, writer_pack_length(&w->pack, w->env.sink, 0), 0);
+    put_bytes(w, writer_pack_store(&w->pack, g_bytes_get_data(header, NULL), len), len);
+    pump(w);
+}
+
+void writer_flush(struct writer *w)
+{
+    for (unsigned i = 0; i < w->env.lanes->len; i++)
+        writer_flush_lane(g_ptr_array_index(w->env.lanes, i));
 }
 
 bool writer_can_drop(const struct writer *w)
 {
-    return sink_can_cut(w->sink);
+    return sink_can_cut(w->env.sink);
 }
+
+void writer_drop_lane(struct writer_lane *lane)
+{
+    struct writer *w = lane->seal->env->writer;
+
+    g_assert(writer_can_drop(w) && !w->end.is_asked);
+    lane->generation++;
+    lane->zero_bytes = 0;
+    map_clear(&lane->map);
+    lane->totals = (struct vma_totals){0};
+    g_byte_array_set_size(lane->empty, 0);
+    drop_stale(w, lane);
+    writer_target_try_again(&w->target, true);
+    pump(w);
+}
+
+void writer_finish(struct writer *w, uint8_t end_flags, uint64_t vmstate_bytes, GBytes *header,
+                   void (*done)(void *user), void *user)
+{
+    w->end = (struct end_stage){.env = &w->env, .pack = &w->pack, .place = &w->place, .is_asked = true, .done = done};
+    w->end.user = user;
+    w->end.flags = end_flags;
+    w->end.vmstate_bytes = vmstate_bytes;
+    w->end.header = header ? g_bytes_ref(header) : NULL;
+    writer_flush(w);
+    pump(w);
+}
+
+/* --- how far ------------------------------------------------------------------------------------ */
 
 uint64_t writer_lane_zero_bytes(const struct writer_lane *lane)
 {
@@ -72,169 +265,38 @@ struct map *writer_lane_map(struct writer_lane *lane)
     return &lane->map;
 }
 
-void writer_fail(struct writer *w, const GError *error)
+uint64_t writer_plain_bytes(const struct writer *w)
 {
-    if (w->has_failed)
-        return;
-    w->has_failed = true;
-    writer_discard(w);
-    w->events.on_error(w->user, error);
+    return w->place.frames ? seek_table_writer_plain(w->place.frames) : sink_written(w->env.sink);
 }
 
-/* --- along the way ------------------------------------------------------------------------------ */
-
-static void set_full(struct writer *w, bool is_full)
+bool writer_is_cpu_bound(const struct writer *w)
 {
-    if (w->is_full == is_full)
-        return;
-    w->is_full = is_full;
-    w->events.on_full(w->user, is_full);
-}
+    bool is_busy = w->pack.idle && g_async_queue_length(w->pack.idle) <= 0; /* negative: so many wait */
 
-static void on_retry(uv_timer_t *timer)
-{
-    struct writer *w = timer->data;
-
-    if (w->is_discarding)
-        return;
-    writer_batch_retry(w);
-    if (!w->is_writing && !w->is_finishing && g_queue_is_empty(&w->ready)) /* what waited for room was dropped */
-        set_full(w, false);
-    writer_pump(w);
-}
-
-void writer_retry_later(struct writer *w)
-{
-    uv_timer_start(&w->retry, on_retry, FULL_RETRY_MS, 0);
-}
-
-bool writer_check_full(struct writer *w, const GError *error)
-{
-    if (w->is_discarding)
-        return false;
-    if (g_error_matches(error, SINK_ERROR, SINK_ERROR_FULL)) {
-        writer_retry_later(w);
-        set_full(w, true);
-        return true;
-    }
-    if (!error)
-        set_full(w, false);
-    return false;
-}
-
-static void put_raw(struct writer *w, GByteArray *bytes, uint64_t plain_len)
-{
-    guint len = bytes->len;
-    struct item *item = writer_item_new_raw(w, g_byte_array_free(bytes, FALSE), len);
-
-    item->plain_len = plain_len;
-    g_queue_push_tail(&w->ready, item);
-}
-
-void writer_put_header(struct writer *w, GBytes *header)
-{
-    gsize len = g_bytes_get_size(header);
-
-    if (writer_pack_tells_length(w))
-        put_raw(w, writer_pack_length(0), 0);
-    put_raw(w, writer_pack_store(w, g_bytes_get_data(header, NULL), len), len);
-    writer_pump(w);
-}
-
-void writer_pump(struct writer *w)
-{
-    if (!w->is_discarding) {
-        writer_seal_more(w);
-        writer_spool_pass_on(w);
-        if (!w->is_writing && g_queue_is_empty(&w->batch)) {
-            if (writer_batch_bury(w))
-                ;
-            else if (!g_queue_is_empty(&w->ready))
-                writer_batch_start(w);
-            else
-                writer_spool_pop(w);
-        }
-        writer_end_more(w);
-        w->events.on_room(w->user);
-    }
-    writer_maybe_free(w);
+    return is_busy && !w->queues[READY].length && !w->target.is_full;
 }
 
 bool writer_is_drained(const struct writer *w)
 {
-    return !w->unsealed.length && !w->sealing.length && !w->behind.length && !w->behind_ram.length &&
-           !w->ready.length && !w->batch.length && !w->dead_len && writer_spool_is_empty(w);
+    return !writer_queued(w) && writer_place_is_empty(&w->place) && writer_spool_is_empty(&w->spool);
 }
 
 bool writer_is_ram_blocked(const struct writer *w)
 {
-    return w->behind_ram.length > 0;
+    return w->queues[RAM].length > 0;
 }
 
 uint64_t writer_spool_used(const struct writer *w)
 {
-    return w->spool ? spool_used(w->spool) : 0;
+    return w->spool.spool ? spool_used(w->spool.spool) : 0;
 }
 
 unsigned writer_queued(const struct writer *w)
 {
-    return w->unsealed.length + w->sealing.length + w->behind.length + w->behind_ram.length + w->ready.length +
-           w->batch.length;
-}
+    unsigned n = w->seal.working.length + w->place.batch.length;
 
-void writer_discard(struct writer *w)
-{
-    if (w->is_discarding)
-        return;
-    g_atomic_int_set(&w->is_discarding, true);
-    uv_timer_stop(&w->retry);
-    for (unsigned i = 0; i < w->lanes->len; i++) {
-        struct writer_lane *lane = g_ptr_array_index(w->lanes, i);
-        if (lane->open)
-            writer_item_free(g_steal_pointer(&lane->open));
-    }
-    writer_drop_all(&w->unsealed);
-    writer_drop_all(&w->behind);
-    writer_drop_all(&w->behind_ram);
-    writer_drop_all(&w->ready);
-    if (!w->is_writing)
-        writer_drop_all(&w->batch);
-}
-
-bool writer_is_quiet(const struct writer *w)
-{
-    return !w->n_sealing && !w->pushing && !w->is_popping && !w->is_writing && !w->is_ending;
-}
-
-static void on_retry_closed(uv_handle_t *handle)
-{
-    struct writer *w = handle->data;
-
-    w->is_timer_closed = true;
-    writer_maybe_free(w);
-}
-
-void writer_maybe_free(struct writer *w)
-{
-    if (!w->is_closing || !w->is_timer_closed || !writer_is_quiet(w))
-        return;
-    g_ptr_array_unref(w->lanes);
-    g_queue_clear(&w->in_spool);
-    vma_layout_free(w->layout);
-    writer_pack_free(w);
-    g_clear_pointer(&w->end_bytes, g_byte_array_unref);
-    g_free(w->moving);
-    g_clear_pointer(&w->final_header, g_bytes_unref);
-    if (w->closed)
-        w->closed(w->closed_user);
-    g_free(w);
-}
-
-void writer_close(struct writer *w, void (*closed)(void *user), void *user)
-{
-    writer_discard(w);
-    w->closed = closed;
-    w->closed_user = user;
-    w->is_closing = true;
-    uv_close((uv_handle_t *)&w->retry, on_retry_closed);
+    for (unsigned i = 0; i < N_QUEUES; i++)
+        n += w->queues[i].length;
+    return n;
 }

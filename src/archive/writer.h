@@ -4,8 +4,8 @@
  * From clusters to the target: open extents are sealed by workers, then written in order, by way of
  * the spool while the target is slow.
  *
- *     lane (one per device) ─▶ seal, pack (workers) ─▶ ready ────────────────▶ sink
- *                                                  └─▶ behind ─▶ spool ─▶────┘     while buffers are few
+ *     lane (one per device) ─▶ seal, pack (workers) ──────────────▶ place ─▶ target (sink)
+ *                                                   └─▶ spool ─▶──┘                         while buffers are few
  *
  *     struct writer *w = writer_new(loop, sink, pool, uuid, &events, user);
  *     writer_put_header(w, bytes);
@@ -74,6 +74,5 @@ void writer_discard(struct writer *w);
  * (NULL: not) where the target can; then done(user) once, unless on_error came first. */
 void writer_finish(struct writer *w, uint8_t end_flags, uint64_t vmstate_bytes, GBytes *header,
                    void (*done)(void *user), void *user);
-/* True when no worker, write or timer refers to it any more; only then writer_free(). */
-bool writer_is_quiet(const struct writer *w);
-void writer_close(struct writer *w, void (*closed)(void *user), void *user); /* discards; frees when quiet */
+/* Discards; frees it when no worker, write or timer refers to it any more. */
+void writer_close(struct writer *w, void (*closed)(void *user), void *user);

@@ -1,252 +1,184 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * The end of an archive, one operation of the target after the other: what was dropped is closed up (moves as
- * the layout asks for them, then the cut), the end mark, the header once more.
- */
+#include "archive/writer_end.h"
+
 #include <string.h>
-#include "archive/writer_inside.h"
 #include "base/error.h"
 #include "vma/split.h"
 
-static void end_step(struct writer *w);
-
-/* --- moves -------------------------------------------------------------------------------------- */
-
-/* The bytes to be put are in `moving`: an extent that was read, or empty ones. */
-static bool prepare_split(struct writer *w)
-{
-    struct writer_lane *lane = g_ptr_array_index(w->lanes, w->move.lane);
-    uint8_t old[VMA_EXTENT_HEADER_SIZE];
-
-    memcpy(old, w->moving, sizeof old);
-    w->n_cut = vma_split(w->moving, w->move.len, w->move.room, w->uuid, w->end_header);
-    if (!w->n_cut)
-        return false;
-    vma_totals_remove(&lane->totals, old);
-    vma_totals_add(&lane->totals, w->moving);
-    vma_totals_add(&lane->totals, w->end_header);
-    return true;
-}
-
-static void fill_with_empty_extents(struct writer *w)
-{
-    vma_split_make_empty(w->uuid, w->moving);
-    for (uint64_t at = VMA_EXTENT_HEADER_SIZE; at < w->move.len; at += VMA_EXTENT_HEADER_SIZE)
-        memcpy(w->moving + at, w->moving, VMA_EXTENT_HEADER_SIZE);
-}
-
-static uint64_t cut_bytes(const struct writer *w)
-{
-    return (uint64_t)w->n_cut * VMA_BLOCK_SIZE;
-}
-
-static void on_read(void *user, const GError *error)
-{
-    struct writer *w = user;
-    g_autoptr(GError) changed = NULL;
-
-    w->is_ending = false;
-    if (!error && !w->is_discarding && w->move.kind == VMA_MOVE_SPLIT && !prepare_split(w)) {
-        changed =
-            g_error_new(VMB_ERROR, VMB_ERROR_TARGET,
-                        "target %s: does not give back what was written; its disk may be failing", sink_name(w->sink));
-        error = changed;
-    }
-    if (error && !w->is_discarding)
-        writer_fail(w, error);
-    w->stage = STAGE_PUT;
-    writer_pump(w);
-}
-
-/* False when there is nothing (more) to move. */
-static bool begin_move(struct writer *w)
-{
-    if (!w->layout || !vma_layout_next(w->layout, &w->move))
-        return false;
-    if (!w->moving)
-        w->moving = g_malloc(VMA_MAX_EXTENT_SIZE);
-    if (w->move.kind == VMA_MOVE_PAD) {
-        fill_with_empty_extents(w);
-        w->stage = STAGE_PUT;
-        end_step(w);
-    } else {
-        w->is_ending = true;
-        sink_read(w->sink, w->move.from, w->moving, w->move.len, on_read, w);
-    }
-    return true;
-}
-
-static void end_move(struct writer *w)
-{
-    vma_layout_moved(w->layout, &w->move, VMA_EXTENT_HEADER_SIZE + cut_bytes(w));
-    w->stage = STAGE_MOVE;
-}
-
-/* --- steps -------------------------------------------------------------------------------------- */
-
-/* An operation has ended well: what comes next. */
-static void advance(struct writer *w)
-{
-    if (w->stage == STAGE_PUT && w->move.kind == VMA_MOVE_SPLIT)
-        w->stage = STAGE_STAY;
-    else if (w->stage == STAGE_PUT || w->stage == STAGE_STAY)
-        end_move(w);
-    else
-        w->stage++;
-}
+enum { SETTLE, MOVE, PUT, STAY, MOVED, CUT, MARK, HEADER, DONE };
 
 static void on_step(void *user, const GError *error)
 {
-    struct writer *w = user;
+    struct end_stage *e = user;
 
-    w->is_ending = false;
-    if (writer_check_full(w, error))
-        return;
-    if (error && !w->is_discarding)
-        writer_fail(w, error);
-    else
-        advance(w);
-    writer_pump(w);
+    if (!error)
+        e->step++;
 }
 
-static void rewrite(struct writer *w, uint64_t offset, const void *head, size_t head_len, const void *body,
+static void rewrite(struct end_stage *e, uint64_t offset, const void *head, size_t head_len, const void *body,
                     size_t body_len)
 {
     struct iovec iov[] = {{(void *)(uintptr_t)head, head_len}, {(void *)(uintptr_t)body, body_len}};
 
-    w->is_ending = true;
-    sink_rewrite(w->sink, offset, iov, G_N_ELEMENTS(iov), on_step, w);
+    sink_rewrite(e->env->sink, offset, iov, G_N_ELEMENTS(iov), writer_target_done,
+                 writer_target_begin(e->place->target, on_step, e));
 }
 
-static void put(struct writer *w)
-{
-    uint64_t gone = cut_bytes(w);
+/* --- moves -------------------------------------------------------------------------------------- */
 
-    if (w->move.kind == VMA_MOVE_SPLIT)
-        rewrite(w, w->move.to, w->end_header, sizeof w->end_header, w->moving + w->move.len - gone, gone);
-    else
-        rewrite(w, w->move.to, w->moving, w->move.len, NULL, 0);
+static bool settle(struct end_stage *e)
+{
+    if (e->place->layout)
+        vma_layout_settle(e->place->layout);
+    return false;
 }
 
-/* What is dead at the end goes. */
-static bool cut(struct writer *w)
+static bool split(struct end_stage *e)
 {
-    uint64_t end = w->frames ? seek_table_writer_trim(w->frames) : w->layout ? vma_layout_end(w->layout) : 0;
+    struct writer_lane *lane = g_ptr_array_index(e->env->lanes, e->move.lane);
+    uint8_t old[VMA_EXTENT_HEADER_SIZE];
 
-    if (!sink_can_cut(w->sink) || end == sink_written(w->sink))
+    memcpy(old, e->moving, sizeof old);
+    e->gone = (uint64_t)vma_split(e->moving, e->move.len, e->move.room, e->env->uuid, e->gone_header) * VMA_BLOCK_SIZE;
+    if (!e->gone)
         return false;
-    w->is_ending = true;
-    sink_cut(w->sink, end, on_step, w);
+    vma_totals_remove(&lane->totals, old);
+    vma_totals_add(&lane->totals, e->moving);
+    vma_totals_add(&lane->totals, e->gone_header);
     return true;
 }
 
-static void make_end_mark(struct writer *w)
+static void on_read(void *user, const GError *error)
 {
-    struct vma_totals totals = {.vmstate_bytes = w->totals.vmstate_bytes};
+    struct end_stage *e = user;
+    g_autoptr(GError) changed = NULL;
+
+    on_step(e, error);
+    if (error || e->env->is_discarding || e->move.kind != VMA_MOVE_SPLIT || split(e))
+        return;
+    changed =
+        g_error_new(VMB_ERROR, VMB_ERROR_TARGET,
+                    "target %s: does not give back what was written; its disk may be failing", sink_name(e->env->sink));
+    e->env->on_failed(e->env->writer, changed);
+}
+
+static bool move(struct end_stage *e)
+{
+    if (!e->place->layout || !vma_layout_next(e->place->layout, &e->move)) {
+        e->step = MOVED; /* the last */
+        return false;
+    }
+    if (!e->moving)
+        e->moving = g_malloc(VMA_MAX_EXTENT_SIZE);
+    if (e->move.kind == VMA_MOVE_PAD)
+        vma_split_fill_empty(e->env->uuid, e->moving, e->move.len);
+    else
+        sink_read(e->env->sink, e->move.from, e->moving, e->move.len, writer_target_done,
+                  writer_target_begin(e->place->target, on_read, e));
+    return e->move.kind != VMA_MOVE_PAD;
+}
+
+static bool put(struct end_stage *e)
+{
+    if (e->move.kind == VMA_MOVE_SPLIT)
+        rewrite(e, e->move.to, e->gone_header, sizeof e->gone_header, e->moving + e->move.len - e->gone, e->gone);
+    else
+        rewrite(e, e->move.to, e->moving, e->move.len, NULL, 0);
+    return true;
+}
+
+static bool stay(struct end_stage *e)
+{
+    if (e->move.kind == VMA_MOVE_SPLIT)
+        rewrite(e, e->move.from, e->moving, VMA_EXTENT_HEADER_SIZE, NULL, 0);
+    return e->move.kind == VMA_MOVE_SPLIT;
+}
+
+static bool moved(struct end_stage *e)
+{
+    vma_layout_moved(e->place->layout, &e->move, VMA_EXTENT_HEADER_SIZE + e->gone);
+    e->step = SETTLE; /* then the next */
+    return false;
+}
+
+/* --- the end mark ------------------------------------------------------------------------------- */
+
+/* What is dead at the end goes. */
+static bool cut(struct end_stage *e)
+{
+    uint64_t end = 0;
+
+    if (e->place->frames)
+        end = seek_table_writer_trim(e->place->frames);
+    else if (e->place->layout)
+        end = vma_layout_end(e->place->layout);
+    if (!sink_can_cut(e->env->sink) || end == sink_written(e->env->sink))
+        return false;
+    sink_cut(e->env->sink, end, writer_target_done, writer_target_begin(e->place->target, on_step, e));
+    return true;
+}
+
+static void make_end_mark(struct end_stage *e)
+{
+    struct vma_totals totals = {.vmstate_bytes = e->vmstate_bytes};
     uint8_t mark[VMA_EXTENT_HEADER_SIZE];
 
-    for (unsigned i = 0; i < w->lanes->len; i++)
-        vma_totals_merge(&totals, &((struct writer_lane *)g_ptr_array_index(w->lanes, i))->totals);
-    vma_end_mark_encode(&totals, w->end_flags, w->uuid, mark);
-    w->end_bytes = writer_pack_store(w, mark, sizeof mark);
-    if (w->frames) {
+    for (unsigned i = 0; i < e->env->lanes->len; i++)
+        vma_totals_merge(&totals, &((struct writer_lane *)g_ptr_array_index(e->env->lanes, i))->totals);
+    vma_end_mark_encode(&totals, e->flags, e->env->uuid, mark);
+    e->bytes = writer_pack_store(e->pack, mark, sizeof mark);
+    if (e->place->frames) {
         g_autoptr(GByteArray) table = NULL;
-        seek_table_writer_add(w->frames, w->end_bytes->len, sizeof mark, 0);
-        table = seek_table_writer_encode(w->frames);
-        g_byte_array_append(w->end_bytes, table->data, table->len);
+        seek_table_writer_add(e->place->frames, e->bytes->len, sizeof mark, 0);
+        table = seek_table_writer_encode(e->place->frames);
+        g_byte_array_append(e->bytes, table->data, table->len);
     }
 }
 
-static void write_end_mark(struct writer *w)
+static bool write_end_mark(struct end_stage *e)
 {
     struct iovec iov;
 
-    if (!w->end_bytes)
-        make_end_mark(w);
-    iov = (struct iovec){w->end_bytes->data, w->end_bytes->len};
-    w->is_ending = true;
-    sink_write(w->sink, &iov, 1, on_step, w);
-}
-
-static bool rewrite_header(struct writer *w)
-{
-    g_autoptr(GByteArray) header = NULL;
-
-    g_clear_pointer(&w->end_bytes, g_byte_array_unref);
-    if (!sink_can_rewrite(w->sink))
-        return false;
-    w->end_bytes = writer_pack_tells_length(w) ? writer_pack_length(sink_written(w->sink)) : g_byte_array_new();
-    if (w->final_header) {
-        header = writer_pack_store(w, g_bytes_get_data(w->final_header, NULL), g_bytes_get_size(w->final_header));
-        g_byte_array_append(w->end_bytes, header->data, header->len);
-    }
-    if (!w->end_bytes->len)
-        return false;
-    rewrite(w, 0, w->end_bytes->data, w->end_bytes->len, NULL, 0);
+    if (!e->bytes)
+        make_end_mark(e);
+    iov = (struct iovec){e->bytes->data, e->bytes->len};
+    sink_write(e->env->sink, &iov, 1, writer_target_done, writer_target_begin(e->place->target, on_step, e));
     return true;
 }
 
-static void report_finished(struct writer *w)
+static bool rewrite_header(struct end_stage *e)
 {
-    w->is_finishing = false;
-    g_clear_pointer(&w->moving, g_free);
-    w->finished(w->finished_user);
-}
+    g_autoptr(GByteArray) header = NULL;
 
-static void end_step(struct writer *w)
-{
-    switch (w->stage) {
-    case STAGE_SETTLE:
-        if (w->layout)
-            vma_layout_settle(w->layout);
-        w->stage = STAGE_MOVE;
-        G_GNUC_FALLTHROUGH;
-    case STAGE_MOVE:
-        if (begin_move(w))
-            return;
-        w->stage = STAGE_CUT;
-        G_GNUC_FALLTHROUGH;
-    case STAGE_CUT:
-        if (cut(w))
-            return;
-        w->stage = STAGE_MARK;
-        G_GNUC_FALLTHROUGH;
-    case STAGE_MARK:
-        write_end_mark(w);
-        return;
-    case STAGE_PUT:
-        put(w);
-        return;
-    case STAGE_STAY:
-        rewrite(w, w->move.from, w->moving, VMA_EXTENT_HEADER_SIZE, NULL, 0);
-        return;
-    case STAGE_HEADER:
-        if (rewrite_header(w))
-            return;
-        G_GNUC_FALLTHROUGH;
-    case STAGE_DONE:
-        report_finished(w);
+    g_clear_pointer(&e->bytes, g_byte_array_unref);
+    if (!sink_can_rewrite(e->env->sink))
+        return false;
+    e->bytes = writer_pack_length(e->pack, e->env->sink, sink_written(e->env->sink));
+    if (e->header) {
+        header = writer_pack_store(e->pack, g_bytes_get_data(e->header, NULL), g_bytes_get_size(e->header));
+        g_byte_array_append(e->bytes, header->data, header->len);
     }
+    if (e->bytes->len)
+        rewrite(e, 0, e->bytes->data, e->bytes->len, NULL, 0);
+    return e->bytes->len > 0;
 }
 
-void writer_end_more(struct writer *w)
+static bool tell(struct end_stage *e)
 {
-    bool is_waiting = uv_is_active((uv_handle_t *)&w->retry);
-
-    if (w->is_finishing && !w->is_discarding && !w->is_ending && !is_waiting && writer_is_drained(w) &&
-        !writer_pack_flush(w))
-        end_step(w);
+    e->is_asked = false;
+    e->done(e->user);
+    return true;
 }
 
-void writer_finish(struct writer *w, uint8_t end_flags, uint64_t vmstate_bytes, GBytes *header,
-                   void (*done)(void *user), void *user)
+/* --- one after the other ------------------------------------------------------------------------ */
+
+/* In the order of the enum. True: an operation has begun, and its success brings the next step. False: the next one. */
+static bool (*const steps[])(struct end_stage *e) = {
+    settle, move, put, stay, moved, cut, write_end_mark, rewrite_header, tell,
+};
+
+void writer_end_next(struct end_stage *e)
 {
-    w->is_finishing = true;
-    w->end_flags = end_flags;
-    w->totals.vmstate_bytes = vmstate_bytes;
-    w->final_header = header ? g_bytes_ref(header) : NULL;
-    w->finished = done;
-    w->finished_user = user;
-    writer_flush(w);
-    writer_pump(w);
+    while (!steps[e->step](e))
+        e->step++;
 }

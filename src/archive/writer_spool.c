@@ -1,137 +1,127 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* By way of the spool, while the target is slow: sealed extents go there, and come back as bytes. */
-#include "archive/writer_inside.h"
+#include "archive/writer_spool.h"
 
 /* Below this many free buffers sealed extents go to the spool: what a paused job still has in flight
  * (256 buffers over all drives) must not meet an empty pool. */
-#define SPOOL_BELOW_FREE 192
-#define SPOOL_RETRY_MS   1000
+#define BELOW_FREE 192
+#define RETRY_MS   1000
 
 /* Whose a record is and how long it was before it was packed, in what a queue holds. */
 G_STATIC_ASSERT(sizeof(gpointer) >= 8);
 static gpointer tag_of(const struct item *item)
 {
-    gsize sectors = item->plain_len / VMA_EXTENT_HEADER_SIZE;
-
-    return GSIZE_TO_POINTER((gsize)item->generation << 32 | sectors << 16 | item->lane->index);
+    return GSIZE_TO_POINTER((gsize)item->generation << 32 | item->plain_len / VMA_EXTENT_HEADER_SIZE << 16 |
+                            item->lane->index);
 }
 
-static void untag(struct item *item, gpointer tag)
+static struct item *item_of(struct spool_stage *s, gpointer tag, void *bytes, size_t len)
 {
     gsize bits = GPOINTER_TO_SIZE(tag);
+    struct item *item = writer_item_new(s->env, g_ptr_array_index(s->env->lanes, bits & 0xffff), bytes, len);
 
-    item->lane = g_ptr_array_index(item->writer->lanes, bits & 0xffff);
     item->plain_len = (bits >> 16 & 0xffff) * VMA_EXTENT_HEADER_SIZE;
     item->generation = (unsigned)(bits >> 32);
+    return item;
 }
 
-bool writer_spool_is_empty(const struct writer *w)
+bool writer_spool_is_empty(const struct spool_stage *s)
 {
-    return !w->spool || (!w->pushing && !w->is_popping && spool_records(w->spool) == 0);
+    return !s->spool || (!s->pushing && !s->is_popping && spool_records(s->spool) == 0);
 }
 
 /* Its record is not in the spool; if it was asked for already, that pop fails, too. */
-static void forget_record(struct writer *w)
+static void forget_record(struct spool_stage *s)
 {
-    w->is_push_lost = w->is_popping && w->in_spool.length == 1;
-    if (!w->is_push_lost)
-        g_queue_pop_tail(&w->in_spool);
+    s->is_push_lost = s->is_popping && s->records.length == 1;
+    if (!s->is_push_lost)
+        g_queue_pop_tail(&s->records);
 }
 
 /* It goes back to the head of its queue: what came after it is still behind it there. */
-static void take_back(struct writer *w, struct item *item, const GError *error)
+static void take_back(struct spool_stage *s, struct item *item, const GError *error)
 {
-    g_queue_push_head(item->lane->is_vmstate ? &w->behind_ram : &w->behind, item);
-    w->spool_retry_ms = uv_now(w->loop) + SPOOL_RETRY_MS;
-    writer_retry_later(w);
-    if (!w->has_spool_failed && w->events.on_spool_error)
-        w->events.on_spool_error(w->user, error);
-    w->has_spool_failed = true;
+    g_queue_push_head(&s->in[item->lane->is_vmstate], item);
+    s->retry_ms = uv_now(s->env->loop) + RETRY_MS;
+    s->env->on_retry(s->env->writer);
+    if (!s->has_failed && s->env->events.on_spool_error)
+        s->env->events.on_spool_error(s->env->user, error);
+    s->has_failed = true;
 }
 
 static void on_pushed(void *user, const GError *error)
 {
-    struct item *item = user;
-    struct writer *w = item->writer;
+    struct spool_stage *s = user;
+    struct item *item = g_steal_pointer(&s->pushing);
 
-    w->pushing = NULL;
     if (error)
-        forget_record(w);
-    if (error && !w->is_discarding && !writer_item_is_stale(item))
-        take_back(w, item, error);
+        forget_record(s);
+    if (error && !writer_item_is_stale(item))
+        take_back(s, item, error);
     else
         writer_item_free(item);
-    writer_pump(w);
+    s->env->on_moved(s->env->writer);
 }
 
-static bool push(struct writer *w, struct item *item, uint64_t keep_free)
+static bool push(struct spool_stage *s, struct item *item, uint64_t keep_free)
 {
-    struct iovec iov[ITEM_MAX_IOV];
-    unsigned n;
-
-    if (!w->spool || w->pushing || uv_now(w->loop) < w->spool_retry_ms ||
-        !spool_has_room(w->spool, writer_item_length(item) + keep_free))
+    if (!s->spool || s->pushing || uv_now(s->env->loop) < s->retry_ms ||
+        !spool_has_room(s->spool, item->length + keep_free))
         return false;
-    n = writer_item_iov(item, iov, G_N_ELEMENTS(iov));
-    w->pushing = item;
-    g_queue_push_tail(&w->in_spool, tag_of(item));
-    spool_push(w->spool, iov, n, on_pushed, item);
+    s->pushing = item;
+    g_queue_push_tail(&s->records, tag_of(item));
+    spool_push(s->spool, item->pieces, item->n_pieces, on_pushed, s);
     return true;
 }
 
 /* Nothing stands before it, and the target is quick enough, however few buffers are free: workers may have them. */
-static bool goes_straight(const struct writer *w)
+static bool goes_straight(const struct spool_stage *s)
 {
-    return writer_spool_is_empty(w) && (!w->ready.length || pool_free_count(w->pool) >= SPOOL_BELOW_FREE);
+    return writer_spool_is_empty(s) && (!s->out->length || pool_free_count(s->env->pool) >= BELOW_FREE);
 }
 
 /* To the target, or behind what is in the spool. Stops where the spool is busy or full: then they wait in their
  * buffers. */
-static void pass_on(struct writer *w, GQueue *queue, uint64_t keep_free)
+static void pass_on(struct spool_stage *s, bool is_ram)
 {
-    while (!g_queue_is_empty(queue)) {
-        struct item *item = g_queue_peek_head(queue);
+    struct item *item;
 
-        if (goes_straight(w))
-            g_queue_push_tail(&w->ready, item);
-        else if (!push(w, item, keep_free))
+    while ((item = g_queue_peek_head(&s->in[is_ram]))) {
+        if (goes_straight(s))
+            g_queue_push_tail(s->out, item);
+        else if (!push(s, item, is_ram ? s->guest_reserve : 0))
             return;
-        g_queue_pop_head(queue);
+        g_queue_pop_head(&s->in[is_ram]);
     }
 }
 
 /* In turn, since the spool takes one at a time. */
-void writer_spool_pass_on(struct writer *w)
+void writer_spool_next(struct spool_stage *s)
 {
-    w->is_rams_turn = !w->is_rams_turn;
-    if (w->is_rams_turn)
-        pass_on(w, &w->behind_ram, w->guest_reserve);
-    pass_on(w, &w->behind, 0);
-    pass_on(w, &w->behind_ram, w->guest_reserve);
+    s->is_rams_turn = !s->is_rams_turn;
+    pass_on(s, s->is_rams_turn);
+    pass_on(s, !s->is_rams_turn);
 }
 
 static void on_popped(void *user, uint8_t *bytes, size_t len, const GError *error)
 {
-    struct writer *w = user;
-    struct item *item = writer_item_new_raw(w, bytes, len);
+    struct spool_stage *s = user;
+    struct item *item = item_of(s, g_queue_pop_head(&s->records), bytes, len);
+    bool is_lost = s->is_push_lost; /* then it is back in its queue */
 
-    w->is_popping = false;
-    untag(item, g_queue_pop_head(&w->in_spool));
-    if (!error && !w->is_discarding && !writer_item_is_stale(item))
-        g_queue_push_tail(&w->ready, item);
+    s->is_popping = s->is_push_lost = false;
+    if (!error && !writer_item_is_stale(item))
+        g_queue_push_tail(s->out, item);
     else
         writer_item_free(item);
-    if (error && !w->is_discarding && !w->is_push_lost) /* else it is back in its queue */
-        writer_fail(w, error);
-    w->is_push_lost = false;
-    writer_pump(w);
+    if (error && !is_lost)
+        s->env->on_failed(s->env->writer, error);
+    s->env->on_moved(s->env->writer);
 }
 
-bool writer_spool_pop(struct writer *w)
+void writer_spool_pop(struct spool_stage *s)
 {
-    if (!w->spool || w->is_popping || spool_records(w->spool) == 0)
-        return false;
-    w->is_popping = true;
-    spool_pop(w->spool, on_popped, w);
-    return true;
+    if (!s->spool || s->is_popping || spool_records(s->spool) == 0)
+        return;
+    s->is_popping = true;
+    spool_pop(s->spool, on_popped, s);
 }

@@ -50,10 +50,12 @@ unsigned vma_split(uint8_t *extent, size_t len, uint64_t room, const uint8_t uui
     return cut;
 }
 
-void vma_split_make_empty(const uint8_t uuid[16], uint8_t out[VMA_EXTENT_HEADER_SIZE])
+void vma_split_fill_empty(const uint8_t uuid[16], uint8_t *out, size_t len)
 {
     static const uint8_t no_marks[VMA_CLUSTERS_PER_EXTENT];
 
-    vma_entry_start_header(out, uuid, 0);
-    vma_entry_finish_header(out, no_marks);
+    for (; len >= VMA_EXTENT_HEADER_SIZE; len -= VMA_EXTENT_HEADER_SIZE, out += VMA_EXTENT_HEADER_SIZE) {
+        vma_entry_start_header(out, uuid, 0);
+        vma_entry_finish_header(out, no_marks);
+    }
 }

@@ -14,4 +14,5 @@
  * these bytes are no extent of this archive (then nothing was changed). At least one cluster stays. */
 unsigned vma_split(uint8_t *extent, size_t len, uint64_t room, const uint8_t uuid[16],
                    uint8_t header[VMA_EXTENT_HEADER_SIZE]);
-void vma_split_make_empty(const uint8_t uuid[16], uint8_t out[VMA_EXTENT_HEADER_SIZE]);
+/* len: so many times VMA_EXTENT_HEADER_SIZE. */
+void vma_split_fill_empty(const uint8_t uuid[16], uint8_t *out, size_t len);

@@ -165,8 +165,7 @@ static void make_move(struct world *w, const struct vma_move *move)
         w->n_copies++;
     } else {
         g_assert_cmpuint(move->len, <, VMA_LAYOUT_MIN_ROOM);
-        for (uint64_t at = 0; at < move->len; at += VMA_EXTENT_HEADER_SIZE)
-            vma_split_make_empty(uuid, w->bytes->data + move->to + at);
+        vma_split_fill_empty(uuid, w->bytes->data + move->to, move->len);
         w->n_pads++;
     }
     vma_layout_moved(w->layout, move, taken);
