@@ -4,15 +4,13 @@
  * full target, a discard at any moment. What comes out is judged by vma_verify(); every buffer must come
  * back.
  */
-#include <sys/stat.h>
 #include "unit/writer_fixture.h"
 
 /* --- a FIFO ------------------------------------------------------------------------------------- */
 
-/* Reads a FIFO into a file, from its own thread; not before it is let. */
+/* Reads a FIFO into a file, from its own thread. */
 struct reader {
     int in, out;
-    gint may_read;
     GThread *thread;
 };
 
@@ -22,8 +20,6 @@ static gpointer read_fifo(gpointer data)
     static char bytes[1 << 16];
     ssize_t n;
 
-    while (!g_atomic_int_get(&r->may_read))
-        g_thread_yield();
     fcntl(r->in, F_SETFL, 0); /* blocking from now on */
     while ((n = read(r->in, bytes, sizeof bytes)) > 0)
         g_assert_cmpint(write(r->out, bytes, n), ==, n);
@@ -38,6 +34,17 @@ static char *make_fifo(struct fixture *f, struct reader *r)
     *r = (struct reader){.in = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
     r->out = open(f->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     return path;
+}
+
+/* What stands in the spool goes through; the archive is good. */
+static void read_to_the_end(struct reader *r, struct job *j)
+{
+    r->thread = g_thread_new("reader", read_fifo, r);
+    run_to_the_end(j);
+    g_thread_join(r->thread);
+    close(r->in);
+    close(r->out);
+    must_be_good(j);
 }
 
 /* --- tests -------------------------------------------------------------------------------------- */
@@ -65,13 +72,7 @@ static void test_stalled_reader(struct fixture *f, gconstpointer data)
         uv_run(&f->loop, UV_RUN_ONCE);
     g_assert_cmpuint(j.most_spooled, >, f->is_packed ? 1 << 20 : 8 << 20);
     g_assert_cmpuint(sink_written(j.sink), <=, 1 << 20);
-    r.thread = g_thread_new("reader", read_fifo, &r);
-    g_atomic_int_set(&r.may_read, 1);
-    run_to_the_end(&j);
-    g_thread_join(r.thread);
-    close(r.in);
-    close(r.out);
-    must_be_good(&j);
+    read_to_the_end(&r, &j);
     job_down(&j);
 }
 
@@ -88,14 +89,8 @@ static void test_full_spool(struct fixture *f, gconstpointer data)
     while (!j.n_spool_errors)
         uv_run(&f->loop, UV_RUN_ONCE);
     limit_files(RLIM_INFINITY);
-    r.thread = g_thread_new("reader", read_fifo, &r);
-    g_atomic_int_set(&r.may_read, 1);
-    run_to_the_end(&j);
+    read_to_the_end(&r, &j);
     g_assert_cmpuint(j.n_spool_errors, ==, 1);
-    g_thread_join(r.thread);
-    close(r.in);
-    close(r.out);
-    must_be_good(&j);
     must_be_latest(&j);
     job_down(&j);
 }
@@ -117,9 +112,7 @@ static void test_full_target(struct fixture *f, gconstpointer data)
 
     job_up(&j, f, f->path, 0);
     limit_files(1 << 20);
-    feed(&j);
-    while (!j.n_full)
-        uv_run(&f->loop, UV_RUN_DEFAULT);
+    run_until_full(&j);
     g_assert_false(writer_is_drained(j.writer));
     limit_files(RLIM_INFINITY);
     run_to_the_end(&j);
@@ -135,9 +128,7 @@ static void test_full_target_given_up(struct fixture *f, gconstpointer data)
 
     job_up(&j, f, f->path, 0);
     limit_files(1 << 20);
-    feed(&j);
-    while (!j.n_full)
-        uv_run(&f->loop, UV_RUN_DEFAULT);
+    run_until_full(&j);
     job_down(&j);
     limit_files(RLIM_INFINITY);
 }

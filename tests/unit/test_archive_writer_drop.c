@@ -95,9 +95,7 @@ static void test_full_target(struct fixture *f, gconstpointer data)
     job_up(&j, f, f->path, 0);
     limit_files(f->is_packed ? 1 << 20 : 8 << 20);
     j.is_finish_asked = true; /* not before all are dropped */
-    feed(&j);
-    while (!j.n_full)
-        uv_run(&f->loop, UV_RUN_DEFAULT);
+    run_until_full(&j);
     j.is_finish_asked = false;
     for (unsigned i = 0; i < DRIVES; i++)
         drop(&j, i, false);
@@ -116,9 +114,7 @@ static void test_all_that_waited_is_dropped(struct fixture *f, gconstpointer dat
 
     limit_files(1 << 20);
     job_up(&j, f, f->path, 0);
-    feed(&j);
-    while (!j.n_full)
-        uv_run(&f->loop, UV_RUN_DEFAULT);
+    run_until_full(&j);
     j.next_ram = RAM_CLUSTERS;
     j.is_finish_asked = true;
     for (unsigned i = 0; i < DRIVES; i++)

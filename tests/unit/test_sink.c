@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
@@ -182,27 +181,19 @@ static void test_expected(struct fixture *f, gconstpointer data)
     sink_free(s);
 }
 
-static void limit_file_size(rlim_t bytes)
-{
-    struct rlimit limit;
-    getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = bytes;
-    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
-}
-
 /* The kernel writes up to the limit first, so there is something to undo. */
 static void test_full(struct fixture *f, gconstpointer data)
 {
     struct sink *s = must_open(f, f->path, false);
     no_error(write_bytes(f, s, "12345678", 8));
-    limit_file_size(10);
+    limit_files(10);
     for (int i = 0; i < 3; i++) {
         g_autoptr(GError) error = write_bytes(f, s, "abcdef", 6);
         g_assert_error(error, SINK_ERROR, SINK_ERROR_FULL);
         g_assert_cmpuint(sink_written(s), ==, 8);
         assert_contents(f->partial, "12345678");
     }
-    limit_file_size(RLIM_INFINITY);
+    limit_files(RLIM_INFINITY);
     no_error(write_bytes(f, s, "abcdef", 6)); /* there is room again */
     no_error(finish(f, s));
     sink_free(s);

@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /* A writer with drives and a RAM stream to be fed, and a judge of what comes out, for the tests of the writer. */
-#include <fcntl.h>
-#include <glib/gstdio.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "archive/writer.h"
 #include "base/error.h"
 #include "sink/source.h"
+#include "unit/loop_fixture.h"
 #include "vma/header.h"
 #include "vma/verify.h"
 
-#define DEADLINE_MS    60000
 #define DRIVES         6
 #define DRIVE_BYTES    (150 * (uint64_t)VMA_CLUSTER_SIZE - 1024) /* 150 clusters, the last one is short */
 #define RAM_CLUSTERS   400
@@ -21,48 +15,10 @@
 #define BUFFERS        320
 #define DRIVE_CLUSTERS 150
 
-struct fixture {
-    uv_loop_t loop;
-    uv_timer_t deadline;
-    char *dir, *path; /* DIR/x.vma */
-    bool is_packed;
-};
-
-static void on_deadline(uv_timer_t *timer)
-{
-    g_error("waited too long");
-}
-
-static void fixture_up(struct fixture *f, gconstpointer data)
-{
-    g_assert_cmpint(uv_loop_init(&f->loop), ==, 0);
-    uv_timer_init(&f->loop, &f->deadline);
-    uv_timer_start(&f->deadline, on_deadline, DEADLINE_MS, 0);
-    uv_unref((uv_handle_t *)&f->deadline);
-    f->dir = g_dir_make_tmp("writer-XXXXXX", NULL);
-    f->path = g_build_filename(f->dir, "x.vma", NULL);
-}
-
 static void packed_fixture_up(struct fixture *f, gconstpointer data)
 {
     fixture_up(f, data);
     f->is_packed = true;
-}
-
-static void fixture_down(struct fixture *f, gconstpointer data)
-{
-    g_autoptr(GDir) dir = g_dir_open(f->dir, 0, NULL);
-
-    uv_close((uv_handle_t *)&f->deadline, NULL);
-    uv_run(&f->loop, UV_RUN_DEFAULT);
-    g_assert_cmpint(uv_loop_close(&f->loop), ==, 0);
-    for (const char *name; (name = g_dir_read_name(dir));) {
-        g_autofree char *path = g_build_filename(f->dir, name, NULL);
-        g_assert_cmpint(g_remove(path), ==, 0);
-    }
-    g_assert_cmpint(g_rmdir(f->dir), ==, 0);
-    g_free(f->dir);
-    g_free(f->path);
 }
 
 struct job {
@@ -276,6 +232,13 @@ static void on_finished(void *user, const GError *error)
     uv_stop(&j->f->loop);
 }
 
+static void run_until_full(struct job *j)
+{
+    feed(j);
+    while (!j->n_full)
+        uv_run(&j->f->loop, UV_RUN_DEFAULT);
+}
+
 static void run_to_the_end(struct job *j)
 {
     feed(j);
@@ -336,13 +299,4 @@ static inline void must_be_latest(const struct job *j)
         }
     }
     g_assert_cmpuint(n_blocks, >, 0);
-}
-
-static inline void limit_files(rlim_t bytes)
-{
-    struct rlimit limit;
-
-    g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &limit), ==, 0);
-    limit.rlim_cur = MIN(bytes, limit.rlim_max);
-    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
 }
