@@ -52,7 +52,7 @@ struct drive_names {
 };
 
 struct drive_progress {
-    struct rate rate;
+    struct rate rate, data_rate;
     struct eta eta;
     uint64_t started_ms, ended_ms, last_moved_ms, last_done;
 };
@@ -127,7 +127,7 @@ struct run_end {
 
 /* Of snapshot.c. */
 struct picture {
-    struct rate in_rate, out_rate;
+    struct rate in_rate, data_rate, out_rate;
     uint64_t counted_at_ms, no_buffers_since_ms, next_progress_ms;
 };
 

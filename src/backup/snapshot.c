@@ -64,6 +64,7 @@ static void fill_drive(struct drive *d, uint64_t now)
     if (row->state == MODEL_RUN && !d->progress.started_ms)
         d->progress.started_ms = now;
     rate_add(&d->progress.rate, done, now);
+    rate_add(&d->progress.data_rate, d->limit.pace.job_data + d->limit.pace.filter_data, now);
     note_movement(d, done, now);
     row->done = done;
     if (d->intake.lane)
@@ -72,6 +73,7 @@ static void fill_drive(struct drive *d, uint64_t now)
         map_fill(writer_lane_map(d->intake.lane), row->map_held, row->map_zero);
     row->retry_in_ms = d->job.restart_at_ms > now ? d->job.restart_at_ms - now : 0;
     row->rate = row->state == MODEL_RUN ? rate_per_s(&d->progress.rate, now) : 0;
+    row->data_rate = row->state == MODEL_RUN ? rate_per_s(&d->progress.data_rate, now) : 0;
     row->peak = rate_peak(&d->progress.rate);
     row->is_limit_binding = row->limit && row->state == MODEL_RUN && pace_is_bound(&d->limit.pace);
     row->filter_bytes = d->limit.pace.filter_data;
@@ -106,7 +108,7 @@ static void fill_ram(struct backup *b, uint64_t now)
         b->ram.bytes = vmstate_bytes(b->ram.vmstate);
     bytes = b->ram.bytes;
     rate_add(&b->ram.rate, bytes, now);
-    row->rate = b->ram.is_moving ? rate_per_s(&b->ram.rate, now) : 0;
+    row->rate = row->data_rate = b->ram.is_moving ? rate_per_s(&b->ram.rate, now) : 0;
     row->done = bytes;
     if (b->ram.is_moving && b->ram.total) /* a plain migration sends changed pages again */
         row->size = bytes + b->ram.remaining;
@@ -274,6 +276,8 @@ void snapshot_fill(struct backup *b)
     fill_totals(m);
     rate_add(&b->picture.in_rate, m->done, now);
     m->in_rate = rate_per_s(&b->picture.in_rate, now);
+    rate_add(&b->picture.data_rate, b->limits.pot.taken, now);
+    m->data_rate = budget_data_rate(b);
     m->elapsed_ms = b->started_ms ? now - b->started_ms : 0;
     if (!b->archive.readback)
         m->eta_ms = m->phase == MODEL_COPY || m->phase == MODEL_RAM ? longest_eta(m) : MODEL_UNKNOWN;

@@ -62,12 +62,13 @@ struct model_drive {
     bool is_refused; /* asked for, but somebody else is at work on it: the note says who */
     bool is_guarded; /* by a copy-before-write filter; else a slow target slows the guest */
     enum model_state state;
-    uint64_t size;    /* bytes; for the RAM the best guess, then the exact length */
-    uint64_t used;    /* allocated, unknown = MODEL_UNKNOWN */
-    uint64_t done;    /* bytes of it that are held (zeros count) */
-    uint64_t zero;    /* of them, found or told to be zero */
-    uint64_t rate;    /* bytes/s over the last 5 s, of `done` */
-    uint64_t average; /* since its start */
+    uint64_t size;      /* bytes; for the RAM the best guess, then the exact length */
+    uint64_t used;      /* allocated, unknown = MODEL_UNKNOWN */
+    uint64_t done;      /* bytes of it that are held (zeros count) */
+    uint64_t zero;      /* of them, found or told to be zero */
+    uint64_t rate;      /* bytes/s over the last 5 s, of `done` */
+    uint64_t data_rate; /* of data alone, no holes: what limits mean */
+    uint64_t average;   /* since its start */
     uint64_t peak;
     uint64_t limit;        /* bytes/s as QEMU confirmed it, 0 = none */
     uint64_t limit_wanted; /* this drive's own, as the operator set it, 0 = none */
@@ -182,6 +183,7 @@ struct model {
     uint64_t elapsed_ms, eta_ms;
     uint64_t total, done, zero; /* over all included rows */
     uint64_t in_rate, out_rate; /* bytes/s over 5 s: taken in, archive written */
+    uint64_t data_rate;         /* taken in of data alone, no holes: what limits mean */
     uint64_t pause_ms;          /* how long the guest was stopped for the instant, MODEL_UNKNOWN before */
     enum model_bottleneck bottleneck;
     uint64_t bottleneck_ms[MODEL_BOTTLENECKS]; /* for how long each was it */

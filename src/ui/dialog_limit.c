@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The speed limit of a drive, of those marked, or of the whole backup. What Enter would set stands there to
  * the byte. */
+#include "base/eta.h"
 #include "ui/dialog.h"
 #include "ui/ui_inside.h"
 
@@ -44,21 +45,21 @@ static void say_meaning(const struct wish *w, const struct glyphs *g, bool is_em
 
 static void line_now(struct dialog *d, const struct scene *s, const struct model_drive *drive)
 {
-    char now[FIGURE_LEN], rate[FIGURE_LEN], peak[FIGURE_LEN];
+    char now[FIGURE_LEN], rate[FIGURE_LEN];
     const char *none = s->glyphs->none;
     bool is_narrow = s->canvas->width < 60;
     if (s->ui->scope != UI_THIS || !drive)
         dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, is_narrow ? "now %s  all: %s" : "whole backup: %s   all together %s",
                     s->m->global_limit ? units_format_rate(s->m->global_limit, now) : "no limit",
-                    figure_rate(s->m->in_rate, none, rate));
+                    figure_rate(s->m->data_rate, none, rate));
     else if (is_narrow)
         dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "now %s  measured %s",
-                    drive->limit ? units_format_rate(drive->limit, now) : "none", figure_rate(drive->rate, none, rate));
+                    drive->limit ? units_format_rate(drive->limit, now) : "none",
+                    figure_rate(drive->data_rate, none, rate));
     else
-        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "now %s%s   measured %s   most seen %s",
+        dialog_line(d, DIALOG_EXTRA, ROLE_DIALOG, "now %s%s   measured %s",
                     drive->limit ? units_format_rate(drive->limit, now) : "no limit",
-                    drive->is_limit_shared ? " (a share)" : "", figure_rate(drive->rate, none, rate),
-                    figure_rate(drive->peak, none, peak));
+                    drive->is_limit_shared ? " (a share)" : "", figure_rate(drive->data_rate, none, rate));
 }
 
 /* Time for the rest at that rate. */
@@ -79,14 +80,22 @@ static void say_change(uint64_t ms, uint64_t now_ms, char text[2 * FIGURE_LEN])
                    ms > now_ms ? "later" : "sooner");
 }
 
-/* What is to be moved, and how fast it goes now. */
+static uint64_t data_left(const struct model_drive *row)
+{
+    uint64_t data, holes;
+    eta_split(row->size, row->used, row->done - row->zero, row->zero, &data, &holes);
+    return data;
+}
+
+/* What is to be moved, and how fast it goes now: of data, as limits mean it. */
 static void scope_figures(const struct scene *s, const struct model_drive *drive, uint64_t *left, uint64_t *rate)
 {
     const struct model *m = s->m;
     bool is_all = s->ui->scope == UI_ALL;
-    uint64_t size = is_all ? m->total : drive ? drive->size : 0, done = is_all ? m->done : drive ? drive->done : 0;
-    *left = size - MIN(done, size);
-    *rate = is_all ? m->in_rate : drive && drive->state == MODEL_RUN ? drive->rate : 0;
+    *left = !is_all && drive ? data_left(drive) : 0;
+    for (unsigned i = 0; is_all && i < m->n_drives; i++)
+        *left += m->drives[i].is_included && m->drives[i].state != MODEL_CANCELLED ? data_left(&m->drives[i]) : 0;
+    *rate = is_all ? m->data_rate : drive && drive->state == MODEL_RUN ? drive->data_rate : 0;
 }
 
 /* What the limit would do; nothing where nothing honest can be said. */

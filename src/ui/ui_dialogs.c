@@ -87,8 +87,8 @@ uint64_t ui_limit_base(const struct ui *ui, const struct model *m)
 {
     const struct model_drive *drive = model_find_drive(m, ui->target);
     if (ui->scope == UI_ALL || !drive)
-        return m->global_limit ? m->global_limit : m->in_rate;
-    return drive->limit ? drive->limit : drive->rate;
+        return m->global_limit ? m->global_limit : m->data_rate;
+    return drive->limit ? drive->limit : drive->data_rate;
 }
 
 /* Up and Down move what stands there, or what holds now, by ten percent. */

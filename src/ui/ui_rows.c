@@ -280,7 +280,7 @@ struct ui_action ui_nudge(struct ui *ui, const struct model *m, int percent)
     if (!row || ui_row_refuses(ui, m, row, COMMAND_LIMIT))
         return nothing;
     bool goes_on = ui->nudged_until_ms > ui->now_ms && ui->nudged_row == ui->selected;
-    uint64_t base = goes_on ? ui->nudged : row->limit_wanted ? row->limit_wanted : row->rate;
+    uint64_t base = goes_on ? ui->nudged : row->limit_wanted ? row->limit_wanted : row->data_rate;
     if (!base) {
         ui_say(ui, MODEL_INFO, "%s has no limit and does not move: s sets one", row->name);
         return nothing;

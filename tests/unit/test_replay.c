@@ -23,6 +23,7 @@ static void fill_row(struct model_drive *d, unsigned salt)
     d->done = 30 * GIB + salt;
     d->zero = 10 * GIB + salt;
     d->rate = 118 * MIB + salt;
+    d->data_rate = 117 * MIB + salt;
     d->average = 101 * MIB + salt;
     d->peak = 203 * MIB + salt;
     d->limit = 120 * MIB + salt;

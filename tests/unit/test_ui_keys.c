@@ -71,6 +71,24 @@ static void test_limit_relative(void)
     model_clear(&d.m);
 }
 
+/* Holes pass at gigabytes a second, and no limit means them. */
+static void test_limit_of_data(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    d.m.in_rate = 5000 * M;
+    d.m.drives[3].rate = 4900 * M;
+    d.m.data_rate = 100 * M;
+    d.m.drives[3].data_rate = 30 * M;
+    type(&d, "S-25%");
+    g_assert_cmpuint(press(&d, UI_KEY_ENTER).command.rate, ==, command_relative_rate(100 * M, -25));
+    d.ui.selected = 3;
+    g_assert_cmpuint(type(&d, "-").command.rate, ==, command_relative_rate(30 * M, -10));
+    type(&d, "S300M");
+    g_assert_true(is_shown(&d, "It would not hold it back: it moves at 100M/s"));
+    model_clear(&d.m);
+}
+
 /* + and - at once, and from what they asked for last, though QEMU has not confirmed it yet; z takes all of it
  * back. */
 static void test_nudge(void)
@@ -472,6 +490,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/keys/move", test_move);
     g_test_add_func("/ui/keys/limit", test_limit);
     g_test_add_func("/ui/keys/limit-relative", test_limit_relative);
+    g_test_add_func("/ui/keys/limit-of-data", test_limit_of_data);
     g_test_add_func("/ui/keys/nudge", test_nudge);
     g_test_add_func("/ui/keys/marks", test_marks);
     g_test_add_func("/ui/keys/drop", test_drop);

@@ -164,15 +164,6 @@ static void planned(struct model *m)
     m->forecast_ms = m->total * 1000 / m->last_rate;
 }
 
-static bool is_shown(struct desk *d, const char *words)
-{
-    struct canvas *c = canvas_new(110, 30, true);
-    ui_draw(&d->ui, &d->m, SCENE_NOW_S, c);
-    g_autofree char *text = canvas_dump(c);
-    canvas_free(c);
-    return strstr(text, words) != NULL;
-}
-
 /* What the time of a plan is judged by: how fast it was, or the limit that is slower. */
 static void test_forecast(void)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /* A screen somebody sits at: keys go in, late enough that no dialog is deaf to them. */
+#include <string.h>
 #include "ui/screen.h"
 #include "ui_scenes.h"
 
@@ -31,4 +32,13 @@ static inline struct ui_action type(struct desk *d, const char *text)
     for (; *text; text++)
         last = press(d, (uint32_t)*text);
     return last;
+}
+
+static inline bool is_shown(struct desk *d, const char *words)
+{
+    struct canvas *c = canvas_new(110, 30, true);
+    ui_draw(&d->ui, &d->m, SCENE_NOW_S, c);
+    g_autofree char *text = canvas_dump(c);
+    canvas_free(c);
+    return strstr(text, words) != NULL;
 }

@@ -25,7 +25,7 @@ static inline struct model_drive *scene_drive(struct model *m, const char *name,
     d->done = done;
     d->zero = done / 3;
     d->state = state;
-    d->rate = rate;
+    d->rate = d->data_rate = rate;
     d->average = d->peak = state == MODEL_OK ? 113 * M : rate;
     if (rate)
         d->eta_ms = (size - done) * 1000 / rate;
@@ -95,7 +95,7 @@ static inline void scene_copy(struct model *m)
     m->started_s = scene_time(11, 29, 26);
     m->elapsed_ms = 761000;
     m->eta_ms = 1080000;
-    m->in_rate = 412 * M;
+    m->in_rate = m->data_rate = 412 * M;
     m->out_rate = 123 * M;
     m->written = 39 * G + 205 * M;
     m->free_bytes = 1239 * G;
