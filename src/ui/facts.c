@@ -3,7 +3,6 @@
 #include "ui/screen.h"
 
 #define LABEL_COLUMNS 6
-#define STUCK_MS      2000 /* a target is allowed to breathe */
 
 static struct pen begin(const struct scene *s, int y, const char *label)
 {
@@ -26,7 +25,7 @@ static bool say_stuck(const struct scene *s, struct pen *pen)
     if (s->m->is_target_full)
         return pen_right(pen, ROLE_STATE_FAIL, "%s FULL, free %s", s->glyphs->alert,
                          figure_size(s->m->free_bytes, s->glyphs->none, size));
-    if (s->m->sink_stuck_ms < STUCK_MS)
+    if (!s->m->sink_stuck_ms)
         return false;
     return pen_right(pen, ROLE_STATE_WARN, "%s no answer for %s", s->glyphs->alert,
                      units_format_ms(s->m->sink_stuck_ms, size));

@@ -164,6 +164,17 @@ static void planned(struct model *m)
     m->forecast_ms = m->total * 1000 / m->last_rate;
 }
 
+/* For how long a target may breathe is the engine's to say: what it tells is shown. */
+static void test_stuck(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    g_assert_false(is_shown(&d, "no answer for"));
+    d.m.sink_stuck_ms = 1500;
+    g_assert_true(is_shown(&d, "no answer for 1.5s"));
+    model_clear(&d.m);
+}
+
 /* What the time of a plan is judged by: how fast it was, or the limit that is slower. */
 static void test_forecast(void)
 {
@@ -277,6 +288,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/offers/report", test_report);
     g_test_add_func("/ui/offers/anew", test_anew);
     g_test_add_func("/ui/offers/forecast", test_forecast);
+    g_test_add_func("/ui/offers/stuck", test_stuck);
     g_test_add_func("/ui/offers/harmless", test_harmless);
     g_test_add_func("/ui/offers/plain-keys", test_plain_keys);
     g_test_add_func("/ui/offers/help-of-bound", test_help_of_bound);
