@@ -223,6 +223,45 @@ static void test_mute(void)
     world_down(&w);
 }
 
+/* Once it is told, the drive shows what QEMU holds: not what was asked for. */
+static void on_look_at_limit(uv_timer_t *timer)
+{
+    struct trial *t = timer->data;
+
+    if (!strstr(t->said->str, "QEMU refuses the limit"))
+        return;
+    g_assert_cmpuint(model_find_drive(backup_model(t->backup), "dev0")->limit, ==, 0);
+    g_assert_cmpuint(model_find_drive(backup_model(t->backup), "dev0")->limit_wanted, ==, 5 << 20);
+    uv_close((uv_handle_t *)timer, NULL);
+    backup_cancel(t->backup, VMB_ERROR_CANCELLED, "test");
+}
+
+static void set_limit(struct trial *t)
+{
+    static uv_timer_t timer;
+    struct command c;
+
+    g_assert_true(command_parse_line("limit dev0 5M", &c, NULL));
+    g_assert_true(backup_command(t->backup, &c, NULL));
+    uv_timer_init(t->told.loop, &timer);
+    timer.data = t;
+    uv_timer_start(&timer, on_look_at_limit, 1, 1);
+}
+
+static void test_limit_refused(void)
+{
+    const struct fake_kind kind = {.major = 10, .n_drives = 1, .holds_jobs = true};
+    struct world w = {0};
+    struct trial *t;
+
+    world_up(&w);
+    t = trial_new(&w, &kind, (struct fake_fault){"block-job-set-speed", 1, FAULT_ERROR}, false);
+    t->act = set_limit;
+    run_trials(&w);
+    judge(t, false);
+    world_down(&w);
+}
+
 int main(int argc, char **argv)
 {
     g_setenv("UV_THREADPOOL_SIZE", "16", TRUE);
@@ -239,5 +278,6 @@ int main(int argc, char **argv)
     g_test_add_func("/backup/engine/undone-in-reverse", test_undone_in_reverse);
     g_test_add_func("/backup/engine/hanging-disk", test_hanging_disk);
     g_test_add_func("/backup/engine/mute", test_mute);
+    g_test_add_func("/backup/engine/limit-refused", test_limit_refused);
     return g_test_run();
 }
