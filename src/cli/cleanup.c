@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <uv.h>
+#include "front/control.h"
 #include "base/error.h"
 #include "cli/cli.h"
 #include "rescue/cleanup.h"
@@ -24,6 +25,8 @@ static void on_done(void *user, unsigned n_actions, const GError *error)
 {
     struct outcome *o = user;
 
+    if (!o->is_dry_run)
+        control_purge();
     o->status = error ? cli_fail(error) : 0;
     if (!error && n_actions == 0)
         printf("%s: nothing of ours is left in QEMU\n", o->monitor);

@@ -41,6 +41,9 @@ class Twice(Scenario):
     def records(self):
         return [n for n in os.listdir(self.path("run/vmabackup")) if n.endswith(".json")]
 
+    def control_sockets(self):
+        return [n for n in os.listdir(self.path("run/vmabackup")) if n.endswith(".sock")]
+
 
 def found_by_another_monitor(version):
     """Killed before it had added a node, but had changed the migration's settings."""
@@ -112,5 +115,19 @@ def qemu_that_ended(version):
         assert not s.records()
 
 
+def its_socket_goes(version):
+    """A cleanup takes the dead run's control socket away, too; one that only asks leaves it."""
+    product()
+    with Twice(version) as s:
+        s.kill_at("cont", "--no-vmstate")
+        assert len(s.control_sockets()) == 1, s.control_sockets()
+        s.ask("cleanup", "--dry-run", s.second)
+        assert len(s.control_sockets()) == 1
+        s.ask("cleanup", s.second)
+        assert not s.control_sockets()
+        s.must_be_untouched()
+
+
 if __name__ == "__main__":
-    main(found_by_another_monitor, nothing_left_is_no_obstacle, stopped_guest, told_who_holds_it, qemu_that_ended)
+    main(found_by_another_monitor, nothing_left_is_no_obstacle, stopped_guest, told_who_holds_it, qemu_that_ended,
+         its_socket_goes)
