@@ -15,7 +15,6 @@
 #define PASSES_RELAXED   4     /* passes over dirty RAM before --max-pause is used up */
 #define PASSES_GIVEN_UP  12    /* and before the RAM is left out */
 #define RESUME_AFTER     65536 /* bytes of a background snapshot: then its stop is behind it */
-#define MAX_LOOKS        5000  /* at a migration that was cancelled */
 #define BLOCKED_LIMIT_MS 8000  /* longest the stream may wait for us: QEMU's monitor may wait with it */
 
 static void end_waiting(struct backup *b, const GError *error)
@@ -326,15 +325,15 @@ static void on_status_after(void *user, const struct qmp_status *status, const G
         on_moving_over(op);
 }
 
+static void look_if_cancelled(void *op);
+
 static void on_cancelled(void *user, const struct qmp_migration *m, const GError *error)
 {
     struct steps_op *op = user;
     struct backup *b = op->b;
 
-    if (!error && ++op->sub < MAX_LOOKS && runstate_is_migrating(m->status)) {
-        qmp_query_migrate(b->qmp, on_cancelled, op); /* each answer takes QEMU a turn of its loop */
+    if (!error && runstate_is_migrating(m->status) && qmp_again(b->qmp, &b->ram.again, look_if_cancelled, op))
         return;
-    }
     if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) { /* cancelled once more when the monitor is back */
         steps_end(op, error);
         return;
@@ -343,12 +342,17 @@ static void on_cancelled(void *user, const struct qmp_migration *m, const GError
     qmp_query_status(b->qmp, on_status_after, op);
 }
 
-static void on_undo_cancel_sent(void *user, const GError *error)
+static void look_if_cancelled(void *user)
 {
     struct steps_op *op = user;
 
-    (void)error;
     qmp_query_migrate(op->b->qmp, on_cancelled, op);
+}
+
+static void on_undo_cancel_sent(void *user, const GError *error)
+{
+    (void)error;
+    look_if_cancelled(user);
 }
 
 void ram_undo_moving(struct steps_op *op)
@@ -357,6 +361,7 @@ void ram_undo_moving(struct steps_op *op)
 
     if (b->ram.is_moving) {
         vmstate_close(g_steal_pointer(&b->ram.vmstate)); /* whoever writes to it is freed at once */
+        b->ram.again = (struct qmp_again){0};
         qmp_migrate_cancel(b->qmp, on_undo_cancel_sent, op);
     } else {
         qmp_query_status(b->qmp, on_status_after, op);

@@ -32,6 +32,7 @@ struct ram {
     bool is_limit_busy;
     uint64_t started_ms, ended_ms;
     struct steps_op *waiting; /* the step that waits for the migration to get on */
+    struct qmp_again again;   /* whether it is cancelled */
     struct rate rate;
     /* where it goes */
     struct vmstate *vmstate;

@@ -12,8 +12,7 @@
 #include "backup/steps.h"
 #include "base/text.h"
 
-#define LOOK_MS   200  /* at a guest that may be leaving */
-#define MAX_ASKED 5000 /* until it is no longer */
+#define LOOK_MS 200 /* at a guest that may be leaving */
 
 /* --- what was seen ------------------------------------------------------------------------------ */
 
@@ -121,6 +120,15 @@ bool state_is_here(const struct backup *b, GError **error)
 
 /* --- asking ------------------------------------------------------------------------------------- */
 
+static void on_asked(void *user, const struct qmp_status *s, const GError *error);
+
+static void ask(void *user)
+{
+    struct backup *b = user;
+
+    qmp_query_status(b->qmp, on_asked, b);
+}
+
 /* A plain migration calls itself completed before the guest's state is "postmigrate": `cont` in between would
  * abort QEMU. */
 static void on_asked(void *user, const struct qmp_status *s, const GError *error)
@@ -129,10 +137,8 @@ static void on_asked(void *user, const struct qmp_status *s, const GError *error
     bool is_passing =
         !error && b->ram.is_plain && !b->guest.has_resumed && runstate_of(s->status)->place == RUNSTATE_LEAVING;
 
-    if (is_passing && ++b->guest.n_asked < MAX_ASKED) {
-        qmp_query_status(b->qmp, on_asked, b); /* each answer takes QEMU a turn of its loop */
+    if (is_passing && qmp_again(b->qmp, &b->guest.again, ask, b))
         return;
-    }
     if (!error)
         state_see_status(b, s);
     b->guest.asked(b->guest.asked_user, s, error);
@@ -142,8 +148,8 @@ void state_ask(struct backup *b, qmp_on_status done, void *user)
 {
     b->guest.asked = done;
     b->guest.asked_user = user;
-    b->guest.n_asked = 0;
-    qmp_query_status(b->qmp, on_asked, b);
+    b->guest.again = (struct qmp_again){0};
+    ask(b);
 }
 
 /* --- the row ------------------------------------------------------------------------------------ */

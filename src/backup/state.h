@@ -35,7 +35,7 @@ struct guest_state {
     uint64_t next_look_ms, give_up_ms; /* uv_now() */
     qmp_on_status asked;               /* of state_ask() */
     void *asked_user;
-    unsigned n_asked;
+    struct qmp_again again;
 };
 
 /* state.c */

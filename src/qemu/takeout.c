@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-#define MAX_TURNS 4    /* after each we look anew who stands on the filter */
-#define MAX_LOOKS 5000 /* at the job that has nothing to copy: each answer takes QEMU a turn of its loop */
+#define MAX_TURNS 4 /* after each we look anew who stands on the filter */
 
 static void look(struct takeout *t);
 
@@ -78,6 +77,8 @@ static char *job_of(const struct takeout *t)
     return g_strconcat(t->filter, "-out", NULL);
 }
 
+static void ask_jobs(void *takeout);
+
 static void on_jobs(void *user, const struct qmp_job *jobs, unsigned n, const GError *error)
 {
     struct takeout *t = user;
@@ -90,10 +91,15 @@ static void on_jobs(void *user, const struct qmp_job *jobs, unsigned n, const GE
         finish(t, error);
     else if (!is_there)
         look(t);
-    else if (++t->n_looks < MAX_LOOKS)
-        qmp_query_jobs(t->q, on_jobs, t);
-    else
+    else if (!qmp_again(t->q, &t->again, ask_jobs, t))
         stay(t, "the job that takes it out of its chain, which does not end");
+}
+
+static void ask_jobs(void *user)
+{
+    struct takeout *t = user;
+
+    qmp_query_jobs(t->q, on_jobs, t);
 }
 
 static void on_stream_begun(void *user, const GError *error)
@@ -105,13 +111,14 @@ static void on_stream_begun(void *user, const GError *error)
     else if (error)
         finish(t, error);
     else
-        qmp_query_jobs(t->q, on_jobs, t);
+        ask_jobs(t);
 }
 
 static void begin_overlay(struct takeout *t, const struct graph_exit *exit)
 {
     g_autofree char *id = job_of(t);
 
+    t->again = (struct qmp_again){0};
     qmp_stream(t->q, id, exit->above, exit->below, on_stream_begun, t);
 }
 

@@ -26,7 +26,8 @@ struct takeout {
     char *filter;
     char *stays;
     char *qdev, *below; /* while a device is given back */
-    unsigned n_turns, n_looks;
+    unsigned n_turns;
+    struct qmp_again again; /* whether its stream has ended */
     bool is_bare_path_wrong;
 };
 void takeout_begin(struct takeout *t, struct qmp *q, const char *filter, takeout_done done, void *user);

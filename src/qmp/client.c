@@ -16,7 +16,7 @@
 struct pending {
     uint64_t id;
     uint64_t deadline_ms;
-    const char *command;
+    const char *command; /* NULL: a pause, which its deadline ends */
     struct qmp_callback callback;
     GError *refusal; /* it was never sent, for this reason */
 };
@@ -123,6 +123,11 @@ static struct outbox_piece *compose(uint64_t id, const char *command, struct jso
 void qmp_client_refuse(struct qmp_client *c, const char *command, GError *error, struct qmp_callback callback)
 {
     expect(c, c->next_id++, command, 0, callback)->refusal = error;
+}
+
+void qmp_client_pause(struct qmp_client *c, uint64_t until_ms, struct qmp_callback callback)
+{
+    expect(c, c->next_id++, NULL, 0, callback)->deadline_ms = until_ms;
 }
 
 void qmp_client_send(struct qmp_client *c, const char *command, struct json_object *args, int fd, uint64_t now_ms,
@@ -233,12 +238,13 @@ static void take_greeting(struct qmp_client *c, struct json_object *message, uin
 static GList *find_pending(struct qmp_client *c, struct json_object *message)
 {
     uint64_t id = field_size(message, "id", UINT64_MAX);
+    bool has_id = field_at(message, "id") != NULL;
 
-    if (!field_at(message, "id"))
-        return c->pending.head;
-    for (GList *at = c->pending.head; at; at = at->next)
-        if (((struct pending *)at->data)->id == id)
+    for (GList *at = c->pending.head; at; at = at->next) {
+        const struct pending *p = at->data;
+        if (p->command && (p->id == id || !has_id))
             return at;
+    }
     return NULL;
 }
 
@@ -360,8 +366,9 @@ static void next_expired(struct qmp_client *c, uint64_t now_ms, struct qmp_item 
         if (now_ms < p->deadline_ms)
             continue;
         settle(c, at, NULL,
-               g_error_new(QMP_ERROR, QMP_ERROR_TIMEOUT, "%s: no answer from QEMU within %g s", p->command,
-                           c->timeout_ms / 1000.0),
+               p->command ? g_error_new(QMP_ERROR, QMP_ERROR_TIMEOUT, "%s: no answer from QEMU within %g s", p->command,
+                                        c->timeout_ms / 1000.0)
+                          : NULL,
                item);
         return;
     }

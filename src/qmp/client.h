@@ -65,6 +65,9 @@ void qmp_client_send(struct qmp_client *c, const char *command, struct json_obje
 /* The reply is an error that we know already; it comes with the next qmp_client_next(). Takes error. */
 void qmp_client_refuse(struct qmp_client *c, const char *command, GError *error, struct qmp_callback callback);
 
+/* Nothing is sent: the reply, a value of NULL, comes at that time. Or GONE, as to a command. */
+void qmp_client_pause(struct qmp_client *c, uint64_t until_ms, struct qmp_callback callback);
+
 /* What to send now, false if nothing: one command at most, so that a descriptor travels with its own. */
 bool qmp_client_output(const struct qmp_client *c, const char **bytes, size_t *n, int *fd);
 void qmp_client_sent(struct qmp_client *c, size_t n); /* n > 0: the descriptor has gone too */

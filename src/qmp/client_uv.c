@@ -17,6 +17,8 @@
 #define READ_BYTES     (64u << 10)
 #define READS_PER_TURN 16  /* then others get their turn: 1 MiB */
 #define RETRY_MS       100 /* a listener whose queue is full */
+#define AT_ONCE        100 /* questions that are put again without a pause */
+#define PAUSE_MS       5
 
 /* One socket; localhost may need two, one after the other. */
 struct link {
@@ -32,6 +34,7 @@ struct qmp {
     uv_timer_t timer;
     struct link *link; /* NULL before the first attempt and after the loss */
     struct qmp_client *client;
+    unsigned timeout_ms;
     struct qmp_address address;
     unsigned attempt;   /* the target that is tried */
     uint64_t try_at_ms; /* when to connect; UINT64_MAX: done or given up */
@@ -347,6 +350,7 @@ static struct qmp *new_monitor(uv_loop_t *loop, const char *subject, unsigned ti
     uv_timer_init(loop, &q->timer);
     q->timer.data = q;
     q->open_handles = 1;
+    q->timeout_ms = timeout_ms;
     q->client = qmp_client_new(subject, timeout_ms, uv_now(loop));
     return q;
 }
@@ -381,6 +385,37 @@ void qmp_send(struct qmp *q, const char *command, struct json_object *args, int 
         return;
     write_output(q);
     arm(q);
+}
+
+struct asking {
+    void (*ask)(void *user);
+    void *user;
+};
+
+static void on_paused(struct qmp *q, void *data, struct json_object *value, const GError *error)
+{
+    const struct asking *a = data;
+
+    a->ask(a->user);
+}
+
+bool qmp_again(struct qmp *q, struct qmp_again *again, void (*ask)(void *user), void *user)
+{
+    struct asking a = {ask, user};
+    uint64_t now_ms = uv_now(q->loop);
+
+    if (!again->n++)
+        again->since_ms = now_ms;
+    if (q->timeout_ms && now_ms - again->since_ms > q->timeout_ms)
+        return false;
+    if (again->n < AT_ONCE) {
+        ask(user);
+    } else {
+        qmp_client_pause(q->client, now_ms + PAUSE_MS,
+                         (struct qmp_callback){on_paused, g_memdup2(&a, sizeof a), g_free});
+        arm(q);
+    }
+    return true;
 }
 
 bool qmp_is_ready(const struct qmp *q)

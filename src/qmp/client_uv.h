@@ -41,3 +41,17 @@ bool qmp_can_pass_fds(const struct qmp *q);
 int qmp_peer_pid(const struct qmp *q);
 /* When the last byte from QEMU came, uv_now() of the loop. */
 uint64_t qmp_last_heard_ms(const struct qmp *q);
+
+/* A question that is put again until it has another answer, for as long as one answer may take. All zero: not yet.
+ *
+ *     static void ask(void *b) { qmp_query_status(q, on_status, b); }
+ *     … on_status: if (is_passing(s) && qmp_again(q, &b->again, ask, b)) return;
+ *
+ * At first at once, since a guest may stand still meanwhile: each answer takes QEMU a turn of its loop. Then with
+ * pauses of some ms. When the connection ends in one of them it is asked too, and gets GONE. */
+struct qmp_again {
+    unsigned n;
+    uint64_t since_ms;
+};
+/* False: it has been too long. */
+bool qmp_again(struct qmp *q, struct qmp_again *again, void (*ask)(void *user), void *user);

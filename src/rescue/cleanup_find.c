@@ -6,8 +6,6 @@
 #include "qemu/runstate.h"
 #include "rescue/cleanup_inside.h"
 
-#define MAX_LOOKS 5000 /* at a guest that is about to be "postmigrate"; each answer takes QEMU a turn of its loop */
-
 static void append_all(struct cleanup *c, GArray *from)
 {
     for (unsigned i = 0; i < from->len; i++) {
@@ -181,17 +179,25 @@ static void on_migration(void *user, const struct qmp_migration *m, const GError
     qmp_query_capabilities(c->qmp, on_capabilities, c);
 }
 
+static void ask_status(void *cleanup);
+
+/* Of a run that died as its RAM was all but saved the guest is about to be "postmigrate". */
 static void on_status(void *user, const struct qmp_status *s, const GError *error)
 {
     struct cleanup *c = user;
     bool is_passing = !error && runstate_of(s->status)->place == RUNSTATE_LEAVING;
 
-    if (is_passing && ++c->n_looks < MAX_LOOKS) { /* of a run that died as its RAM was all but saved */
-        qmp_query_status(c->qmp, on_status, c);
+    if (is_passing && qmp_again(c->qmp, &c->again, ask_status, c))
         return;
-    }
     c->status = g_strdup(error ? "" : s->status);
     qmp_query_migrate(c->qmp, on_migration, c);
+}
+
+static void ask_status(void *user)
+{
+    struct cleanup *c = user;
+
+    qmp_query_status(c->qmp, on_status, c);
 }
 
 static bool is_seen(const struct qmp_node *nodes, unsigned n, const GArray *jobs, const char *run_id)
@@ -278,7 +284,7 @@ static void on_surveyed(void *user, const struct survey *s, const GError *error)
         return;
     }
     find_exports(c, s);
-    qmp_query_status(c->qmp, on_status, c);
+    ask_status(c);
 }
 
 static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)

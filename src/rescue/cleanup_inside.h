@@ -44,7 +44,8 @@ struct cleanup {
     struct qmp_migration_params params;
     bool are_params_known;
     GArray *actions, *jobs, *exports, *snapshots, *inserted, *nodes;
-    unsigned at, next_socket, next_door, n_looks;
+    unsigned at, next_socket, next_door;
+    struct qmp_again again; /* the guest's status */
     struct survey survey;
     struct takeout takeout;
     GPtrArray *staying; /* char *: filters that others stand on */

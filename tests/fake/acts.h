@@ -55,6 +55,8 @@ static const char *fake_cont(struct fake_qemu *q)
 {
     if (q->has_left)
         fake_violate(q, "a guest that has left is let go here, too");
+    if (g_get_monotonic_time() < q->passed_us)
+        fake_violate(q, "a guest whose migration has not ended is let go");
     if (q->kind.is_paused && q->kind.state)
         fake_violate(q, "a guest that has stopped by itself is let go");
     if (q->is_inactive && q->kind.may_not_reopen)
@@ -107,6 +109,7 @@ static const char *fake_migrate(struct fake_qemu *q, const char *uri)
     fake_set_running(q, false);
     q->is_inactive = true;
     q->state = "postmigrate";
+    q->passed_us = g_get_monotonic_time() + q->kind.passes_ms * 1000;
     fake_end_stream(q, q->kind.fails_stopped ? "failed" : "completed");
     return NULL;
 }

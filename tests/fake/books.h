@@ -59,6 +59,7 @@ struct fake_kind {
     bool mirrors_late;    /* from the first stop on */
     bool has_agent;       /* one answers at PATH.agent while the guest runs */
     bool fails_stopped;   /* a plain migration fails, and QEMU cannot let the guest go on */
+    unsigned passes_ms;   /* after a plain migration its state is "finish-migrate" for so long */
     bool never_converges; /* a plain migration goes on until it is cancelled */
     bool is_lively;       /* jobs move by a cluster now and then, and a guest that runs writes meanwhile */
 };
@@ -119,6 +120,7 @@ struct fake_qemu {
     int64_t bandwidth, downtime;
     const char *migration;
     int migration_fd;
+    gint64 passed_us; /* of the monotonic clock: from then on its state is "postmigrate" */
     bool is_background;
     unsigned n_looks;         /* at a background snapshot */
     bool is_frozen;           /* stopped by the command, neither migrating nor resumed yet */

@@ -166,7 +166,10 @@ static char *fake_answer(struct fake_qemu *q, const char *command, json_object *
     if (strcmp(command, "query-name") == 0)
         return g_strdup("{\"name\":\"fake\"}");
     if (strcmp(command, "query-status") == 0)
-        return g_strdup_printf("{\"status\":\"%s\",\"running\":%s}", q->is_running ? "running" : q->state,
+        return g_strdup_printf("{\"status\":\"%s\",\"running\":%s}",
+                               q->is_running                           ? "running"
+                               : g_get_monotonic_time() < q->passed_us ? "finish-migrate"
+                                                                       : q->state,
                                q->is_running ? "true" : "false");
     if (strcmp(command, "query-commands") == 0)
         return g_strdup(q->kind.major >= 10 ? "[{\"name\":\"blockdev-set-active\"}]" : "[{\"name\":\"quit\"}]");

@@ -153,6 +153,42 @@ static void test_not_reopened(void)
     world_down(&w);
 }
 
+/* The state after a plain migration passes: for as long as a run waits for any answer, however fast QEMU answers. */
+static struct trial *trial_passing(struct world *w, unsigned ms, unsigned timeout_s)
+{
+    const struct fake_kind kind = {.major = 7, .n_drives = 2, .passes_ms = ms};
+    struct trial *t = trial_new(w, &kind, (struct fake_fault){0}, true);
+
+    t->options.timeout_s = timeout_s;
+    return t;
+}
+
+static unsigned count(const struct trial *t, const char *command)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < t->qemu->log->len; i++)
+        n += g_str_has_prefix(g_ptr_array_index(t->qemu->log, i), command);
+    return n;
+}
+
+static void test_passing(void)
+{
+    struct world w = {0};
+    struct trial *soon, *never;
+
+    world_up(&w);
+    soon = trial_passing(&w, 1500, 30);
+    never = trial_passing(&w, 30000, 1);
+    run_trials(&w);
+    judge(soon, false);
+    g_assert_cmpint(soon->status, ==, 0);
+    g_assert_cmpuint(count(soon, "query-status"), <, 600); /* it has pauses */
+    g_assert_cmpint(never->status, ==, VMB_ERROR_MONITOR);
+    g_assert_cmpuint(count(never, "query-status"), <, 1500);
+    world_down(&w);
+}
+
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN); /* as the programs do: a command that is written into may end */
@@ -164,5 +200,6 @@ int main(int argc, char **argv)
     g_test_add_func("/backup/states/ram-refused", test_refused);
     g_test_add_func("/backup/states/panic-at-stop", test_panic_at_stop);
     g_test_add_func("/backup/states/not-reopened", test_not_reopened);
+    g_test_add_func("/backup/states/passing", test_passing);
     return g_test_run();
 }
