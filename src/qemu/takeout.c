@@ -45,13 +45,20 @@ static void on_given_back(void *user, const GError *error)
     if (qmp_error_is_refusal(error) && !t->is_bare_path_wrong && !strchr(t->qdev, '/')) {
         t->is_bare_path_wrong = true; /* nvme shows a bare id that qom-set does not resolve */
         give_back(t);
-    } else if (qmp_error_is_refusal(error)) {
-        stay_refused(t, error);
-    } else if (error) {
-        finish(t, error);
-    } else {
-        look(t);
+        return;
     }
+    if (qmp_error_is_refusal(error))
+        t->refusal = g_error_copy(error); /* if all is as it was */
+    if (!error || t->refusal)
+        look(t);
+    else
+        finish(t, error);
+}
+
+/* Nothing has changed since we looked: no use in trying again. */
+static bool is_refused_for_good(const struct takeout *t, const struct graph_exit *exit)
+{
+    return t->refusal && exit->way == GRAPH_DEVICE && g_strcmp0(exit->below, t->below) == 0;
 }
 
 static void begin_device(struct takeout *t, const struct graph_exit *exit)
@@ -67,6 +74,7 @@ static void begin_device(struct takeout *t, const struct graph_exit *exit)
     t->qdev = g_strdup(d->qdev);
     t->below = g_strdup(exit->below);
     t->is_bare_path_wrong = false;
+    g_clear_error(&t->refusal);
     give_back(t);
 }
 
@@ -138,6 +146,8 @@ static void on_surveyed(void *user, const struct survey *s, const GError *error)
         finish(t, NULL);
     else if (exit.way == GRAPH_STUCK)
         stay(t, why);
+    else if (is_refused_for_good(t, &exit))
+        stay_refused(t, t->refusal);
     else if (t->n_turns++ == MAX_TURNS)
         stay(t, "QEMU, which does not let go of it");
     else if (exit.way == GRAPH_DEVICE)
@@ -158,6 +168,7 @@ void takeout_clear(struct takeout *t)
     g_clear_pointer(&t->stays, g_free);
     g_clear_pointer(&t->qdev, g_free);
     g_clear_pointer(&t->below, g_free);
+    g_clear_error(&t->refusal);
 }
 
 void takeout_begin(struct takeout *t, struct qmp *q, const char *filter, takeout_done done, void *user)

@@ -10,9 +10,10 @@
  *
  * One at a time; it ends early, with an error, when the connection does.
  *
- * A device is given what is below. An image whose backing file the filter has become (by
- * blockdev-snapshot-sync) gets what is below by a block-stream that finds nothing to copy: so its header
- * names the right file and format, too.
+ * A device is given what is below. If somebody has put something over the filter since we looked, QEMU refuses: as
+ * long as anything stands on the filter, nobody else may write to what is below. Then we look anew. An image whose
+ * backing file the filter has become (by blockdev-snapshot-sync) gets what is below by a block-stream that finds
+ * nothing to copy: so its header names the right file and format, too.
  */
 #include "qemu/survey.h"
 
@@ -26,6 +27,7 @@ struct takeout {
     char *filter;
     char *stays;
     char *qdev, *below; /* while a device is given back */
+    GError *refusal;    /* of that */
     unsigned n_turns;
     struct qmp_again again; /* whether its stream has ended */
     bool is_bare_path_wrong;

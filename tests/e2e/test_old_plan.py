@@ -273,8 +273,26 @@ def refused_stream(version):
         s.vm.wait_rounds(16)
 
 
+def shown_of_disk1(s):
+    return next(d["inserted"]["node-name"] for d in s.vm.qmp.cmd("query-block") if "/disk1/" in d.get("qdev", ""))
+
+
+def snapshot_as_its_filter_goes(version):
+    """After the last look at what stands on it: QEMU refuses to give the drive what is below, and it is looked at anew."""
+    product()
+    with Held(version) as s:
+        def snapshot():
+            s.vm.qmp.cmd("blockdev-snapshot-sync", {"node-name": shown_of_disk1(s), "snapshot-file": s.path("ov"), "format": "qcow2",
+                                                    "snapshot-node-name": "ov"})
+        run = s.backup_while(snapshot, at="qom-set", where=lambda m: m["arguments"]["value"] == "node-disk1")
+        s.must_be_saved(run)
+        assert shown_of_disk1(s) == "ov" and "stays in QEMU" not in said(run), run.report()
+        nothing_is_left(s)
+
+
 if __name__ == "__main__":
     main(grown_before_the_instant, job_before_the_instant, snapshot_before_the_instant, graph_that_is_not_told, refused_stream,
+         snapshot_as_its_filter_goes,
          slow=(grown_before_a_pipe_has_it, grown_while_the_console_waits, unplugged_before_the_instant,
                snapshot_at_the_instant, reset_at_the_instant, children_of_nodes,
                unplugged_while_drives_are_woken, job_that_is_not_ours), both=(grown_before_the_instant,))

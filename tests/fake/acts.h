@@ -304,6 +304,18 @@ static const char *fake_del(struct fake_qemu *q, const char *name)
     return NULL;
 }
 
+/* As long as anything stands on a filter nobody else may write to what it stands on. */
+static bool fake_is_guarded(struct fake_qemu *q, const char *node)
+{
+    for (unsigned i = 0; i < q->nodes->len; i++) {
+        const struct fake_node *filter = g_ptr_array_index(q->nodes, i);
+        for (unsigned j = 0; filter->target && strcmp(filter->file, node) == 0 && j < q->nodes->len; j++)
+            if (g_strcmp0(((struct fake_node *)g_ptr_array_index(q->nodes, j))->file, filter->name) == 0)
+                return true;
+    }
+    return false;
+}
+
 static const char *fake_set_drive(struct fake_qemu *q, const char *qdev, const char *node)
 {
     unsigned i = g_ascii_strtoull(qdev + strlen("/machine/peripheral/dev"), NULL, 10);
@@ -312,12 +324,35 @@ static const char *fake_set_drive(struct fake_qemu *q, const char *qdev, const c
         return "Property 'drive' cannot be set";
     if (!fake_node(q, node))
         return "Cannot find device nor node-name";
+    if (fake_is_guarded(q, node))
+        return "Permission conflict on node 'disk0'";
     if (strcmp(q->drives[i], node) == 0)
         fake_violate(q, "setting the node that a device has already");
     g_free(q->drives[i]);
     q->drives[i] = g_strdup(node);
     if (fake_node(q, node)->target)
         fake_node(q, node)->frozen = q->instants[i] = q->contents[i];
+    return NULL;
+}
+
+/* By somebody else: an image over whatever the first drive stands on. */
+static void fake_snapshot(struct fake_qemu *q)
+{
+    struct fake_node *overlay = fake_add_node(q, "disk0.ov", "qcow2", FAKE_DRIVE_SIZE);
+
+    overlay->file = q->drives[0];
+    q->drives[0] = g_strdup(overlay->name);
+}
+
+/* Finds nothing to copy. */
+static const char *fake_stream(struct fake_qemu *q, const char *overlay, const char *base)
+{
+    struct fake_node *n = fake_node(q, overlay);
+
+    if (!n || !fake_node(q, base))
+        return "Cannot find device nor node-name";
+    g_free(n->file);
+    n->file = g_strdup(base);
     return NULL;
 }
 

@@ -35,6 +35,7 @@ enum fault_kind {
     FAULT_PANICKED,      /* the guest panics right before, if it runs; then done */
     FAULT_MIGRATED,      /* somebody migrates it away right before, if nothing else moves; then done */
     FAULT_KINDS,         /* of a sweep */
+    FAULT_SNAPSHOT,      /* somebody takes a snapshot of the first drive right before; then done */
     FAULT_MUTE,          /* nothing is done or answered from here on: a disk hangs */
     FAULT_LATE,          /* done, but refused after a few other commands: a deadline that ends late */
 };

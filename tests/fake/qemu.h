@@ -106,7 +106,7 @@ static char *fake_graph(struct fake_qemu *q)
     g_string_append(s, "],\"edges\":[");
     for (unsigned i = 0; i < q->nodes->len; i++) {
         const struct fake_node *n = g_ptr_array_index(q->nodes, i);
-        fake_add_edge(q, s, i + 1, n->file, "file");
+        fake_add_edge(q, s, i + 1, n->file, strcmp(n->driver, "qcow2") == 0 ? "backing" : "file");
         fake_add_edge(q, s, i + 1, n->target, "target");
     }
     for (unsigned i = 0; i < q->kind.n_drives; i++)
@@ -236,6 +236,8 @@ static const char *fake_do(struct fake_qemu *q, const char *command, json_object
         return fake_set_drive(q, text_of(args, "path"), text_of(args, "value"));
     if (strcmp(command, "blockdev-backup") == 0)
         return fake_backup(q, args, started);
+    if (strcmp(command, "block-stream") == 0)
+        return fake_stream(q, text_of(args, "device"), text_of(args, "base-node"));
     if (strcmp(command, "job-cancel") == 0)
         return fake_cancel(q, text_of(args, "id"));
     if (strcmp(command, "job-pause") == 0)
@@ -308,6 +310,8 @@ static void fake_meddle(struct fake_qemu *q, enum fault_kind kind)
         fake_panic(q);
     else if (kind == FAULT_MIGRATED)
         fake_leave(q);
+    else if (kind == FAULT_SNAPSHOT)
+        fake_snapshot(q);
 }
 
 static void fake_execute(struct fake_qemu *q, json_object *message, enum fault_kind kind)

@@ -262,6 +262,25 @@ static void test_limit_refused(void)
     world_down(&w);
 }
 
+/* Somebody takes a snapshot after our last look at a drive, before its filter is taken out. QEMU refuses what is right
+ * no longer, and the filter goes by the way that there is now. */
+static void test_snapshot_in_between(void)
+{
+    const struct fake_kind kind = {.major = 10, .n_drives = 2};
+    struct world w = {0};
+    struct trial *t;
+
+    world_up(&w);
+    t = trial_new(&w, &kind, (struct fake_fault){"qom-set", 3, FAULT_SNAPSHOT}, false);
+    run_trials(&w);
+    judge(t, false);
+    g_assert_cmpint(t->status, ==, 0);
+    g_assert_cmpstr(t->qemu->drives[0], ==, "disk0.ov");
+    g_assert_cmpstr(fake_node(t->qemu, "disk0.ov")->file, ==, "disk0");
+    g_assert_null(strstr(t->said->str, "stays in QEMU"));
+    world_down(&w);
+}
+
 int main(int argc, char **argv)
 {
     g_setenv("UV_THREADPOOL_SIZE", "16", TRUE);
@@ -279,5 +298,6 @@ int main(int argc, char **argv)
     g_test_add_func("/backup/engine/hanging-disk", test_hanging_disk);
     g_test_add_func("/backup/engine/mute", test_mute);
     g_test_add_func("/backup/engine/limit-refused", test_limit_refused);
+    g_test_add_func("/backup/engine/snapshot-in-between", test_snapshot_in_between);
     return g_test_run();
 }
