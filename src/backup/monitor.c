@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The connection to QEMU's monitor: made, diagnosed, lost, tried again, given up. */
-#include <grp.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "qemu/nearby_uv.h"
 #include "backup/run.h"
 #include "backup/steps.h"
+#include "base/owner.h"
 #include "qmp/address.h"
 #include "rescue/cleanup.h"
 #include "rescue/journal.h"
@@ -22,7 +21,7 @@ static const char *const check_texts[] = {
     "QEMU tells its version, guest and drives",
 };
 
-/* "(srwxr-x--- root:kvm)"; "" for what is not there. Nothing runs yet: nobody waits while a name is looked up. */
+/* "(srwxr-x--- root:kvm)"; "" for what is not there. */
 static char *describe_file(const char *monitor)
 {
     g_autofree char *path = qmp_address_path(monitor);
@@ -35,11 +34,8 @@ static char *describe_file(const char *monitor)
     for (unsigned i = 0; i < 9; i++)
         if (!(st.st_mode & (0400u >> i)))
             mode[1 + i] = '-';
-    const struct passwd *owner = getpwuid(st.st_uid);
-    g_autofree char *name = owner ? g_strdup(owner->pw_name) : g_strdup_printf("%u", st.st_uid);
-    const struct group *group = getgrgid(st.st_gid);
-    return group ? g_strdup_printf(" (%s %s:%s)", mode, name, group->gr_name)
-                 : g_strdup_printf(" (%s %s:%u)", mode, name, st.st_gid);
+    g_autofree char *owner = owner_of(st.st_uid, st.st_gid);
+    return g_strdup_printf(" (%s %s)", mode, owner);
 }
 
 /* All checks before `failed` are done; it and what follows are not. */

@@ -2,11 +2,11 @@
 #include "qemu/access.h"
 
 #include <glib.h>
-#include <grp.h>
-#include <pwd.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "base/owner.h"
 #include "base/text.h"
 
 /* As it is now: the credentials of the monitor's socket are those of QEMU's start. */
@@ -18,23 +18,21 @@ static char *user_of(pid_t pid)
 
     if (!line || sscanf(line, "\nUid: %u %u", &real, &effective) != 2)
         return g_strdup("");
-    const struct passwd *user = getpwuid(effective);
-    return user ? g_strdup_printf(" (user %s)", user->pw_name) : g_strdup_printf(" (user %u)", effective);
+    g_autofree char *user = owner_user(effective);
+    return g_strdup_printf(" (user %s)", user);
 }
 
-/* " (root:root 0644)", or "". QEMU has just failed at this file: it does not hang. */
+/* " (root:root 0644)", or "". QEMU has just failed at this file, so it is known here; no server is asked again. */
 static char *mode_of(const char *file, pid_t pid)
 {
     g_autofree char *path = *file == '/' ? g_strdup(file) : g_strdup_printf("/proc/%d/cwd/%s", (int)pid, file);
-    struct stat st;
+    struct statx st;
 
-    if (pid <= 0 || stat(path, &st) != 0) /* not known, as by a monitor of another host */
+    if (pid <= 0 || statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st) !=
+                        0) /* not known, as by a monitor of another host */
         return g_strdup("");
-    const struct passwd *user = getpwuid(st.st_uid);
-    g_autofree char *owner = user ? g_strdup(user->pw_name) : g_strdup_printf("%u", st.st_uid);
-    const struct group *group = getgrgid(st.st_gid);
-    return group ? g_strdup_printf(" (%s:%s %04o)", owner, group->gr_name, st.st_mode & 07777)
-                 : g_strdup_printf(" (%s:%u %04o)", owner, st.st_gid, st.st_mode & 07777);
+    g_autofree char *owner = owner_of(st.stx_uid, st.stx_gid);
+    return g_strdup_printf(" (%s %04o)", owner, st.stx_mode & 07777);
 }
 
 char *access_describe(const char *message, pid_t pid)
