@@ -76,13 +76,11 @@ void ending_on_tick(struct backup *b)
 {
     bool is_late = uv_now(b->loop) - b->end.since_ms > STUCK_MS;
 
-    if (b->end.n_open_handles && !is_late)
+    b->end.is_stuck = outcome_is_open(b);
+    if (b->end.is_stuck && !is_late)
         return;
-    if (b->end.n_open_handles) {
-        b->end.is_stuck = true;
-        backup_log(b, MODEL_WARNING, "look at the disk of the target", "a write to %s does not return; leaving it",
-                   b->model.target);
-    }
+    if (b->end.is_stuck)
+        outcome_tell_open(b);
     report_done(b);
 }
 

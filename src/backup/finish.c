@@ -11,7 +11,7 @@ static void on_verified(void *user, const char *said, const GError *error)
 {
     struct backup *b = user;
 
-    b->end.n_open_handles--;
+    b->end.n_open[OPEN_READBACK]--;
     b->archive.readback = NULL;
     if (error)
         backup_fail_new(b, VMB_ERROR_DAMAGED, "archive %s is damaged (%s); the target's disk may be failing",
@@ -25,7 +25,7 @@ static void on_verified(void *user, const char *said, const GError *error)
 static void verify(struct backup *b)
 {
     backup_set_phase(b, MODEL_VERIFY);
-    b->end.n_open_handles++;
+    b->end.n_open[OPEN_READBACK]++;
     b->archive.readback = readback_new(b->loop, b->archive.path, READBACK_VERIFY, on_verified, b);
 }
 
@@ -41,7 +41,7 @@ static void on_durable(void *user, const GError *error)
 {
     struct backup *b = user;
 
-    b->end.n_open_handles--;
+    b->end.n_open[OPEN_FSYNC]--;
     if (b->end.is_ending)
         return;
     if (error) {
@@ -61,7 +61,7 @@ static void on_written(void *user)
 {
     struct backup *b = user;
 
-    b->end.n_open_handles++;
+    b->end.n_open[OPEN_FSYNC]++;
     sink_finish(b->archive.sink, on_durable, b);
 }
 

@@ -70,3 +70,44 @@ void outcome_set(struct backup *b)
     if (*again && !*m->next) /* what is left in QEMU comes first */
         model_set(m->next, "back up again to have %s", again);
 }
+
+/* --- what hangs --------------------------------------------------------------------------------- */
+
+bool outcome_is_open(const struct backup *b)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < OPEN_KINDS; i++)
+        n += b->end.n_open[i];
+    return n;
+}
+
+/* Its target's, its spool's, or a worker's. */
+static const char *writer_is_doing(const struct backup *b)
+{
+    const char *doing = b->archive.sink ? sink_doing(b->archive.sink) : NULL;
+
+    return doing                                                 ? doing
+           : b->archive.spool && spool_is_busy(b->archive.spool) ? "a request to the spool of"
+                                                                 : "a worker that packs";
+}
+
+void outcome_tell_open(struct backup *b)
+{
+    static const char *const what[OPEN_KINDS] = {
+        [OPEN_FSYNC] = "the fsync of",
+        [OPEN_READBACK] = "a read of",
+        [OPEN_FOLDER] = "a look at the folder of",
+        [OPEN_CLEANUP] = "the clean-up of",
+        [OPEN_PORT] = "a connection of QEMU's for",
+        [OPEN_RAM] = "the connection of the RAM for",
+    };
+
+    for (unsigned i = 0; i < OPEN_KINDS; i++) {
+        bool is_of_qemu = i >= OPEN_CLEANUP;
+        if (b->end.n_open[i])
+            backup_log(b, MODEL_WARNING, is_of_qemu ? "look at QEMU" : "look at the disk of the target",
+                       "%s %s does not %s; leaving it", i == OPEN_WRITER ? writer_is_doing(b) : what[i],
+                       i == OPEN_CLEANUP ? b->model.monitor : b->model.target, is_of_qemu ? "end" : "return");
+    }
+}

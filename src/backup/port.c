@@ -137,7 +137,7 @@ static void on_closed(void *user, struct nbd_conn *conn, bool clean, const char 
     (void)user, (void)why;
     if (!p)
         return;
-    p->drive->b->end.n_open_handles--;
+    p->drive->b->end.n_open[OPEN_PORT]--;
     if (p->conn != conn)
         return; /* another one stands in its place already, or soon will */
     p->conn = NULL;
@@ -155,7 +155,7 @@ static void on_export(void *user, struct nbd_conn *conn, const struct nbd_export
 
     (void)user;
     nbd_conn_set_tag(conn, p);
-    p->drive->b->end.n_open_handles++;
+    p->drive->b->end.n_open[OPEN_PORT]++;
     p->conn = conn;
     g_clear_pointer(&p->listener, nbd_listener_close);
 }

@@ -115,6 +115,9 @@ struct tidy {
     unsigned n_left;                /* our jobs and nodes that could not be removed */
 };
 
+/* What is waited for at the end, for some seconds. */
+enum open_kind { OPEN_WRITER, OPEN_FSYNC, OPEN_READBACK, OPEN_FOLDER, OPEN_CLEANUP, OPEN_PORT, OPEN_RAM, OPEN_KINDS };
+
 struct run_end {
     bool is_ending, is_stuck, is_reported;
     bool has_undo_failed;
@@ -122,7 +125,7 @@ struct run_end {
     GError *outcome;         /* why the run failed, NULL while it has not */
     int cancel_status;       /* exit status of a cancel, 0 = none */
     uint64_t since_ms;
-    unsigned n_open_handles;
+    unsigned n_open[OPEN_KINDS];
 };
 
 /* Of snapshot.c. */
@@ -220,7 +223,9 @@ void run_give_up(struct backup *b, const char *why); /* nothing more is sent to 
 void backup_end(struct backup *b); /* QEMU is free or lost; now everything of our own is closed */
 
 /* outcome.c */
-void outcome_set(struct backup *b); /* of b->end.outcome, and of what is missing, into the model */
+void outcome_set(struct backup *b);           /* of b->end.outcome, and of what is missing, into the model */
+bool outcome_is_open(const struct backup *b); /* something is waited for still */
+void outcome_tell_open(struct backup *b);     /* what it is, which will not end */
 
 /* after.c */
 bool after_takes(enum command_verb verb);

@@ -182,7 +182,7 @@ static void open_lanes(struct backup *b)
     if (b->ram.method != RAM_NONE) {
         b->ram.lane = writer_add_lane(b->archive.writer, b->ram.dev_id, true);
         b->ram.vmstate = vmstate_new(&(struct vmstate_owner){b->loop, b->archive.pool, b->archive.writer, on_ram_moved,
-                                                             on_ram_blocked, b, &b->end.n_open_handles});
+                                                             on_ram_blocked, b, &b->end.n_open[OPEN_RAM]});
     }
     for_each_drive (d, b)
         intake_open(&d->intake, b->archive.writer, d->dev_id);
@@ -220,7 +220,7 @@ bool target_open(struct backup *b, GError **error)
     open_spool(b);
     b->archive.writer = writer_new(b->loop, b->archive.sink, b->archive.pool, b->uuid, &writer_events, b);
     archive_prepare_writer(b->archive.writer, &b->options, b->archive.spool);
-    b->end.n_open_handles++;
+    b->end.n_open[OPEN_WRITER]++;
     open_lanes(b);
     writer_put_header(b->archive.writer, header);
     return true;
@@ -230,7 +230,7 @@ static void on_writer_closed(void *user)
 {
     struct backup *b = user;
 
-    b->end.n_open_handles--;
+    b->end.n_open[OPEN_WRITER]--;
 }
 
 /* They end with their writer. */

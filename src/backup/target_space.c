@@ -36,7 +36,7 @@ static void on_answer(uv_fs_t *fs)
     struct backup *b = q->b;
     g_autofree char *asked = g_steal_pointer(&b->archive.space_of);
 
-    b->end.n_open_handles--;
+    b->end.n_open[OPEN_FOLDER]--;
     if (g_strcmp0(asked, b->options.target) == 0)
         take_answer(b, fs);
     else if (!b->end.is_ending)
@@ -59,6 +59,6 @@ void target_space_ask(struct backup *b)
     q->b = b;
     q->fs.data = q;
     b->archive.space_of = g_strdup(b->options.target);
-    b->end.n_open_handles++;
+    b->end.n_open[OPEN_FOLDER]++;
     uv_fs_statfs(b->loop, &q->fs, folder, on_answer);
 }

@@ -18,7 +18,7 @@ static void on_cleaned(void *user, unsigned n_actions, const GError *error)
     g_autofree char *monitor = g_strdup(b->options.monitor);
     g_autoptr(GError) refusal = NULL;
 
-    b->end.n_open_handles--;
+    b->end.n_open[OPEN_CLEANUP]--;
     b->tidy.is_cleaning = false;
     if (b->end.is_ending || b->end.is_reported)
         return;
@@ -41,7 +41,7 @@ bool tidy_begin(struct backup *b, GError **error)
     b->tidy.n_leftovers = 0;
     b->model.n_checks = 0;
     b->tidy.is_cleaning = true;
-    b->end.n_open_handles++;
+    b->end.n_open[OPEN_CLEANUP]++;
     backup_set_phase(b, MODEL_CONNECTING);
     cleanup_new(b->loop, b->options.monitor, false, b->options.timeout_s, on_line, on_cleaned, b);
     return true;

@@ -39,7 +39,8 @@ struct sink {
     bool can_rewrite, can_cut;
     uint64_t device_bytes; /* of a block device: all it has; else 0 */
     uint64_t written;
-    sink_done done; /* the operation under way, NULL = none */
+    sink_done done;    /* the operation under way, NULL = none */
+    const char *doing; /* "a write to" */
     void *user;
     uint64_t began_ms;
     bool is_finished, is_aborted, is_freed;

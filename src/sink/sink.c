@@ -209,6 +209,11 @@ uint64_t sink_stuck_ms(const struct sink *s)
     return passed_ms > SINK_STUCK_MS ? passed_ms : 0;
 }
 
+const char *sink_doing(const struct sink *s)
+{
+    return s->done ? s->doing : NULL;
+}
+
 static void ask_in_pool(uv_work_t *request)
 {
     struct sink *s = request->data;
@@ -243,51 +248,52 @@ uint64_t sink_free_bytes(struct sink *s)
 
 /* ---- operations ---- */
 
-static void begin(struct sink *s, sink_done done, void *user)
+static void begin(struct sink *s, const char *doing, sink_done done, void *user)
 {
     g_assert(done && !s->done && !s->is_finished && !s->is_aborted);
     s->done = done;
+    s->doing = doing;
     s->user = user;
     s->began_ms = uv_now(s->loop);
 }
 
 void sink_write(struct sink *s, const struct iovec *iov, unsigned n, sink_done done, void *user)
 {
-    begin(s, done, user);
+    begin(s, "a write to", done, user);
     s->ops->write(s, iov, n);
 }
 
 void sink_rewrite(struct sink *s, uint64_t offset, const struct iovec *iov, unsigned n, sink_done done, void *user)
 {
     g_assert(s->can_rewrite && offset + sink_iov_bytes(iov, n) <= s->written);
-    begin(s, done, user);
+    begin(s, "a write to", done, user);
     s->ops->rewrite(s, offset, iov, n);
 }
 
 void sink_read(struct sink *s, uint64_t offset, void *bytes, size_t len, sink_done done, void *user)
 {
     g_assert(s->can_cut && offset + len <= s->written);
-    begin(s, done, user);
+    begin(s, "a read of", done, user);
     s->ops->read(s, offset, bytes, len);
 }
 
 void sink_punch(struct sink *s, uint64_t offset, uint64_t len, sink_done done, void *user)
 {
     g_assert(s->can_cut && offset + len <= s->written);
-    begin(s, done, user);
+    begin(s, "a hole in", done, user);
     s->ops->punch(s, offset, len);
 }
 
 void sink_cut(struct sink *s, uint64_t length, sink_done done, void *user)
 {
     g_assert(s->can_cut && length <= s->written);
-    begin(s, done, user);
+    begin(s, "the cut of", done, user);
     s->ops->cut(s, length);
 }
 
 void sink_finish(struct sink *s, sink_done done, void *user)
 {
-    begin(s, done, user);
+    begin(s, "the fsync of", done, user);
     s->ops->finish(s);
 }
 

@@ -62,6 +62,8 @@ uint64_t sink_free_bytes(struct sink *s);
  * does not read), else 0. */
 #define SINK_STUCK_MS 3000
 uint64_t sink_stuck_ms(const struct sink *s);
+/* "a write to", "the fsync of", … the target: the operation under way; NULL = none. */
+const char *sink_doing(const struct sink *s);
 
 /* Appends. At most one operation (write, rewrite, read, punch, cut, finish) is under way at a time. The vector is
  * copied, the bytes are not. */

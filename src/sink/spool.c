@@ -254,6 +254,11 @@ static void on_worked(uv_work_t *request, int status)
 
 /* ---- what callers do ---- */
 
+bool spool_is_busy(const struct spool *q)
+{
+    return q->job != JOB_NONE;
+}
+
 uint64_t spool_used(const struct spool *q)
 {
     const struct record *oldest = g_queue_peek_head((GQueue *)(uintptr_t)&q->records);

@@ -41,6 +41,7 @@ void spool_push(struct spool *q, const struct iovec *iov, unsigned n, spool_push
 void spool_pop(struct spool *q, spool_popped done, void *user);
 uint64_t spool_used(const struct spool *q); /* bytes of the ring that are taken, until they are read back */
 uint64_t spool_max(const struct spool *q);
+bool spool_is_busy(const struct spool *q);     /* a request of its is in the pool */
 unsigned spool_records(const struct spool *q); /* that may still be popped */
 /* Forgets everything. What is under way or queued ends with VMB_ERROR_CANCELLED, when the request in the pool has
  * returned (its bytes are used until then); file and memory go after that. NULL is allowed. */
