@@ -20,7 +20,7 @@ static bool is_ram(const struct backup *b, const char *name)
 static bool resolve(const struct command *c, uint64_t from, uint64_t *rate, GError **error)
 {
     if (c->is_relative && !from) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "limit: there is none, and nothing moves: %+d%% of what?",
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "limit: there is none, and no data moves: %+d%% of what?",
                     c->percent);
         return false;
     }

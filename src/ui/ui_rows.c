@@ -282,7 +282,7 @@ struct ui_action ui_nudge(struct ui *ui, const struct model *m, int percent)
     bool goes_on = ui->nudged_until_ms > ui->now_ms && ui->nudged_row == ui->selected;
     uint64_t base = goes_on ? ui->nudged : row->limit_wanted ? row->limit_wanted : row->data_rate;
     if (!base) {
-        ui_say(ui, MODEL_INFO, "%s has no limit and does not move: s sets one", row->name);
+        ui_say(ui, MODEL_INFO, "%s has no limit and no data moves: s sets one", row->name);
         return nothing;
     }
     struct ui_undo before = ui->undo;
