@@ -70,11 +70,6 @@ static bool begin(struct backup *b, enum command_verb verb, GError **error)
     return true;
 }
 
-bool after_takes(enum command_verb verb)
-{
-    return verb == COMMAND_VERIFY || verb == COMMAND_CHECKSUM;
-}
-
 /* The same once more ends it. */
 bool after_command(struct backup *b, const struct command *c, GError **error)
 {

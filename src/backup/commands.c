@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What an operator can ask of a run: begin, pause, resume, cancel, retry (limits: limit.c). */
+/* What an operator can ask of a run; limits: limit.c, of its plan: replan.c, when it has ended: after.c. */
 #include <string.h>
 #include "backup/fate.h"
 #include "backup/plan.h"
@@ -10,21 +10,13 @@ static bool is_target_of(const struct command *c, const struct drive *d)
     return !*c->target || strcmp(c->target, "all") == 0 || strcmp(c->target, d->name) == 0;
 }
 
-static void apply(struct drive *d, const struct command *c)
+static void pause_drive(struct drive *d, bool is_on)
 {
-    switch (c->verb) {
-    case COMMAND_PAUSE:
-    case COMMAND_RESUME:
-        job_pause_set(d, PAUSE_OPERATOR, c->verb == COMMAND_PAUSE);
-        backup_log(d->b, MODEL_INFO, NULL, "drive %s %s by operator", d->name,
-                   c->verb == COMMAND_PAUSE ? "paused" : "resumed");
-        break;
-    default:
-        break;
-    }
+    job_pause_set(d, PAUSE_OPERATOR, is_on);
+    backup_log(d->b, MODEL_INFO, NULL, "drive %s %s by operator", d->name, is_on ? "paused" : "resumed");
 }
 
-static bool apply_to_drives(struct backup *b, const struct command *c, GError **error)
+static bool pause_drives(struct backup *b, const struct command *c, GError **error)
 {
     unsigned n = 0;
 
@@ -33,7 +25,7 @@ static bool apply_to_drives(struct backup *b, const struct command *c, GError **
             continue;
         n++;
         if (drive_state_may(d->state, DRIVE_MAY_PAUSE))
-            apply(d, c);
+            pause_drive(d, c->verb == COMMAND_PAUSE);
     }
     if (!n)
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "no drive %s is being saved", c->target);
@@ -95,48 +87,55 @@ static bool cancel_all(struct backup *b, const struct command *c, GError **error
     return true;
 }
 
+static bool begin(struct backup *b, const struct command *c, GError **error)
+{
+    if (tidy_is_needed(b, error))
+        return false;
+    plan_begin(b);
+    return true;
+}
+
+static bool clean_up(struct backup *b, const struct command *c, GError **error)
+{
+    return tidy_begin(b, error);
+}
+
+static bool change_monitor(struct backup *b, const struct command *c, GError **error)
+{
+    return monitor_change(b, c->text, error);
+}
+
+static bool reconnect(struct backup *b, const struct command *c, GError **error)
+{
+    b->link.next_try_ms = uv_now(b->loop);
+    return true;
+}
+
+/* What stands nowhere here is the front ends' own. */
+static const struct {
+    bool (*run)(struct backup *b, const struct command *c, GError **error);
+    bool is_of_plan;
+} handlers[COMMAND_VERBS] = {
+#define COMMAND(verb, word, help, phases, ...) [COMMAND_##verb] = {__VA_ARGS__},
+#define PLAN(f)                                .is_of_plan = true,
+#define RUN(f)                                 .run = f,
+#include "model/command_list.h"
+};
+
 bool backup_command(struct backup *b, const struct command *c, GError **error)
 {
+    const struct command_entry *entry = command_entry_of(c->verb);
     if (!command_is_valid(c->verb, b->phase)) {
-        const struct command_entry *entry = command_entry_of(c->verb);
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s is not possible now (%s)",
-                    entry && entry->word ? entry->word : "this", model_phase_word(b->phase));
+                    entry && entry->form ? entry->word : "this", model_phase_word(b->phase));
         return false;
     }
-    if (b->is_failing && command_entry_of(c->verb)->changes) {
+    if (b->is_failing && entry->changes) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "backup has ended (%s); QEMU is being set as it was",
                     b->end.outcome->message);
         return false;
     }
-    if (after_takes(c->verb))
-        return after_command(b, c, error);
-    if (b->phase == MODEL_PLAN && replan_takes(c->verb))
+    if (b->phase == MODEL_PLAN && handlers[c->verb].is_of_plan)
         return replan(b, c, error);
-    switch (c->verb) {
-    case COMMAND_BEGIN:
-        if (tidy_is_needed(b, error))
-            return false;
-        plan_begin(b);
-        return true;
-    case COMMAND_CLEANUP:
-        return tidy_begin(b, error);
-    case COMMAND_LIMIT:
-        return limit_command(b, c, error);
-    case COMMAND_PAUSE:
-    case COMMAND_RESUME:
-        return apply_to_drives(b, c, error);
-    case COMMAND_CANCEL:
-        return cancel_one(b, c, error);
-    case COMMAND_RETRY:
-        return retry(b, c, error);
-    case COMMAND_CANCEL_ALL:
-        return cancel_all(b, c, error);
-    case COMMAND_CONNECT:
-        return monitor_change(b, c->text, error);
-    case COMMAND_RECONNECT:
-        b->link.next_try_ms = uv_now(b->loop);
-        return true;
-    default: /* status and help are the front ends' own */
-        return true;
-    }
+    return !handlers[c->verb].run || handlers[c->verb].run(b, c, error);
 }

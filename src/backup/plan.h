@@ -26,7 +26,6 @@ void plan_remember(struct backup *b); /* how this run went, for the guest's next
 bool plan_check(struct backup *b, GError **error);
 
 /* replan.c: another plan by a command of the operator's; where it cannot be, the old one stays */
-bool replan_takes(enum command_verb verb);
 bool replan(struct backup *b, const struct command *c, GError **error);
 
 /* tidy.c: what a dead backup has left in QEMU */

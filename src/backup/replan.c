@@ -147,7 +147,7 @@ static bool change_limit(struct backup *b, struct backup_options *o, const struc
 /* --- compression -------------------------------------------------------------------------------- */
 
 /* A file's name says whether it is compressed; it follows. */
-static bool change_level(struct backup_options *o, const struct command *c)
+static bool change_level(struct backup *b, struct backup_options *o, const struct command *c, GError **error)
 {
     g_autofree char *old = g_steal_pointer(&o->target);
     bool is_packed = old && g_str_has_suffix(old, ".zst");
@@ -164,36 +164,38 @@ static bool change_level(struct backup_options *o, const struct command *c)
 
 /* --- all of it ---------------------------------------------------------------------------------- */
 
-bool replan_takes(enum command_verb verb)
+static bool change_output(struct backup *b, struct backup_options *o, const struct command *c, GError **error)
 {
-    return verb == COMMAND_LIMIT || (verb >= COMMAND_INCLUDE && verb <= COMMAND_STRICT);
+    g_free(o->target);
+    o->target = g_strdup(c->text);
+    return true;
 }
 
-static bool change(struct backup *b, struct backup_options *o, const struct command *c, GError **error)
+static bool change_vmstate(struct backup *b, struct backup_options *o, const struct command *c, GError **error)
 {
-    switch (c->verb) {
-    case COMMAND_INCLUDE:
-    case COMMAND_EXCLUDE:
-        return change_drive(b, o, c, error);
-    case COMMAND_LIMIT:
-        return change_limit(b, o, c, error);
-    case COMMAND_OUTPUT:
-        g_free(o->target);
-        o->target = g_strdup(c->text);
-        return true;
-    case COMMAND_VMSTATE:
-        o->no_vmstate = !c->is_on;
-        return true;
-    case COMMAND_LEVEL:
-        return change_level(o, c);
-    case COMMAND_RETRIES:
-        o->retries = c->number;
-        return true;
-    default:
-        o->strict = c->is_on;
-        return true;
-    }
+    o->no_vmstate = !c->is_on;
+    return true;
 }
+
+static bool change_retries(struct backup *b, struct backup_options *o, const struct command *c, GError **error)
+{
+    o->retries = c->number;
+    return true;
+}
+
+static bool change_strict(struct backup *b, struct backup_options *o, const struct command *c, GError **error)
+{
+    o->strict = c->is_on;
+    return true;
+}
+
+static const struct {
+    bool (*change)(struct backup *b, struct backup_options *o, const struct command *c, GError **error);
+} handlers[COMMAND_VERBS] = {
+#define COMMAND(verb, word, help, phases, ...) [COMMAND_##verb] = {__VA_ARGS__},
+#define PLAN(f)                                .change = f,
+#include "model/command_list.h"
+};
 
 /* What was asked for, and is not so: a drive without a medium stays out. */
 static bool check_effect(struct backup *b, const struct command *c, GError **error)
@@ -229,7 +231,7 @@ bool replan(struct backup *b, const struct command *c, GError **error)
     struct backup_options fresh;
 
     backup_options_copy(&fresh, &b->options);
-    if (!change(b, &fresh, c, error) || !try_options(b, &fresh, c, error)) {
+    if (!handlers[c->verb].change(b, &fresh, c, error) || !try_options(b, &fresh, c, error)) {
         backup_options_clear(&fresh);
         return false;
     }

@@ -228,7 +228,6 @@ bool outcome_is_open(const struct backup *b); /* something is waited for still *
 void outcome_tell_open(struct backup *b);     /* what it is, which will not end */
 
 /* after.c */
-bool after_takes(enum command_verb verb);
 bool after_command(struct backup *b, const struct command *c, GError **error);
 
 /* snapshot.c */

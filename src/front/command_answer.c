@@ -20,22 +20,31 @@ static char *status_of(const struct model *m)
     return g_string_free(s, FALSE);
 }
 
+static char *list_commands(const struct model *m)
+{
+    return command_describe();
+}
+
+static char *say_goes_on(const struct model *m)
+{
+    return g_strdup("the run goes on");
+}
+
+static const struct {
+    char *(*answer)(const struct model *m);
+} handlers[COMMAND_VERBS] = {
+#define COMMAND(verb, word, help, phases, ...) [COMMAND_##verb] = {__VA_ARGS__},
+#define ANSWER(f)                              .answer = f,
+#include "model/command_list.h"
+};
+
 /* False with a sentence where it is refused; *text is what there is to say of it. */
 static bool run(struct backup *b, const struct command *c, char **text, GError **error)
 {
-    switch (c->verb) {
-    case COMMAND_STATUS:
-        *text = status_of(backup_model(b));
-        return true;
-    case COMMAND_HELP:
-        *text = command_describe();
-        return true;
-    case COMMAND_DETACH:
-        *text = g_strdup("the run goes on");
-        return true;
-    default:
+    if (!handlers[c->verb].answer)
         return backup_command(b, c, error);
-    }
+    *text = handlers[c->verb].answer(backup_model(b));
+    return true;
 }
 
 static bool parse(const char *line, struct command *c, GError **error)

@@ -7,7 +7,7 @@
  *     if (!command_parse_line("limit scsi1 50M", &c, &error)) …   // or command_parse_json()
  *     backup_command(run, &c, &error);
  *
- * The table stands in command.c, the two parsers in command_line.c and json_command.c.
+ * The table stands in command_list.h, the two parsers in command_line.c and json_command.c.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,69 +16,22 @@
 
 enum command_verb {
     COMMAND_NONE,
-    /* the run: understood by the engine */
-    COMMAND_BEGIN,
-    COMMAND_LIMIT,
-    COMMAND_PAUSE,
-    COMMAND_RESUME,
-    COMMAND_CANCEL,
-    COMMAND_RETRY,
-    COMMAND_CANCEL_ALL,
-    COMMAND_STATUS,
-    COMMAND_HELP,
-    COMMAND_RECONNECT,
-    COMMAND_DETACH,
-    COMMAND_CONNECT,
-    /* the plan, before it begins */
-    COMMAND_INCLUDE,
-    COMMAND_EXCLUDE,
-    COMMAND_OUTPUT,
-    COMMAND_VMSTATE,
-    COMMAND_LEVEL,
-    COMMAND_RETRIES,
-    COMMAND_STRICT,
-    COMMAND_CLEANUP,
-    /* the screen only */
-    COMMAND_UP,
-    COMMAND_DOWN,
-    COMMAND_PAGE_UP,
-    COMMAND_PAGE_DOWN,
-    COMMAND_FIRST,
-    COMMAND_LAST,
-    COMMAND_LIMIT_ALL,
-    COMMAND_UNLIMIT,
-    COMMAND_FASTER,
-    COMMAND_SLOWER,
-    COMMAND_UNDO,
-    COMMAND_TOGGLE_PAUSE,
-    COMMAND_TOGGLE_PAUSE_ALL,
-    COMMAND_RETRY_ALL,
-    COMMAND_MARK,
-    COMMAND_MARK_ALL,
-    COMMAND_DETAIL,
-    COMMAND_LOG,
-    COMMAND_FILTER,
-    COMMAND_NEXT_ERROR,
-    COMMAND_PREVIOUS_ERROR,
-    COMMAND_VIEW,
-    COMMAND_REDRAW,
-    COMMAND_BACK,
-    COMMAND_THEME,
-    COMMAND_MOUSE,
-    COMMAND_QUIT,
-    COMMAND_TOGGLE_DRIVE,
-    COMMAND_ASK_OUTPUT,
-    COMMAND_ASK_LEVEL,
-    COMMAND_TOGGLE_VMSTATE,
-    COMMAND_ASK_ON_ERROR,
-    COMMAND_USE,
-    COMMAND_ASK_MONITOR,
-    /* when it has ended */
-    COMMAND_VERIFY,
-    COMMAND_CHECKSUM,
-    COMMAND_REPORT,
-    COMMAND_NEW,
+#define COMMAND(verb, ...) COMMAND_##verb,
+#include "model/command_list.h"
     COMMAND_VERBS
+};
+
+/* What stands behind the word: in a line, and as members of a JSON command. */
+enum command_form {
+    COMMAND_FORM_NONE,       /* it has a key only */
+    COMMAND_FORM_BARE,       /* nothing */
+    COMMAND_FORM_DRIVE,      /* scsi1             "target":"scsi1" */
+    COMMAND_FORM_DRIVE_RATE, /* scsi1 50M         "target":"scsi1", and "bps":52428800 or "rate":"+10%" */
+    COMMAND_FORM_DRIVE_YES,  /* scsi1 yes         "target":"scsi1","yes":true */
+    COMMAND_FORM_GUEST,      /* web keep-partial  "guest":"web","keep_partial":true */
+    COMMAND_FORM_PATH,       /* the whole rest    "path":"…" */
+    COMMAND_FORM_NUMBER,     /* 3                 "n":3 */
+    COMMAND_FORM_SWITCH,     /* yes               "on":true */
 };
 
 /* Where a command is valid: the screen greys keys and the engine refuses from the same column. */
@@ -86,18 +39,22 @@ enum command_verb {
 
 struct command_entry {
     enum command_verb verb;
-    const char *word;      /* of a typed command ("limit"), NULL if it has none */
-    const char *arguments; /* "DRIVE|all RATE" */
+    const char *word; /* as it is typed and as [keys] of the configuration calls it: "limit" */
+    const char *help; /* one line */
+    unsigned phases;  /* COMMAND_IN(...) bits */
+    bool changes;     /* refused by --readonly */
+    enum command_form form;
+    const char *arguments; /* "DRIVE|all RATE", NULL if none */
+    unsigned max;          /* of its number */
     const char *keys;      /* "s", "Up k"; NULL if none. Space-separated names */
     const char *label;     /* in the key bar ("Limit"), NULL = not there */
-    const char *help;      /* one line */
-    unsigned phases;       /* COMMAND_IN(...) bits */
-    bool changes;          /* refused by --readonly */
     const char *group;     /* heading on the help screen: "MOVE", "DRIVES", "WHOLE BACKUP", "SCREEN" */
 };
+/* In the order of enum command_verb, from the one after COMMAND_NONE on. */
 extern const struct command_entry command_table[];
 extern const unsigned command_table_len;
 const struct command_entry *command_entry_of(enum command_verb verb);
+const struct command_entry *command_entry_of_word(const char *word);
 bool command_is_valid(enum command_verb verb, enum model_phase phase);
 /* What can be typed, one line each ("limit DRIVE|all RATE   …"): the answer to "help". g_free() it. */
 char *command_describe(void);
@@ -121,13 +78,11 @@ void command_init(struct command *c, enum command_verb verb);
 /* "limit scsi1 50M", "pause virtio3", "resume all", "cancel-all web-01", "output /mnt/bk/web.vma", "vmstate no",
  * "status", "help". On failure *c is undefined. */
 bool command_parse_line(const char *line, struct command *c, GError **error);
-/* {"id":7,"cmd":"limit","target":"scsi1","bps":157286400}; "rate":"+10%" instead of "bps"; cancel-all takes
- * "guest" and "keep_partial", cancel takes "yes":true, output and connect "path", level and retries "n", vmstate and
- * strict "on". Other fields are ignored. c->id is set whenever it could be read, also on failure, so that the reply
- * finds its command. */
+/* {"id":7,"cmd":"limit","target":"scsi1","bps":157286400}, see enum command_form. Other fields are ignored. c->id is
+ * set whenever it could be read, also on failure, so that the reply finds its command. */
 bool command_parse_json(const char *line, struct command *c, GError **error);
-/* The line that command_parse_json() makes the same command of, without its end; g_free() it. Only for verbs with a
- * word. */
+/* The line that command_parse_json() makes the same command of, without its end; g_free() it. Only for verbs that are
+ * typed. */
 char *command_to_json(const struct command *c);
 
 #define COMMAND_MIN_RATE (UINT64_C(64) << 10) /* below it a job moves less than one chunk per second */
@@ -140,7 +95,7 @@ bool command_parse_rate(const char *text, struct command *c, GError **error);
 bool command_check_rate(uint64_t rate, GError **error);
 #define COMMAND_MAX_LEVEL   19
 #define COMMAND_MAX_RETRIES 1000
-/* LEVEL and RETRIES: within their bounds. */
-bool command_check_number(enum command_verb verb, int64_t number, GError **error);
+/* 0 … the verb's max; it is c->number then. */
+bool command_take_number(struct command *c, int64_t number, GError **error);
 /* The new limit when base (bytes/s, > 0) changes by percent: two significant digits, within the allowed range. */
 uint64_t command_relative_rate(uint64_t base, int percent);

@@ -104,14 +104,6 @@ bool command_parse_rate(const char *text, struct command *c, GError **error)
 
 /* ---- lines ---- */
 
-static const struct command_entry *entry_of_word(const char *word)
-{
-    for (unsigned i = 0; i < command_table_len; i++)
-        if (command_table[i].word && g_str_equal(command_table[i].word, word))
-            return &command_table[i];
-    return NULL;
-}
-
 static bool set_name(char *field, const char *name, GError **error)
 {
     return text_copy(field, MODEL_NAME_LEN, name) || fail(error, "name: too long");
@@ -130,11 +122,12 @@ static bool take_switch(const char *word, struct command *c, GError **error)
            fail(error, "%s: yes or no is wanted", command_entry_of(c->verb)->word);
 }
 
-bool command_check_number(enum command_verb verb, int64_t number, GError **error)
+bool command_take_number(struct command *c, int64_t number, GError **error)
 {
-    int64_t max = verb == COMMAND_LEVEL ? COMMAND_MAX_LEVEL : COMMAND_MAX_RETRIES;
-    return (number >= 0 && number <= max) ||
-           fail(error, "%s: a whole number from 0 to %d is wanted", command_entry_of(verb)->word, (int)max);
+    const struct command_entry *entry = command_entry_of(c->verb);
+    c->number = (unsigned)number;
+    return (number >= 0 && number <= entry->max) ||
+           fail(error, "%s: a whole number from 0 to %u is wanted", entry->word, entry->max);
 }
 
 static bool take_number(const char *word, struct command *c, GError **error)
@@ -142,51 +135,39 @@ static bool take_number(const char *word, struct command *c, GError **error)
     gint64 number = -1;
     if (!g_ascii_string_to_signed(word, 10, 0, G_MAXINT, &number, NULL))
         number = -1;
-    c->number = (unsigned)number;
-    return command_check_number(c->verb, number, error);
+    return command_take_number(c, number, error);
 }
 
-/* What the plan is changed by: one word each. */
-static bool take_plan_word(const struct command_entry *entry, char **argv, unsigned argc, struct command *c,
-                           GError **error)
+/* The rest of the line as it stands: a path, or a command, may have blanks in it. */
+static bool take_path(const char *line, const char *word, struct command *c)
 {
-    if (argc != 1)
-        return usage(entry, error);
-    if (entry->verb == COMMAND_INCLUDE || entry->verb == COMMAND_EXCLUDE)
-        return set_name(c->target, argv[0], error);
-    if (entry->verb == COMMAND_VMSTATE || entry->verb == COMMAND_STRICT)
-        return take_switch(argv[0], c, error);
-    return take_number(argv[0], c, error);
+    g_autofree char *rest = g_strstrip(g_strdup(strstr(line, word) + strlen(word)));
+    return *rest && text_copy(c->text, sizeof c->text, rest);
 }
 
 /* argv: the words after the verb. */
-static bool take_arguments(const struct command_entry *entry, char **argv, unsigned argc, struct command *c,
-                           GError **error)
+static bool take_arguments(const struct command_entry *entry, const char *line, char **argv, unsigned argc,
+                           struct command *c, GError **error)
 {
-    switch (entry->verb) {
-    case COMMAND_LIMIT:
-        if (argc != 2)
-            return usage(entry, error);
-        return set_name(c->target, argv[0], error) && command_parse_rate(argv[1], c, error);
-    case COMMAND_PAUSE:
-    case COMMAND_RESUME:
-    case COMMAND_RETRY:
+    const char *second = argc == 2 ? argv[1] : "";
+    switch (entry->form) {
+    case COMMAND_FORM_DRIVE_RATE:
+        return argc == 2 ? set_name(c->target, argv[0], error) && command_parse_rate(second, c, error)
+                         : usage(entry, error);
+    case COMMAND_FORM_DRIVE:
         return argc == 1 ? set_name(c->target, argv[0], error) : usage(entry, error);
-    case COMMAND_CANCEL:
-        c->is_confirmed = argc == 2 && g_str_equal(argv[1], "yes");
+    case COMMAND_FORM_DRIVE_YES:
+        c->is_confirmed = g_str_equal(second, "yes");
         return c->is_confirmed ? set_name(c->target, argv[0], error) : usage(entry, error);
-    case COMMAND_CANCEL_ALL:
-        c->keep_partial = argc == 2 && g_str_equal(argv[1], "keep-partial");
-        if (argc != 1 && !c->keep_partial)
-            return usage(entry, error);
-        return set_name(c->confirmation, argv[0], error);
-    case COMMAND_INCLUDE:
-    case COMMAND_EXCLUDE:
-    case COMMAND_VMSTATE:
-    case COMMAND_LEVEL:
-    case COMMAND_RETRIES:
-    case COMMAND_STRICT:
-        return take_plan_word(entry, argv, argc, c, error);
+    case COMMAND_FORM_GUEST:
+        c->keep_partial = g_str_equal(second, "keep-partial");
+        return argc == 1 || c->keep_partial ? set_name(c->confirmation, argv[0], error) : usage(entry, error);
+    case COMMAND_FORM_PATH:
+        return take_path(line, entry->word, c) || usage(entry, error);
+    case COMMAND_FORM_SWITCH:
+        return argc == 1 ? take_switch(argv[0], c, error) : usage(entry, error);
+    case COMMAND_FORM_NUMBER:
+        return argc == 1 ? take_number(argv[0], c, error) : usage(entry, error);
     default:
         return !argc || usage(entry, error);
     }
@@ -207,26 +188,17 @@ static GStrv split_words(const char *line)
     return words;
 }
 
-/* The rest of the line as it stands: a path, or a command, may have blanks in it. */
-static bool take_text(const char *line, const char *word, struct command *c)
-{
-    g_autofree char *rest = g_strstrip(g_strdup(strstr(line, word) + strlen(word)));
-    return *rest && text_copy(c->text, sizeof c->text, rest);
-}
-
 bool command_parse_line(const char *line, struct command *c, GError **error)
 {
     g_auto(GStrv) words = split_words(line);
     command_init(c, COMMAND_NONE);
     if (!words[0])
         return fail(error, "command: empty; try help");
-    const struct command_entry *entry = entry_of_word(words[0]);
-    if (!entry) {
+    const struct command_entry *entry = command_entry_of_word(words[0]);
+    if (!entry || !entry->form) {
         g_autofree char *safe = text_make_safe(words[0]);
         return fail(error, "command '%.40s': unknown; try help", safe);
     }
     c->verb = entry->verb;
-    if (c->verb == COMMAND_OUTPUT || c->verb == COMMAND_CONNECT)
-        return take_text(line, words[0], c) || usage(entry, error);
-    return take_arguments(entry, words + 1, g_strv_length(words) - 1, c, error);
+    return take_arguments(entry, line, words + 1, g_strv_length(words) - 1, c, error);
 }

@@ -84,46 +84,29 @@ static bool take_switch(json_object *object, struct command *c, GError **error)
 static bool take_number(json_object *object, struct command *c, GError **error)
 {
     json_object *n = member(object, "n", json_type_int);
-    int64_t number = n ? json_object_get_int64(n) : -1;
-    c->number = (unsigned)number;
-    return command_check_number(c->verb, number, error);
+    return command_take_number(c, n ? json_object_get_int64(n) : -1, error);
 }
 
-static enum command_verb verb_of(const char *word)
+static bool take_arguments(enum command_form form, json_object *object, struct command *c, GError **error)
 {
-    for (unsigned i = 0; word && i < command_table_len; i++)
-        if (command_table[i].word && g_str_equal(command_table[i].word, word))
-            return command_table[i].verb;
-    return COMMAND_NONE;
-}
-
-static bool take_arguments(json_object *object, struct command *c, GError **error)
-{
-    switch (c->verb) {
-    case COMMAND_LIMIT:
+    switch (form) {
+    case COMMAND_FORM_DRIVE_RATE:
         return take_name(object, "target", c->target, error) && take_rate(object, c, error);
-    case COMMAND_PAUSE:
-    case COMMAND_RESUME:
-    case COMMAND_RETRY:
-    case COMMAND_INCLUDE:
-    case COMMAND_EXCLUDE:
+    case COMMAND_FORM_DRIVE:
         return take_name(object, "target", c->target, error);
-    case COMMAND_CANCEL:
+    case COMMAND_FORM_DRIVE_YES:
         c->is_confirmed = json_object_get_boolean(member(object, "yes", json_type_boolean));
         if (!c->is_confirmed)
             return fail(error, "command: cancelling takes the drive out of the archive; confirm by \"yes\":true");
         return take_name(object, "target", c->target, error);
-    case COMMAND_CANCEL_ALL:
+    case COMMAND_FORM_GUEST:
         c->keep_partial = json_object_get_boolean(member(object, "keep_partial", json_type_boolean));
         return take_name(object, "guest", c->confirmation, error);
-    case COMMAND_OUTPUT:
-    case COMMAND_CONNECT:
+    case COMMAND_FORM_PATH:
         return take_path(object, c, error);
-    case COMMAND_VMSTATE:
-    case COMMAND_STRICT:
+    case COMMAND_FORM_SWITCH:
         return take_switch(object, c, error);
-    case COMMAND_LEVEL:
-    case COMMAND_RETRIES:
+    case COMMAND_FORM_NUMBER:
         return take_number(object, c, error);
     default:
         return true;
@@ -139,10 +122,12 @@ bool command_parse_json(const char *line, struct command *c, GError **error)
     json_object *id = member(object, "id", json_type_int);
     if (id)
         c->id = json_object_get_int64(id);
-    c->verb = verb_of(member_text(object, "cmd"));
-    if (c->verb == COMMAND_NONE)
+    const char *word = member_text(object, "cmd");
+    const struct command_entry *entry = word ? command_entry_of_word(word) : NULL;
+    if (!entry || !entry->form)
         return fail(error, "command: \"cmd\" is unknown; help lists them");
-    return take_arguments(object, c, error);
+    c->verb = entry->verb;
+    return take_arguments(entry->form, object, c, error);
 }
 
 static void put_name(json_object *object, const char *name, const char *value)
@@ -155,22 +140,22 @@ char *command_to_json(const struct command *c)
 {
     const struct command_entry *entry = command_entry_of(c->verb);
     g_autoptr(json_object) object = json_object_new_object();
-    g_assert(entry && entry->word);
+    g_assert(entry && entry->form);
     if (c->id >= 0)
         json_object_object_add(object, "id", json_object_new_int64(c->id));
     put_name(object, "cmd", entry->word);
     put_name(object, "target", c->target);
     put_name(object, "guest", c->confirmation);
-    if (c->verb == COMMAND_LIMIT && !c->is_relative) {
+    if (entry->form == COMMAND_FORM_DRIVE_RATE && !c->is_relative) {
         json_object_object_add(object, "bps", json_object_new_uint64(c->rate));
-    } else if (c->verb == COMMAND_LIMIT) {
+    } else if (entry->form == COMMAND_FORM_DRIVE_RATE) {
         g_autofree char *percent = g_strdup_printf("%+d%%", c->percent);
         put_name(object, "rate", percent);
     }
     put_name(object, "path", c->text);
-    if (c->verb == COMMAND_LEVEL || c->verb == COMMAND_RETRIES)
+    if (entry->form == COMMAND_FORM_NUMBER)
         json_object_object_add(object, "n", json_object_new_int64(c->number));
-    if (c->verb == COMMAND_VMSTATE || c->verb == COMMAND_STRICT)
+    if (entry->form == COMMAND_FORM_SWITCH)
         json_object_object_add(object, "on", json_object_new_boolean(c->is_on));
     if (c->is_confirmed)
         json_object_object_add(object, "yes", json_object_new_boolean(true));

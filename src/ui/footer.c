@@ -177,28 +177,54 @@ void footer_message(const struct scene *s, int y)
 
 /* ---- keys ---- */
 
-/* A key that would do nothing is not offered; pressed all the same, it says why. */
-static bool has_use(const struct scene *s, enum command_verb verb)
+static bool has_nearby(const struct scene *s, enum command_verb verb)
 {
-    if (verb == COMMAND_USE)
-        return s->m->n_nearby > 0;
-    if (verb == COMMAND_CLEANUP || verb == COMMAND_BEGIN)
-        return !s->m->n_leftovers == (verb == COMMAND_BEGIN);
-    if (verb == COMMAND_VERIFY || verb == COMMAND_CHECKSUM)
-        return s->m->archive_bytes && !s->m->is_pipe && !s->ui->is_visitor;
-    if (verb == COMMAND_NEW)
-        return !s->ui->is_visitor;
-    if (verb == COMMAND_LIMIT || verb == COMMAND_CANCEL || verb == COMMAND_RETRY)
-        return ui_any_row_takes(s->m, verb);
-    if (verb == COMMAND_TOGGLE_PAUSE)
-        return ui_any_row_takes(s->m, COMMAND_PAUSE) || ui_any_row_takes(s->m, COMMAND_RESUME);
-    return verb != COMMAND_QUIT;
+    return s->m->n_nearby > 0;
 }
+
+static bool has_leftovers(const struct scene *s, enum command_verb verb)
+{
+    return s->m->n_leftovers > 0;
+}
+
+static bool has_no_leftovers(const struct scene *s, enum command_verb verb)
+{
+    return !s->m->n_leftovers;
+}
+
+static bool has_archive(const struct scene *s, enum command_verb verb)
+{
+    return s->m->archive_bytes && !s->m->is_pipe && !s->ui->is_visitor;
+}
+
+static bool is_own_run(const struct scene *s, enum command_verb verb)
+{
+    return !s->ui->is_visitor;
+}
+
+static bool has_row(const struct scene *s, enum command_verb verb)
+{
+    return ui_any_row_takes(s->m, verb);
+}
+
+static bool has_row_to_pause(const struct scene *s, enum command_verb verb)
+{
+    return has_row(s, COMMAND_PAUSE) || has_row(s, COMMAND_RESUME);
+}
+
+/* A key that would do nothing is not offered; pressed all the same, it says why. */
+static const struct {
+    bool (*has_use)(const struct scene *s, enum command_verb verb);
+} offers[COMMAND_VERBS] = {
+#define COMMAND(verb, word, help, phases, ...) [COMMAND_##verb] = {__VA_ARGS__},
+#define OFFER(f)                               .has_use = f,
+#include "model/command_list.h"
+};
 
 static bool is_in_bar(const struct scene *s, const struct command_entry *entry)
 {
     return entry->label && (entry->phases & COMMAND_IN(s->m->phase)) && !(entry->changes && s->ui->is_readonly) &&
-           has_use(s, entry->verb);
+           (!offers[entry->verb].has_use || offers[entry->verb].has_use(s, entry->verb));
 }
 
 /* "?Help", "s Limit", or on a narrow screen the key and the beginning of its word. */
@@ -221,7 +247,7 @@ void footer_keys(const struct scene *s, int y)
     canvas_link(s->canvas, pen.end + 1, y, s->canvas->width, keymap_key(key));
     for (unsigned i = 0; i < command_table_len; i++) {
         const struct command_entry *entry = &command_table[i];
-        if (!is_in_bar(s, entry))
+        if (!is_in_bar(s, entry) || entry->verb == COMMAND_QUIT)
             continue;
         g_autofree char *text = item_text(s, entry);
         if (canvas_text_width(text) > pen_room(&pen))

@@ -119,60 +119,6 @@ void keymap_reset(void)
 
 /* ---- the configuration ---- */
 
-/* Commands that are typed go by their word, the others by these. */
-static const struct {
-    enum command_verb verb;
-    const char *word;
-} words[] = {
-    {COMMAND_UP, "up"},
-    {COMMAND_DOWN, "down"},
-    {COMMAND_PAGE_UP, "page-up"},
-    {COMMAND_PAGE_DOWN, "page-down"},
-    {COMMAND_FIRST, "first"},
-    {COMMAND_LAST, "last"},
-    {COMMAND_BACK, "back"},
-    {COMMAND_USE, "use"},
-    {COMMAND_ASK_MONITOR, "ask-monitor"},
-    {COMMAND_TOGGLE_DRIVE, "toggle-drive"},
-    {COMMAND_DETAIL, "detail"},
-    {COMMAND_ASK_OUTPUT, "ask-output"},
-    {COMMAND_ASK_LEVEL, "ask-level"},
-    {COMMAND_TOGGLE_VMSTATE, "toggle-vmstate"},
-    {COMMAND_ASK_ON_ERROR, "ask-on-error"},
-    {COMMAND_FASTER, "faster"},
-    {COMMAND_SLOWER, "slower"},
-    {COMMAND_UNDO, "undo"},
-    {COMMAND_MARK, "mark"},
-    {COMMAND_MARK_ALL, "mark-all"},
-    {COMMAND_RETRY_ALL, "retry-all"},
-    {COMMAND_FILTER, "filter"},
-    {COMMAND_NEXT_ERROR, "next-error"},
-    {COMMAND_PREVIOUS_ERROR, "previous-error"},
-    {COMMAND_VIEW, "view"},
-    {COMMAND_MOUSE, "mouse"},
-    {COMMAND_LIMIT_ALL, "limit-all"},
-    {COMMAND_UNLIMIT, "unlimit"},
-    {COMMAND_TOGGLE_PAUSE, "toggle-pause"},
-    {COMMAND_TOGGLE_PAUSE_ALL, "toggle-pause-all"},
-    {COMMAND_LOG, "log"},
-    {COMMAND_THEME, "theme"},
-    {COMMAND_REDRAW, "redraw"},
-    {COMMAND_QUIT, "quit"},
-    {COMMAND_REPORT, "report"},
-    {COMMAND_VERIFY, "verify"},
-    {COMMAND_CHECKSUM, "checksum"},
-    {COMMAND_NEW, "new"},
-};
-
-const char *keymap_word(enum command_verb verb)
-{
-    const struct command_entry *entry = command_entry_of(verb);
-    for (unsigned i = 0; i < G_N_ELEMENTS(words); i++)
-        if (words[i].verb == verb)
-            return words[i].word;
-    return entry ? entry->word : NULL;
-}
-
 static bool refuse(const char *text, const char *source, const char *key, GError **error, const char *format, ...)
     G_GNUC_PRINTF(5, 6);
 static bool refuse(const char *text, const char *source, const char *key, GError **error, const char *format, ...)
@@ -187,14 +133,6 @@ static bool refuse(const char *text, const char *source, const char *key, GError
     return false;
 }
 
-static const struct command_entry *entry_of_word(const char *word)
-{
-    for (unsigned i = 0; i < command_table_len; i++)
-        if (g_strcmp0(keymap_word(command_table[i].verb), word) == 0)
-            return &command_table[i];
-    return NULL;
-}
-
 /* A key may mean two things only where the two are never valid on one screen. */
 static bool check_clash(const char *word, const struct command_entry *entry, const char *key, char *const *own,
                         const char *text, const char *source, GError **error)
@@ -203,7 +141,7 @@ static bool check_clash(const char *word, const struct command_entry *entry, con
         const struct command_entry *other = &command_table[i];
         const char *keys = keys_of(other, own);
         if (other != entry && keys && (other->phases & entry->phases) && has_word(keys, key))
-            return refuse(text, source, word, error, "%s is taken by %s", key, keymap_word(other->verb));
+            return refuse(text, source, word, error, "%s is taken by %s", key, other->word);
     }
     return true;
 }
@@ -211,7 +149,7 @@ static bool check_clash(const char *word, const struct command_entry *entry, con
 static bool check(GStrv commands, char *const *own, const char *text, const char *source, GError **error)
 {
     for (unsigned i = 0; commands[i]; i++) {
-        const struct command_entry *entry = entry_of_word(commands[i]);
+        const struct command_entry *entry = command_entry_of_word(commands[i]);
         g_auto(GStrv) keys = g_strsplit(own[entry->verb], " ", -1);
         for (unsigned k = 0; keys[k]; k++) {
             if (!keymap_key(keys[k]))
@@ -249,7 +187,7 @@ bool keymap_load(GKeyFile *file, const char *text, const char *source, GError **
     g_auto(GStrv) commands = g_key_file_get_keys(file, "keys", NULL, NULL);
     bool is_good = true;
     for (unsigned i = 0; is_good && commands && commands[i]; i++) {
-        const struct command_entry *entry = entry_of_word(commands[i]);
+        const struct command_entry *entry = command_entry_of_word(commands[i]);
         if (!entry || !entry->keys)
             is_good =
                 refuse(text, source, commands[i], error, "no key has such a command; see the help in the console");

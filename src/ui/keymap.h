@@ -50,8 +50,6 @@ const char *keymap_first(const struct command_entry *entry, char name[KEY_NAME_L
 /* The same by its verb: for sentences that say what to press. */
 const char *keymap_of(enum command_verb verb, char name[KEY_NAME_LEN]);
 
-/* How the configuration calls a command: "limit", "page-up". NULL when there is none. */
-const char *keymap_word(enum command_verb verb);
 /* Takes [keys] of a configuration: "command=keys", blanks between the keys. text and source are for errors only.
  * VMB_ERROR_USAGE names line and key: no such command, no such key, or a key that would do two things on one screen;
  * then nothing has changed. */

@@ -16,8 +16,8 @@ const struct model_drive *ui_selected(const struct ui *ui, const struct model *m
 /* ---- ui_rows.c ---- */
 /* Something is still to be had of it. */
 bool ui_row_is_open(const struct model_drive *row);
-/* Why the verb (PAUSE, RESUME, CANCEL, RETRY, LIMIT) does nothing for the row now: what follows its name in a sentence;
- * NULL: it does. */
+/* Why the verb (one with a ROW in model/command_list.h) does nothing for the row now: what follows its name in a
+ * sentence; NULL: it does. */
 const char *ui_row_refusal(const struct model *m, const struct model_drive *row, enum command_verb verb);
 bool ui_row_takes(const struct model *m, const struct model_drive *row, enum command_verb verb);
 bool ui_any_row_takes(const struct model *m, enum command_verb verb);
@@ -26,17 +26,18 @@ bool ui_row_refuses(struct ui *ui, const struct model *m, const struct model_dri
 unsigned ui_marked(const struct ui *ui, const struct model *m);
 /* The command, for every marked row that takes it; without marks for the selected one. */
 struct ui_action ui_on_rows(struct ui *ui, const struct model *m, const struct command *c);
-struct ui_action ui_toggle_pause(struct ui *ui, const struct model *m);
-struct ui_action ui_retry(struct ui *ui, const struct model *m);
 /* Something that moves is not paused by the operator yet. */
 bool ui_is_any_moving(const struct model *m, unsigned *n);
 /* Whatever limit is asked for goes through here, so that it can be taken back. */
 struct ui_action ui_limit(struct ui *ui, const struct model *m, const struct command *c, enum ui_scope scope);
+/* What keys do (SCREEN in model/command_list.h). */
+struct ui_action ui_toggle_pause(struct ui *ui, const struct model *m, int n);
+struct ui_action ui_retry(struct ui *ui, const struct model *m, int n);
 struct ui_action ui_nudge(struct ui *ui, const struct model *m, int percent);
-struct ui_action ui_lift_limit(struct ui *ui, const struct model *m);
-struct ui_action ui_take_back(struct ui *ui, const struct model *m);
-void ui_mark(struct ui *ui, const struct model *m);
-void ui_mark_all(struct ui *ui, const struct model *m);
+struct ui_action ui_lift_limit(struct ui *ui, const struct model *m, int n);
+struct ui_action ui_take_back(struct ui *ui, const struct model *m, int n);
+struct ui_action ui_mark(struct ui *ui, const struct model *m, int n);
+struct ui_action ui_mark_all(struct ui *ui, const struct model *m, int n);
 
 /* ---- ui_dialogs.c ---- */
 void ui_open(struct ui *ui, enum ui_dialog dialog);

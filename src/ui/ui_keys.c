@@ -7,27 +7,9 @@
 
 static const struct ui_action nothing;
 
-/* ---- moving ---- */
+/* ---- what is seen ---- */
 
 #define PAGE_ROWS 10
-
-static int steps_of(enum command_verb verb)
-{
-    switch (verb) {
-    case COMMAND_UP:
-        return -1;
-    case COMMAND_DOWN:
-        return 1;
-    case COMMAND_PAGE_UP:
-        return -PAGE_ROWS;
-    case COMMAND_PAGE_DOWN:
-        return PAGE_ROWS;
-    case COMMAND_FIRST:
-        return -G_MAXINT16;
-    default:
-        return G_MAXINT16;
-    }
-}
 
 static unsigned moved(unsigned at, int steps, unsigned n)
 {
@@ -35,7 +17,7 @@ static unsigned moved(unsigned at, int steps, unsigned n)
 }
 
 /* `back` counts from the end in the log, from the beginning in the help. */
-static void move(struct ui *ui, const struct model *m, int steps)
+static struct ui_action move(struct ui *ui, const struct model *m, int steps)
 {
     if (ui->view == UI_VIEW_LOG)
         ui->back = moved(ui->back, -steps, log_count(m, ui->filter));
@@ -45,71 +27,135 @@ static void move(struct ui *ui, const struct model *m, int steps)
         ui->nearby = moved(ui->nearby, steps, m->n_nearby);
     else
         ui->selected = moved(ui->selected, steps, m->n_drives);
+    return nothing;
 }
 
-static void show(struct ui *ui, enum ui_view view)
+static struct ui_action show(struct ui *ui, const struct model *m, int view)
 {
-    ui->view = ui->view == view ? UI_VIEW_MAIN : view;
+    ui->view = (int)ui->view == view ? UI_VIEW_MAIN : (enum ui_view)view;
     ui->back = 0;
+    return nothing;
 }
 
-/* ---- the log ---- */
-
-/* By e alone every error can be reached: past the newest it begins at the oldest again. */
-static void jump(struct ui *ui, const struct model *m, bool is_next)
-{
-    bool was_there = ui->view == UI_VIEW_LOG;
-    ui->view = UI_VIEW_LOG;
-    ui->filter[0] = '\0';
-    int back = log_error(m, was_there ? (int)ui->back : -1, is_next && was_there);
-    if (back < 0)
-        ui_say(ui, MODEL_INFO, "no error in the log");
-    else
-        ui->back = (unsigned)back;
-}
-
-static void filter(struct ui *ui)
-{
-    ui->view = UI_VIEW_LOG;
-    ui_open_text(ui, UI_DIALOG_FILTER, ui->filter);
-}
-
-static void back(struct ui *ui)
+static struct ui_action back(struct ui *ui, const struct model *m, int n)
 {
     if (ui->view == UI_VIEW_MAIN)
         memset(ui->marked, 0, sizeof ui->marked);
     ui->view = UI_VIEW_MAIN;
     ui->back = 0;
     ui->filter[0] = '\0';
-}
-
-/* ---- verbs ---- */
-
-static struct ui_action toggle_pause_all(struct ui *ui, const struct model *m)
-{
-    unsigned n;
-    if (!ui_is_any_moving(m, &n))
-        return ui_command(COMMAND_RESUME, "all");
-    if (n == 1)
-        return ui_command(COMMAND_PAUSE, "all");
-    ui_open(ui, UI_DIALOG_PAUSE_ALL);
     return nothing;
 }
 
-static struct ui_action toggle_drive(const struct ui *ui, const struct model *m)
+/* Shown where there is room by itself; v turns that round. */
+static struct ui_action turn_graph(struct ui *ui, const struct model *m, int n)
+{
+    ui->graph = (ui->graph + 1) % 3;
+    ui_say(ui, MODEL_INFO, "graph: %s",
+           ui->graph == UI_GRAPH_AUTO    ? "where there is room"
+           : ui->graph == UI_GRAPH_SHOWN ? "shown"
+                                         : "hidden");
+    return nothing;
+}
+
+/* ---- the log ---- */
+
+/* By e alone every error can be reached: past the newest it begins at the oldest again. */
+static struct ui_action jump(struct ui *ui, const struct model *m, int is_next)
+{
+    bool was_there = ui->view == UI_VIEW_LOG;
+    ui->view = UI_VIEW_LOG;
+    ui->filter[0] = '\0';
+    int at = log_error(m, was_there ? (int)ui->back : -1, is_next && was_there);
+    if (at < 0)
+        ui_say(ui, MODEL_INFO, "no error in the log");
+    else
+        ui->back = (unsigned)at;
+    return nothing;
+}
+
+static struct ui_action filter(struct ui *ui, const struct model *m, int n)
+{
+    ui->view = UI_VIEW_LOG;
+    ui_open_text(ui, UI_DIALOG_FILTER, ui->filter);
+    return nothing;
+}
+
+/* ---- dialogs ---- */
+
+static struct ui_action open_dialog(struct ui *ui, const struct model *m, int dialog)
+{
+    if (dialog == UI_DIALOG_DROP)
+        ui_open_drop(ui, m);
+    else if (dialog == UI_DIALOG_OUTPUT)
+        ui_open_text(ui, UI_DIALOG_OUTPUT, m->target);
+    else if (dialog == UI_DIALOG_MONITOR)
+        ui_open_text(ui, UI_DIALOG_MONITOR, m->monitor);
+    else if (dialog == UI_DIALOG_LEFTOVERS && !m->n_leftovers)
+        ui_say(ui, MODEL_INFO, "nothing of a dead backup is left in QEMU");
+    else
+        ui_open(ui, (enum ui_dialog)dialog);
+    return nothing;
+}
+
+static struct ui_action ask_limit(struct ui *ui, const struct model *m, int scope)
+{
+    ui_open_limit(ui, m, (enum ui_scope)scope);
+    return nothing;
+}
+
+static struct ui_action pick_theme(struct ui *ui, const struct model *m, int n)
+{
+    ui_open_themes(ui);
+    return ui_act(UI_LOAD_THEMES);
+}
+
+static struct ui_action quit(struct ui *ui, const struct model *m, int n)
+{
+    if (ui->is_visitor || !command_is_valid(COMMAND_CANCEL_ALL, m->phase))
+        return ui_act(UI_LEAVE);
+    return open_dialog(ui, m, UI_DIALOG_QUIT);
+}
+
+static struct ui_action toggle_pause_all(struct ui *ui, const struct model *m, int n)
+{
+    unsigned n_moving;
+    if (!ui_is_any_moving(m, &n_moving))
+        return ui_command(COMMAND_RESUME, "all");
+    return n_moving == 1 ? ui_command(COMMAND_PAUSE, "all") : open_dialog(ui, m, UI_DIALOG_PAUSE_ALL);
+}
+
+/* ---- commands ---- */
+
+static struct ui_action give(struct ui *ui, const struct model *m, int verb)
+{
+    return ui_command((enum command_verb)verb, "");
+}
+
+static struct ui_action act(struct ui *ui, const struct model *m, int does)
+{
+    return ui_act((enum ui_does)does);
+}
+
+static struct ui_action retry_all(struct ui *ui, const struct model *m, int n)
+{
+    return ui_command(COMMAND_RETRY, "all");
+}
+
+static struct ui_action toggle_drive(struct ui *ui, const struct model *m, int n)
 {
     const struct model_drive *row = ui_selected(ui, m);
     return row ? ui_command(row->is_included ? COMMAND_EXCLUDE : COMMAND_INCLUDE, row->name) : nothing;
 }
 
-static struct ui_action toggle_vmstate(const struct model *m)
+static struct ui_action toggle_vmstate(struct ui *ui, const struct model *m, int n)
 {
     struct ui_action action = ui_command(COMMAND_VMSTATE, "");
     action.command.is_on = !m->wants_vmstate;
     return action;
 }
 
-static struct ui_action use_nearby(struct ui *ui, const struct model *m)
+static struct ui_action use_nearby(struct ui *ui, const struct model *m, int n)
 {
     struct ui_action action = ui_command(COMMAND_CONNECT, "");
     if (ui->nearby >= m->n_nearby) {
@@ -120,160 +166,42 @@ static struct ui_action use_nearby(struct ui *ui, const struct model *m)
     return action;
 }
 
-/* Shown where there is room by itself; v turns that round. */
-static void turn_graph(struct ui *ui)
-{
-    ui->graph = (ui->graph + 1) % 3;
-    ui_say(ui, MODEL_INFO, "graph: %s",
-           ui->graph == UI_GRAPH_AUTO    ? "where there is room"
-           : ui->graph == UI_GRAPH_SHOWN ? "shown"
-                                         : "hidden");
-}
-
-static struct ui_action quit(struct ui *ui, const struct model *m)
-{
-    if (ui->is_visitor || !command_is_valid(COMMAND_CANCEL_ALL, m->phase))
-        return ui_act(UI_LEAVE);
-    ui_open(ui, UI_DIALOG_QUIT);
-    return nothing;
-}
-
 /* What can be done when all is over, by the process that did it. */
-static struct ui_action afterwards(struct ui *ui, enum command_verb verb, const struct model *m)
+static bool is_elsewhere(struct ui *ui)
 {
-    if (verb == COMMAND_REPORT)
-        return ui_act(UI_REPORT);
     if (ui->is_visitor)
         ui_say(ui, MODEL_INFO, "not from here: this backup was another process's");
-    else if (verb == COMMAND_NEW && m->reading)
+    return ui->is_visitor;
+}
+
+static struct ui_action read_back(struct ui *ui, const struct model *m, int verb)
+{
+    return is_elsewhere(ui) ? nothing : give(ui, m, verb);
+}
+
+static struct ui_action begin_anew(struct ui *ui, const struct model *m, int n)
+{
+    if (is_elsewhere(ui))
+        return nothing;
+    if (m->reading)
         ui_say(ui, MODEL_INFO, "the archive is still being read");
-    else
-        return verb == COMMAND_NEW ? ui_act(UI_NEW) : ui_command(verb, "");
-    return nothing;
+    return ui_act(m->reading ? UI_NOTHING : UI_NEW);
 }
 
-/* What only changes what is seen. */
-static bool run_on_screen(struct ui *ui, enum command_verb verb, const struct model *m)
-{
-    switch (verb) {
-    case COMMAND_HELP:
-        show(ui, UI_VIEW_HELP);
-        return true;
-    case COMMAND_LOG:
-        show(ui, UI_VIEW_LOG);
-        return true;
-    case COMMAND_DETAIL:
-        show(ui, UI_VIEW_DETAIL);
-        return true;
-    case COMMAND_BACK:
-        back(ui);
-        return true;
-    case COMMAND_FILTER:
-        filter(ui);
-        return true;
-    case COMMAND_NEXT_ERROR:
-    case COMMAND_PREVIOUS_ERROR:
-        jump(ui, m, verb == COMMAND_NEXT_ERROR);
-        return true;
-    case COMMAND_VIEW:
-        turn_graph(ui);
-        return true;
-    case COMMAND_MARK:
-        ui_mark(ui, m);
-        return true;
-    case COMMAND_MARK_ALL:
-        ui_mark_all(ui, m);
-        return true;
-    default:
-        return false;
-    }
-}
+/* ---- keys ---- */
 
-/* What opens a dialog. */
-static bool run_by_dialog(struct ui *ui, enum command_verb verb, const struct model *m)
-{
-    switch (verb) {
-    case COMMAND_LIMIT:
-    case COMMAND_LIMIT_ALL:
-        ui_open_limit(ui, m, verb == COMMAND_LIMIT ? UI_THIS : UI_ALL);
-        return true;
-    case COMMAND_CANCEL:
-        ui_open_drop(ui, m);
-        return true;
-    case COMMAND_CANCEL_ALL:
-        ui_open(ui, UI_DIALOG_CANCEL);
-        return true;
-    case COMMAND_CLEANUP:
-        if (m->n_leftovers)
-            ui_open(ui, UI_DIALOG_LEFTOVERS);
-        else
-            ui_say(ui, MODEL_INFO, "nothing of a dead backup is left in QEMU");
-        return true;
-    case COMMAND_ASK_OUTPUT:
-        ui_open_text(ui, UI_DIALOG_OUTPUT, m->target);
-        return true;
-    case COMMAND_ASK_LEVEL:
-        ui_open(ui, UI_DIALOG_LEVEL);
-        return true;
-    case COMMAND_ASK_ON_ERROR:
-        ui_open(ui, UI_DIALOG_ON_ERROR);
-        return true;
-    case COMMAND_ASK_MONITOR:
-        ui_open_text(ui, UI_DIALOG_MONITOR, m->monitor);
-        return true;
-    default:
-        return false;
-    }
-}
+static const struct {
+    struct ui_action (*press)(struct ui *ui, const struct model *m, int n);
+    int n;
+} handlers[COMMAND_VERBS] = {
+#define COMMAND(verb, word, help, phases, ...) [COMMAND_##verb] = {__VA_ARGS__},
+#define SCREEN(f, n)                           f, n,
+#include "model/command_list.h"
+};
 
 static struct ui_action run_verb(struct ui *ui, enum command_verb verb, const struct model *m)
 {
-    if (run_on_screen(ui, verb, m) || run_by_dialog(ui, verb, m))
-        return nothing;
-    switch (verb) {
-    case COMMAND_UNLIMIT:
-        return ui_lift_limit(ui, m);
-    case COMMAND_FASTER:
-        return ui_nudge(ui, m, 10);
-    case COMMAND_SLOWER:
-        return ui_nudge(ui, m, -10);
-    case COMMAND_UNDO:
-        return ui_take_back(ui, m);
-    case COMMAND_TOGGLE_PAUSE:
-        return ui_toggle_pause(ui, m);
-    case COMMAND_TOGGLE_PAUSE_ALL:
-        return toggle_pause_all(ui, m);
-    case COMMAND_RETRY:
-        return ui_retry(ui, m);
-    case COMMAND_RETRY_ALL:
-        return ui_command(COMMAND_RETRY, "all");
-    case COMMAND_TOGGLE_DRIVE:
-        return toggle_drive(ui, m);
-    case COMMAND_TOGGLE_VMSTATE:
-        return toggle_vmstate(m);
-    case COMMAND_USE:
-        return use_nearby(ui, m);
-    case COMMAND_BEGIN:
-    case COMMAND_RECONNECT:
-        return ui_command(verb, "");
-    case COMMAND_THEME:
-        ui_open_themes(ui);
-        return ui_act(UI_LOAD_THEMES);
-    case COMMAND_REDRAW:
-        return ui_act(UI_REDRAW);
-    case COMMAND_MOUSE:
-        return ui_act(UI_MOUSE);
-    case COMMAND_QUIT:
-        return quit(ui, m);
-    case COMMAND_VERIFY:
-    case COMMAND_CHECKSUM:
-    case COMMAND_REPORT:
-    case COMMAND_NEW:
-        return afterwards(ui, verb, m);
-    default:
-        move(ui, m, steps_of(verb));
-        return nothing;
-    }
+    return handlers[verb].press(ui, m, handlers[verb].n);
 }
 
 /* Selects; what is selected already is opened. */

@@ -32,13 +32,21 @@ static bool is_alive(const struct model_drive *row)
     return row->state == MODEL_RUN || row->state == MODEL_PAUSE || row->state == MODEL_RETRY;
 }
 
-static const char *why_no_pause(const struct model_drive *row, bool is_on)
+static const char *why_not_in_motion(const struct model_drive *row)
 {
-    if (row->is_vmstate)
-        return "cannot be paused";
-    if (!is_alive(row))
-        return "is not being copied";
-    return row->is_paused_by_operator == is_on ? (is_on ? "is paused already" : "is not paused") : NULL;
+    return row->is_vmstate ? "cannot be paused" : is_alive(row) ? NULL : "is not being copied";
+}
+
+static const char *why_no_pause(const struct model *m, const struct model_drive *row)
+{
+    const char *why = why_not_in_motion(row);
+    return why || !row->is_paused_by_operator ? why : "is paused already";
+}
+
+static const char *why_no_resume(const struct model *m, const struct model_drive *row)
+{
+    const char *why = why_not_in_motion(row);
+    return why || row->is_paused_by_operator ? why : "is not paused";
 }
 
 static const char *why_no_cancel(const struct model *m, const struct model_drive *row)
@@ -63,28 +71,24 @@ static const char *why_no_retry(const struct model *m, const struct model_drive 
     return m->is_pipe ? "cannot begin again: the target is a pipe" : "cannot be taken again";
 }
 
-static const char *why_no_limit(const struct model_drive *row)
+static const char *why_no_limit(const struct model *m, const struct model_drive *row)
 {
     if (row->takes_no_limit && row->is_included)
         return "cannot be slowed: a background snapshot that waits stops the guest";
     return ui_row_is_open(row) ? NULL : "is not being copied";
 }
 
+static const struct {
+    const char *(*why_not)(const struct model *m, const struct model_drive *row);
+} rules[COMMAND_VERBS] = {
+#define COMMAND(verb, word, help, phases, ...) [COMMAND_##verb] = {__VA_ARGS__},
+#define ROW(f)                                 .why_not = f,
+#include "model/command_list.h"
+};
+
 const char *ui_row_refusal(const struct model *m, const struct model_drive *row, enum command_verb verb)
 {
-    switch (verb) {
-    case COMMAND_PAUSE:
-    case COMMAND_RESUME:
-        return why_no_pause(row, verb == COMMAND_PAUSE);
-    case COMMAND_CANCEL:
-        return why_no_cancel(m, row);
-    case COMMAND_RETRY:
-        return why_no_retry(m, row);
-    case COMMAND_LIMIT:
-        return why_no_limit(row);
-    default:
-        return NULL;
-    }
+    return rules[verb].why_not ? rules[verb].why_not(m, row) : NULL;
 }
 
 bool ui_row_takes(const struct model *m, const struct model_drive *row, enum command_verb verb)
@@ -116,17 +120,19 @@ unsigned ui_marked(const struct ui *ui, const struct model *m)
     return n;
 }
 
-void ui_mark(struct ui *ui, const struct model *m)
+struct ui_action ui_mark(struct ui *ui, const struct model *m, int n)
 {
     if (ui->selected < MIN(m->n_drives, UI_MAX_ROWS))
         ui->marked[ui->selected] = !ui->marked[ui->selected];
+    return nothing;
 }
 
-void ui_mark_all(struct ui *ui, const struct model *m)
+struct ui_action ui_mark_all(struct ui *ui, const struct model *m, int n)
 {
     bool has_none = !ui_marked(ui, m);
     for (unsigned i = 0; i < MIN(m->n_drives, UI_MAX_ROWS); i++)
         ui->marked[i] = has_none && m->drives[i].is_included;
+    return nothing;
 }
 
 /* ---- one command for several ---- */
@@ -188,7 +194,7 @@ static bool is_any_marked_to(const struct ui *ui, const struct model *m, enum co
     return false;
 }
 
-struct ui_action ui_toggle_pause(struct ui *ui, const struct model *m)
+struct ui_action ui_toggle_pause(struct ui *ui, const struct model *m, int n)
 {
     const struct model_drive *row = ui_selected(ui, m);
     struct command c;
@@ -213,7 +219,7 @@ bool ui_is_any_moving(const struct model *m, unsigned *n)
     return *n > 0;
 }
 
-struct ui_action ui_retry(struct ui *ui, const struct model *m)
+struct ui_action ui_retry(struct ui *ui, const struct model *m, int n)
 {
     const struct model_drive *row = ui_selected(ui, m);
     struct command c;
@@ -299,7 +305,7 @@ struct ui_action ui_nudge(struct ui *ui, const struct model *m, int percent)
     return action;
 }
 
-struct ui_action ui_lift_limit(struct ui *ui, const struct model *m)
+struct ui_action ui_lift_limit(struct ui *ui, const struct model *m, int n)
 {
     const struct model_drive *row = ui_selected(ui, m);
     struct command c;
@@ -317,7 +323,7 @@ struct ui_action ui_lift_limit(struct ui *ui, const struct model *m)
     return ui_limit(ui, m, &c, UI_THIS);
 }
 
-struct ui_action ui_take_back(struct ui *ui, const struct model *m)
+struct ui_action ui_take_back(struct ui *ui, const struct model *m, int n)
 {
     struct ui_action action = ui_command(COMMAND_LIMIT, "all");
     bool is_for_all = ui->undo.is_for_all;

@@ -110,6 +110,7 @@ static void test_bad_lines(void)
     assert_refused("", "empty");
     assert_refused("   ", "empty");
     assert_refused("format scsi1", "unknown");
+    assert_refused("verify", "unknown"); /* it has a key only */
     assert_refused("limit", "usage: limit DRIVE|all RATE");
     assert_refused("limit scsi1", "usage");
     assert_refused("limit scsi1 1M 2M", "usage");
@@ -146,6 +147,7 @@ static void test_bad_json(void)
     assert_refused("{\"cmd\":\"status\"} x", "not a JSON object");
     assert_refused("{}", "unknown");
     assert_refused("{\"cmd\":1}", "unknown");
+    assert_refused("{\"cmd\":\"verify\"}", "unknown");
     assert_refused("{\"cmd\":\"limit\",\"bps\":1}", "\"target\"");
     assert_refused("{\"cmd\":\"limit\",\"target\":\"a\"}", "\"bps\"");
     assert_refused("{\"cmd\":\"limit\",\"target\":\"a\",\"bps\":-1}", "\"bps\"");
@@ -238,8 +240,9 @@ static void test_table_is_whole(void)
     for (unsigned i = 0; i < command_table_len; i++) {
         const struct command_entry *entry = &command_table[i];
         g_assert_true(g_hash_table_add(verbs, GINT_TO_POINTER(entry->verb)));
-        g_assert_true(!entry->word || g_hash_table_add(words, (char *)entry->word));
-        g_assert_true(entry->help && (entry->keys || entry->word) && entry->phases);
+        g_assert_true(entry->word && g_hash_table_add(words, (char *)entry->word));
+        g_assert_true(command_entry_of_word(entry->word) == entry);
+        g_assert_true(entry->help && (entry->keys || entry->form) && entry->phases);
         g_assert_cmpint(entry->group != NULL, ==, entry->keys != NULL);
         g_assert_true(command_entry_of(entry->verb) == entry);
     }
