@@ -67,7 +67,7 @@ COMMAND(HELP, "help", "this page", ANYWHERE,
         KEYS("? F1 H", "Help", "SCREEN") TYPED(BARE, NULL) SCREEN(show, UI_VIEW_HELP) ANSWER(list_commands))
 COMMAND(CLEANUP, "cleanup", "undo what a dead backup left", PLANNING,
         CHANGES KEYS("c", "Clean up", "PLAN") TYPED(BARE, NULL)
-        SCREEN(open_dialog, UI_DIALOG_LEFTOVERS) OFFER(has_leftovers) RUN(clean_up))
+        SCREEN(ui_open, UI_DIALOG_LEFTOVERS) OFFER(has_leftovers) RUN(clean_up))
 COMMAND(BEGIN, "begin", "begin the backup", PLANNING,
         CHANGES KEYS("B", "Begin", "WHOLE BACKUP") TYPED(BARE, NULL)
         SCREEN(give, COMMAND_BEGIN) OFFER(has_no_leftovers) RUN(begin))
@@ -77,7 +77,7 @@ COMMAND(RECONNECT, "reconnect", "connect again at once", UNREACHED,
         KEYS("r", "Try now", "PLAN") TYPED(BARE, NULL) SCREEN(give, COMMAND_RECONNECT) RUN(reconnect))
 COMMAND(CONNECT, "connect", "try another monitor", UNREACHED, TYPED(PATH, "MONITOR") RUN(change_monitor))
 COMMAND(ASK_MONITOR, "ask-monitor", "name another monitor", UNREACHED,
-        KEYS("o", "Other path", "PLAN") SCREEN(open_dialog, UI_DIALOG_MONITOR))
+        KEYS("o", "Other path", "PLAN") SCREEN(ui_open, UI_DIALOG_MONITOR))
 COMMAND(TOGGLE_DRIVE, "toggle-drive", "include the drive, or not", PLANNING,
         CHANGES KEYS("Space", "Include", "PLAN") SCREEN(toggle_drive, 0))
 COMMAND(INCLUDE, "include", "save this drive too", PLANNING, CHANGES TYPED(DRIVE, "DRIVE") PLAN(change_drive))
@@ -90,17 +90,17 @@ COMMAND(LIMIT, "limit", "set its speed limit", LIMITABLE,
 COMMAND(LIMIT_ALL, "limit-all", "limit of the whole run", LIMITABLE,
         CHANGES KEYS("S", "All", "WHOLE BACKUP") SCREEN(ask_limit, UI_ALL))
 COMMAND(ASK_OUTPUT, "ask-output", "where the archive goes", PLANNING,
-        CHANGES KEYS("o", "Output", "PLAN") SCREEN(open_dialog, UI_DIALOG_OUTPUT))
+        CHANGES KEYS("o", "Output", "PLAN") SCREEN(ui_open, UI_DIALOG_OUTPUT))
 COMMAND(OUTPUT, "output", "where the archive goes", PLANNING, CHANGES TYPED(PATH, "TARGET") PLAN(change_output))
 COMMAND(ASK_LEVEL, "ask-level", "compression", PLANNING,
-        CHANGES KEYS("z", "Compress", "PLAN") SCREEN(open_dialog, UI_DIALOG_LEVEL))
+        CHANGES KEYS("z", "Compress", "PLAN") SCREEN(ui_open, UI_DIALOG_LEVEL))
 COMMAND(LEVEL, "level", "compression: 0 (none) to 19", PLANNING,
         CHANGES TYPED(NUMBER, "N") UP_TO(COMMAND_MAX_LEVEL) PLAN(change_level))
 COMMAND(TOGGLE_VMSTATE, "toggle-vmstate", "save the RAM, or not", PLANNING,
         CHANGES KEYS("v", "RAM", "PLAN") SCREEN(toggle_vmstate, 0))
 COMMAND(VMSTATE, "vmstate", "save the RAM, or not", PLANNING, CHANGES TYPED(SWITCH, "yes|no") PLAN(change_vmstate))
 COMMAND(ASK_ON_ERROR, "ask-on-error", "what happens on an error", PLANNING,
-        CHANGES KEYS("x", "On error", "PLAN") SCREEN(open_dialog, UI_DIALOG_ON_ERROR))
+        CHANGES KEYS("x", "On error", "PLAN") SCREEN(ui_open, UI_DIALOG_ON_ERROR))
 COMMAND(RETRIES, "retries", "how often a failed drive is tried again by itself", PLANNING,
         CHANGES TYPED(NUMBER, "N") UP_TO(COMMAND_MAX_RETRIES) PLAN(change_retries))
 COMMAND(STRICT, "strict", "fail the backup when a drive is lost", PLANNING,
@@ -119,7 +119,7 @@ COMMAND(RESUME, "resume", "go on copying", PAUSABLE,
         CHANGES TYPED(DRIVE, "DRIVE|all") ROW(why_no_resume) RUN(pause_drives))
 COMMAND(CANCEL, "cancel", "take it out (asks)", MOVING,
         CHANGES KEYS("c", "Cancel", "DRIVES") TYPED(DRIVE_YES, "DRIVE yes")
-        SCREEN(open_dialog, UI_DIALOG_DROP) OFFER(has_row) ROW(why_no_cancel) RUN(cancel_one))
+        SCREEN(ui_open, UI_DIALOG_DROP) OFFER(has_row) ROW(why_no_cancel) RUN(cancel_one))
 COMMAND(RETRY, "retry", "retry a failed one", PAUSABLE,
         CHANGES KEYS("r", "Retry", "DRIVES") TYPED(DRIVE, "DRIVE|all")
         SCREEN(ui_retry, 0) OFFER(has_row) ROW(why_no_retry) RUN(retry))
@@ -139,7 +139,7 @@ COMMAND(MARK, "mark", "mark it, for s p c r", RUNNING, KEYS("Space", "Mark", "DR
 COMMAND(MARK_ALL, "mark-all", "mark all, or none", RUNNING, KEYS("a", NULL, "DRIVES") SCREEN(ui_mark_all, 0))
 COMMAND(CANCEL_ALL, "cancel-all", "cancel all (asks twice)", RUNNING,
         CHANGES KEYS("C", "Cancel all", "WHOLE BACKUP") TYPED(GUEST, "GUEST [keep-partial]")
-        SCREEN(open_dialog, UI_DIALOG_CANCEL) RUN(cancel_all))
+        SCREEN(ui_open, UI_DIALOG_CANCEL) RUN(cancel_all))
 COMMAND(FILTER, "filter", "filter the log", ANYWHERE, KEYS("/ f", NULL, "SCREEN") SCREEN(filter, 0))
 COMMAND(NEXT_ERROR, "next-error", "next error in the log", ANYWHERE, KEYS("e", NULL, "SCREEN") SCREEN(jump, true))
 COMMAND(PREVIOUS_ERROR, "previous-error", "error before that", ANYWHERE, KEYS("E", NULL, "SCREEN") SCREEN(jump, false))

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "ui/dialog.h"
 
+#include <string.h>
+
 #include "ui/pane.h"
 
 struct dialog dialog_begin(const char *title)
@@ -54,6 +56,35 @@ void dialog_input(struct dialog *d, const char *label, const char *text, int wid
     line->input_width = width;
     line->cursor = used;
     line->is_good = is_good;
+}
+
+bool dialog_edit(struct ui *ui, uint32_t key)
+{
+    size_t len = strlen(ui->input);
+    if (key == UI_KEY_BACKSPACE) {
+        char *end = g_utf8_find_prev_char(ui->input, ui->input + len);
+        if (end)
+            *end = '\0';
+    } else if (key == UI_KEY_CTRL_U) {
+        ui->input[0] = '\0';
+    } else if (key >= UI_KEY_SPACE && key < UI_KEY_UP && g_unichar_validate(key) && g_unichar_isprint(key)) {
+        char utf8[6];
+        int n = g_unichar_to_utf8(key, utf8);
+        if (len + (size_t)n < sizeof ui->input) {
+            memcpy(ui->input + len, utf8, (size_t)n);
+            ui->input[len + (size_t)n] = '\0';
+        }
+    } else {
+        return false;
+    }
+    return true;
+}
+
+bool dialog_says_yes(struct ui *ui, uint32_t key, uint32_t yes)
+{
+    if (key == UI_KEY_ENTER || key == yes)
+        ui->dialog = UI_DIALOG_NONE;
+    return key == yes;
 }
 
 /* ---- placing ---- */

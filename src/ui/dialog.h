@@ -10,6 +10,7 @@
  *     dialog_end(&d, scene, "Enter apply   Esc leave as it is");
  */
 #include "ui/screen.h"
+#include "ui/ui_inside.h"
 
 #define DIALOG_MAX_LINES 12
 #define DIALOG_WIDTH     64
@@ -40,4 +41,8 @@ void dialog_link(struct dialog *d, uint32_t key);
 void dialog_gap(struct dialog *d);
 /* "label [ text      ] after" */
 void dialog_input(struct dialog *d, const char *label, const char *text, int width, const char *after, bool is_good);
+/* Changes ui->input; true when the key belonged to the text. */
+bool dialog_edit(struct ui *ui, uint32_t key);
+/* The key that does it, or Enter, which does not: either closes the dialog. */
+bool dialog_says_yes(struct ui *ui, uint32_t key, uint32_t yes);
 void dialog_end(const struct dialog *d, const struct scene *s, const char *keys);

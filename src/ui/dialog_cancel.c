@@ -2,7 +2,24 @@
 /* Cancel everything: the one question that wants the guest's name typed. */
 #include "ui/dialog.h"
 
-void dialog_cancel(const struct scene *s)
+static struct ui_action key(struct ui *ui, uint32_t key, const struct model *m)
+{
+    if (key == UI_KEY_TAB || (key >= UI_KEY_UP && key <= UI_KEY_RIGHT)) {
+        ui->keeps_partial = !ui->keeps_partial;
+    } else if (key == UI_KEY_ENTER && g_str_equal(ui->input, m->guest)) {
+        struct ui_action action = ui_command(COMMAND_CANCEL_ALL, "");
+        g_strlcpy(action.command.confirmation, ui->input, sizeof action.command.confirmation);
+        action.command.keep_partial = ui->keeps_partial;
+        ui->dialog = UI_DIALOG_NONE;
+        ui_say(ui, MODEL_WARNING, "cancelling: QEMU is being set as it was");
+        return action;
+    } else {
+        dialog_edit(ui, key);
+    }
+    return ui_act(UI_NOTHING);
+}
+
+static void draw(const struct scene *s)
 {
     const struct ui *ui = s->ui;
     const struct model *m = s->m;
@@ -28,3 +45,5 @@ void dialog_cancel(const struct scene *s)
     else
         dialog_end(&d, s, matches ? "Enter cancels ALL" : "Esc keeps it");
 }
+
+const struct dialog_kind dialog_cancel = {.verb = COMMAND_CANCEL_ALL, .key = key, .draw = draw};

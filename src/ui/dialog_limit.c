@@ -3,7 +3,89 @@
  * the byte. */
 #include "base/eta.h"
 #include "ui/dialog.h"
-#include "ui/ui_inside.h"
+
+/* ---- keys ---- */
+
+/* ui->scope is what was asked for. */
+static bool open(struct ui *ui, const struct model *m)
+{
+    const struct model_drive *drive = ui_selected(ui, m);
+    if (ui->scope == UI_THIS && drive && !ui_marked(ui, m) && ui_row_refuses(ui, m, drive, COMMAND_LIMIT))
+        return false;
+    ui->scope = ui->scope == UI_ALL || !drive ? UI_ALL : ui_marked(ui, m) ? UI_MARKED : UI_THIS;
+    g_strlcpy(ui->target, drive ? drive->name : "", sizeof ui->target);
+    return true;
+}
+
+/* What a relative limit starts from: the limit that holds, else the rate; 0 = nothing to start from. */
+static uint64_t limit_base(const struct ui *ui, const struct model *m)
+{
+    const struct model_drive *drive = model_find_drive(m, ui->target);
+    if (ui->scope == UI_ALL || !drive)
+        return m->global_limit ? m->global_limit : m->data_rate;
+    return drive->limit ? drive->limit : drive->data_rate;
+}
+
+/* Up and Down move what stands there, or what holds now, by ten percent. */
+static void nudge(struct ui *ui, const struct model *m, int percent)
+{
+    struct command c;
+    char text[UNITS_LEN];
+    uint64_t rate = command_parse_rate(ui->input, &c, NULL) && !c.is_relative ? c.rate : limit_base(ui, m);
+    if (!rate)
+        return;
+    units_format_size(command_relative_rate(rate, percent), text);
+    g_strlcpy(ui->input, text, sizeof ui->input);
+}
+
+/* Enter does nothing while the text is no limit: it stays, and its line says why. */
+static struct ui_action apply_limit(struct ui *ui, const struct model *m)
+{
+    struct command c;
+    uint64_t base = limit_base(ui, m);
+    command_init(&c, COMMAND_LIMIT);
+    if (!command_parse_rate(ui->input, &c, NULL))
+        return ui_act(UI_NOTHING);
+    if (c.is_relative && ui->scope != UI_MARKED && base) { /* to the byte what the dialog has shown */
+        c.rate = command_relative_rate(base, c.percent);
+        c.is_relative = false;
+    }
+    if (ui->scope == UI_THIS)
+        g_strlcpy(c.target, ui->target, sizeof c.target);
+    ui->dialog = UI_DIALOG_NONE;
+    if (m->phase != MODEL_PLAN)
+        ui_say(ui, MODEL_INFO, "%s: asked QEMU for a new limit",
+               ui->scope == UI_ALL      ? "all"
+               : ui->scope == UI_MARKED ? "marked drives"
+                                        : ui->target);
+    return ui_limit(ui, m, &c, ui->scope);
+}
+
+static void next_scope(struct ui *ui, const struct model *m)
+{
+    const struct model_drive *drive = model_find_drive(m, ui->target);
+    do
+        ui->scope = (ui->scope + 1) % 3;
+    while ((ui->scope == UI_MARKED && !ui_marked(ui, m)) ||
+           (ui->scope == UI_THIS && !(drive && ui_row_takes(m, drive, COMMAND_LIMIT))));
+}
+
+static struct ui_action key(struct ui *ui, uint32_t key, const struct model *m)
+{
+    if (key == UI_KEY_ENTER)
+        return apply_limit(ui, m);
+    if (key == UI_KEY_TAB || key == UI_KEY_RIGHT || key == UI_KEY_LEFT)
+        next_scope(ui, m);
+    else if (key == UI_KEY_UP)
+        nudge(ui, m, 10);
+    else if (key == UI_KEY_DOWN)
+        nudge(ui, m, -10);
+    else
+        dialog_edit(ui, key);
+    return ui_act(UI_NOTHING);
+}
+
+/* ---- what is seen ---- */
 
 /* What is typed, as far as it is a limit. */
 struct wish {
@@ -23,8 +105,8 @@ static struct wish wish_of(const struct scene *s)
         model_set(w.why, "%s", g_str_has_prefix(error->message, "limit: ") ? error->message + 7 : error->message);
     else if (!w.c.is_relative)
         w.rate = w.c.rate;
-    else if (s->ui->scope != UI_MARKED && ui_limit_base(s->ui, s->m))
-        w.rate = command_relative_rate(ui_limit_base(s->ui, s->m), w.c.percent);
+    else if (s->ui->scope != UI_MARKED && limit_base(s->ui, s->m))
+        w.rate = command_relative_rate(limit_base(s->ui, s->m), w.c.percent);
     return w;
 }
 
@@ -144,7 +226,7 @@ static void line_scope(struct dialog *d, const struct scene *s)
                     at == UI_ALL ? "[the whole backup]" : " the whole backup ");
 }
 
-void dialog_limit(const struct scene *s)
+static void draw(const struct scene *s)
 {
     const struct ui *ui = s->ui;
     const struct model_drive *drive = model_find_drive(s->m, ui->target);
@@ -169,3 +251,5 @@ void dialog_limit(const struct scene *s)
                : s->canvas->width >= 30 ? "Enter apply  Esc leave"
                                         : "Enter  Esc");
 }
+
+const struct dialog_kind dialog_limit = {.verb = COMMAND_LIMIT, .open = open, .key = key, .draw = draw};

@@ -8,7 +8,31 @@ static int input_width(const struct scene *s)
     return s->canvas->width >= DIALOG_WIDTH ? DIALOG_WIDTH - 10 : MAX(s->canvas->width - 8, 4);
 }
 
-void dialog_output(const struct scene *s)
+/* Enter hands the text over, as it is. */
+static struct ui_action take_text(struct ui *ui, uint32_t key, enum command_verb verb)
+{
+    struct ui_action action = ui_command(verb, "");
+    if (key != UI_KEY_ENTER || !*ui->input) {
+        dialog_edit(ui, key);
+        return ui_act(UI_NOTHING);
+    }
+    g_strlcpy(action.command.text, ui->input, sizeof action.command.text);
+    ui->dialog = UI_DIALOG_NONE;
+    return action;
+}
+
+static bool open_output(struct ui *ui, const struct model *m)
+{
+    g_strlcpy(ui->input, m->target, sizeof ui->input);
+    return true;
+}
+
+static struct ui_action key_output(struct ui *ui, uint32_t key, const struct model *m)
+{
+    return take_text(ui, key, COMMAND_OUTPUT);
+}
+
+static void draw_output(const struct scene *s)
 {
     struct dialog d = dialog_begin("where does the archive go?");
     dialog_input(&d, "", s->ui->input, input_width(s), "", true);
@@ -19,13 +43,42 @@ void dialog_output(const struct scene *s)
     dialog_end(&d, s, s->canvas->width >= 40 ? "Enter take it   Esc leave it as it is" : "Enter  Esc");
 }
 
-void dialog_monitor(const struct scene *s)
+const struct dialog_kind dialog_output = {
+    .verb = COMMAND_OUTPUT, .open = open_output, .key = key_output, .draw = draw_output};
+
+static bool open_monitor(struct ui *ui, const struct model *m)
+{
+    g_strlcpy(ui->input, m->monitor, sizeof ui->input);
+    return true;
+}
+
+static struct ui_action key_monitor(struct ui *ui, uint32_t key, const struct model *m)
+{
+    return take_text(ui, key, COMMAND_CONNECT);
+}
+
+static void draw_monitor(const struct scene *s)
 {
     struct dialog d = dialog_begin("which monitor?");
     dialog_input(&d, "", s->ui->input, input_width(s), "", true);
     dialog_gap(&d);
     dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "A QMP UNIX socket, or host:port on this machine.");
     dialog_end(&d, s, s->canvas->width >= 40 ? "Enter connect   Esc stay with this one" : "Enter  Esc");
+}
+
+const struct dialog_kind dialog_monitor = {
+    .verb = COMMAND_ASK_MONITOR, .open = open_monitor, .key = key_monitor, .draw = draw_monitor};
+
+static bool open_leftovers(struct ui *ui, const struct model *m)
+{
+    if (!m->n_leftovers)
+        ui_say(ui, MODEL_INFO, "nothing of a dead backup is left in QEMU");
+    return m->n_leftovers > 0;
+}
+
+static struct ui_action key_leftovers(struct ui *ui, uint32_t key, const struct model *m)
+{
+    return dialog_says_yes(ui, key, 'c') ? ui_command(COMMAND_CLEANUP, "") : ui_act(UI_NOTHING);
 }
 
 /* "2 jobs, 5 nodes, the guest stopped": as many things to a line as there is room for. */
@@ -44,7 +97,7 @@ static void say_leftovers(struct dialog *d, const struct scene *s)
     dialog_line(d, DIALOG_EXTRA, ROLE_TEXT_STRONG, "%s", line->str);
 }
 
-void dialog_leftovers(const struct scene *s)
+static void draw_leftovers(const struct scene *s)
 {
     bool is_wide = s->canvas->width >= 60;
     struct dialog d = dialog_begin(is_wide ? "a backup that died has left things in QEMU" : "left by a dead backup");
@@ -62,7 +115,33 @@ void dialog_leftovers(const struct scene *s)
     dialog_end(&d, s, s->canvas->width >= 40 ? "Enter, Esc leave them   c cleans up" : "Esc  c cleans up");
 }
 
-void dialog_level(const struct scene *s)
+const struct dialog_kind dialog_leftovers = {
+    .verb = COMMAND_CLEANUP, .open = open_leftovers, .key = key_leftovers, .draw = draw_leftovers};
+
+/* One up or down from where it stands, within its bounds. */
+static unsigned stepped(uint32_t key, unsigned value, unsigned max)
+{
+    if (key == UI_KEY_UP || key == '+' || key == 'k')
+        return MIN(value + 1, max);
+    return (key == UI_KEY_DOWN || key == '-' || key == 'j') && value ? value - 1 : value;
+}
+
+/* What is chosen is planned at once: nothing runs yet. */
+static struct ui_action take_number(struct ui *ui, uint32_t key, enum command_verb verb, unsigned value)
+{
+    struct ui_action action = ui_command(verb, "");
+    if (key == UI_KEY_ENTER)
+        ui->dialog = UI_DIALOG_NONE;
+    action.command.number = stepped(key, value, command_entry_of(verb)->max);
+    return action.command.number != value ? action : ui_act(UI_NOTHING);
+}
+
+static struct ui_action key_level(struct ui *ui, uint32_t key, const struct model *m)
+{
+    return take_number(ui, key, COMMAND_LEVEL, m->level);
+}
+
+static void draw_level(const struct scene *s)
 {
     struct dialog d = dialog_begin("compression");
     g_autofree char *level = s->m->level ? g_strdup_printf("zstd, level %u", s->m->level) : g_strdup("none");
@@ -73,7 +152,16 @@ void dialog_level(const struct scene *s)
     dialog_end(&d, s, "Enter, Esc close");
 }
 
-void dialog_on_error(const struct scene *s)
+const struct dialog_kind dialog_level = {.verb = COMMAND_LEVEL, .key = key_level, .draw = draw_level};
+
+static struct ui_action key_on_error(struct ui *ui, uint32_t key, const struct model *m)
+{
+    struct ui_action action = ui_command(COMMAND_STRICT, "");
+    action.command.is_on = !m->is_strict;
+    return key == UI_KEY_SPACE ? action : take_number(ui, key, COMMAND_RETRIES, m->retries);
+}
+
+static void draw_on_error(const struct scene *s)
 {
     const struct model *m = s->m;
     struct dialog d = dialog_begin("when a drive fails");
@@ -86,3 +174,5 @@ void dialog_on_error(const struct scene *s)
     dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "While the frozen image stands a retry loses nothing.");
     dialog_end(&d, s, "Enter, Esc close");
 }
+
+const struct dialog_kind dialog_on_error = {.verb = COMMAND_RETRIES, .key = key_on_error, .draw = draw_on_error};

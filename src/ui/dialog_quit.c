@@ -2,6 +2,20 @@
 /* Leaving while a backup runs: it can go on by itself, as it does when the terminal is lost. */
 #include "ui/dialog.h"
 
+static struct ui_action key(struct ui *ui, uint32_t key, const struct model *m)
+{
+    if (key == 'C' && !ui->is_readonly) {
+        ui_open(ui, m, UI_DIALOG_CANCEL);
+        ui->wants_to_leave = true;
+    } else if (key == UI_KEY_ENTER) {
+        ui->dialog = UI_DIALOG_NONE;
+    } else if (key == 'd' && ui->may_detach) {
+        ui->dialog = UI_DIALOG_NONE;
+        return ui_act(UI_DETACH);
+    }
+    return ui_act(UI_NOTHING);
+}
+
 static const char *keys_text(const struct scene *s)
 {
     bool is_wide = s->canvas->width >= 40, may_cancel = !s->ui->is_readonly;
@@ -12,7 +26,7 @@ static const char *keys_text(const struct scene *s)
     return !may_cancel ? "Esc, Enter stay" : is_wide ? "Esc, Enter stay   C cancel" : "Esc stay  C cancel";
 }
 
-void dialog_quit(const struct scene *s)
+static void draw(const struct scene *s)
 {
     struct dialog d = dialog_begin("leave while a backup is running?");
     dialog_line(&d, DIALOG_NEEDED, ROLE_BUTTON_FOCUS, "[ Stay   ]  Esc, Enter");
@@ -28,3 +42,5 @@ void dialog_quit(const struct scene *s)
     dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "A lost terminal does not: then it goes on by itself.");
     dialog_end(&d, s, keys_text(s));
 }
+
+const struct dialog_kind dialog_quit = {.verb = COMMAND_CANCEL_ALL, .key = key, .draw = draw};

@@ -4,6 +4,44 @@
 
 #define MAX_SHOWN 8
 
+/* Moving shows it at once; Esc puts back what was there. */
+static struct ui_action show_theme(struct ui *ui, unsigned theme)
+{
+    struct ui_action action = ui_act(UI_SHOW_THEME);
+    action.theme = theme;
+    ui->choice = theme;
+    return action;
+}
+
+static bool open(struct ui *ui, const struct model *m)
+{
+    if (!ui->themes || !ui->themes->len) {
+        ui_say(ui, MODEL_INFO, "there are no themes to choose from");
+        return false;
+    }
+    ui->choice = ui->theme_before = ui->theme;
+    return true;
+}
+
+static struct ui_action key(struct ui *ui, uint32_t key, const struct model *m)
+{
+    unsigned n = ui->themes->len, at = MIN(ui->choice, n);
+    if (key == UI_KEY_ENTER)
+        ui->dialog = UI_DIALOG_NONE;
+    if (key >= UI_KEY_ROW && key - UI_KEY_ROW < n)
+        return show_theme(ui, key - UI_KEY_ROW);
+    if ((key == UI_KEY_UP || key == 'k') && at > 0)
+        return show_theme(ui, at - 1);
+    if ((key == UI_KEY_DOWN || key == 'j') && at + 1 < n)
+        return show_theme(ui, at + 1);
+    return ui_act(UI_NOTHING);
+}
+
+static struct ui_action put_back(struct ui *ui)
+{
+    return ui->theme_before < ui->themes->len ? show_theme(ui, ui->theme_before) : ui_act(UI_NOTHING);
+}
+
 /* Just so many columns. */
 static char *fitted(const char *text, int width)
 {
@@ -36,7 +74,7 @@ static void say_sample(struct dialog *d, const struct scene *s)
                 s->glyphs->name);
 }
 
-void dialog_theme(const struct scene *s)
+static void draw(const struct scene *s)
 {
     unsigned n = s->ui->themes->len, first = table_first(MIN(s->ui->choice, n - 1), n, MAX_SHOWN);
     struct dialog d = dialog_begin("theme");
@@ -46,3 +84,6 @@ void dialog_theme(const struct scene *s)
     say_sample(&d, s);
     dialog_end(&d, s, s->canvas->width >= 40 ? "Up Down show   Enter keeps   Esc puts back" : "Enter keeps  Esc");
 }
+
+const struct dialog_kind dialog_theme = {
+    .verb = COMMAND_THEME, .open = open, .key = key, .draw = draw, .close = put_back};

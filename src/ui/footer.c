@@ -163,13 +163,10 @@ void footer_message(const struct scene *s, int y)
     const struct ui *ui = s->ui;
     int x = s->canvas->width >= 30 ? 1 : 0;
     struct pen pen = pen_at(s->canvas, x, y, s->canvas->width - x);
-    if (ui->dialog == UI_DIALOG_FILTER) {
-        pen_text(&pen, ROLE_TOAST, "/%s", ui->input);
-        s->canvas->cursor_x = MIN(pen.x, s->canvas->width - 1);
-        s->canvas->cursor_y = y;
-        pen_gap(&pen, 3);
-        pen_try(&pen, ROLE_MESSAGE, "Enter keeps the filter, Esc shows all");
-    } else if (*ui->message && ui->message_until_ms > ui->now_ms)
+    const struct dialog_kind *dialog = dialogs_open(ui);
+    if (dialog && dialog->draw_line)
+        dialog->draw_line(s, &pen);
+    else if (*ui->message && ui->message_until_ms > ui->now_ms)
         pen_text(&pen, level_role(ui->message_level), "%s", ui->message);
     else
         say_situation(s, &pen);

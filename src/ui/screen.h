@@ -24,19 +24,6 @@ void screen_help(const struct scene *s);
 void screen_log(const struct scene *s);
 void screen_detail(const struct scene *s);
 
-/* dialogs, over whatever stands there */
-void dialog_limit(const struct scene *s);
-void dialog_drop(const struct scene *s);
-void dialog_cancel(const struct scene *s);
-void dialog_pause_all(const struct scene *s);
-void dialog_quit(const struct scene *s);
-void dialog_output(const struct scene *s);
-void dialog_monitor(const struct scene *s);
-void dialog_level(const struct scene *s);
-void dialog_on_error(const struct scene *s);
-void dialog_theme(const struct scene *s);
-void dialog_leftovers(const struct scene *s);
-
 /* header.c: one line each */
 void header_guest(const struct scene *s, int y);
 void header_phases(const struct scene *s, int y);

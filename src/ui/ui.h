@@ -19,6 +19,7 @@
 #include "model/event.h"
 #include "model/model.h"
 #include "ui/canvas.h"
+#include "ui/dialogs.h"
 #include "ui/glyphs.h"
 #include "ui/history.h"
 #include "ui/keymap.h"
@@ -36,21 +37,6 @@
 
 enum ui_view { UI_VIEW_MAIN, UI_VIEW_DETAIL, UI_VIEW_LOG, UI_VIEW_HELP };
 enum ui_graph { UI_GRAPH_AUTO, UI_GRAPH_SHOWN, UI_GRAPH_HIDDEN };
-enum ui_dialog {
-    UI_DIALOG_NONE,
-    UI_DIALOG_LIMIT,
-    UI_DIALOG_DROP,   /* cancel one drive, or those that are marked */
-    UI_DIALOG_CANCEL, /* cancel all */
-    UI_DIALOG_PAUSE_ALL,
-    UI_DIALOG_QUIT,
-    UI_DIALOG_OUTPUT,
-    UI_DIALOG_LEVEL,
-    UI_DIALOG_ON_ERROR,
-    UI_DIALOG_MONITOR,
-    UI_DIALOG_THEME,
-    UI_DIALOG_LEFTOVERS,
-    UI_DIALOG_FILTER, /* in the message line */
-};
 /* What a limit applies to. */
 enum ui_scope { UI_THIS, UI_MARKED, UI_ALL };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
-/* What the files of ui.h share: ui.c (frames), ui_keys.c (what keys do), ui_dialogs.c (in a dialog), ui_rows.c (to
- * rows). */
+/* What the files of ui.h share: ui.c (what is said), ui_frame.c (frames), ui_keys.c (what keys do), dialogs.c (in a
+ * dialog), ui_rows.c (to rows). */
 #include "base/units.h"
 #include "ui/ui.h"
 
@@ -39,12 +39,6 @@ struct ui_action ui_take_back(struct ui *ui, const struct model *m, int n);
 struct ui_action ui_mark(struct ui *ui, const struct model *m, int n);
 struct ui_action ui_mark_all(struct ui *ui, const struct model *m, int n);
 
-/* ---- ui_dialogs.c ---- */
-void ui_open(struct ui *ui, enum ui_dialog dialog);
-void ui_open_limit(struct ui *ui, const struct model *m, enum ui_scope scope);
-void ui_open_themes(struct ui *ui);
-void ui_open_drop(struct ui *ui, const struct model *m);
-void ui_open_text(struct ui *ui, enum ui_dialog dialog, const char *text);
+/* ---- dialogs.c ---- */
+struct ui_action ui_open(struct ui *ui, const struct model *m, int dialog);
 struct ui_action ui_key_dialog(struct ui *ui, uint32_t key, const struct model *m);
-/* What a relative limit starts from: the limit that holds, else the rate; 0 = nothing to start from. */
-uint64_t ui_limit_base(const struct ui *ui, const struct model *m);

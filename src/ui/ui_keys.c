@@ -77,36 +77,20 @@ static struct ui_action jump(struct ui *ui, const struct model *m, int is_next)
 static struct ui_action filter(struct ui *ui, const struct model *m, int n)
 {
     ui->view = UI_VIEW_LOG;
-    ui_open_text(ui, UI_DIALOG_FILTER, ui->filter);
-    return nothing;
+    return ui_open(ui, m, UI_DIALOG_FILTER);
 }
 
 /* ---- dialogs ---- */
 
-static struct ui_action open_dialog(struct ui *ui, const struct model *m, int dialog)
-{
-    if (dialog == UI_DIALOG_DROP)
-        ui_open_drop(ui, m);
-    else if (dialog == UI_DIALOG_OUTPUT)
-        ui_open_text(ui, UI_DIALOG_OUTPUT, m->target);
-    else if (dialog == UI_DIALOG_MONITOR)
-        ui_open_text(ui, UI_DIALOG_MONITOR, m->monitor);
-    else if (dialog == UI_DIALOG_LEFTOVERS && !m->n_leftovers)
-        ui_say(ui, MODEL_INFO, "nothing of a dead backup is left in QEMU");
-    else
-        ui_open(ui, (enum ui_dialog)dialog);
-    return nothing;
-}
-
 static struct ui_action ask_limit(struct ui *ui, const struct model *m, int scope)
 {
-    ui_open_limit(ui, m, (enum ui_scope)scope);
-    return nothing;
+    ui->scope = (enum ui_scope)scope;
+    return ui_open(ui, m, UI_DIALOG_LIMIT);
 }
 
 static struct ui_action pick_theme(struct ui *ui, const struct model *m, int n)
 {
-    ui_open_themes(ui);
+    ui_open(ui, m, UI_DIALOG_THEME);
     return ui_act(UI_LOAD_THEMES);
 }
 
@@ -114,7 +98,7 @@ static struct ui_action quit(struct ui *ui, const struct model *m, int n)
 {
     if (ui->is_visitor || !command_is_valid(COMMAND_CANCEL_ALL, m->phase))
         return ui_act(UI_LEAVE);
-    return open_dialog(ui, m, UI_DIALOG_QUIT);
+    return ui_open(ui, m, UI_DIALOG_QUIT);
 }
 
 static struct ui_action toggle_pause_all(struct ui *ui, const struct model *m, int n)
@@ -122,7 +106,7 @@ static struct ui_action toggle_pause_all(struct ui *ui, const struct model *m, i
     unsigned n_moving;
     if (!ui_is_any_moving(m, &n_moving))
         return ui_command(COMMAND_RESUME, "all");
-    return n_moving == 1 ? ui_command(COMMAND_PAUSE, "all") : open_dialog(ui, m, UI_DIALOG_PAUSE_ALL);
+    return n_moving == 1 ? ui_command(COMMAND_PAUSE, "all") : ui_open(ui, m, UI_DIALOG_PAUSE_ALL);
 }
 
 /* ---- commands ---- */
