@@ -1,46 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ui/term.h"
+#include "ui/term_inside.h"
 
-#define NCURSES_WIDECHAR 1
-#include <curses.h>
 #include <term.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "ui/keymap.h"
 #include "ui/term_type.h"
 #include "ui/tty.h"
 
 #define ESCAPE_MS     25  /* a lone Esc must feel instant, */
 #define ESCAPE_SSH_MS 100 /* but over a network a key's bytes may come apart */
 #define LAST_WORDS_MS 200
-#define MAX_SEQUENCE  64
 #define TITLE_KEEP    "\033[22;2t" /* on the terminal's stack */
 #define TITLE_BACK    "\033[23;2t"
 #define SYNC_ON       "\033[?2026h"
 #define SYNC_OFF      "\033[?2026l"
-
-struct term_screen {
-    int fd;
-    int frame_fd; /* curses writes here */
-    FILE *in, *out;
-    SCREEN *screen;
-    WINDOW *keys; /* a pad: reading keys from it never refreshes anything */
-    enum theme_depth depth;
-    bool is_direct, has_sync, has_mouse, has_title;
-    bool has_event; /* of the mouse: perhaps there are more */
-    int press_x, press_y;
-    attr_t attributes[UI_ROLES_END];
-    short pairs[UI_ROLES_END];
-    GByteArray *pending;
-    char stand_in[32];
-    char farewell[200];
-};
 
 #ifdef __SANITIZE_ADDRESS__
 /* curses keeps a block of its own to the end; the rest is held to account. */
@@ -295,106 +273,7 @@ void term_resize(struct term_screen *t, int width, int height)
     clearok(curscr, TRUE);
 }
 
-/* ---- keys ---- */
-
-static uint32_t function_key(wint_t code)
-{
-    switch (code) {
-    case KEY_UP:
-        return UI_KEY_UP;
-    case KEY_DOWN:
-        return UI_KEY_DOWN;
-    case KEY_LEFT:
-        return UI_KEY_LEFT;
-    case KEY_RIGHT:
-        return UI_KEY_RIGHT;
-    case KEY_PPAGE:
-        return UI_KEY_PAGE_UP;
-    case KEY_NPAGE:
-        return UI_KEY_PAGE_DOWN;
-    case KEY_HOME:
-        return UI_KEY_HOME;
-    case KEY_END:
-        return UI_KEY_END;
-    case KEY_ENTER:
-        return UI_KEY_ENTER;
-    case KEY_BACKSPACE:
-        return UI_KEY_BACKSPACE;
-    case KEY_F(1):
-        return UI_KEY_F1;
-    default:
-        return UI_KEY_UNKNOWN;
-    }
-}
-
-/* A sequence that curses does not know, as a late answer to a question: its letters are no keys. */
-static bool swallow_sequence(struct term_screen *t)
-{
-    wint_t code;
-    int kind = wget_wch(t->keys, &code);
-    if (kind != OK || code != '[') {
-        if (kind == OK)
-            unget_wch((wchar_t)code);
-        else if (kind == KEY_CODE_YES)
-            ungetch((int)code);
-        return false;
-    }
-    for (unsigned i = 0; i < MAX_SEQUENCE; i++)
-        if (wget_wch(t->keys, &code) != OK || (code >= 0x40 && code < 0x7f))
-            break;
-    return true;
-}
-
-/* One KEY_MOUSE may stand for several events: they are taken until there is none. */
-static uint32_t mouse_key(struct term_screen *t)
-{
-    MEVENT event;
-    t->has_event = getmouse(&event) == OK;
-    if (!t->has_event)
-        return UI_KEY_UNKNOWN;
-    t->press_x = event.x;
-    t->press_y = event.y;
-    if (event.bstate & BUTTON1_PRESSED)
-        return UI_KEY_PRESS;
-    if (event.bstate & BUTTON4_PRESSED)
-        return UI_KEY_WHEEL_UP;
-    return event.bstate & BUTTON5_PRESSED ? UI_KEY_WHEEL_DOWN : UI_KEY_UNKNOWN;
-}
-
-bool term_key(struct term_screen *t, uint32_t *key)
-{
-    wint_t code;
-    int kind;
-    if (t->has_event && (*key = mouse_key(t)) != UI_KEY_UNKNOWN)
-        return true;
-    do /* resizeterm() puts a KEY_RESIZE into the queue */
-        kind = wget_wch(t->keys, &code);
-    while ((kind == KEY_CODE_YES && code == KEY_RESIZE) || (kind == OK && code == UI_KEY_ESC && swallow_sequence(t)));
-    if (kind == ERR)
-        return false;
-    if (kind == KEY_CODE_YES)
-        *key = code == KEY_MOUSE ? mouse_key(t) : function_key(code);
-    else if (code == '\n')
-        *key = UI_KEY_ENTER;
-    else
-        *key = code == '\b' ? UI_KEY_BACKSPACE : (uint32_t)code;
-    return true;
-}
-
-void term_press(const struct term_screen *t, int *x, int *y)
-{
-    *x = t->press_x;
-    *y = t->press_y;
-}
-
 /* ---- beside the frames ---- */
-
-void term_mouse(struct term_screen *t, bool is_on)
-{
-    mouseinterval(0); /* else each press waits for a second one */
-    mousemask(is_on ? BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0, NULL);
-    t->has_mouse = is_on;
-}
 
 static void send_aside(struct term_screen *t, const char *bytes)
 {

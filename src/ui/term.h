@@ -3,8 +3,8 @@
 /*
  * A terminal that never stops the program. curses draws into memory; term_pump() hands the bytes to the
  * terminal as fast as it takes them, without ever waiting. While some are still under way, new frames are
- * dropped: a frozen terminal, a stalled ssh or Ctrl-S costs frames and nothing else. The only place that
- * knows curses.
+ * dropped: a frozen terminal, a stalled ssh or Ctrl-S costs frames and nothing else. Its files are the only ones that
+ * know curses.
  *
  *     struct term_screen *t = term_new(&(struct term_options){.fd = tty, .type = getenv("TERM")}, &error);
  *     term_theme(t, &theme);

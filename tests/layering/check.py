@@ -34,7 +34,7 @@ MAY_INCLUDE = {
 LIBRARY_ONLY_IN = {
     r"uv\.h": r"^(\w+/\w+_uv\.[ch]|(archive|write|log|front|rescue|backup|console|cli|sink)/.*)$",
     r"json-c/.*": r"^(qmp/.*|model/(json|replay)\w*\.c|rescue/journal\.c|backup/describe\.c|guest/keyvals\.c|cli/\w+\.c)$",
-    r"(n?curses\w*|term|ncursesw/.*)\.h": r"^ui/term\.c$",
+    r"(n?curses\w*|term|ncursesw/.*)\.h": r"^ui/term(_keys\.c|_inside\.h|\.c)$",
     r"libnbd\.h": r"^(nbd/client\.[ch]|cli/.*)$",
     r"zstd.*\.h": r"^sink/.*$",
     r"lzo/.*": r"^sink/.*$",
