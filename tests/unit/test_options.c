@@ -117,6 +117,20 @@ static void test_short(void)
     backup_options_clear(&o);
 }
 
+/* All of them, in the order in which they are said: what is saved, how, where to. */
+static void test_order(void)
+{
+    static const char line[] =
+        "vmabackup backup --drive=d --exclude=x --no-vmstate --limit=5M --limit=s=1234567 --config=n=/p --guard=direct "
+        "--proxmox=100 --spool=5G --spool-dir=/a --log=l --record=r --agent=/q --on-full=wait:7 --level=0 --threads=3 "
+        "--retries=7 --strict --max-pause=9 --timeout=3 --verify --force --keep-partial -o x m";
+    struct backup_options o;
+    parse(line, &o);
+    g_autofree char *said = backup_options_line(&o);
+    g_assert_cmpstr(said, ==, line);
+    backup_options_clear(&o);
+}
+
 /* In a folder the archive gets the name that qmrestore goes by. */
 static void test_proxmox_folder(void)
 {
@@ -141,6 +155,7 @@ int main(int argc, char **argv)
     setlocale(LC_ALL, "C.UTF-8"); /* option values are converted from it */
     g_test_add_func("/options/round-trip", test_round_trip);
     g_test_add_func("/options/short", test_short);
+    g_test_add_func("/options/order", test_order);
     g_test_add_func("/options/proxmox", test_proxmox_folder);
     return g_test_run();
 }
