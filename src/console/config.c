@@ -23,11 +23,10 @@ static bool refuse(const struct config *c, const char *key, const char *why, GEr
     return false;
 }
 
-static bool take_text(const struct config *c, const char *key, char **value)
+static void take_text(const struct config *c, const char *key, char **value)
 {
     if (!*value)
         *value = g_key_file_get_string(c->file, "screen", key, NULL);
-    return true;
 }
 
 /* What the command line has switched on stays on. */
@@ -41,22 +40,42 @@ static bool take_switch(const struct config *c, const char *key, gboolean *value
     return true;
 }
 
+/* "theme, glyphs and bell" */
+static char *list(const GPtrArray *names)
+{
+    GString *text = g_string_new(NULL);
+    for (unsigned i = 0; i < names->len; i++)
+        g_string_append_printf(text, "%s%s", !i ? "" : i + 1 < names->len ? ", " : " and ", (char *)names->pdata[i]);
+    return g_string_free(text, FALSE);
+}
+
 static bool check_names(const struct config *c, GError **error)
 {
-    static const char *const known[] = {"theme", "glyphs", "color", "mouse", "title", "bell", NULL};
     g_auto(GStrv) keys = g_key_file_get_keys(c->file, "screen", NULL, NULL);
+    g_autoptr(GPtrArray) known = g_ptr_array_new();
+    for (unsigned i = 0; i < console_option_table_len; i++)
+        if (console_option_table[i].is_in_config)
+            g_ptr_array_add(known, (char *)console_option_table[i].entry.long_name);
+    g_autofree char *names = list(known), *why = g_strdup_printf("unknown; there are %s", names);
     for (unsigned i = 0; keys && keys[i]; i++)
-        if (!g_strv_contains(known, keys[i]))
-            return refuse(c, keys[i], "unknown; there are theme, glyphs, color, mouse, title and bell", error);
+        if (!g_ptr_array_find_with_equal_func(known, keys[i], g_str_equal, NULL))
+            return refuse(c, keys[i], why, error);
     return true;
 }
 
 static bool take(const struct config *c, struct console_options *o, GError **error)
 {
-    return check_names(c, error) && take_text(c, "theme", &o->theme) && take_text(c, "glyphs", &o->glyphs) &&
-           take_text(c, "color", &o->color) && take_switch(c, "mouse", &o->wants_mouse, error) &&
-           take_switch(c, "title", &o->wants_title, error) && take_switch(c, "bell", &o->wants_bell, error) &&
-           keymap_load(c->file, c->text, c->source, error);
+    if (!check_names(c, error))
+        return false;
+    for (unsigned i = 0; i < console_option_table_len; i++) {
+        const struct console_option *option = &console_option_table[i];
+        const char *key = option->entry.long_name;
+        if (option->is_in_config && console_option_is_text(option))
+            take_text(c, key, console_option_field(option, o));
+        else if (option->is_in_config && !take_switch(c, key, console_option_field(option, o), error))
+            return false;
+    }
+    return keymap_load(c->file, c->text, c->source, error);
 }
 
 bool config_load(struct console_options *o, GError **error)

@@ -8,30 +8,50 @@
 #include "options/options.h"
 #include "ui/glyphs.h"
 
+#define ROW(name, type, field, help, argument, is_in_config)                                                           \
+    {                                                                                                                  \
+        {name, 0, 0, G_OPTION_ARG_##type, NULL, help, argument}, offsetof(struct console_options, field), is_in_config \
+    }
+#define OPTION(...)  ROW(__VA_ARGS__, false)
+#define SETTING(...) ROW(__VA_ARGS__, true) /* in the configuration, too */
+
+/* The table of options, in the order of --help: a new one is a row here, and a field in struct console_options. */
+const struct console_option console_option_table[] = {
+    SETTING("theme", FILENAME, theme, "default, dark, light, contrast, solar, mono, one of yours, or a file", "NAME"),
+    SETTING("glyphs", STRING, glyphs, "unicode, blocks or ascii (default: what the terminal has)", "SET"),
+    SETTING("color", STRING, color, "auto, always or never (auto heeds NO_COLOR)", "WHEN"),
+    SETTING("mouse", NONE, wants_mouse, "Take presses and the wheel (Shift selects text)", NULL),
+    SETTING("title", NONE, wants_title, "Show progress in the window's title", NULL),
+    SETTING("bell", NONE, wants_bell, "Ring when a drive fails and at the end", NULL),
+    OPTION("readonly", NONE, is_readonly, "Refuse every key that changes something", NULL),
+    OPTION("start", NONE, begins_at_once, "Begin at once, without showing the plan", NULL),
+    OPTION("attach", STRING, attach, "Show a backup that goes on in another process", "RUN"),
+    OPTION("replay", FILENAME, replay, "Show a recording (--record)", "FILE"),
+    OPTION("speed", DOUBLE, speed, "… so many times as fast as it went", "X"),
+    OPTION("plain", NONE, is_plain, "Lines instead of a screen; begins at once", NULL),
+    OPTION("json", NONE, is_json, "JSON lines instead of a screen; begins at once", NULL),
+    OPTION("interval", INT, interval_s, "In lines, progress at least this often (default 60)", "SECONDS"),
+    OPTION("version", NONE, wants_version, "Print the version", NULL),
+};
+const unsigned console_option_table_len = G_N_ELEMENTS(console_option_table);
+
+void *console_option_field(const struct console_option *option, struct console_options *o)
+{
+    return (char *)o + option->offset;
+}
+
+bool console_option_is_text(const struct console_option *option)
+{
+    return option->entry.arg == G_OPTION_ARG_FILENAME || option->entry.arg == G_OPTION_ARG_STRING;
+}
+
 static void add_entries(GOptionGroup *group, struct console_options *o)
 {
-    const GOptionEntry entries[] = {
-        {"theme", 0, 0, G_OPTION_ARG_FILENAME, &o->theme,
-         "default, dark, light, contrast, solar, mono, one of yours, or a file", "NAME"},
-        {"glyphs", 0, 0, G_OPTION_ARG_STRING, &o->glyphs, "unicode, blocks or ascii (default: what the terminal has)",
-         "SET"},
-        {"color", 0, 0, G_OPTION_ARG_STRING, &o->color, "auto, always or never (auto heeds NO_COLOR)", "WHEN"},
-        {"mouse", 0, 0, G_OPTION_ARG_NONE, &o->wants_mouse, "Take presses and the wheel (Shift selects text)", NULL},
-        {"title", 0, 0, G_OPTION_ARG_NONE, &o->wants_title, "Show progress in the window's title", NULL},
-        {"bell", 0, 0, G_OPTION_ARG_NONE, &o->wants_bell, "Ring when a drive fails and at the end", NULL},
-        {"readonly", 0, 0, G_OPTION_ARG_NONE, &o->is_readonly, "Refuse every key that changes something", NULL},
-        {"start", 0, 0, G_OPTION_ARG_NONE, &o->begins_at_once, "Begin at once, without showing the plan", NULL},
-        {"attach", 0, 0, G_OPTION_ARG_STRING, &o->attach, "Show a backup that goes on in another process", "RUN"},
-        {"replay", 0, 0, G_OPTION_ARG_FILENAME, &o->replay, "Show a recording (--record)", "FILE"},
-        {"speed", 0, 0, G_OPTION_ARG_DOUBLE, &o->speed, "… so many times as fast as it went", "X"},
-        {"plain", 0, 0, G_OPTION_ARG_NONE, &o->is_plain, "Lines instead of a screen; begins at once", NULL},
-        {"json", 0, 0, G_OPTION_ARG_NONE, &o->is_json, "JSON lines instead of a screen; begins at once", NULL},
-        {"interval", 0, 0, G_OPTION_ARG_INT, &o->interval_s, "In lines, progress at least this often (default 60)",
-         "SECONDS"},
-        {"version", 0, 0, G_OPTION_ARG_NONE, &o->wants_version, "Print the version", NULL},
-        {NULL, 0, 0, 0, NULL, NULL, NULL},
-    };
-    g_option_group_add_entries(group, entries);
+    for (unsigned i = 0; i < console_option_table_len; i++) {
+        GOptionEntry entries[] = {console_option_table[i].entry, G_OPTION_ENTRY_NULL};
+        entries->arg_data = console_option_field(&console_option_table[i], o);
+        g_option_group_add_entries(group, entries);
+    }
 }
 
 static bool usage(GError **error, const char *what, const char *value, const char *instead)
@@ -88,11 +108,9 @@ bool console_options_parse(struct console_options *o, int *argc, char ***argv, G
 void console_options_clear(struct console_options *o)
 {
     backup_options_clear(&o->backup);
-    g_free(o->theme);
-    g_free(o->glyphs);
-    g_free(o->color);
-    g_free(o->attach);
-    g_free(o->replay);
+    for (unsigned i = 0; i < console_option_table_len; i++)
+        if (console_option_is_text(&console_option_table[i]))
+            g_free(*(char **)console_option_field(&console_option_table[i], o));
 }
 
 bool console_options_is_mono(const struct console_options *o)
