@@ -45,17 +45,11 @@ bool cli_parse_group(int *argc, char ***argv, const GOptionEntry *options, GOpti
     return false;
 }
 
-bool cli_parse(int *argc, char ***argv, const GOptionEntry *options, const char *arguments, const char *summary,
-               GError **error)
-{
-    return cli_parse_group(argc, argv, options, NULL, arguments, summary, error);
-}
-
 bool cli_parse_counted(int *argc, char ***argv, const GOptionEntry *options, const char *arguments, const char *summary,
                        int min, int max, GError **error)
 {
     g_autofree char *command = g_strdup((*argv)[0]);
-    if (!cli_parse(argc, argv, options, arguments, summary, error))
+    if (!cli_parse_group(argc, argv, options, NULL, arguments, summary, error))
         return false;
     if (*argc - 1 >= min && *argc - 1 <= max)
         return true;

@@ -6,7 +6,7 @@
  *     int cli_list(int argc, char **argv)        // argv[0] = the command's name; returns the exit status
  *     {
  *         g_autoptr(GError) error = NULL;
- *         if (!cli_parse(&argc, &argv, options, "ARCHIVE", "Says what an archive holds.", &error))
+ *         if (!cli_parse_counted(&argc, &argv, options, "ARCHIVE", "Says what an archive holds.", 1, 1, &error))
  *             return cli_fail(error);
  *
  * Standard output carries data or the report that was asked for, standard error everything else.
@@ -14,35 +14,37 @@
 #include <stdbool.h>
 #include <glib.h>
 
-int cli_backup(int argc, char **argv);
-int cli_boot(int argc, char **argv);
-int cli_cancel(int argc, char **argv);
-int cli_cleanup(int argc, char **argv);
-int cli_config(int argc, char **argv);
-int cli_extract(int argc, char **argv);
-int cli_info(int argc, char **argv);
-int cli_limit(int argc, char **argv);
-int cli_list(int argc, char **argv);
-int cli_pause(int argc, char **argv);
-int cli_restore(int argc, char **argv);
-int cli_resume(int argc, char **argv);
-int cli_retry(int argc, char **argv);
-int cli_runs(int argc, char **argv);
-int cli_serve(int argc, char **argv);
-int cli_status(int argc, char **argv);
-int cli_verify(int argc, char **argv);
-int cli_write(int argc, char **argv);
+/* The table of commands, in the order of --help: a new one is a row here, and its function cli_NAME(). */
+#define CLI_COMMANDS(ROW)                                                                                              \
+    ROW(backup, "save a running guest")                                                                                \
+    ROW(info, "say what a guest has and what of it can be saved")                                                      \
+    ROW(cleanup, "take away what a dead backup left in QEMU")                                                          \
+    ROW(runs, "list the backups that go on")                                                                           \
+    ROW(status, "say how one of them stands")                                                                          \
+    ROW(limit, "set its speed limit")                                                                                  \
+    ROW(pause, "pause it, or one of its drives")                                                                       \
+    ROW(resume, "let it go on")                                                                                        \
+    ROW(cancel, "end it, or take a drive out of it")                                                                   \
+    ROW(retry, "retry a drive that failed")                                                                            \
+    ROW(list, "say what an archive holds")                                                                             \
+    ROW(verify, "read everything, check everything")                                                                   \
+    ROW(config, "print a stored configuration, or list them")                                                          \
+    ROW(extract, "unpack drives, RAM state and configurations")                                                        \
+    ROW(restore, "write drives back to files, block devices or NBD exports")                                           \
+    ROW(serve, "export drives by NBD without unpacking them")                                                          \
+    ROW(boot, "start a guest straight from an archive")                                                                \
+    ROW(write, "make an archive of what a management tool sends by NBD")
+#define CLI_DECLARED(name, help) int cli_##name(int argc, char **argv);
+CLI_COMMANDS(CLI_DECLARED)
 
-/* Takes the options (before, between or behind the arguments) out of argv; --help and --version end the program.
- * Errors are VMB_ERROR_USAGE. arguments and summary are for the help. options may be NULL. */
-bool cli_parse(int *argc, char ***argv, const GOptionEntry *options, const char *arguments, const char *summary,
-               GError **error);
-/* The same with a group of options shared with vmabackup-tui; takes the group. */
-bool cli_parse_group(int *argc, char ***argv, const GOptionEntry *options, GOptionGroup *group, const char *arguments,
-                     const char *summary, GError **error);
-/* The same, and there must be min…max arguments: argv[1]…. */
+/* Takes the options (before, between or behind the arguments) out of argv; --help and --version end the program. There
+ * must be min…max arguments then: argv[1]…. Errors are VMB_ERROR_USAGE. arguments and summary are for the help. options
+ * may be NULL. */
 bool cli_parse_counted(int *argc, char ***argv, const GOptionEntry *options, const char *arguments, const char *summary,
                        int min, int max, GError **error);
+/* The same with a group of options shared with vmabackup-tui (taken, or NULL), and any number of arguments. */
+bool cli_parse_group(int *argc, char ***argv, const GOptionEntry *options, GOptionGroup *group, const char *arguments,
+                     const char *summary, GError **error);
 /* The --timeout of those who ask a monitor. */
 #define CLI_TIMEOUT_S 30
 bool cli_check_timeout(int timeout_s, GError **error);

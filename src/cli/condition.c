@@ -6,7 +6,12 @@
 #include "base/text.h"
 #include "base/units.h"
 
-struct condition condition_of(const struct vma_walk *w, int dev_id)
+struct condition {
+    bool is_whole;             /* every cluster is there and undamaged */
+    uint64_t missing, damaged; /* bytes, in clusters */
+};
+
+static struct condition condition_of(const struct vma_walk *w, int dev_id)
 {
     const struct vma_check *c = vma_walk_check(w);
     struct vma_check_device d = vma_check_device(c, dev_id);

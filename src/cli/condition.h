@@ -6,12 +6,6 @@
 
 struct json_object;
 
-struct condition {
-    bool is_whole;             /* every cluster is there and undamaged */
-    uint64_t missing, damaged; /* bytes, in clusters */
-};
-
-struct condition condition_of(const struct vma_walk *w, int dev_id);
 /* "whole", "nothing of it is there", "11M of 100M missing, 4.0M damaged"; g_free() it. */
 char *condition_text(const struct vma_walk *w, int dev_id);
 /* {"name", "is_whole", "missing_bytes", "damaged_bytes"} */

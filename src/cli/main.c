@@ -16,25 +16,8 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"backup", cli_backup, "save a running guest"},
-    {"info", cli_info, "say what a guest has and what of it can be saved"},
-    {"cleanup", cli_cleanup, "take away what a dead backup left in QEMU"},
-    {"runs", cli_runs, "list the backups that go on"},
-    {"status", cli_status, "say how one of them stands"},
-    {"limit", cli_limit, "set its speed limit"},
-    {"pause", cli_pause, "pause it, or one of its drives"},
-    {"resume", cli_resume, "let it go on"},
-    {"cancel", cli_cancel, "end it, or take a drive out of it"},
-    {"retry", cli_retry, "retry a drive that failed"},
-    {"list", cli_list, "say what an archive holds"},
-    {"verify", cli_verify, "read everything, check everything"},
-    {"config", cli_config, "print a stored configuration, or list them"},
-    {"extract", cli_extract, "unpack drives, RAM state and configurations"},
-    {"restore", cli_restore, "write drives back to files, block devices or NBD exports"},
-    {"serve", cli_serve, "export drives by NBD without unpacking them"},
-    {"boot", cli_boot, "start a guest straight from an archive"},
-    {"write", cli_write, "make an archive of what a management tool sends by NBD"},
-};
+#define CLI_ROW(name, help) {#name, cli_##name, help},
+    CLI_COMMANDS(CLI_ROW)};
 
 static void print_help(void)
 {
