@@ -3,7 +3,6 @@
 
 #include <json-c/json.h>
 
-#include "base/error.h"
 #include "base/text.h"
 #include "model/json_fields.h"
 
@@ -204,17 +203,10 @@ static void add_limit(json_object *o, const struct model *m, const struct model_
     put_text(o, "by", e->text);
 }
 
-static const char *level_word(enum model_level level)
-{
-    static const char *const words[] = {
-        [MODEL_INFO] = "info", [MODEL_WARNING] = "warning", [MODEL_ERROR] = "error", [MODEL_HINT] = "hint"};
-    return words[level];
-}
-
 static void add_log(json_object *o, const struct model *m, const struct model_event *e)
 {
     put_id(o, m, e->drive);
-    put_text(o, "level", level_word(e->level));
+    put_text(o, "level", model_level_word(e->level));
     put_text(o, "text", e->text);
     put_text(o, "hint", e->hint);
 }
@@ -227,32 +219,16 @@ static void add_reply(json_object *o, const struct model_event *e)
     json_object_object_add(o, "text", lines ? json_object_new_string(lines) : NULL);
 }
 
-static const char *result_word(int exit_status)
-{
-    switch (exit_status) {
-    case 0:
-        return "ok";
-    case VMB_ERROR_INCOMPLETE:
-        return "incomplete";
-    case VMB_ERROR_CANCELLED:
-        return "cancelled";
-    case VMB_ERROR_DAMAGED:
-        return "damaged";
-    default:
-        return exit_status > 128 ? "cancelled" : "failed";
-    }
-}
-
 static void add_result(json_object *o, const struct model *m)
 {
     json_object *missing = json_object_new_array();
-    put_text(o, "status", result_word(m->exit_status));
+    json_object_object_add(o, "status", word(model_result_word(m->exit_status)));
     put_fields(o, json_result_fields, m);
     put_fields(o, json_progress_fields, m); /* the last figures */
     add_rows(o, m);
     for (unsigned i = 0; i < m->n_drives; i++) {
         const struct model_drive *d = &m->drives[i];
-        if (d->is_refused || (d->is_included && d->state != MODEL_OK && d->state != MODEL_WARN))
+        if (d->is_refused || (d->is_included && !model_is_saved(d->state)))
             json_object_array_add(missing, json_object_new_string(d->name));
     }
     json_object_object_add(o, "missing", missing);

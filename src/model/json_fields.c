@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "model/json_fields.h"
 
-#define FIELD(type, kind, name, member)                                                                                \
+#define FIELD(type, kind, name, member, is_quiet)                                                                      \
     {                                                                                                                  \
-        name, kind, offsetof(struct type, member), sizeof(((struct type *)0)->member), false                           \
+        name, JSON_##kind, offsetof(struct type, member), sizeof(((struct type *)0)->member), is_quiet                 \
     }
-#define QUIET(type, kind, name, member)                                                                                \
-    {                                                                                                                  \
-        name, kind, offsetof(struct type, member), sizeof(((struct type *)0)->member), true                            \
-    }
-#define M(kind, name, member)       FIELD(model, JSON_##kind, name, member)
-#define M_QUIET(kind, name, member) QUIET(model, JSON_##kind, name, member)
-#define D(kind, name, member)       FIELD(model_drive, JSON_##kind, name, member)
-#define D_QUIET(kind, name, member) QUIET(model_drive, JSON_##kind, name, member)
+#define M(kind, name, member)       FIELD(model, kind, name, member, false)
+#define M_QUIET(kind, name, member) FIELD(model, kind, name, member, true)
+#define D(kind, name, member)       FIELD(model_drive, kind, name, member, false)
+#define D_QUIET(kind, name, member) FIELD(model_drive, kind, name, member, true)
 #define END                                                                                                            \
     {                                                                                                                  \
         NULL, JSON_TEXT, 0, 0, false                                                                                   \

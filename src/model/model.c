@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/error.h"
 #include "base/text.h"
 
 const char *model_phase_word(enum model_phase phase)
@@ -42,6 +43,30 @@ const char *model_bottleneck_word(enum model_bottleneck b)
     };
     g_assert(b < G_N_ELEMENTS(words));
     return words[b];
+}
+
+const char *model_level_word(enum model_level level)
+{
+    static const char *const words[] = {
+        [MODEL_INFO] = "info", [MODEL_WARNING] = "warning", [MODEL_ERROR] = "error", [MODEL_HINT] = "hint"};
+    g_assert(level < G_N_ELEMENTS(words));
+    return words[level];
+}
+
+const char *model_result_word(int exit_status)
+{
+    switch (exit_status) {
+    case 0:
+        return "OK";
+    case VMB_ERROR_INCOMPLETE:
+        return "INCOMPLETE";
+    case VMB_ERROR_CANCELLED:
+        return "CANCELLED";
+    case VMB_ERROR_DAMAGED:
+        return "DAMAGED";
+    default:
+        return exit_status > 128 ? "CANCELLED" : "FAILED";
+    }
 }
 
 void model_init(struct model *m)

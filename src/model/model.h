@@ -50,6 +50,10 @@ enum model_state {
     MODEL_STATES
 };
 const char *model_state_word(enum model_state state); /* wait run pause retry done warn FAIL cancelled skipped */
+static inline bool model_is_saved(enum model_state state)
+{
+    return state == MODEL_OK || state == MODEL_WARN;
+}
 
 /* A row of the table: a drive, or the RAM state. */
 struct model_drive {
@@ -96,6 +100,7 @@ struct model_drive {
 };
 
 enum model_level { MODEL_INFO, MODEL_WARNING, MODEL_ERROR, MODEL_HINT };
+const char *model_level_word(enum model_level level); /* info warning error hint */
 struct model_log_line {
     int64_t when_s;         /* wall clock */
     enum model_level level; /* MODEL_HINT belongs to the line before it: what to press or do */
@@ -122,6 +127,7 @@ enum model_bottleneck {
     MODEL_BOTTLENECKS
 };
 const char *model_bottleneck_word(enum model_bottleneck b);
+const char *model_result_word(int exit_status); /* OK INCOMPLETE CANCELLED DAMAGED FAILED */
 
 /* What the finished archive is read once more for. */
 enum model_reading { MODEL_READING_NOTHING, MODEL_READING_TO_VERIFY, MODEL_READING_TO_HASH };

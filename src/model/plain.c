@@ -111,11 +111,10 @@ static struct counts count(const struct model *m)
         const struct model_drive *d = &m->drives[i];
         if (!d->is_included)
             continue;
-        bool is_saved = d->state == MODEL_OK || d->state == MODEL_WARN;
         c.included++;
-        c.saved += is_saved;
+        c.saved += model_is_saved(d->state);
         c.lost += d->state == MODEL_FAIL || d->state == MODEL_CANCELLED;
-        if (!is_saved)
+        if (!model_is_saved(d->state))
             g_string_append_printf(c.missing, "%s%s", c.missing->len ? " " : ", missing ", d->name);
     }
     return c;
@@ -250,22 +249,6 @@ static void say_log(const struct model_event *e, GString *out, int64_t now_s)
     say(out, now_s, "%s%s%s", words[e->level], e->text ? e->text : "", hint);
 }
 
-static const char *result_word(int exit_status)
-{
-    switch (exit_status) {
-    case 0:
-        return "OK";
-    case VMB_ERROR_INCOMPLETE:
-        return "INCOMPLETE";
-    case VMB_ERROR_CANCELLED:
-        return "CANCELLED";
-    case VMB_ERROR_DAMAGED:
-        return "DAMAGED";
-    default:
-        return exit_status > 128 ? "CANCELLED" : "FAILED";
-    }
-}
-
 static void say_result(const struct model *m, GString *out, int64_t now_s)
 {
     char bytes[UNITS_LEN], time[UNITS_LEN];
@@ -279,7 +262,8 @@ static void say_result(const struct model *m, GString *out, int64_t now_s)
         g_strdup_printf(" %u of %u saved%s, %s in %s", c.saved, c.included, c.missing->str,
                         units_format_size(m->archive_bytes, bytes), units_format_ms(m->elapsed_ms, time));
     bool has_archive = m->exit_status == 0 || m->exit_status == VMB_ERROR_INCOMPLETE;
-    say(out, now_s, "finished %s%s, exit %d", result_word(m->exit_status), has_archive ? saved : "", m->exit_status);
+    say(out, now_s, "finished %s%s, exit %d", model_result_word(m->exit_status), has_archive ? saved : "",
+        m->exit_status);
     g_string_free(c.missing, TRUE);
 }
 

@@ -91,21 +91,6 @@ static unsigned word_of(json_object *value, const char *(*words)(unsigned), unsi
     return now;
 }
 
-static const char *state_word(unsigned i)
-{
-    return model_state_word((enum model_state)i);
-}
-
-static const char *phase_word(unsigned i)
-{
-    return model_phase_word((enum model_phase)i);
-}
-
-static const char *bottleneck_word(unsigned i)
-{
-    return model_bottleneck_word((enum model_bottleneck)i);
-}
-
 static void take_map(json_object *value, uint8_t *cells, size_t len)
 {
     const char *digits = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
@@ -140,13 +125,14 @@ static void take(const struct json_field *f, json_object *value, char *at)
         *(bool *)at = json_object_get_boolean(value);
         break;
     case JSON_STATE:
-        *(enum model_state *)at = word_of(value, state_word, MODEL_STATES, *(enum model_state *)at);
+        *(enum model_state *)at = word_of(value, model_state_word, MODEL_STATES, *(enum model_state *)at);
         break;
     case JSON_PHASE:
-        *(enum model_phase *)at = word_of(value, phase_word, MODEL_PHASES, *(enum model_phase *)at);
+        *(enum model_phase *)at = word_of(value, model_phase_word, MODEL_PHASES, *(enum model_phase *)at);
         break;
     case JSON_BOTTLENECK:
-        *(enum model_bottleneck *)at = word_of(value, bottleneck_word, MODEL_BOTTLENECKS, *(enum model_bottleneck *)at);
+        *(enum model_bottleneck *)at =
+            word_of(value, model_bottleneck_word, MODEL_BOTTLENECKS, *(enum model_bottleneck *)at);
         break;
     case JSON_MAP:
         take_map(value, (uint8_t *)at, f->len);
@@ -240,7 +226,7 @@ static void take_checks(struct replay *r, json_object *checks)
     for (unsigned i = 0; i < r->m.n_checks; i++) {
         json_object *check = json_object_array_get_idx(checks, i);
         const char *text = text_in(check, "text");
-        r->m.checks[i].state = word_of(member(check, "state"), state_word, MODEL_STATES, MODEL_WAIT);
+        r->m.checks[i].state = word_of(member(check, "state"), model_state_word, MODEL_STATES, MODEL_WAIT);
         text_copy(r->m.checks[i].text, sizeof r->m.checks[i].text, text ? text : "");
     }
 }
@@ -285,19 +271,12 @@ static void on_limit(struct replay *r, json_object *o, struct model_event *e)
     e->text = r->text;
 }
 
-static const char *level_word(unsigned i)
-{
-    static const char *const words[] = {
-        [MODEL_INFO] = "info", [MODEL_WARNING] = "warning", [MODEL_ERROR] = "error", [MODEL_HINT] = "hint"};
-    return words[i];
-}
-
 static void on_log(struct replay *r, json_object *o, struct model_event *e)
 {
     const char *text = text_in(o, "text"), *hint = text_in(o, "hint");
     const struct model_drive *row = row_of(r, o, false);
     int64_t when_s = r->when_us / G_USEC_PER_SEC;
-    e->level = word_of(member(o, "level"), level_word, MODEL_HINT + 1, MODEL_INFO);
+    e->level = word_of(member(o, "level"), model_level_word, MODEL_HINT + 1, MODEL_INFO);
     e->drive = row ? (int)(row - r->m.drives) : -1;
     text_copy(r->text, sizeof r->text, text ? text : "");
     text_copy(r->hint, sizeof r->hint, hint ? hint : "");

@@ -158,7 +158,7 @@ static void say_situation(const struct scene *s, struct pen *pen)
         say_rows(s, pen);
 }
 
-void footer_message(const struct scene *s, int y)
+static void footer_message(const struct scene *s, int y)
 {
     const struct ui *ui = s->ui;
     int x = s->canvas->width >= 30 ? 1 : 0;
@@ -233,7 +233,7 @@ static char *item_text(const struct scene *s, const struct command_entry *entry)
 }
 
 /* As many as fit, what is worth most first. */
-void footer_keys(const struct scene *s, int y)
+static void footer_keys(const struct scene *s, int y)
 {
     int x = s->canvas->width >= 30 ? 1 : 0;
     struct pen pen = pen_at(s->canvas, x, y, s->canvas->width - 2 * x);

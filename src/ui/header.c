@@ -102,7 +102,7 @@ static void chip_drives(const struct scene *s, struct pen *pen)
         if (row->is_vmstate || !row->is_included || row->state == MODEL_CANCELLED)
             continue;
         n++;
-        done += row->state == MODEL_OK || row->state == MODEL_WARN;
+        done += model_is_saved(row->state);
         failed += row->state == MODEL_FAIL;
         moving += row->state == MODEL_RUN || row->state == MODEL_PAUSE || row->state == MODEL_RETRY;
     }

@@ -43,6 +43,10 @@ bool facts_instants_differ(const struct model *m);
 /* table.c: rows from y on, the selected one always among them; a last line tells what is out of sight */
 void table_heading(const struct scene *s, int y);
 void table_rows(const struct scene *s, int y, int rows);
+/* The same by who draws a row otherwise, without that line; returns the line below them. */
+int table_plain_rows(const struct scene *s, int y, int rows, void (*draw)(const struct scene *s, int y, unsigned row));
+/* The row's name in so many columns, as selected as it is. */
+void table_name(const struct scene *s, struct pen *pen, int width, unsigned row);
 /* One short sentence on how the row stands; "" when there is nothing to say. */
 void table_note(const struct scene *s, unsigned row, char *text, size_t size);
 /* First row to show so that the selected one of n is among the rows. */
@@ -68,7 +72,5 @@ unsigned log_count(const struct model *m, const char *filter);
 int log_error(const struct model *m, int back, bool is_next);
 
 /* footer.c: the message line and the key bar */
-void footer_message(const struct scene *s, int y);
-void footer_keys(const struct scene *s, int y);
 /* Both at the bottom, as far as there is room; returns the first line below the free ones. */
 int footer(const struct scene *s);

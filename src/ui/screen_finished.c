@@ -181,7 +181,7 @@ static enum model_state row_result(const struct model *m, const struct model_dri
 {
     bool is_kept = m->exit_status == 0 || m->exit_status == 3 || m->exit_status == 8;
     bool is_doubtful = m->exit_status == 8 && d->state == MODEL_OK;
-    bool is_ended = d->state == MODEL_OK || d->state == MODEL_WARN || d->state == MODEL_FAIL;
+    bool is_ended = model_is_saved(d->state) || d->state == MODEL_FAIL;
     if (!d->is_included)
         return MODEL_SKIPPED;
     if (is_doubtful)
@@ -202,23 +202,17 @@ static void draw_row(const struct scene *s, int y, unsigned row)
 {
     const struct model_drive *d = &s->m->drives[row];
     enum model_state state = row_result(s->m, d);
-    bool is_ok = state == MODEL_OK || state == MODEL_WARN, is_selected = row == s->ui->selected;
     struct pen pen = pen_at(s->canvas, 0, y, s->canvas->width);
-    pen_text(&pen, ROLE_MARK, "%s", is_selected ? s->glyphs->cursor : " ");
+    pen_text(&pen, ROLE_MARK, "%s", row == s->ui->selected ? s->glyphs->cursor : " ");
     pen_text(&pen, state_role(state), "%s", s->glyphs->states[state]);
     pen_gap(&pen, 1);
     if (s->canvas->width >= 40)
         pen_text(&pen, state == MODEL_FAIL ? ROLE_TEXT_STRONG : ROLE_TEXT, "%-9s ", result_word(s->m, state));
-    int name = MIN(13, pen_room(&pen));
-    if (is_selected)
-        canvas_paint(s->canvas, pen.x, y, name, ROLE_SELECT);
-    canvas_put(s->canvas, pen.x, y, name, is_selected ? ROLE_SELECT : ROLE_TEXT, d->name);
-    pen_gap(&pen, name);
-    draw_figures(s, &pen, d, is_ok);
+    table_name(s, &pen, 13, row);
+    draw_figures(s, &pen, d, model_is_saved(state));
     pen_gap(&pen, 2);
     if (pen_room(&pen) > 8)
         pen_text(&pen, ROLE_TEXT, "%s", d->note);
-    canvas_link(s->canvas, 0, y, s->canvas->width, UI_KEY_ROW + row);
 }
 
 static void draw_heading(const struct scene *s, int y)
@@ -231,14 +225,6 @@ static void draw_heading(const struct scene *s, int y)
     pen_try(&pen, ROLE_TITLE, "%*s", ZERO_COLUMNS, "ZERO");
     pen_try(&pen, ROLE_TITLE, "%*s", RETRY_COLUMNS, "RETRIES");
     pen_try(&pen, ROLE_TITLE, "  NOTE");
-}
-
-static int draw_rows(const struct scene *s, int y, int rows)
-{
-    unsigned first = table_first(s->ui->selected, s->m->n_drives, rows);
-    for (int i = 0; i < rows && first + (unsigned)i < s->m->n_drives; i++)
-        draw_row(s, y + i, first + (unsigned)i);
-    return y + MIN(rows, (int)s->m->n_drives);
 }
 
 /* From line 0 on, all above `below`; returns the first free one. */
@@ -257,7 +243,7 @@ static int draw_body(const struct scene *s, int below)
         y += below >= 18;
         draw_heading(s, y++);
     }
-    return draw_rows(s, y, CLAMP(below - y, 1, n));
+    return table_plain_rows(s, y, CLAMP(below - y, 1, n), draw_row);
 }
 
 void screen_finished(const struct scene *s)

@@ -48,17 +48,12 @@ static void number(struct pen *pen, int width, const char *text)
 static void draw_row(const struct scene *s, int y, unsigned row)
 {
     const struct model_drive *drive = &s->m->drives[row];
-    bool is_selected = row == s->ui->selected;
     const char *none = s->glyphs->none;
     char size[FIGURE_LEN];
     struct pen pen = pen_at(s->canvas, 0, y, s->canvas->width);
-    pen_text(&pen, ROLE_MARK, "%s", is_selected ? s->glyphs->cursor : " ");
+    pen_text(&pen, ROLE_MARK, "%s", row == s->ui->selected ? s->glyphs->cursor : " ");
     draw_inclusion(s, &pen, drive);
-    int name = MIN(is_wide(s) ? 14 : 12, pen_room(&pen));
-    if (is_selected)
-        canvas_paint(s->canvas, pen.x, y, name, ROLE_SELECT);
-    canvas_put(s->canvas, pen.x, y, name, is_selected ? ROLE_SELECT : ROLE_TEXT, drive->name);
-    pen_gap(&pen, name);
+    table_name(s, &pen, is_wide(s) ? 14 : 12, row);
     number(&pen, 7, figure_size(drive->size, none, size));
     if (is_wide(s)) {
         number(&pen, 8, figure_size(drive->used, none, size));
@@ -68,7 +63,6 @@ static void draw_row(const struct scene *s, int y, unsigned row)
     }
     pen_gap(&pen, 1);
     pen_text(&pen, ROLE_TEXT, "%s", *drive->note ? drive->note : drive->is_vmstate ? "RAM and devices" : "");
-    canvas_link(s->canvas, 0, y, s->canvas->width, UI_KEY_ROW + row);
 }
 
 static void draw_heading(const struct scene *s, int y)
@@ -78,14 +72,6 @@ static void draw_heading(const struct scene *s, int y)
                    "INCLUDE         DRIVE            SIZE    USED  FORMAT  NOTE");
     else
         canvas_put(s->canvas, 5, y, s->canvas->width, ROLE_TITLE, "DRIVE          SIZE NOTE");
-}
-
-static int draw_rows(const struct scene *s, int y, int rows)
-{
-    unsigned first = table_first(s->ui->selected, s->m->n_drives, rows);
-    for (int i = 0; i < rows && first + (unsigned)i < s->m->n_drives; i++)
-        draw_row(s, y + i, first + (unsigned)i);
-    return y + MIN(rows, (int)s->m->n_drives);
 }
 
 /* ---- the facts ---- */
@@ -217,7 +203,7 @@ void screen_plan(const struct scene *s)
     if (below >= 8)
         draw_heading(s, y++);
     int rows = CLAMP(below - y - (below >= 14 ? 9 : below >= 8 ? 4 : 0), 1, n);
-    y = draw_rows(s, y, rows);
+    y = table_plain_rows(s, y, rows, draw_row);
     y += below - y > 9;
     draw_facts(s, y, below);
 }

@@ -190,9 +190,8 @@ static void cell_eta(const struct scene *s, const struct columns *c, int y, cons
 {
     char text[FIGURE_LEN];
     enum ui_role role = ROLE_NUM;
-    bool is_over = state == MODEL_OK || state == MODEL_WARN;
     uint64_t took = drive->elapsed_ms ? drive->elapsed_ms : MODEL_UNKNOWN;
-    uint64_t ms = is_over ? took : is_moving(state) ? drive->eta_ms : MODEL_UNKNOWN;
+    uint64_t ms = model_is_saved(state) ? took : is_moving(state) ? drive->eta_ms : MODEL_UNKNOWN;
     if (is_moving(state) && drive->stalled_ms && !s->m->is_monitor_lost) {
         role = ROLE_STATE_WARN;
         say_stall(c, drive->stalled_ms, text);
@@ -325,6 +324,26 @@ unsigned table_first(unsigned selected, unsigned n, int rows)
     if (n <= shown || selected < shown)
         return 0;
     return MIN(selected + 1, n) - shown;
+}
+
+int table_plain_rows(const struct scene *s, int y, int rows, void (*draw)(const struct scene *s, int y, unsigned row))
+{
+    unsigned first = table_first(s->ui->selected, s->m->n_drives, rows);
+    for (int i = 0; i < rows && first + (unsigned)i < s->m->n_drives; i++) {
+        draw(s, y + i, first + (unsigned)i);
+        canvas_link(s->canvas, 0, y + i, s->canvas->width, UI_KEY_ROW + first + (unsigned)i);
+    }
+    return y + MIN(rows, (int)s->m->n_drives);
+}
+
+void table_name(const struct scene *s, struct pen *pen, int width, unsigned row)
+{
+    enum ui_role role = row == s->ui->selected ? ROLE_SELECT : ROLE_TEXT;
+    width = MIN(width, pen_room(pen));
+    if (role == ROLE_SELECT)
+        canvas_paint(s->canvas, pen->x, pen->y, width, role);
+    canvas_put(s->canvas, pen->x, pen->y, width, role, s->m->drives[row].name);
+    pen_gap(pen, width);
 }
 
 void table_rows(const struct scene *s, int y, int rows)

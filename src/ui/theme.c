@@ -39,16 +39,24 @@ static bool refuse(const struct reading *r, const char *group, const char *key, 
 
 /* ---- colours ---- */
 
+uint32_t theme_rgb(int32_t colour)
+{
+    static const uint8_t levels[] = {0, 95, 135, 175, 215, 255};
+    if (colour >= THEME_RGB)
+        return (uint32_t)colour & 0xffffff;
+    unsigned cube = (unsigned)colour - 16, grey = 8 + 10 * ((unsigned)colour - 232);
+    if (colour >= 232)
+        return grey << 16 | grey << 8 | grey;
+    return (uint32_t)levels[cube / 36] << 16 | (uint32_t)levels[cube / 6 % 6] << 8 | levels[cube % 6];
+}
+
 int theme_nearest_256(uint32_t rgb)
 {
     int best = 16, best_distance = G_MAXINT;
     for (int i = 16; i < 256; i++) {
-        static const int levels[] = {0, 95, 135, 175, 215, 255};
-        int cube = i - 16, grey = 8 + 10 * (i - 232);
-        int red = i < 232 ? levels[cube / 36] : grey, green = i < 232 ? levels[cube / 6 % 6] : grey;
-        int blue = i < 232 ? levels[cube % 6] : grey;
-        int dr = red - (int)(rgb >> 16 & 255), dg = green - (int)(rgb >> 8 & 255), db = blue - (int)(rgb & 255);
-        int distance = dr * dr + dg * dg + db * db;
+        uint32_t is = theme_rgb(i);
+        int dr = (int)(is >> 16) - (int)(rgb >> 16 & 255), dg = (int)(is >> 8 & 255) - (int)(rgb >> 8 & 255);
+        int db = (int)(is & 255) - (int)(rgb & 255), distance = dr * dr + dg * dg + db * db;
         if (distance < best_distance) {
             best_distance = distance;
             best = i;
@@ -65,17 +73,6 @@ int theme_nearest_16(uint32_t rgb)
         return high < 64 ? 0 : high < 160 ? 8 : high < 224 ? 7 : 15;
     int middle = (high + low) / 2, hue = (red > middle) | (green > middle) << 1 | (blue > middle) << 2;
     return high > 200 ? hue + 8 : hue;
-}
-
-uint32_t theme_rgb(int32_t colour)
-{
-    static const uint8_t levels[] = {0, 95, 135, 175, 215, 255};
-    if (colour >= THEME_RGB)
-        return (uint32_t)colour & 0xffffff;
-    unsigned cube = (unsigned)colour - 16, grey = 8 + 10 * ((unsigned)colour - 232);
-    if (colour >= 232)
-        return grey << 16 | grey << 8 | grey;
-    return (uint32_t)levels[cube / 36] << 16 | (uint32_t)levels[cube / 6 % 6] << 8 | levels[cube % 6];
 }
 
 static int at_depth(int32_t colour, enum theme_depth depth)

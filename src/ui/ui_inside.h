@@ -16,12 +16,10 @@ const struct model_drive *ui_selected(const struct ui *ui, const struct model *m
 /* ---- ui_rows.c ---- */
 /* Something is still to be had of it. */
 bool ui_row_is_open(const struct model_drive *row);
-/* Why the verb (one with a ROW in model/command_list.h) does nothing for the row now: what follows its name in a
- * sentence; NULL: it does. */
-const char *ui_row_refusal(const struct model *m, const struct model_drive *row, enum command_verb verb);
+/* The verb (one with a ROW in model/command_list.h) does something for the row now. */
 bool ui_row_takes(const struct model *m, const struct model_drive *row, enum command_verb verb);
 bool ui_any_row_takes(const struct model *m, enum command_verb verb);
-/* The same, said in the message line; true: it is refused. */
+/* If not, the message line says why; true: it is refused. */
 bool ui_row_refuses(struct ui *ui, const struct model *m, const struct model_drive *row, enum command_verb verb);
 unsigned ui_marked(const struct ui *ui, const struct model *m);
 /* The command, for every marked row that takes it; without marks for the selected one. */

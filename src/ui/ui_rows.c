@@ -21,15 +21,14 @@ const struct model_drive *ui_selected(const struct ui *ui, const struct model *m
 
 /* ---- which rows ---- */
 
-bool ui_row_is_open(const struct model_drive *row)
-{
-    return row->is_included && (row->state == MODEL_RUN || row->state == MODEL_PAUSE || row->state == MODEL_RETRY ||
-                                row->state == MODEL_WAIT || row->state == MODEL_FAIL);
-}
-
 static bool is_alive(const struct model_drive *row)
 {
     return row->state == MODEL_RUN || row->state == MODEL_PAUSE || row->state == MODEL_RETRY;
+}
+
+bool ui_row_is_open(const struct model_drive *row)
+{
+    return row->is_included && (is_alive(row) || row->state == MODEL_WAIT || row->state == MODEL_FAIL);
 }
 
 static const char *why_not_in_motion(const struct model_drive *row)
@@ -51,7 +50,7 @@ static const char *why_no_resume(const struct model *m, const struct model_drive
 
 static const char *why_no_cancel(const struct model *m, const struct model_drive *row)
 {
-    if (row->state == MODEL_OK || row->state == MODEL_WARN)
+    if (model_is_saved(row->state))
         return "is saved already";
     if (!ui_row_is_open(row) || (row->is_vmstate && !is_alive(row)))
         return "is not being saved";
@@ -86,14 +85,15 @@ static const struct {
 #include "model/command_list.h"
 };
 
-const char *ui_row_refusal(const struct model *m, const struct model_drive *row, enum command_verb verb)
+/* What follows its name in a sentence; NULL: it is not refused. */
+static const char *refusal(const struct model *m, const struct model_drive *row, enum command_verb verb)
 {
     return rules[verb].why_not ? rules[verb].why_not(m, row) : NULL;
 }
 
 bool ui_row_takes(const struct model *m, const struct model_drive *row, enum command_verb verb)
 {
-    return !ui_row_refusal(m, row, verb);
+    return !refusal(m, row, verb);
 }
 
 bool ui_any_row_takes(const struct model *m, enum command_verb verb)
@@ -106,7 +106,7 @@ bool ui_any_row_takes(const struct model *m, enum command_verb verb)
 
 bool ui_row_refuses(struct ui *ui, const struct model *m, const struct model_drive *row, enum command_verb verb)
 {
-    const char *why = ui_row_refusal(m, row, verb);
+    const char *why = refusal(m, row, verb);
     if (why)
         ui_say(ui, MODEL_WARNING, "%s %s", row->name, why);
     return why != NULL;
