@@ -3,7 +3,6 @@
 
 #include <malloc.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "nbd/server_uv.h"

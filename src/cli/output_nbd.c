@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* An NBD export; and a new qcow2 file, which qemu-nbd writes for us. */
-#include <string.h>
 #include <gio/gio.h>
 #include "base/error.h"
 #include "base/text.h"

@@ -3,7 +3,6 @@
 #include "front/runs.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/text.h"

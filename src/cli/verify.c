@@ -2,7 +2,6 @@
 /* `vmabackup verify [--json] ARCHIVE`: every fault as a line on standard output, the verdict last. */
 #include <json-c/json.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/text.h"

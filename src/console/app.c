@@ -8,8 +8,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "console/report.h"
 #include "console/themes.h"

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "console/options.h"
 
-#include <string.h>
-
 #include "base/error.h"
 #include "console/config.h"
 #include "options/options.h"

@@ -2,7 +2,6 @@
 /* A run of another process: the lines of its control socket make the model, commands go back as lines. */
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/error.h"

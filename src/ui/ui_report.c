@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The summary as it stands on the screen, and the whole log, for a file. */
-#include <string.h>
 
 #include "ui/screen.h"
 #include "ui/ui_inside.h"

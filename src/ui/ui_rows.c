@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What is done to rows of the table: to the selected one, or to all that are marked. */
-#include <string.h>
 
 #include "ui/ui_inside.h"
 
