@@ -12,6 +12,7 @@
 #include <glib/gstdio.h>
 
 #include "base/error.h"
+#include "base/signals_uv.h"
 #include "base/text.h"
 #include "cli/archive.h"
 #include "cli/cli.h"
@@ -26,6 +27,8 @@
 #define RAM_FD     3
 #define MONITOR_FD 4
 
+static const int caught[] = {SIGINT, SIGTERM};
+
 struct options {
     char *qemu; /* NULL: the one that is found */
     gboolean has_ram, is_trusted;
@@ -36,7 +39,7 @@ struct boot {
     const struct options *options;
     uv_loop_t loop;
     uv_process_t qemu;
-    uv_signal_t signals[2];
+    uv_signal_t signals[G_N_ELEMENTS(caught)];
     struct exports *exports;
     struct cli_indexed *archive;
     struct guest_command *command;
@@ -114,9 +117,7 @@ static void close_all(struct boot *b)
         ramfeed_stop(b->ram);
     if (b->resumer)
         resumer_stop(b->resumer);
-    for (unsigned i = 0; i < G_N_ELEMENTS(b->signals); i++)
-        if (!uv_is_closing((uv_handle_t *)&b->signals[i]))
-            uv_close((uv_handle_t *)&b->signals[i], NULL);
+    signals_uv_close(b->signals, G_N_ELEMENTS(b->signals));
 }
 
 static void on_exit_of_qemu(uv_process_t *process, int64_t status, int signal_number)
@@ -134,17 +135,6 @@ static void on_signal(uv_signal_t *handle, int number)
     struct boot *b = handle->data;
     if (b->is_running)
         uv_process_kill(&b->qemu, number);
-}
-
-static void catch_signals(struct boot *b)
-{
-    static const int numbers[G_N_ELEMENTS(b->signals)] = {SIGINT, SIGTERM};
-    signal(SIGPIPE, SIG_IGN);
-    for (unsigned i = 0; i < G_N_ELEMENTS(numbers); i++) {
-        uv_signal_init(&b->loop, &b->signals[i]);
-        b->signals[i].data = b;
-        uv_signal_start(&b->signals[i], on_signal, numbers[i]);
-    }
 }
 
 /* The operator's own secrets are not for logs either. */
@@ -273,7 +263,8 @@ static bool boot(const char *path, const struct options *options, int *status, G
     b.command = guest_command_new(b.archive->header, options->is_trusted);
     bool is_good = prepare(&b, error);
     if (is_good) {
-        catch_signals(&b);
+        signal(SIGPIPE, SIG_IGN);
+        signals_uv_catch(&b.loop, b.signals, caught, G_N_ELEMENTS(caught), on_signal, &b);
         is_good = start_qemu(&b, error);
         if (is_good && b.ram) {
             ramfeed_start(b.ram);

@@ -6,15 +6,18 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/signals_uv.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/archive.h"
 #include "cli/cli.h"
 #include "cli/exports.h"
 
+static const int caught[] = {SIGINT, SIGTERM};
+
 struct serve {
     uv_loop_t loop;
-    uv_signal_t signals[2];
+    uv_signal_t signals[G_N_ELEMENTS(caught)];
     struct exports *exports;
 };
 
@@ -47,19 +50,7 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct serve *s = handle->data;
     exports_close(s->exports);
-    for (unsigned i = 0; i < G_N_ELEMENTS(s->signals); i++)
-        uv_close((uv_handle_t *)&s->signals[i], NULL);
-}
-
-static void catch_signals(struct serve *s)
-{
-    static const int numbers[G_N_ELEMENTS(s->signals)] = {SIGINT, SIGTERM};
-    signal(SIGPIPE, SIG_IGN);
-    for (unsigned i = 0; i < G_N_ELEMENTS(numbers); i++) {
-        uv_signal_init(&s->loop, &s->signals[i]);
-        s->signals[i].data = s;
-        uv_signal_start(&s->signals[i], on_signal, numbers[i]);
-    }
+    signals_uv_close(s->signals, G_N_ELEMENTS(s->signals));
 }
 
 static bool serve(const char *path, char **drives, const char *socket_path, bool is_json, GError **error)
@@ -75,7 +66,8 @@ static bool serve(const char *path, char **drives, const char *socket_path, bool
         uv_loop_close(&s.loop);
         return false;
     }
-    catch_signals(&s);
+    signal(SIGPIPE, SIG_IGN);
+    signals_uv_catch(&s.loop, s.signals, caught, G_N_ELEMENTS(caught), on_signal, &s);
     if (is_json)
         print_json(&s, archive);
     else

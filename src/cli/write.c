@@ -8,6 +8,7 @@
 
 #include "archive/archive.h"
 #include "base/error.h"
+#include "base/signals_uv.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/cli.h"
@@ -47,8 +48,7 @@ static void on_event(void *user, const struct standalone_event *e)
         g_autofree char *safe = text_make_safe(e->text);
         fprintf(stderr, "vmabackup: %s\n", safe);
     } else if (e->kind == STANDALONE_RESULT) {
-        for (unsigned i = 0; i < G_N_ELEMENTS(w->signals); i++)
-            uv_close((uv_handle_t *)&w->signals[i], NULL);
+        signals_uv_close(w->signals, G_N_ELEMENTS(w->signals));
         input_close(g_steal_pointer(&w->input));
         uv_stop(&w->loop);
     }
@@ -81,12 +81,7 @@ static void catch_signals(struct write *w)
 {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN); /* a lost terminal never costs an archive */
-    for (unsigned i = 0; i < G_N_ELEMENTS(caught); i++) {
-        uv_signal_init(&w->loop, &w->signals[i]);
-        w->signals[i].data = w;
-        uv_signal_start(&w->signals[i], on_signal, caught[i]);
-        uv_unref((uv_handle_t *)&w->signals[i]);
-    }
+    signals_uv_catch(&w->loop, w->signals, caught, G_N_ELEMENTS(caught), on_signal, w);
 }
 
 /* Standard output may be the archive's. */

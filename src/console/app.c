@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "base/signals_uv.h"
 #include "console/report.h"
 #include "console/themes.h"
 #include "front/headless.h"
@@ -219,7 +220,7 @@ static void on_tty(uv_poll_t *poll, int status, int events)
 
 /* ---- signals ---- */
 
-static void catch_signal(struct app *a, unsigned i);
+static void on_signal(uv_signal_t *handle, int number);
 
 /* Stopping us stalls what the guest writes: it takes a second Ctrl-Z. */
 static bool is_sure_to_stop(struct app *a)
@@ -245,7 +246,7 @@ static void stop(struct app *a)
             uv_signal_stop(&a->signals[i]);
             signal(SIGTSTP, SIG_DFL);
             kill(0, SIGTSTP); /* not SIGSTOP: an orphaned group would hang */
-            catch_signal(a, i);
+            uv_signal_start(&a->signals[i], on_signal, SIGTSTP);
         }
     a->is_background = true; /* until seen otherwise */
     draw_in(a, 0);
@@ -272,12 +273,6 @@ static void on_signal(uv_signal_t *handle, int number)
         screen_resize(a->screen);
         draw_in(a, 0);
     }
-}
-
-static void catch_signal(struct app *a, unsigned i)
-{
-    uv_signal_start(&a->signals[i], on_signal, caught[i]);
-    uv_unref((uv_handle_t *)&a->signals[i]);
 }
 
 /* ---- the run ---- */
@@ -329,11 +324,7 @@ static void start(struct app *a)
     a->tty.data = a->clock.data = a;
     watch_tty(a);
     draw_in(a, FIRST_MS);
-    for (unsigned i = 0; i < G_N_ELEMENTS(caught); i++) {
-        uv_signal_init(&a->loop, &a->signals[i]);
-        a->signals[i].data = a;
-        catch_signal(a, i);
-    }
+    signals_uv_catch(&a->loop, a->signals, caught, G_N_ELEMENTS(caught), on_signal, a);
     screen_is_guarded(a->screen);
     feed_start(a->feed);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/signals_uv.h"
 #include "console/app_inside.h"
 #include "front/supervise.h"
 
@@ -59,8 +60,7 @@ void app_leave(struct app *a)
 {
     app_judge(a);
     close_screen(a);
-    for (unsigned i = 0; i < G_N_ELEMENTS(a->signals); i++)
-        uv_close((uv_handle_t *)&a->signals[i], NULL);
+    signals_uv_close(a->signals, G_N_ELEMENTS(a->signals));
     uv_stop(&a->loop);
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/signals_uv.h"
 #include "front/input.h"
 #include "front/supervise.h"
 #include "log/textout.h"
@@ -49,8 +50,7 @@ static void on_event(void *user, const struct model_event *e)
 static void on_done(void *user)
 {
     struct headless *h = user;
-    for (unsigned i = 0; i < G_N_ELEMENTS(h->signals); i++)
-        uv_close((uv_handle_t *)&h->signals[i], NULL);
+    signals_uv_close(h->signals, G_N_ELEMENTS(h->signals));
     input_close(g_steal_pointer(&h->input));
     uv_stop(&h->loop);
 }
@@ -87,17 +87,6 @@ static void on_signal(uv_signal_t *handle, int number)
     } else if (number == SIGTSTP) {
         raise(SIGSTOP);
     } /* SIGHUP: a lost terminal never costs a backup */
-}
-
-static void catch_signals(struct headless *h)
-{
-    signal(SIGPIPE, SIG_IGN);
-    for (unsigned i = 0; i < G_N_ELEMENTS(caught); i++) {
-        uv_signal_init(&h->loop, &h->signals[i]);
-        h->signals[i].data = h;
-        uv_signal_start(&h->signals[i], on_signal, caught[i]);
-        uv_unref((uv_handle_t *)&h->signals[i]);
-    }
 }
 
 /* --- its life ----------------------------------------------------------------------------------- */
@@ -159,7 +148,8 @@ static int run(struct headless *h)
 {
     h->out = textout_new(&h->loop, out_fd(h->options), false);
     h->plain = h->options->is_json ? NULL : plain_new(h->options->interval_s);
-    catch_signals(h);
+    signal(SIGPIPE, SIG_IGN);
+    signals_uv_catch(&h->loop, h->signals, caught, G_N_ELEMENTS(caught), on_signal, h);
     h->input = input_open(&h->loop, on_line, h);
     feed_start(h->feed);
     uv_run(&h->loop, UV_RUN_DEFAULT);
