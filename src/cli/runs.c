@@ -12,11 +12,6 @@
 
 #define LEN UNITS_LEN
 
-static unsigned percent_of(uint64_t done, uint64_t total)
-{
-    return total && total != MODEL_UNKNOWN ? (unsigned)((double)MIN(done, total) * 100 / (double)total) : 0;
-}
-
 /* "26% 133G of 512G, 412M/s, about 18 min left" */
 static char *progress_of(const struct model *m)
 {
@@ -24,7 +19,7 @@ static char *progress_of(const struct model *m)
     GString *s = g_string_new(NULL);
     if (!m->total)
         return g_string_free(s, FALSE);
-    g_string_append_printf(s, "%u%% %s of %s, %s", percent_of(m->done, m->total), units_format_size(m->done, done),
+    g_string_append_printf(s, "%u%% %s of %s, %s", model_percent(m->done, m->total), units_format_size(m->done, done),
                            units_format_size(m->total, total), units_format_rate(m->in_rate, rate));
     if (m->eta_ms != MODEL_UNKNOWN)
         g_string_append_printf(s, ", %s left", units_format_ms(m->eta_ms, left));
@@ -70,7 +65,7 @@ static void print_drive(const struct model_drive *d)
 {
     char size[LEN], rate[LEN], limit[LEN], left[LEN];
     printf("  %-9s %-16s %8s %3u%%  %10s", model_state_word(d->state), d->name, units_format_size(d->size, size),
-           percent_of(d->done, d->size), d->rate ? units_format_rate(d->rate, rate) : "-");
+           model_percent(d->done, d->size), d->rate ? units_format_rate(d->rate, rate) : "-");
     printf("  limit %-8s", d->limit ? units_format_size(d->limit, limit) : "none");
     if (d->eta_ms != MODEL_UNKNOWN && d->state == MODEL_RUN)
         printf("  %s left", units_format_ms(d->eta_ms, left));

@@ -73,11 +73,10 @@ static bool has_terminal(struct app *a)
 static void show_title(struct app *a, const struct model *m)
 {
     char title[MODEL_TEXT_LEN];
-    unsigned percent = m->total ? (unsigned)((double)MIN(m->done, m->total) * 100 / (double)m->total) : 0;
     if (m->phase == MODEL_DONE)
         model_set(title, "%s %s", m->exit_status ? "FAILED" : "saved", m->guest);
     else
-        model_set(title, "%u%% %s", percent, m->guest);
+        model_set(title, "%u%% %s", model_percent(m->done, m->total), m->guest);
     if (!a->wants_title || !*m->guest || g_str_equal(title, a->title))
         return;
     term_title(a->screen->term, title);

@@ -2,6 +2,7 @@
 #include "model/json.h"
 
 #include <json-c/json.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "model/json_fields.h"
@@ -26,6 +27,21 @@ void json_stream_free(struct json_stream *s)
     g_free(s->program);
     g_free(s->job);
     g_free(s);
+}
+
+struct json_object *json_line_parse(const char *line, size_t len, int max_depth)
+{
+    json_tokener *tokener = json_tokener_new_ex(max_depth);
+    json_object *object = json_tokener_parse_ex(tokener, line, (int)MIN(len, G_MAXINT));
+    /* Without the NUL behind it a bare number would be incomplete, but an object is whole at its '}'. */
+    bool is_whole = json_tokener_get_error(tokener) == json_tokener_success;
+    for (size_t i = json_tokener_get_parse_end(tokener); i < len; i++)
+        is_whole &= strchr(" \t\r\n", line[i]) && line[i];
+    json_tokener_free(tokener);
+    if (is_whole && json_object_is_type(object, json_type_object))
+        return object;
+    json_object_put(object);
+    return NULL;
 }
 
 /* ---- members ---- */

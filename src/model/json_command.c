@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/json_fields.h"
 
 #define MAX_DEPTH 4 /* a command is flat; a little more for fields that are ignored */
 
@@ -16,19 +17,6 @@ static bool fail(GError **error, const char *message)
 {
     g_set_error_literal(error, VMB_ERROR, VMB_ERROR_USAGE, message);
     return false;
-}
-
-static json_object *parse_object(const char *line)
-{
-    json_tokener *tokener = json_tokener_new_ex(MAX_DEPTH);
-    json_object *object = json_tokener_parse_ex(tokener, line, (int)MIN(strlen(line), G_MAXINT));
-    const char *rest = line + json_tokener_get_parse_end(tokener);
-    bool is_whole = json_tokener_get_error(tokener) == json_tokener_success && !rest[strspn(rest, " \t\r\n")];
-    json_tokener_free(tokener);
-    if (is_whole && json_object_is_type(object, json_type_object))
-        return object;
-    json_object_put(object);
-    return NULL;
 }
 
 /* The member when it has that type, else NULL. */
@@ -116,7 +104,7 @@ static bool take_arguments(enum command_form form, json_object *object, struct c
 bool command_parse_json(const char *line, struct command *c, GError **error)
 {
     command_init(c, COMMAND_NONE);
-    g_autoptr(json_object) object = parse_object(line);
+    g_autoptr(json_object) object = json_line_parse(line, strlen(line), MAX_DEPTH);
     if (!object)
         return fail(error, "command: not a JSON object");
     json_object *id = member(object, "id", json_type_int);

@@ -33,6 +33,9 @@ struct json_field {
     bool is_quiet; /* left out where it is 0, false or empty, and taken as that where it is missing */
 };
 
+/* The one object of a line, NULL if it is none; nothing but blanks may stand behind it. json_object_put() it. */
+struct json_object *json_line_parse(const char *line, size_t len, int max_depth);
+
 /* Each ends with a NULL name. Of struct model: */
 extern const struct json_field json_guest_fields[], json_plan_fields[], json_phase_fields[], json_failure_fields[],
     json_progress_fields[], json_impact_fields[], json_result_fields[];

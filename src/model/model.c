@@ -108,6 +108,11 @@ struct model_drive *model_find_drive(const struct model *m, const char *name)
     return NULL;
 }
 
+unsigned model_percent(uint64_t done, uint64_t total)
+{
+    return total && total != MODEL_UNKNOWN ? (unsigned)((double)MIN(done, total) * 100 / (double)total) : 0;
+}
+
 /* Room for one more line: the oldest goes, and with it the hints that belonged to it. */
 static void make_room(struct model *m)
 {

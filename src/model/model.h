@@ -222,6 +222,8 @@ void model_clear(struct model *m); /* frees what it owns */
 struct model_drive *model_add_drive(struct model *m, const char *name);
 /* NULL when there is none of that name. */
 struct model_drive *model_find_drive(const struct model *m, const char *name);
+/* Rounded down; 0 where the whole is not known. */
+unsigned model_percent(uint64_t done, uint64_t total);
 /* Appends to the log (dropping the oldest past MODEL_MAX_LOG) and counts errors and warnings. */
 void model_log(struct model *m, enum model_level level, int64_t when_s, const char *format, ...) G_GNUC_PRINTF(4, 5);
 /* printf into a field, cut at a UTF-8 boundary, control bytes as '?': model_set(m->target, "%s", path). */

@@ -214,8 +214,7 @@ static void say_progress(struct plain *p, const struct model *m, GString *out, i
     char done[UNITS_LEN], total[UNITS_LEN], rate[UNITS_LEN];
     if (!m->total || m->total == MODEL_UNKNOWN || m->phase < MODEL_RAM || m->phase >= MODEL_DONE)
         return;
-    unsigned percent = (unsigned)((double)MIN(m->done, m->total) * 100.0 / (double)m->total);
-    unsigned step = percent / p->step_percent;
+    unsigned percent = model_percent(m->done, m->total), step = percent / p->step_percent;
     /* A clock that was set back must not silence us. */
     bool is_due = now_s - p->progress_s >= (int64_t)p->interval_s || now_s < p->progress_s;
     if (step <= p->progress_step && !is_due)

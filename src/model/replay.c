@@ -327,21 +327,6 @@ static const struct {
 
 /* ---- the line ---- */
 
-static json_object *parse(const char *line, size_t len)
-{
-    json_tokener *tokener = json_tokener_new_ex(MAX_DEPTH);
-    json_object *object = json_tokener_parse_ex(tokener, line, (int)len);
-    /* Without the NUL behind it a bare number would be incomplete, but an object is whole at its '}'. */
-    bool is_whole = json_tokener_get_error(tokener) == json_tokener_success;
-    for (size_t i = json_tokener_get_parse_end(tokener); i < len; i++)
-        is_whole &= strchr(" \t\r\n", line[i]) && line[i];
-    json_tokener_free(tokener);
-    if (is_whole && json_object_is_type(object, json_type_object))
-        return object;
-    json_object_put(object);
-    return NULL;
-}
-
 static int64_t time_of(json_object *o)
 {
     const char *text = text_in(o, "ts");
@@ -351,13 +336,13 @@ static int64_t time_of(json_object *o)
 
 int64_t replay_time_of(const char *line, size_t len)
 {
-    g_autoptr(json_object) o = len <= REPLAY_MAX_LINE ? parse(line, len) : NULL;
+    g_autoptr(json_object) o = len <= REPLAY_MAX_LINE ? json_line_parse(line, len, MAX_DEPTH) : NULL;
     return o ? time_of(o) : 0;
 }
 
 enum replay_result replay_line(struct replay *r, const char *line, size_t len, struct model_event *e, GError **error)
 {
-    g_autoptr(json_object) o = len <= REPLAY_MAX_LINE ? parse(line, len) : NULL;
+    g_autoptr(json_object) o = len <= REPLAY_MAX_LINE ? json_line_parse(line, len, MAX_DEPTH) : NULL;
     const char *word = o ? text_in(o, "ev") : NULL;
     if (!word) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED, "event stream: %s",

@@ -59,10 +59,9 @@ static struct ui_action key_pause_all(struct ui *ui, uint32_t key, const struct 
 
 static void draw_pause_all(const struct scene *s)
 {
-    unsigned n;
-    ui_is_any_moving(s->m, &n);
     struct dialog d = dialog_begin("pause all drives?");
-    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "%u drives stand still until P is pressed again.", n);
+    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "%u drives stand still until P is pressed again.",
+                ui_rows_that_take(s->m, COMMAND_PAUSE));
     dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "What the guest overwrites meanwhile is still copied first.");
     dialog_gap(&d);
     dialog_line(&d, DIALOG_NEEDED, ROLE_BUTTON_FOCUS, "[ Go on     ]  Enter, Esc");

@@ -9,9 +9,7 @@
 
 static enum ui_role level_role(enum model_level level)
 {
-    if (level == MODEL_ERROR)
-        return ROLE_TOAST;
-    return level == MODEL_WARNING ? ROLE_TOAST : ROLE_MESSAGE;
+    return level == MODEL_ERROR || level == MODEL_WARNING ? ROLE_TOAST : ROLE_MESSAGE;
 }
 
 static void say_plan(const struct scene *s, struct pen *pen)
@@ -201,7 +199,7 @@ static bool is_own_run(const struct scene *s, enum command_verb verb)
 
 static bool has_row(const struct scene *s, enum command_verb verb)
 {
-    return ui_any_row_takes(s->m, verb);
+    return ui_rows_that_take(s->m, verb) > 0;
 }
 
 static bool has_row_to_pause(const struct scene *s, enum command_verb verb)

@@ -67,19 +67,12 @@ static void chip(const struct scene *s, struct pen *pen, enum model_state state,
 /* The way to the instant: what is on right now, or that it is behind us. */
 static void chip_instant(const struct scene *s, struct pen *pen)
 {
-    switch (s->m->phase) {
-    case MODEL_PREPARE:
-        chip(s, pen, MODEL_RUN, "prepare");
-        break;
-    case MODEL_RAM:
-        chip(s, pen, MODEL_OK, "prepare");
-        break;
-    case MODEL_FREEZE:
-        chip(s, pen, MODEL_RUN, "freeze");
-        break;
-    default:
-        chip(s, pen, MODEL_OK, "instant");
-    }
+    enum model_phase phase = s->m->phase;
+    bool is_before = phase == MODEL_PREPARE || phase == MODEL_RAM;
+    chip(s, pen, phase == MODEL_PREPARE || phase == MODEL_FREEZE ? MODEL_RUN : MODEL_OK, "%s",
+         is_before               ? "prepare"
+         : phase == MODEL_FREEZE ? "freeze"
+                                 : "instant");
 }
 
 static void chip_ram(const struct scene *s, struct pen *pen)

@@ -18,14 +18,13 @@ const struct model_drive *ui_selected(const struct ui *ui, const struct model *m
 bool ui_row_is_open(const struct model_drive *row);
 /* The verb (one with a ROW in model/command_list.h) does something for the row now. */
 bool ui_row_takes(const struct model *m, const struct model_drive *row, enum command_verb verb);
-bool ui_any_row_takes(const struct model *m, enum command_verb verb);
+/* How many do. */
+unsigned ui_rows_that_take(const struct model *m, enum command_verb verb);
 /* If not, the message line says why; true: it is refused. */
 bool ui_row_refuses(struct ui *ui, const struct model *m, const struct model_drive *row, enum command_verb verb);
 unsigned ui_marked(const struct ui *ui, const struct model *m);
 /* The command, for every marked row that takes it; without marks for the selected one. */
 struct ui_action ui_on_rows(struct ui *ui, const struct model *m, const struct command *c);
-/* Something that moves is not paused by the operator yet. */
-bool ui_is_any_moving(const struct model *m, unsigned *n);
 /* Whatever limit is asked for goes through here, so that it can be taken back. */
 struct ui_action ui_limit(struct ui *ui, const struct model *m, const struct command *c, enum ui_scope scope);
 /* What keys do (SCREEN in model/command_list.h). */

@@ -103,8 +103,8 @@ static struct ui_action quit(struct ui *ui, const struct model *m, int n)
 
 static struct ui_action toggle_pause_all(struct ui *ui, const struct model *m, int n)
 {
-    unsigned n_moving;
-    if (!ui_is_any_moving(m, &n_moving))
+    unsigned n_moving = ui_rows_that_take(m, COMMAND_PAUSE);
+    if (!n_moving)
         return ui_command(COMMAND_RESUME, "all");
     return n_moving == 1 ? ui_command(COMMAND_PAUSE, "all") : ui_open(ui, m, UI_DIALOG_PAUSE_ALL);
 }

@@ -95,12 +95,12 @@ bool ui_row_takes(const struct model *m, const struct model_drive *row, enum com
     return !refusal(m, row, verb);
 }
 
-bool ui_any_row_takes(const struct model *m, enum command_verb verb)
+unsigned ui_rows_that_take(const struct model *m, enum command_verb verb)
 {
+    unsigned n = 0;
     for (unsigned i = 0; i < m->n_drives; i++)
-        if (ui_row_takes(m, &m->drives[i], verb))
-            return true;
-    return false;
+        n += ui_row_takes(m, &m->drives[i], verb);
+    return n;
 }
 
 bool ui_row_refuses(struct ui *ui, const struct model *m, const struct model_drive *row, enum command_verb verb)
@@ -208,14 +208,6 @@ struct ui_action ui_toggle_pause(struct ui *ui, const struct model *m, int n)
     if (ui_row_takes(m, row, COMMAND_RESUME))
         c.verb = COMMAND_RESUME;
     return ui_row_refuses(ui, m, row, c.verb) ? nothing : ui_on_rows(ui, m, &c);
-}
-
-bool ui_is_any_moving(const struct model *m, unsigned *n)
-{
-    *n = 0;
-    for (unsigned i = 0; i < m->n_drives; i++)
-        *n += ui_row_takes(m, &m->drives[i], COMMAND_PAUSE);
-    return *n > 0;
 }
 
 struct ui_action ui_retry(struct ui *ui, const struct model *m, int n)
