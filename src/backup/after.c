@@ -2,6 +2,7 @@
 /* What can be asked of a run that has ended: its archive is read once more, by a worker, one reading at a time. */
 #include "archive/readback.h"
 #include "backup/plan.h"
+#include "backup/ending.h"
 #include "backup/run.h"
 
 /* --- how it ended ------------------------------------------------------------------------------- */
@@ -14,7 +15,7 @@ static void judge(struct backup *b, const GError *error)
         g_set_error(&b->end.outcome, VMB_ERROR, VMB_ERROR_DAMAGED,
                     "archive %s is damaged (%s); the target's disk may be failing", b->model.target, error->message);
     b->archive.is_verified = !error;
-    outcome_set(b);
+    ending_set_outcome(b);
 }
 
 static void take_verdict(struct backup *b, const char *said, const GError *error)

@@ -89,11 +89,6 @@ void budget_share(struct backup *b)
         send_speed(d);
 }
 
-uint64_t budget_data_rate(const struct backup *b)
-{
-    return rate_per_s(&b->picture.data_rate, uv_now(b->loop));
-}
-
 /* For the command that starts its job. */
 int64_t budget_first_speed(struct drive *d)
 {

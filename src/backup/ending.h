@@ -6,4 +6,5 @@
 void ending_fail(struct backup *b); /* undoes everything */
 void ending_check_over(struct backup *b);
 void ending_check_left(struct backup *b);
-void ending_on_tick(struct backup *b); /* once it is ending */
+void ending_set_outcome(struct backup *b); /* of it, and of what is missing, into the model */
+void ending_on_tick(struct backup *b);     /* once it is ending */

@@ -45,8 +45,7 @@ bool limit_apply_options(struct backup *b, GError **error);
 /* budget.c */
 void budget_count(struct port *p, uint32_t bytes, bool is_news);
 int64_t budget_first_speed(struct drive *d);
-uint64_t budget_data_rate(const struct backup *b); /* bytes/s of data, without holes, of the whole run */
-void budget_share(struct backup *b);               /* something has changed that cannot wait for the next second */
+void budget_share(struct backup *b); /* something has changed that cannot wait for the next second */
 void budget_see_speed(struct drive *d, uint64_t speed);
 void budget_on_tick(struct backup *b);
 

@@ -19,7 +19,6 @@ void plan_begin(struct backup *b);
 /* FOLDER/GUEST-YYYYmmddTHHMM.vma, .zst where it is packed; to the second where that is `taken`. g_free() it.
  */
 char *plan_default_target(const struct backup *b, const char *folder, const char *taken);
-/* plan_forecast.c: how much, how long */
 void plan_forecast(struct backup *b);
 void plan_remember(struct backup *b); /* how this run went, for the guest's next one */
 /* plan_check.c */
@@ -32,5 +31,5 @@ bool replan(struct backup *b, const struct command *c, GError **error);
 bool tidy_begin(struct backup *b, GError **error);           /* takes it away, then plans anew */
 bool tidy_is_needed(const struct backup *b, GError **error); /* true, with the error: no backup can begin */
 
-/* target_space.c: how much is free where the archive will go; the answer goes into the model */
+/* target_watch.c: how much is free where the archive will go; the answer goes into the model */
 void target_space_ask(struct backup *b);

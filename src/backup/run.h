@@ -3,17 +3,17 @@
 /*
  * The inside of one run, shared by the files of this folder and nobody else.
  *
- *     course      backup.c (the public face, the clock)  ending.c, outcome.c (how it ends)  run.c (what all files say
+ *     course      backup.c (the public face, the clock)  ending.c (how it ends)  run.c (what all files say
  * of it)  snapshot.c (fills the model) QEMU        monitor.c (lost and found again)  discover.c (what the guest has)
- * door.c (how QEMU finds our sockets) describe.c (vmabackup.json) plan        plan.c, plan_check.c, plan_forecast.c
- * replan.c (changed before it begins)  naming.c target_space.c  tidy.c (what a dead run left) recipe      recipe.c: THE
+ * door.c (how QEMU finds our sockets) describe.c (vmabackup.json) plan        plan.c, plan_check.c
+ * replan.c (changed before it begins)  naming.c tidy.c (what a dead run left) recipe      recipe.c: THE
  * table  recipe_lists.c  steps.c (runs its rows, undoes them)  filter.c  pin.c  look.c agent.c  halt.c  state.c
  * disk_watch.c (do all disks answer) RAM         ram.c  ram_settings.c  ram_loss.c (it is not saved)  activate.c,
  * reopen.c (what its migration needs) drives      drives.c (their states)  port.c (NBD exports -> clusters)  jobs.c
  * verdict.c, fate.c (how each ends) retake.c  job_pause.c  job_throttle.c (makes the last buffers last)  job_end.c (one
  * at a time) limits      limit.c (what an operator says)  budget.c  write_latency.c (how the guest's writes fare)
- *     archive     target.c (sink, spool, header, lanes)  target_watch.c (full, or stands still)  finish.c  after.c
- *     operators   commands.c
+ *     archive     target.c (sink, spool, header, lanes)  target_watch.c (full, or stands still, or too small)  finish.c
+ * after.c operators   commands.c
  *
  * Files call downwards; upwards goes what struct run_hooks has.
  */
@@ -222,16 +222,12 @@ void run_give_up(struct backup *b, const char *why); /* nothing more is sent to 
 /* ending.c */
 void backup_end(struct backup *b); /* QEMU is free or lost; now everything of our own is closed */
 
-/* outcome.c */
-void outcome_set(struct backup *b);           /* of b->end.outcome, and of what is missing, into the model */
-bool outcome_is_open(const struct backup *b); /* something is waited for still */
-void outcome_tell_open(struct backup *b);     /* what it is, which will not end */
-
 /* after.c */
 bool after_command(struct backup *b, const struct command *c, GError **error);
 
 /* snapshot.c */
 void snapshot_fill(struct backup *b);
+uint64_t snapshot_data_rate(const struct backup *b); /* over the last 5 s; as limits count: no holes */
 
 /* drives.c: the only way from one state to another; shows it, and tells it. */
 void drive_become(struct drive *d, enum drive_state state);

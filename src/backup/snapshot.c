@@ -258,6 +258,11 @@ static void fill_state(struct backup *b)
     m->is_cleaning = b->tidy.is_cleaning;
 }
 
+uint64_t snapshot_data_rate(const struct backup *b)
+{
+    return rate_per_s(&b->picture.data_rate, uv_now(b->loop));
+}
+
 void snapshot_fill(struct backup *b)
 {
     struct model *m = &b->model;
@@ -277,7 +282,7 @@ void snapshot_fill(struct backup *b)
     rate_add(&b->picture.in_rate, m->done, now);
     m->in_rate = rate_per_s(&b->picture.in_rate, now);
     rate_add(&b->picture.data_rate, b->limits.pot.taken, now);
-    m->data_rate = budget_data_rate(b);
+    m->data_rate = snapshot_data_rate(b);
     m->elapsed_ms = b->started_ms ? now - b->started_ms : 0;
     if (!b->archive.readback)
         m->eta_ms = m->phase == MODEL_COPY || m->phase == MODEL_RAM ? longest_eta(m) : MODEL_UNKNOWN;

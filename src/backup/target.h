@@ -26,7 +26,7 @@ struct target {
     size_t description_reserve;
     bool is_target_chosen; /* by somebody; else it has the guest's name */
     bool is_space_known;
-    char *space_of;             /* what target_space.c is asking about, NULL = nothing */
+    char *space_of;             /* what target_watch.c is asking about, NULL = nothing */
     bool is_full;               /* waiting for room, … */
     uint64_t full_since_ms;     /* … since */
     uint64_t told_stuck_ms;     /* for how long it stands still, as far as that was told; 0 = it does not */
