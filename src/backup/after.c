@@ -43,7 +43,7 @@ static void on_read(void *user, const char *said, const GError *error)
     } else if (what == MODEL_READING_TO_VERIFY) {
         take_verdict(b, said, error);
     } else {
-        model_set(b->model.sha256, "%s", said);
+        model_set(b->model.end.sha256, "%s", said);
         backup_log(b, MODEL_INFO, NULL, "sha256 %s", said);
     }
 }

@@ -65,25 +65,25 @@ void ending_set_outcome(struct backup *b)
     char size[UNITS_LEN], time[UNITS_LEN];
 
     if (b->end.outcome) {
-        m->exit_status = b->end.cancel_status ? b->end.cancel_status : vmb_error_exit_status(b->end.outcome);
-        model_set(m->outcome, "%s", b->end.outcome->message);
+        m->end.exit_status = b->end.cancel_status ? b->end.cancel_status : vmb_error_exit_status(b->end.outcome);
+        model_set(m->end.outcome, "%s", b->end.outcome->message);
         return;
     }
     if (!b->has_begun) {
-        m->exit_status = 0;
+        m->end.exit_status = 0;
         return;
     }
-    m->exit_status = is_incomplete(b) ? VMB_ERROR_INCOMPLETE : 0;
+    m->end.exit_status = is_incomplete(b) ? VMB_ERROR_INCOMPLETE : 0;
     missing = rows_that(m, is_missing);
     retaken = rows_that(m, is_of_another_instant);
-    model_set(m->outcome, "%s%s: %s in %s%s%s%s%s%s%s%s", m->exit_status ? "saved INCOMPLETE to " : "saved to ",
-              m->target, units_format_size(m->archive_bytes, size), units_format_ms(m->elapsed_ms, time),
+    model_set(m->end.outcome, "%s%s: %s in %s%s%s%s%s%s%s%s", m->end.exit_status ? "saved INCOMPLETE to " : "saved to ",
+              m->target, units_format_size(m->end.archive_bytes, size), units_format_ms(m->elapsed_ms, time),
               b->archive.is_verified ? ", verified" : "", *missing ? "; missing: " : "", missing,
               *retaken ? "; of a later instant: " : "", retaken, b->agent.has_failed ? "; file systems " : "",
               b->agent.has_failed ? m->agent : "");
     again = rows_that(m, may_come_another_time);
-    if (*again && !*m->next) /* what is left in QEMU comes first */
-        model_set(m->next, "back up again to have %s", again);
+    if (*again && !*m->end.next) /* what is left in QEMU comes first */
+        model_set(m->end.next, "back up again to have %s", again);
 }
 
 /* --- what hangs --------------------------------------------------------------------------------- */
@@ -200,9 +200,9 @@ static void freed(struct backup *b, bool is_clean)
 {
     b->end.is_freed_from_qemu = is_clean;
     if (b->link.is_qemu_gone && b->is_failing)
-        model_set(b->model.next, "start the guest again, then back it up");
+        model_set(b->model.end.next, "start the guest again, then back it up");
     else if (!is_clean && !b->link.is_qemu_gone)
-        model_set(b->model.next, "run: vmabackup cleanup %s", b->options.monitor);
+        model_set(b->model.end.next, "run: vmabackup cleanup %s", b->options.monitor);
     if (b->is_failing)
         backup_end(b);
     else

@@ -49,7 +49,7 @@ static void on_durable(void *user, const GError *error)
         return;
     }
     b->archive.is_saved = true;
-    b->model.archive_bytes = sink_written(b->archive.sink);
+    b->model.end.archive_bytes = sink_written(b->archive.sink);
     b->archive.path = g_strdup(sink_path(b->archive.sink));
     if (b->options.verify && b->archive.path)
         verify(b);

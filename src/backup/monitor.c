@@ -43,10 +43,10 @@ static void set_checks(struct backup *b, unsigned failed, enum model_state state
 {
     struct model *m = &b->model;
 
-    m->n_checks = G_N_ELEMENTS(check_texts);
-    for (unsigned i = 0; i < m->n_checks; i++) {
-        m->checks[i].state = i < failed ? MODEL_OK : i == failed ? state : MODEL_WAIT;
-        model_set(m->checks[i].text, "%s", check_texts[i]);
+    m->link.n_checks = G_N_ELEMENTS(check_texts);
+    for (unsigned i = 0; i < m->link.n_checks; i++) {
+        m->link.checks[i].state = i < failed ? MODEL_OK : i == failed ? state : MODEL_WAIT;
+        model_set(m->link.checks[i].text, "%s", check_texts[i]);
     }
 }
 
@@ -56,8 +56,8 @@ static void explain_checks(struct backup *b, unsigned failed)
     g_autofree char *file = describe_file(b->options.monitor);
 
     set_checks(b, failed, MODEL_FAIL);
-    model_set(b->model.checks[0].text, "%s%s", check_texts[0], file);
-    model_set(b->model.checks[1].text, "%s (you are %s)", check_texts[1], g_get_user_name());
+    model_set(b->model.link.checks[0].text, "%s%s", check_texts[0], file);
+    model_set(b->model.link.checks[1].text, "%s (you are %s)", check_texts[1], g_get_user_name());
 }
 
 static unsigned check_of(const GError *error)
@@ -110,8 +110,8 @@ static void report_connect_failure(struct backup *b, const GError *error)
     struct model *m = &b->model;
 
     explain_checks(b, check_of(error));
-    model_set(m->failure, "%s", error->message);
-    model_set(m->advice, "%s", advice_for(error));
+    model_set(m->link.failure, "%s", error->message);
+    model_set(m->link.advice, "%s", advice_for(error));
     if (b->options.reconnect_forever) {
         b->link.lost_at_ms = b->link.lost_at_ms ? b->link.lost_at_ms : uv_now(b->loop);
         b->link.next_try_ms = uv_now(b->loop) + RETRY_FIRST_MS;
@@ -139,7 +139,7 @@ static void on_waiting(void *user, const GError *why)
 static void forget_nearby(struct backup *b)
 {
     g_clear_pointer(&b->link.nearby, nearby_close);
-    b->model.n_nearby = 0;
+    b->model.link.n_nearby = 0;
 }
 
 static void on_ready(void *user)

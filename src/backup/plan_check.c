@@ -143,8 +143,8 @@ static void forecast_time(struct backup *b, const struct last_run *last)
 {
     struct model *m = &b->model;
 
-    m->last_rate = (uint64_t)((double)last->read * 1000 / (double)last->elapsed_ms);
-    m->forecast_ms = MAX(ms_for(m->total, m->last_rate), ms_for(b->archive.forecast_bytes, b->limits.all));
+    m->forecast.rate = (uint64_t)((double)last->read * 1000 / (double)last->elapsed_ms);
+    m->forecast.ms = MAX(ms_for(m->total, m->forecast.rate), ms_for(b->archive.forecast_bytes, b->limits.all));
 }
 
 void plan_forecast(struct backup *b)
@@ -153,23 +153,23 @@ void plan_forecast(struct backup *b)
     struct last_run last;
 
     count_rows(b);
-    m->forecast_ms = m->last_rate = m->last_plain = m->last_written = 0;
+    m->forecast.ms = m->forecast.rate = m->forecast.plain = m->forecast.written = 0;
     b->archive.packs_to = 1;
     if (last_run_load(m->guest, &last)) {
         forecast_time(b, &last);
         if (last.is_packed && backup_options_level(&b->options)) {
-            m->last_plain = last.plain;
-            m->last_written = last.written;
+            m->forecast.plain = last.plain;
+            m->forecast.written = last.written;
             b->archive.packs_to = (double)last.written / (double)last.plain;
         }
     }
-    m->need_bytes = (uint64_t)((double)b->archive.forecast_bytes * b->archive.packs_to);
+    m->sink.need_bytes = (uint64_t)((double)b->archive.forecast_bytes * b->archive.packs_to);
 }
 
 void plan_remember(struct backup *b)
 {
     const struct model *m = &b->model;
-    struct last_run last = {m->done, m->packed, m->archive_bytes, m->elapsed_ms, *m->compression};
+    struct last_run last = {m->done, m->sink.packed, m->end.archive_bytes, m->elapsed_ms, *m->compression};
 
     if (last.read && last.plain && last.written && last.elapsed_ms)
         last_run_save(m->guest, &last);

@@ -172,12 +172,13 @@ static uint64_t longest_eta(const struct model *m)
 static uint64_t still_needed(const struct backup *b)
 {
     const struct model *m = &b->model;
-    uint64_t plain = b->archive.forecast_bytes > m->packed ? b->archive.forecast_bytes - m->packed : 0;
+    uint64_t plain = b->archive.forecast_bytes > m->sink.packed ? b->archive.forecast_bytes - m->sink.packed : 0;
 
     if (m->phase >= MODEL_FINISH)
         return 0;
-    return (uint64_t)((double)plain *
-                      (m->packed > MIN_RATIO_BYTES ? (double)m->written / (double)m->packed : b->archive.packs_to));
+    return (uint64_t)((double)plain * (m->sink.packed > MIN_RATIO_BYTES
+                                           ? (double)m->sink.written / (double)m->sink.packed
+                                           : b->archive.packs_to));
 }
 
 static void fill_target(struct backup *b, uint64_t now)
@@ -186,21 +187,21 @@ static void fill_target(struct backup *b, uint64_t now)
 
     if (!b->archive.sink)
         return;
-    m->is_pipe = !sink_can_rewrite(b->archive.sink);
-    m->written = sink_written(b->archive.sink);
-    m->sink_stuck_ms = sink_stuck_ms(b->archive.sink);
-    m->free_bytes = sink_free_bytes(b->archive.sink);
-    m->packed = b->archive.writer ? writer_plain_bytes(b->archive.writer) : m->packed;
-    m->need_bytes = still_needed(b);
-    m->will_fit = m->free_bytes == MODEL_UNKNOWN || m->free_bytes > m->need_bytes;
-    m->spool_used = b->archive.writer ? writer_spool_used(b->archive.writer) : 0;
-    m->buffers_total = pool_total(b->archive.pool);
-    m->buffers_used = m->buffers_total - pool_free_count(b->archive.pool);
-    b->picture.no_buffers_since_ms = m->buffers_used < m->buffers_total ? 0
-                                     : b->picture.no_buffers_since_ms   ? b->picture.no_buffers_since_ms
-                                                                        : now;
-    m->no_buffers_ms = b->picture.no_buffers_since_ms ? now - b->picture.no_buffers_since_ms : 0;
-    rate_add(&b->picture.out_rate, m->written, now);
+    m->sink.is_pipe = !sink_can_rewrite(b->archive.sink);
+    m->sink.written = sink_written(b->archive.sink);
+    m->sink.stuck_ms = sink_stuck_ms(b->archive.sink);
+    m->sink.free_bytes = sink_free_bytes(b->archive.sink);
+    m->sink.packed = b->archive.writer ? writer_plain_bytes(b->archive.writer) : m->sink.packed;
+    m->sink.need_bytes = still_needed(b);
+    m->sink.will_fit = m->sink.free_bytes == MODEL_UNKNOWN || m->sink.free_bytes > m->sink.need_bytes;
+    m->sink.spool_used = b->archive.writer ? writer_spool_used(b->archive.writer) : 0;
+    m->sink.buffers_total = pool_total(b->archive.pool);
+    m->sink.buffers_used = m->sink.buffers_total - pool_free_count(b->archive.pool);
+    b->picture.no_buffers_since_ms = m->sink.buffers_used < m->sink.buffers_total ? 0
+                                     : b->picture.no_buffers_since_ms             ? b->picture.no_buffers_since_ms
+                                                                                  : now;
+    m->sink.no_buffers_ms = b->picture.no_buffers_since_ms ? now - b->picture.no_buffers_since_ms : 0;
+    rate_add(&b->picture.out_rate, m->sink.written, now);
     m->out_rate = rate_per_s(&b->picture.out_rate, now);
 }
 
@@ -222,9 +223,9 @@ static void fill_reading(struct backup *b)
     if (!b->archive.readback)
         return;
     readback_look(b->archive.readback, &progress);
-    m->read_done = progress.done;
-    m->read_total = progress.total;
-    m->read_rate = progress.rate;
+    m->end.read_done = progress.done;
+    m->end.read_total = progress.total;
+    m->end.read_rate = progress.rate;
     m->eta_ms = progress.eta_ms;
 }
 
@@ -244,18 +245,18 @@ static void fill_state(struct backup *b)
     m->phase = b->phase;
     if (m->phase >= MODEL_PLAN)
         name_recipe(b);
-    m->is_monitor_lost = b->has_begun && b->link.lost_at_ms;
-    m->attempt = b->link.attempt;
+    m->link.is_lost = b->has_begun && b->link.lost_at_ms;
+    m->link.attempt = b->link.attempt;
     model_set(m->guest_state, "%s", b->guest.status);
     m->pause_ms = b->guest.pause_ms;
     m->global_limit = b->limits.all;
     m->impact = b->limits.impact;
-    m->is_target_full = b->archive.is_full;
-    m->is_verified = b->archive.is_verified;
-    m->reading = b->archive.reading;
-    m->n_leftovers = b->tidy.n_leftovers;
-    model_set(m->leftovers, "%s", b->tidy.leftovers);
-    m->is_cleaning = b->tidy.is_cleaning;
+    m->sink.is_full = b->archive.is_full;
+    m->end.is_verified = b->archive.is_verified;
+    m->end.reading = b->archive.reading;
+    m->left.n = b->tidy.n_leftovers;
+    model_set(m->left.what, "%s", b->tidy.leftovers);
+    m->left.is_cleaning = b->tidy.is_cleaning;
 }
 
 uint64_t snapshot_data_rate(const struct backup *b)
@@ -288,9 +289,9 @@ void snapshot_fill(struct backup *b)
         m->eta_ms = m->phase == MODEL_COPY || m->phase == MODEL_RAM ? longest_eta(m) : MODEL_UNKNOWN;
     m->bottleneck = bottleneck_of(b);
     count_bottleneck(b, now);
-    m->data_age_ms = b->qmp ? now - qmp_last_heard_ms(b->qmp) : b->link.lost_at_ms ? now - b->link.lost_at_ms : 0;
-    m->retry_in_ms = b->link.next_try_ms > now ? b->link.next_try_ms - now : 0;
-    m->loop_p99_us = pulse_p99_us(&b->pulse);
-    m->loop_max_us = b->pulse.n ? b->pulse.max_us : MODEL_UNKNOWN;
+    m->link.data_age_ms = b->qmp ? now - qmp_last_heard_ms(b->qmp) : b->link.lost_at_ms ? now - b->link.lost_at_ms : 0;
+    m->link.retry_in_ms = b->link.next_try_ms > now ? b->link.next_try_ms - now : 0;
+    m->loop.p99_us = pulse_p99_us(&b->pulse);
+    m->loop.max_us = b->pulse.n ? b->pulse.max_us : MODEL_UNKNOWN;
     fill_target(b, now);
 }

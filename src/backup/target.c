@@ -119,7 +119,7 @@ static void open_spool(struct backup *b)
         backup_log(b, MODEL_WARNING, "name another folder by --spool-dir",
                    "no spool (%s): a target that stalls ends the backup", error->message);
     else
-        b->model.spool_size = spool_max(b->archive.spool);
+        b->model.sink.spool_size = spool_max(b->archive.spool);
 }
 
 /* --- open and close ----------------------------------------------------------------------------- */

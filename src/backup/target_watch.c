@@ -21,12 +21,14 @@ static void warn_of_space(struct backup *b)
 {
     char needed[UNITS_LEN], there[UNITS_LEN];
 
-    if (b->archive.is_space_known || !b->archive.sink || b->phase != MODEL_COPY || b->model.free_bytes == MODEL_UNKNOWN)
+    if (b->archive.is_space_known || !b->archive.sink || b->phase != MODEL_COPY ||
+        b->model.sink.free_bytes == MODEL_UNKNOWN)
         return;
     b->archive.is_space_known = true;
-    if (!b->model.will_fit)
+    if (!b->model.sink.will_fit)
         backup_log(b, MODEL_WARNING, "free some room there", "target may not hold it: about %s more to write, %s free",
-                   units_format_size(b->model.need_bytes, needed), units_format_size(b->model.free_bytes, there));
+                   units_format_size(b->model.sink.need_bytes, needed),
+                   units_format_size(b->model.sink.free_bytes, there));
 }
 
 /* Once when it stands still, and once when it goes on: the copy waits meanwhile, the guest does not. */
@@ -72,8 +74,8 @@ static void take_answer(struct backup *b, const uv_fs_t *fs)
 
     if (b->has_begun) /* the sink knows better by now */
         return;
-    m->free_bytes = fs->result == 0 && st->f_blocks ? st->f_bavail * st->f_bsize : MODEL_UNKNOWN;
-    m->will_fit = m->free_bytes == MODEL_UNKNOWN || m->free_bytes > m->need_bytes;
+    m->sink.free_bytes = fs->result == 0 && st->f_blocks ? st->f_bavail * st->f_bsize : MODEL_UNKNOWN;
+    m->sink.will_fit = m->sink.free_bytes == MODEL_UNKNOWN || m->sink.free_bytes > m->sink.need_bytes;
     if (fs->result < 0)
         backup_log(b, MODEL_WARNING, "choose another output", "cannot look at the folder of %s: %s", m->target,
                    uv_strerror((int)fs->result));
@@ -99,8 +101,8 @@ void target_space_ask(struct backup *b)
     g_autofree char *folder = NULL;
     struct question *q;
 
-    b->model.free_bytes = MODEL_UNKNOWN;
-    b->model.will_fit = true;
+    b->model.sink.free_bytes = MODEL_UNKNOWN;
+    b->model.sink.will_fit = true;
     if (b->archive.space_of || !is_file(b->options.target))
         return;
     folder = g_path_get_dirname(b->options.target);

@@ -39,7 +39,7 @@ bool tidy_begin(struct backup *b, GError **error)
     backup_log(b, MODEL_INFO, NULL, "cleaning up what a backup that died has left: %s", b->tidy.leftovers);
     monitor_stop(b); /* it takes one client at a time */
     b->tidy.n_leftovers = 0;
-    b->model.n_checks = 0;
+    b->model.link.n_checks = 0;
     b->tidy.is_cleaning = true;
     b->end.n_open[OPEN_CLEANUP]++;
     backup_set_phase(b, MODEL_CONNECTING);

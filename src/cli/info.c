@@ -32,8 +32,8 @@ static void print_table(const struct asker *a, const struct model *m)
     }
     for (unsigned i = 0; i < a->warnings->len; i++)
         printf("\nnot saved: %s\n", (const char *)g_ptr_array_index(a->warnings, i));
-    if (m->n_leftovers)
-        printf("\nleft by a backup that died: %s; run: vmabackup cleanup %s\n", m->leftovers, m->monitor);
+    if (m->left.n)
+        printf("\nleft by a backup that died: %s; run: vmabackup cleanup %s\n", m->left.what, m->monitor);
 }
 
 static struct json_object *drive_json(const struct model_drive *d)
@@ -65,8 +65,8 @@ static void print_json(const struct asker *a, const struct model *m)
     json_object_object_add(root, "state", json_object_new_string(m->guest_state));
     json_object_object_add(root, "qemu", json_object_new_string(m->qemu));
     json_object_object_add(root, "recipe", json_object_new_string(m->recipe));
-    json_object_object_add(root, "leftovers", json_object_new_int((int)m->n_leftovers));
-    json_object_object_add(root, "left", json_object_new_string(m->leftovers));
+    json_object_object_add(root, "leftovers", json_object_new_int((int)m->left.n));
+    json_object_object_add(root, "left", json_object_new_string(m->left.what));
     json_object_object_add(root, "not_savable", unsavable);
     json_object_object_add(root, "devices", drives);
     puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
@@ -99,9 +99,9 @@ static void on_done(void *user)
     const struct model *m = backup_model(a->backup);
 
     a->is_done = true;
-    a->status = m->exit_status;
+    a->status = m->end.exit_status;
     if (a->status) {
-        g_autoptr(GError) error = g_error_new_literal(VMB_ERROR, a->status, m->outcome);
+        g_autoptr(GError) error = g_error_new_literal(VMB_ERROR, a->status, m->end.outcome);
         cli_fail(error);
     }
 }

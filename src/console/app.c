@@ -74,7 +74,7 @@ static void show_title(struct app *a, const struct model *m)
 {
     char title[MODEL_TEXT_LEN];
     if (m->phase == MODEL_DONE)
-        model_set(title, "%s %s", m->exit_status ? "FAILED" : "saved", m->guest);
+        model_set(title, "%s %s", m->end.exit_status ? "FAILED" : "saved", m->guest);
     else
         model_set(title, "%u%% %s", model_percent(m->done, m->total), m->guest);
     if (!a->wants_title || !*m->guest || g_str_equal(title, a->title))

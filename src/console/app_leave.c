@@ -35,8 +35,8 @@ static void say_outcome(struct app *a)
 {
     const struct model *m = feed_model(a->feed);
     g_string_append_printf(a->said, "%s\n", a->outcome);
-    if (*m->sha256)
-        g_string_append_printf(a->said, "%s  %s\n", m->sha256, m->target);
+    if (*m->end.sha256)
+        g_string_append_printf(a->said, "%s  %s\n", m->end.sha256, m->target);
 }
 
 void app_judge(struct app *a)
@@ -46,13 +46,13 @@ void app_judge(struct app *a)
     bool is_over = m->phase == MODEL_DONE && !feed_is_recorded(a->feed);
     if (!is_worth_telling(a))
         return;
-    a->exit_status = error ? vmb_error_exit_status(error) : is_over ? m->exit_status : a->exit_status;
+    a->exit_status = error ? vmb_error_exit_status(error) : is_over ? m->end.exit_status : a->exit_status;
     if (!*a->outcome && error)
         model_set(a->outcome, "%s", error->message);
     else if (!*a->outcome && feed_is_recorded(a->feed))
         note_outcome(a, "end of the replay", "");
     else if (!*a->outcome)
-        note_outcome(a, *m->outcome ? m->outcome : "nothing was saved", m->next);
+        note_outcome(a, *m->end.outcome ? m->end.outcome : "nothing was saved", m->end.next);
     say_outcome(a);
 }
 
@@ -80,7 +80,7 @@ void app_end(struct app *a, int exit_status, const char *by_whom)
     if (is_worth_telling(a)) /* of a run that is not ours, or not over */
         a->exit_status = exit_status;
     if (!a->is_done && is_own && !app_is_begun(a))
-        note_outcome(a, "nothing was saved", m->phase == MODEL_CONNECT_FAILED ? m->failure : "");
+        note_outcome(a, "nothing was saved", m->phase == MODEL_CONNECT_FAILED ? m->link.failure : "");
     else if (!a->is_done && !is_own)
         note_outcome(a, feed_is_recorded(a->feed) ? "end of the replay" : "the backup goes on", "");
     if (a->is_done)

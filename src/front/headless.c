@@ -117,7 +117,7 @@ static int exit_status(struct headless *h)
     return error                   ? vmb_error_exit_status(error)
            : h->is_leaving         ? h->left_with
            : h->options->recording ? 0
-                                   : feed_model(h->feed)->exit_status;
+                                   : feed_model(h->feed)->end.exit_status;
 }
 
 static void on_patience_over(uv_timer_t *timer)

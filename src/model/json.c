@@ -172,10 +172,10 @@ static void add_plan(json_object *o, const struct model *m)
 static void add_checks(json_object *o, const struct model *m)
 {
     json_object *checks = json_object_new_array();
-    for (unsigned i = 0; i < m->n_checks; i++) {
+    for (unsigned i = 0; i < m->link.n_checks; i++) {
         json_object *check = json_object_new_object();
-        json_object_object_add(check, "state", word(model_state_word(m->checks[i].state)));
-        put_text(check, "text", m->checks[i].text);
+        json_object_object_add(check, "state", word(model_state_word(m->link.checks[i].state)));
+        put_text(check, "text", m->link.checks[i].text);
         json_object_array_add(checks, check);
     }
     json_object_object_add(o, "checks", checks);
@@ -238,7 +238,7 @@ static void add_reply(json_object *o, const struct model_event *e)
 static void add_result(json_object *o, const struct model *m)
 {
     json_object *missing = json_object_new_array();
-    json_object_object_add(o, "status", word(model_result_word(m->exit_status)));
+    json_object_object_add(o, "status", word(model_result_word(m->end.exit_status)));
     put_fields(o, json_result_fields, m);
     put_fields(o, json_progress_fields, m); /* the last figures */
     add_rows(o, m);

@@ -72,14 +72,14 @@ const char *model_result_word(int exit_status)
 void model_init(struct model *m)
 {
     *m = (struct model){
-        .data_age_ms = MODEL_UNKNOWN,
-        .free_bytes = MODEL_UNKNOWN,
-        .need_bytes = MODEL_UNKNOWN,
-        .will_fit = true,
+        .link.data_age_ms = MODEL_UNKNOWN,
+        .sink.free_bytes = MODEL_UNKNOWN,
+        .sink.need_bytes = MODEL_UNKNOWN,
+        .sink.will_fit = true,
         .eta_ms = MODEL_UNKNOWN,
         .pause_ms = MODEL_UNKNOWN,
-        .loop_p99_us = MODEL_UNKNOWN,
-        .loop_max_us = MODEL_UNKNOWN,
+        .loop.p99_us = MODEL_UNKNOWN,
+        .loop.max_us = MODEL_UNKNOWN,
         .impact = {.write_us = MODEL_UNKNOWN, .base_us = MODEL_UNKNOWN, .p99_us = MODEL_UNKNOWN},
     };
 }

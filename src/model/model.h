@@ -143,14 +143,9 @@ struct model_impact {
     uint64_t held_back_ms; /* in all */
 };
 
-struct model {
-    enum model_phase phase;
-    /* the guest */
-    char monitor[MODEL_TEXT_LEN];
-    char guest[MODEL_NAME_LEN];       /* its name, else the socket's file name without suffix */
-    char guest_state[MODEL_NAME_LEN]; /* query-status: running, paused, … */
-    char qemu[MODEL_NAME_LEN];        /* "7.2.22" */
-    bool is_monitor_lost;
+/* The monitor. */
+struct model_link {
+    bool is_lost;
     uint64_t data_age_ms; /* since QEMU was last heard */
     struct model_check checks[MODEL_MAX_CHECKS];
     unsigned n_checks;
@@ -160,47 +155,44 @@ struct model {
     unsigned attempt;
     struct model_nearby nearby[MODEL_MAX_NEARBY];
     unsigned n_nearby;
-    /* plan and target */
-    unsigned level;   /* of the compression */
-    unsigned retries; /* of a failed drive, by itself */
-    bool is_strict;   /* a lost drive fails the run */
-    bool wants_vmstate;
-    char recipe[MODEL_TEXT_LEN]; /* "guard, background snapshot", … */
-    char target[MODEL_TEXT_LEN];
-    char same_as[MODEL_LINE_LEN]; /* the equal command line, quoted for a shell; "" = too long */
-    uint64_t free_bytes;          /* at the target, MODEL_UNKNOWN on a pipe */
-    uint64_t need_bytes;          /* forecast of what is still to be written */
+};
+
+/* Things in QEMU of a run that died, for a cleanup to do. */
+struct model_left {
+    unsigned n;
+    char what[MODEL_TEXT_LEN]; /* "2 jobs, 5 nodes, the guest stopped" */
+    bool is_cleaning;          /* they are being taken away */
+};
+
+/* How late our own loop was: QEMU has waited for us as long. */
+struct model_loop {
+    uint64_t p99_us, max_us;
+};
+
+/* The target, and what waits before it. */
+struct model_sink {
+    uint64_t free_bytes; /* at the target, MODEL_UNKNOWN on a pipe */
+    uint64_t need_bytes; /* forecast of what is still to be written */
     bool will_fit;
-    uint64_t forecast_ms;              /* how long all of it will take, as fast as the last run was; 0 = nobody knows */
-    uint64_t last_rate;                /* of that run: bytes/s, holes too */
-    uint64_t last_plain, last_written; /* what it packed into what; 0 = it says nothing for this plan */
-    bool is_target_full;               /* waiting for room */
-    uint64_t written;                  /* bytes of the archive written */
+    bool is_full;     /* waiting for room */
+    bool is_pipe;     /* nothing that was written can be taken back */
+    uint64_t written; /* bytes of the archive written */
+    uint64_t packed;  /* bytes before compression of what `written` holds; equal to it without */
     uint64_t spool_used, spool_size;
     unsigned buffers_used, buffers_total;
-    uint64_t no_buffers_ms;           /* since when no buffer has been free, 0 = some are */
-    uint64_t sink_stuck_ms;           /* since when the target has not answered, 0 = it does */
-    bool is_pipe;                     /* nothing that was written can be taken back */
-    char compression[MODEL_NAME_LEN]; /* "zstd:3", "" = none */
-    uint64_t packed;                  /* bytes before compression of what `written` holds; equal to it without */
-    uint64_t global_limit;            /* bytes/s of the whole backup, shared out among its drives, 0 = none */
-    /* movement */
-    int64_t started_s; /* wall clock, 0 before */
-    uint64_t elapsed_ms, eta_ms;
-    uint64_t total, done, zero; /* over all included rows */
-    uint64_t in_rate, out_rate; /* bytes/s over 5 s: taken in, archive written */
-    uint64_t data_rate;         /* taken in of data alone, no holes: what limits mean */
-    uint64_t pause_ms;          /* how long the guest was stopped for the instant, MODEL_UNKNOWN before */
-    enum model_bottleneck bottleneck;
-    uint64_t bottleneck_ms[MODEL_BOTTLENECKS]; /* for how long each was it */
-    uint64_t loop_p99_us, loop_max_us;         /* how late our own loop was: QEMU has waited for us as long */
-    struct model_impact impact;
-    char agent[MODEL_TEXT_LEN];     /* "" = none; "frozen 38ms", or why not */
-    unsigned n_leftovers;           /* things in QEMU of a run that died, for a cleanup to do */
-    char leftovers[MODEL_TEXT_LEN]; /* "2 jobs, 5 nodes, the guest stopped" */
-    bool is_cleaning;               /* they are being taken away */
-    unsigned n_errors, n_warnings;
-    /* outcome, valid in MODEL_DONE */
+    uint64_t no_buffers_ms; /* since when no buffer has been free, 0 = some are */
+    uint64_t stuck_ms;      /* since when the target has not answered, 0 = it does */
+};
+
+/* By the last run of this guest. */
+struct model_forecast {
+    uint64_t ms;             /* how long all of it will take, as fast as that was; 0 = nobody knows */
+    uint64_t rate;           /* bytes/s, holes too */
+    uint64_t plain, written; /* what it packed into what; 0 = it says nothing for this plan */
+};
+
+/* Valid in MODEL_DONE. */
+struct model_end {
     int exit_status;
     char outcome[MODEL_TEXT_LEN]; /* one line: what happened */
     char next[MODEL_TEXT_LEN];    /* what to do next, "" if nothing */
@@ -209,11 +201,48 @@ struct model {
     char sha256[72];            /* of the archive, "" = not made */
     enum model_reading reading; /* right now; eta_ms is of it then */
     uint64_t read_done, read_total, read_rate;
+};
+
+struct model {
+    enum model_phase phase;
+    /* the guest */
+    char monitor[MODEL_TEXT_LEN];
+    char guest[MODEL_NAME_LEN];       /* its name, else the socket's file name without suffix */
+    char guest_state[MODEL_NAME_LEN]; /* query-status: running, paused, … */
+    char qemu[MODEL_NAME_LEN];        /* "7.2.22" */
+    struct model_link link;
+    struct model_left left;
+    /* the plan */
+    unsigned level;   /* of the compression */
+    unsigned retries; /* of a failed drive, by itself */
+    bool is_strict;   /* a lost drive fails the run */
+    bool wants_vmstate;
+    char recipe[MODEL_TEXT_LEN]; /* "guard, background snapshot", … */
+    char target[MODEL_TEXT_LEN];
+    char compression[MODEL_NAME_LEN]; /* "zstd:3", "" = none */
+    char same_as[MODEL_LINE_LEN];     /* the equal command line, quoted for a shell; "" = too long */
+    char agent[MODEL_TEXT_LEN];       /* "" = none; "frozen 38ms", or why not */
+    struct model_forecast forecast;
+    struct model_sink sink;
+    /* movement */
+    uint64_t global_limit; /* bytes/s of the whole backup, shared out among its drives, 0 = none */
+    int64_t started_s;     /* wall clock, 0 before */
+    uint64_t elapsed_ms, eta_ms;
+    uint64_t total, done, zero; /* over all included rows */
+    uint64_t in_rate, out_rate; /* bytes/s over 5 s: taken in, archive written */
+    uint64_t data_rate;         /* taken in of data alone, no holes: what limits mean */
+    uint64_t pause_ms;          /* how long the guest was stopped for the instant, MODEL_UNKNOWN before */
+    enum model_bottleneck bottleneck;
+    uint64_t bottleneck_ms[MODEL_BOTTLENECKS]; /* for how long each was it */
+    struct model_loop loop;
+    struct model_impact impact;
+    struct model_end end;
     /* rows and log: owned by the model */
     struct model_drive *drives;
     unsigned n_drives;
     struct model_log_line *log; /* oldest first */
     unsigned n_log;
+    unsigned n_errors, n_warnings;
 };
 
 void model_init(struct model *m);

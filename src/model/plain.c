@@ -126,7 +126,7 @@ static void say_guest(struct plain *p, const struct model *m, GString *out, int6
 {
     bool is_news = strcmp(p->guest_state, m->guest_state) != 0;
     g_strlcpy(p->guest_state, m->guest_state, sizeof p->guest_state);
-    if (m->is_monitor_lost) {
+    if (m->link.is_lost) {
         say(out, now_s, "guest %s lost: the monitor does not answer", m->guest);
         p->is_connected = false;
     } else if (!p->is_connected) {
@@ -155,7 +155,7 @@ static void say_phase(const struct model *m, GString *out, int64_t now_s)
 {
     switch (m->phase) {
     case MODEL_CONNECT_FAILED:
-        say(out, now_s, "ERROR %s%s%s", m->failure, *m->advice ? ". " : "", m->advice);
+        say(out, now_s, "ERROR %s%s%s", m->link.failure, *m->link.advice ? ". " : "", m->link.advice);
         break;
     case MODEL_CONNECTING: /* "connected" follows, */
     case MODEL_PLAN:       /* "plan", */
@@ -226,7 +226,7 @@ static void say_progress(struct plain *p, const struct model *m, GString *out, i
     g_autofree char *failed = c.lost ? g_strdup_printf(", %u failed", c.lost) : g_strdup("");
     say(out, now_s, "progress %u%% %s of %s, %s%s, %u of %u done%s%s", percent, units_format_size(m->done, done),
         units_format_size(m->total, total), units_format_rate(m->in_rate, rate), left, c.saved, c.included, failed,
-        m->is_target_full ? ", target full: waiting for room" : "");
+        m->sink.is_full ? ", target full: waiting for room" : "");
     g_string_free(c.missing, TRUE);
 }
 
@@ -253,16 +253,16 @@ static void say_result(const struct model *m, GString *out, int64_t now_s)
     char bytes[UNITS_LEN], time[UNITS_LEN];
     struct counts c = count(m);
     /* Of a failure the ERROR line has told it. */
-    if (*m->outcome && !(m->n_errors && m->exit_status && m->exit_status != VMB_ERROR_INCOMPLETE))
-        say(out, now_s, "%s", m->outcome);
-    if (*m->next)
-        say(out, now_s, "next: %s", m->next);
+    if (*m->end.outcome && !(m->n_errors && m->end.exit_status && m->end.exit_status != VMB_ERROR_INCOMPLETE))
+        say(out, now_s, "%s", m->end.outcome);
+    if (*m->end.next)
+        say(out, now_s, "next: %s", m->end.next);
     g_autofree char *saved =
         g_strdup_printf(" %u of %u saved%s, %s in %s", c.saved, c.included, c.missing->str,
-                        units_format_size(m->archive_bytes, bytes), units_format_ms(m->elapsed_ms, time));
-    bool has_archive = m->exit_status == 0 || m->exit_status == VMB_ERROR_INCOMPLETE;
-    say(out, now_s, "finished %s%s, exit %d", model_result_word(m->exit_status), has_archive ? saved : "",
-        m->exit_status);
+                        units_format_size(m->end.archive_bytes, bytes), units_format_ms(m->elapsed_ms, time));
+    bool has_archive = m->end.exit_status == 0 || m->end.exit_status == VMB_ERROR_INCOMPLETE;
+    say(out, now_s, "finished %s%s, exit %d", model_result_word(m->end.exit_status), has_archive ? saved : "",
+        m->end.exit_status);
     g_string_free(c.missing, TRUE);
 }
 

@@ -222,12 +222,12 @@ static void on_plan(struct replay *r, json_object *o, struct model_event *e)
 static void take_checks(struct replay *r, json_object *checks)
 {
     size_t n = json_object_is_type(checks, json_type_array) ? json_object_array_length(checks) : 0;
-    r->m.n_checks = (unsigned)MIN(n, MODEL_MAX_CHECKS);
-    for (unsigned i = 0; i < r->m.n_checks; i++) {
+    r->m.link.n_checks = (unsigned)MIN(n, MODEL_MAX_CHECKS);
+    for (unsigned i = 0; i < r->m.link.n_checks; i++) {
         json_object *check = json_object_array_get_idx(checks, i);
         const char *text = text_in(check, "text");
-        r->m.checks[i].state = word_of(member(check, "state"), model_state_word, MODEL_STATES, MODEL_WAIT);
-        text_copy(r->m.checks[i].text, sizeof r->m.checks[i].text, text ? text : "");
+        r->m.link.checks[i].state = word_of(member(check, "state"), model_state_word, MODEL_STATES, MODEL_WAIT);
+        text_copy(r->m.link.checks[i].text, sizeof r->m.link.checks[i].text, text ? text : "");
     }
 }
 

@@ -60,8 +60,8 @@ static void probe_close(struct probe *p)
 static void publish(struct nearby *n)
 {
     qsort(n->found, n->n_found, sizeof *n->found, by_address);
-    memcpy(n->m->nearby, n->found, sizeof n->found);
-    n->m->n_nearby = n->n_found;
+    memcpy(n->m->link.nearby, n->found, sizeof n->found);
+    n->m->link.n_nearby = n->n_found;
 }
 
 static void look_ended(struct nearby *n)
@@ -96,7 +96,7 @@ static void on_name(void *user, const char *name, const GError *error)
         model_set(found->qemu, "%d.%d.%d", p->version.major, p->version.minor, p->version.micro);
     }
     g_clear_pointer(&p->qmp, qmp_close);
-    if (n->n_found > n->m->n_nearby) /* more than was known: not only when the slowest has answered */
+    if (n->n_found > n->m->link.n_nearby) /* more than was known: not only when the slowest has answered */
         publish(n);
     one_answered(n);
 }

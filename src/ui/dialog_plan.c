@@ -71,9 +71,9 @@ const struct dialog_kind dialog_monitor = {
 
 static bool open_leftovers(struct ui *ui, const struct model *m)
 {
-    if (!m->n_leftovers)
+    if (!m->left.n)
         ui_say(ui, MODEL_INFO, "nothing of a dead backup is left in QEMU");
-    return m->n_leftovers > 0;
+    return m->left.n > 0;
 }
 
 static struct ui_action key_leftovers(struct ui *ui, uint32_t key, const struct model *m)
@@ -84,7 +84,7 @@ static struct ui_action key_leftovers(struct ui *ui, uint32_t key, const struct 
 /* "2 jobs, 5 nodes, the guest stopped": as many things to a line as there is room for. */
 static void say_leftovers(struct dialog *d, const struct scene *s)
 {
-    g_auto(GStrv) things = g_strsplit(s->m->leftovers, ", ", -1);
+    g_auto(GStrv) things = g_strsplit(s->m->left.what, ", ", -1);
     g_autoptr(GString) line = g_string_new(NULL);
     int width = MIN(s->canvas->width, DIALOG_WIDTH) - 5;
     for (unsigned i = 0; things[i] && d->n < 4; i++) {

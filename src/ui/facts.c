@@ -22,13 +22,13 @@ static bool is_wide(const struct scene *s)
 static bool say_stuck(const struct scene *s, struct pen *pen)
 {
     char size[FIGURE_LEN];
-    if (s->m->is_target_full)
+    if (s->m->sink.is_full)
         return pen_right(pen, ROLE_STATE_FAIL, "%s FULL, free %s", s->glyphs->alert,
-                         figure_size(s->m->free_bytes, s->glyphs->none, size));
-    if (!s->m->sink_stuck_ms)
+                         figure_size(s->m->sink.free_bytes, s->glyphs->none, size));
+    if (!s->m->sink.stuck_ms)
         return false;
     return pen_right(pen, ROLE_STATE_WARN, "%s no answer for %s", s->glyphs->alert,
-                     units_format_ms(s->m->sink_stuck_ms, size));
+                     units_format_ms(s->m->sink.stuck_ms, size));
 }
 
 static void say_room(const struct scene *s, struct pen *pen)
@@ -36,21 +36,21 @@ static void say_room(const struct scene *s, struct pen *pen)
     const struct model *m = s->m;
     char size[FIGURE_LEN], need[FIGURE_LEN];
     bool has_words = s->canvas->width >= 70; /* else the path wants the room */
-    enum model_state sign = m->will_fit ? MODEL_OK : MODEL_WARN;
-    enum ui_role role = m->will_fit ? ROLE_TEXT : ROLE_STATE_WARN;
-    figure_size(m->free_bytes, s->glyphs->none, size);
-    if (m->free_bytes == MODEL_UNKNOWN)
+    enum model_state sign = m->sink.will_fit ? MODEL_OK : MODEL_WARN;
+    enum ui_role role = m->sink.will_fit ? ROLE_TEXT : ROLE_STATE_WARN;
+    figure_size(m->sink.free_bytes, s->glyphs->none, size);
+    if (m->sink.free_bytes == MODEL_UNKNOWN)
         return;
-    if (m->need_bytes == MODEL_UNKNOWN) {
+    if (m->sink.need_bytes == MODEL_UNKNOWN) {
         pen_right(pen, ROLE_TEXT, "free %s", size);
         return;
     }
     pen_right(pen, role, "free %s %s%s", size, s->glyphs->states[sign],
-              !has_words    ? ""
-              : m->will_fit ? " will fit"
-                            : " may not fit");
+              !has_words         ? ""
+              : m->sink.will_fit ? " will fit"
+                                 : " may not fit");
     if (is_wide(s))
-        pen_right(pen, ROLE_TEXT, "needs ~%s more   ", figure_size(m->need_bytes, s->glyphs->none, need));
+        pen_right(pen, ROLE_TEXT, "needs ~%s more   ", figure_size(m->sink.need_bytes, s->glyphs->none, need));
 }
 
 void facts_sink(const struct scene *s, int y)
@@ -61,7 +61,7 @@ void facts_sink(const struct scene *s, int y)
         say_room(s, &pen);
     pen.end -= 3;
     pen_right(&pen, ROLE_NUM, is_wide(s) ? "  %s written" : "  %s",
-              figure_size(s->m->written, s->glyphs->none, written));
+              figure_size(s->m->sink.written, s->glyphs->none, written));
     canvas_put_tail(s->canvas, pen.x, y, pen_room(&pen), ROLE_TEXT, s->m->target);
 }
 
@@ -105,31 +105,31 @@ static void say_ratio(const struct scene *s, struct pen *pen)
 {
     const struct model *m = s->m;
     char text[FIGURE_LEN];
-    uint64_t data = m->packed ? m->packed : m->done - MIN(m->zero, m->done);
+    uint64_t data = m->sink.packed ? m->sink.packed : m->done - MIN(m->zero, m->done);
     if (!*m->compression)
         return;
     if (is_wide(s))
         pen_try(pen, ROLE_TEXT, "%s ", m->compression);
-    fact(pen, "ratio", figure_ratio(data, m->written, s->glyphs->none, text));
+    fact(pen, "ratio", figure_ratio(data, m->sink.written, s->glyphs->none, text));
 }
 
 static void say_buffers(const struct scene *s, struct pen *pen)
 {
     const struct model *m = s->m;
     char text[FIGURE_LEN];
-    if (m->no_buffers_ms) {
-        pen_try(pen, ROLE_STATE_WARN, "%s 0 of %u buffers free for %s", s->glyphs->alert, m->buffers_total,
-                units_format_ms(m->no_buffers_ms, text));
+    if (m->sink.no_buffers_ms) {
+        pen_try(pen, ROLE_STATE_WARN, "%s 0 of %u buffers free for %s", s->glyphs->alert, m->sink.buffers_total,
+                units_format_ms(m->sink.no_buffers_ms, text));
         pen_gap(pen, 2);
-    } else if (is_wide(s) && m->buffers_total) {
-        fact(pen, "buffers", figure_percent_short(m->buffers_used, m->buffers_total, s->glyphs->none, text));
+    } else if (is_wide(s) && m->sink.buffers_total) {
+        fact(pen, "buffers", figure_percent_short(m->sink.buffers_used, m->sink.buffers_total, s->glyphs->none, text));
     }
 }
 
 static void say_spool(const struct scene *s, struct pen *pen)
 {
     char text[FIGURE_LEN];
-    fact(pen, "spool", figure_percent_short(s->m->spool_used, s->m->spool_size, s->glyphs->none, text));
+    fact(pen, "spool", figure_percent_short(s->m->sink.spool_used, s->m->sink.spool_size, s->glyphs->none, text));
 }
 
 void facts_data(const struct scene *s, int y)
@@ -138,17 +138,17 @@ void facts_data(const struct scene *s, int y)
     char text[FIGURE_LEN];
     struct pen pen = begin(s, y, "data");
     say_bottleneck(s, &pen);
-    if (m->no_buffers_ms)
+    if (m->sink.no_buffers_ms)
         say_buffers(s, &pen);
     fact(&pen, "in", figure_rate(m->in_rate, s->glyphs->none, text));
     fact(&pen, "out", figure_rate(m->out_rate, s->glyphs->none, text));
     say_zero(s, &pen);
-    if (m->spool_used) /* then the target is behind */
+    if (m->sink.spool_used) /* then the target is behind */
         say_spool(s, &pen);
     say_ratio(s, &pen);
-    if (!m->spool_used && m->spool_size)
+    if (!m->sink.spool_used && m->sink.spool_size)
         say_spool(s, &pen);
-    if (!m->no_buffers_ms)
+    if (!m->sink.no_buffers_ms)
         say_buffers(s, &pen);
     if (m->global_limit)
         fact(&pen, "limit", units_format_rate(m->global_limit, text));

@@ -15,9 +15,9 @@ static enum ui_role level_role(enum model_level level)
 static void say_plan(const struct scene *s, struct pen *pen)
 {
     char key[KEY_NAME_LEN];
-    if (s->m->n_leftovers) {
+    if (s->m->left.n) {
         pen_text(pen, ROLE_TOAST, "no backup can begin before %s has cleaned up", keymap_of(COMMAND_CLEANUP, key));
-        pen_try(pen, ROLE_TOAST, " what a dead one left: %s", s->m->leftovers);
+        pen_try(pen, ROLE_TOAST, " what a dead one left: %s", s->m->left.what);
         return;
     }
     if (s->ui->is_readonly)
@@ -31,10 +31,10 @@ static void say_plan(const struct scene *s, struct pen *pen)
 static void say_connect(const struct scene *s, struct pen *pen)
 {
     if (s->m->phase == MODEL_CONNECT_FAILED)
-        pen_text(pen, ROLE_MESSAGE, "next try in %u s (attempt %u)", (unsigned)((s->m->retry_in_ms + 999) / 1000),
-                 s->m->attempt);
+        pen_text(pen, ROLE_MESSAGE, "next try in %u s (attempt %u)", (unsigned)((s->m->link.retry_in_ms + 999) / 1000),
+                 s->m->link.attempt);
     else
-        pen_text(pen, ROLE_MESSAGE, s->m->is_cleaning ? "cleaning up what a dead backup left" : "connecting");
+        pen_text(pen, ROLE_MESSAGE, s->m->left.is_cleaning ? "cleaning up what a dead backup left" : "connecting");
 }
 
 /* What to press about a row that has failed, or is about to be tried again. */
@@ -85,18 +85,18 @@ static bool say_trouble(const struct scene *s, struct pen *pen)
     const struct model *m = s->m;
     char size[FIGURE_LEN], need[FIGURE_LEN], limit[KEY_NAME_LEN], pause[KEY_NAME_LEN], cancel[KEY_NAME_LEN];
     keymap_of(COMMAND_CANCEL_ALL, cancel);
-    if (m->is_monitor_lost)
+    if (m->link.is_lost)
         pen_text(pen, ROLE_TOAST, "no answer from QEMU: tried again%s; the figures are the last known",
-                 m->retry_in_ms ? " in a moment" : "");
-    else if (m->is_target_full)
+                 m->link.retry_in_ms ? " in a moment" : "");
+    else if (m->sink.is_full)
         pen_text(pen, ROLE_TOAST, "target full: free %s there; it goes on by itself  (now %s)",
-                 figure_size(m->need_bytes, "space", need), figure_size(m->free_bytes, "?", size));
+                 figure_size(m->sink.need_bytes, "space", need), figure_size(m->sink.free_bytes, "?", size));
     else if (facts_impact(&m->impact) == FACTS_IMPACT_HIGH)
         pen_text(pen, ROLE_TOAST, "the guest's writes suffer: %s limits the backup, %s pauses it, %s cancels it",
                  keymap_of(COMMAND_LIMIT_ALL, limit), keymap_of(COMMAND_TOGGLE_PAUSE_ALL, pause), cancel);
-    else if (m->sink_stuck_ms > 5000)
+    else if (m->sink.stuck_ms > 5000)
         pen_text(pen, ROLE_TOAST, "the target has not answered for %s: look at its disk, or %s cancels",
-                 units_format_ms(m->sink_stuck_ms, size), cancel);
+                 units_format_ms(m->sink.stuck_ms, size), cancel);
     else
         return false;
     return true;
@@ -105,11 +105,11 @@ static bool say_trouble(const struct scene *s, struct pen *pen)
 static void say_reading(const struct scene *s, struct pen *pen)
 {
     const struct model *m = s->m;
-    bool is_check = m->reading == MODEL_READING_TO_VERIFY;
+    bool is_check = m->end.reading == MODEL_READING_TO_VERIFY;
     char share[FIGURE_LEN], rate[FIGURE_LEN], left[FIGURE_LEN], key[KEY_NAME_LEN];
     pen_text(pen, ROLE_MESSAGE, "%s %s", is_check ? "verifying" : "sha256",
-             figure_percent(m->read_done, m->read_total, s->glyphs->none, share));
-    pen_try(pen, ROLE_MESSAGE, ", %s", figure_rate(m->read_rate, s->glyphs->none, rate));
+             figure_percent(m->end.read_done, m->end.read_total, s->glyphs->none, share));
+    pen_try(pen, ROLE_MESSAGE, ", %s", figure_rate(m->end.read_rate, s->glyphs->none, rate));
     if (m->eta_ms != MODEL_UNKNOWN)
         pen_try(pen, ROLE_MESSAGE, ", left %s", figure_estimate(m->eta_ms, "", left));
     pen_try(pen, ROLE_MESSAGE, "   %s stops it", keymap_of(is_check ? COMMAND_VERIFY : COMMAND_CHECKSUM, key));
@@ -129,14 +129,14 @@ static void say_done(const struct scene *s, struct pen *pen)
         "another backup holds this guest",
         "damage found",
     };
-    int status = s->m->exit_status;
+    int status = s->m->end.exit_status;
     const char *meaning = status >= 0 && status < (int)G_N_ELEMENTS(meanings) ? meanings[status] : "ended by a signal";
     char key[KEY_NAME_LEN];
     keymap_of(COMMAND_QUIT, key);
-    if (s->m->reading)
+    if (s->m->end.reading)
         say_reading(s, pen);
     else if (s->canvas->height < 4)
-        pen_text(pen, ROLE_MESSAGE, "%s", s->m->outcome);
+        pen_text(pen, ROLE_MESSAGE, "%s", s->m->end.outcome);
     else
         pen_text(pen, ROLE_MESSAGE,
                  s->canvas->width >= 60 ? "Exit status will be %d (%s): %s quits" : "exit %d: %s  %s quits", status,
@@ -174,22 +174,22 @@ static void footer_message(const struct scene *s, int y)
 
 static bool has_nearby(const struct scene *s, enum command_verb verb)
 {
-    return s->m->n_nearby > 0;
+    return s->m->link.n_nearby > 0;
 }
 
 static bool has_leftovers(const struct scene *s, enum command_verb verb)
 {
-    return s->m->n_leftovers > 0;
+    return s->m->left.n > 0;
 }
 
 static bool has_no_leftovers(const struct scene *s, enum command_verb verb)
 {
-    return !s->m->n_leftovers;
+    return !s->m->left.n;
 }
 
 static bool has_archive(const struct scene *s, enum command_verb verb)
 {
-    return s->m->archive_bytes && !s->m->is_pipe && !s->ui->is_visitor;
+    return s->m->end.archive_bytes && !s->m->sink.is_pipe && !s->ui->is_visitor;
 }
 
 static bool is_own_run(const struct scene *s, enum command_verb verb)

@@ -12,17 +12,17 @@ static void guest_right(const struct scene *s, struct pen *pen)
     char text[FIGURE_LEN], time[FIGURE_LEN];
     bool is_wide = s->canvas->width >= 80;
     figure_time_of_day(s->wall_s, time);
-    if (m->is_monitor_lost) {
+    if (m->link.is_lost) {
         (void)(pen_right(pen, ROLE_HEADER_ALERT, " %s no data for %s ", s->glyphs->alert,
-                         units_format_ms(m->data_age_ms, text)) ||
+                         units_format_ms(m->link.data_age_ms, text)) ||
                pen_right(pen, ROLE_HEADER_ALERT, "%s no data", s->glyphs->alert));
     } else if (facts_impact(&m->impact) == FACTS_IMPACT_HIGH) {
         (void)(pen_right(pen, ROLE_HEADER_ALERT, " %s guest writes are slow ", s->glyphs->alert) ||
                pen_right(pen, ROLE_HEADER_ALERT, "%s guest", s->glyphs->alert));
-    } else if (m->data_age_ms == MODEL_UNKNOWN) {
+    } else if (m->link.data_age_ms == MODEL_UNKNOWN) {
         pen_right(pen, ROLE_TEXT, "no data yet");
     } else {
-        g_snprintf(text, sizeof text, "%.1fs", (double)m->data_age_ms / 1000);
+        g_snprintf(text, sizeof text, "%.1fs", (double)m->link.data_age_ms / 1000);
         (void)((s->canvas->width >= 110 &&
                 pen_right(pen, ROLE_TEXT, "vmabackup " VMB_VERSION "   data %s old   %s", text, time)) ||
                (is_wide && pen_right(pen, ROLE_TEXT, "vmabackup  data %s old  %s", text, time)) ||
@@ -108,7 +108,8 @@ static void chip_finish(const struct scene *s, struct pen *pen)
     enum model_phase phase = s->m->phase;
     char share[FIGURE_LEN];
     if (phase == MODEL_VERIFY)
-        chip(s, pen, MODEL_RUN, "verify %s", figure_percent_short(s->m->read_done, s->m->read_total, "", share));
+        chip(s, pen, MODEL_RUN, "verify %s",
+             figure_percent_short(s->m->end.read_done, s->m->end.read_total, "", share));
     else
         chip(s, pen, phase == MODEL_FINISH ? MODEL_RUN : MODEL_WAIT, "finish");
 }
@@ -190,7 +191,7 @@ void header_micro(const struct scene *s, int y)
         pen_text(&pen, ROLE_TEXT_STRONG, "%s", model_phase_word(m->phase));
     else
         pen_text(&pen, ROLE_NUM, "%s", figure_percent_short(m->done, m->total, s->glyphs->none, text));
-    if (m->is_monitor_lost)
+    if (m->link.is_lost)
         pen_try(&pen, ROLE_HEADER_ALERT, " %sno data", s->glyphs->alert);
     pen_try(&pen, ROLE_NUM, " %s", figure_rate(m->in_rate, s->glyphs->none, text));
     pen_try(&pen, ROLE_NUM, " %s", figure_estimate(m->eta_ms, s->glyphs->none, text));

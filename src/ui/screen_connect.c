@@ -22,15 +22,15 @@ static void draw_head(const struct scene *s, int y, bool has_failed)
 static int draw_nearby(const struct scene *s, int x, int y, int lines)
 {
     const struct model *m = s->m;
-    unsigned rows = MIN(m->n_nearby, (unsigned)MAX(lines - 1, 0)),
-             first = table_first(s->ui->nearby, m->n_nearby, (int)rows);
+    unsigned rows = MIN(m->link.n_nearby, (unsigned)MAX(lines - 1, 0)),
+             first = table_first(s->ui->nearby, m->link.n_nearby, (int)rows);
     if (!rows)
         return 0;
     char key[KEY_NAME_LEN];
     g_autofree char *title = g_strdup_printf("These monitors answer (%s uses one):", keymap_of(COMMAND_USE, key));
     canvas_put(s->canvas, x, y, s->canvas->width - x, ROLE_TEXT_STRONG, title);
     for (unsigned i = first; i < first + rows; i++) {
-        const struct model_nearby *n = &m->nearby[i];
+        const struct model_nearby *n = &m->link.nearby[i];
         bool is_selected = i == s->ui->nearby;
         int at = y + 1 + (int)(i - first);
         struct pen pen = pen_at(s->canvas, x, at, s->canvas->width - x - 1);
@@ -47,8 +47,8 @@ static void draw_failure(const struct scene *s, int x, int y, int below)
     const struct model *m = s->m;
     int width = s->canvas->width - 2 * x;
     bool is_airy = below >= 16;
-    y += canvas_put_wrapped(s->canvas, x, y, width, CLAMP(below - y, 0, 2), ROLE_TEXT_STRONG, m->failure);
-    y += canvas_put_wrapped(s->canvas, x, y, width, CLAMP(below - y, 0, 4), ROLE_TEXT, m->advice) + is_airy;
+    y += canvas_put_wrapped(s->canvas, x, y, width, CLAMP(below - y, 0, 2), ROLE_TEXT_STRONG, m->link.failure);
+    y += canvas_put_wrapped(s->canvas, x, y, width, CLAMP(below - y, 0, 4), ROLE_TEXT, m->link.advice) + is_airy;
     int used = draw_nearby(s, x, y, below - y);
     y += used + (used && is_airy);
     if (is_airy && m->n_log && below - y > 3) {
@@ -66,14 +66,14 @@ void screen_connect(const struct scene *s)
         draw_head(s, y++, has_failed);
     y += is_airy ? 2 : 0;
     g_autofree char *what = g_strdup_printf("%s %s",
-                                            has_failed       ? "cannot reach QEMU at"
-                                            : m->is_cleaning ? "cleaning up by"
-                                                             : "connecting to",
+                                            has_failed            ? "cannot reach QEMU at"
+                                            : m->left.is_cleaning ? "cleaning up by"
+                                                                  : "connecting to",
                                             m->monitor);
     y += canvas_put_wrapped(s->canvas, x, y, width, MIN(2, below - y), ROLE_TEXT_STRONG, what) + is_airy;
-    for (unsigned i = 0; i < m->n_checks && y < below - (has_failed ? 1 : 0); i++)
-        draw_check(s, y++, x, &m->checks[i]);
-    if (m->is_cleaning && below - y > 2) {
+    for (unsigned i = 0; i < m->link.n_checks && y < below - (has_failed ? 1 : 0); i++)
+        draw_check(s, y++, x, &m->link.checks[i]);
+    if (m->left.is_cleaning && below - y > 2) {
         log_title(s, y);
         log_lines(s, y + 1, below - y - 1);
     }

@@ -17,8 +17,8 @@ static void draw_header(const struct scene *s, int y)
         [MODEL_FAIL] = "backup FAILED",
         [MODEL_CANCELLED] = "backup CANCELLED",
     };
-    enum model_state state = verdict(s->m->exit_status);
-    const char *word = s->m->exit_status == 8 ? "archive DAMAGED" : words[state];
+    enum model_state state = verdict(s->m->end.exit_status);
+    const char *word = s->m->end.exit_status == 8 ? "archive DAMAGED" : words[state];
     struct pen pen = pen_at(s->canvas, 1, y, s->canvas->width - 2);
     enum ui_role role = state == MODEL_OK ? ROLE_HEADER : ROLE_HEADER_ALERT;
     (void)(pen_right(&pen, role, " %s ", word) || pen_right(&pen, role, "%s", model_state_word(state)));
@@ -29,15 +29,16 @@ static void draw_header(const struct scene *s, int y)
 
 static void draw_verdict(const struct scene *s, int y, int below, int *end)
 {
-    enum model_state state = verdict(s->m->exit_status);
+    enum model_state state = verdict(s->m->end.exit_status);
     struct pen pen = pen_at(s->canvas, s->canvas->width >= 60 ? 3 : 0, y, s->canvas->width);
     pen_text(&pen, state_role(state), "%s ", s->glyphs->states[state]);
     int lines = CLAMP(below - y, 1, 3);
-    *end = y + MAX(1, canvas_put_wrapped(s->canvas, pen.x, y, pen_room(&pen), lines, ROLE_TEXT_STRONG, s->m->outcome));
-    if (!*s->m->next || *end >= below)
+    *end =
+        y + MAX(1, canvas_put_wrapped(s->canvas, pen.x, y, pen_room(&pen), lines, ROLE_TEXT_STRONG, s->m->end.outcome));
+    if (!*s->m->end.next || *end >= below)
         return;
     pen = pen_at(s->canvas, s->canvas->width >= 60 ? 5 : 0, *end, s->canvas->width);
-    pen_text(&pen, ROLE_TEXT, "%s", s->m->next);
+    pen_text(&pen, ROLE_TEXT, "%s", s->m->end.next);
     ++*end;
 }
 
@@ -105,19 +106,19 @@ static char *guest_text(const struct model *m)
 static void draw_checks(const struct scene *s, int *y)
 {
     const struct model *m = s->m;
-    bool may_ask = !s->ui->is_visitor && !m->reading;
+    bool may_ask = !s->ui->is_visitor && !m->end.reading;
     char verify[KEY_NAME_LEN], hash[KEY_NAME_LEN];
     g_autofree char *offer = g_strdup_printf("   %s reads it back", keymap_of(COMMAND_VERIFY, verify));
     g_autofree char *other = g_strdup_printf("   sha256 not made: %s", keymap_of(COMMAND_CHECKSUM, hash));
     g_autofree char *text =
         g_strdup_printf("%s%s%s",
-                        m->is_verified        ? "verified: it was read back, and is good"
-                        : m->exit_status == 8 ? "DAMAGED: see the log"
-                                              : "not verified",
-                        may_ask && !m->is_verified ? offer : "", may_ask && !*m->sha256 ? other : "");
+                        m->end.is_verified        ? "verified: it was read back, and is good"
+                        : m->end.exit_status == 8 ? "DAMAGED: see the log"
+                                                  : "not verified",
+                        may_ask && !m->end.is_verified ? offer : "", may_ask && !*m->end.sha256 ? other : "");
     fact(s, y, "checks", text);
-    if (*m->sha256)
-        fact(s, y, "sha256", m->sha256);
+    if (*m->end.sha256)
+        fact(s, y, "sha256", m->end.sha256);
 }
 
 static void draw_facts(const struct scene *s, int *y)
@@ -128,23 +129,24 @@ static void draw_facts(const struct scene *s, int *y)
     const char *none = s->glyphs->none;
     uint64_t per_s = m->elapsed_ms ? (uint64_t)((double)m->done * 1000 / (double)m->elapsed_ms) : MODEL_UNKNOWN;
     g_autofree char *sizes = g_strdup_printf(
-        "%s from %s read   zero %s%s%s", figure_size(m->archive_bytes, none, size), figure_size(m->done, none, done),
-        figure_percent_short(m->zero, m->done, none, zero), *m->compression ? "   ratio " : "",
-        *m->compression
-            ? figure_ratio(m->packed ? m->packed : m->done - MIN(m->zero, m->done), m->archive_bytes, none, ratio)
-            : "");
+        "%s from %s read   zero %s%s%s", figure_size(m->end.archive_bytes, none, size),
+        figure_size(m->done, none, done), figure_percent_short(m->zero, m->done, none, zero),
+        *m->compression ? "   ratio " : "",
+        *m->compression ? figure_ratio(m->sink.packed ? m->sink.packed : m->done - MIN(m->zero, m->done),
+                                       m->end.archive_bytes, none, ratio)
+                        : "");
     g_autofree char *times = g_strdup_printf(
         "%s   %s > %s   average %s", figure_elapsed(m->elapsed_ms, took), figure_time_of_day(m->started_s, from),
         figure_time_of_day(m->started_s + (int64_t)(m->elapsed_ms / 1000), to), figure_rate(per_s, none, rate));
     g_autofree char *guest = guest_text(m);
-    if (m->archive_bytes) {
+    if (m->end.archive_bytes) {
         fact(s, y, "archive", m->target);
         fact(s, y, "size", sizes);
     }
     if (m->started_s)
         fact(s, y, "time", times);
     fact(s, y, "guest", guest);
-    if (m->archive_bytes && !m->is_pipe)
+    if (m->end.archive_bytes && !m->sink.is_pipe)
         draw_checks(s, y);
     g_autofree char *shares = bottleneck_text(m);
     if (*shares)
@@ -179,8 +181,8 @@ static void draw_figures(const struct scene *s, struct pen *pen, const struct mo
 /* How a row ended; where there is no archive, no row is saved, however far it came. */
 static enum model_state row_result(const struct model *m, const struct model_drive *d)
 {
-    bool is_kept = m->exit_status == 0 || m->exit_status == 3 || m->exit_status == 8;
-    bool is_doubtful = m->exit_status == 8 && d->state == MODEL_OK;
+    bool is_kept = m->end.exit_status == 0 || m->end.exit_status == 3 || m->end.exit_status == 8;
+    bool is_doubtful = m->end.exit_status == 8 && d->state == MODEL_OK;
     bool is_ended = model_is_saved(d->state) || d->state == MODEL_FAIL;
     if (!d->is_included)
         return MODEL_SKIPPED;
@@ -193,7 +195,7 @@ static const char *result_word(const struct model *m, enum model_state state)
 {
     if (state == MODEL_CANCELLED)
         return "not saved";
-    if (state == MODEL_WARN && m->exit_status == 8)
+    if (state == MODEL_WARN && m->end.exit_status == 8)
         return "in doubt";
     return state == MODEL_FAIL ? "LOST" : state == MODEL_SKIPPED ? "skipped" : "ok";
 }

@@ -125,10 +125,10 @@ static char *amount_text(const struct scene *s)
     char reads[FIGURE_LEN], used[FIGURE_LEN], writes[FIGURE_LEN], ratio[FIGURE_LEN];
     const char *none = s->glyphs->none;
     g_autofree char *packed =
-        g_strdup_printf(", writes ~%s at the last run's %s", figure_size(m->need_bytes, none, writes),
-                        figure_ratio(m->last_plain, m->last_written, none, ratio));
+        g_strdup_printf(", writes ~%s at the last run's %s", figure_size(m->sink.need_bytes, none, writes),
+                        figure_ratio(m->forecast.plain, m->forecast.written, none, ratio));
     return g_strdup_printf("reads %s (~%s in use)%s", figure_size(m->total, none, reads),
-                           figure_size(used_bytes(m), none, used), m->last_written ? packed : "");
+                           figure_size(used_bytes(m), none, used), m->forecast.written ? packed : "");
 }
 
 /* "✓ free 1.21T: will fit   ~11 min at 412M/s, as the last run" */
@@ -137,15 +137,15 @@ static char *room_text(const struct scene *s)
     const struct model *m = s->m;
     char there[FIGURE_LEN], time[FIGURE_LEN], rate[FIGURE_LEN];
     GString *text = g_string_new(NULL);
-    if (m->free_bytes != MODEL_UNKNOWN)
-        g_string_append_printf(text, "%s free %s%s   ", s->glyphs->states[m->will_fit ? MODEL_OK : MODEL_WARN],
-                               figure_size(m->free_bytes, s->glyphs->none, there),
-                               m->will_fit ? ": will fit" : ": may not fit");
-    bool is_limited = (double)m->forecast_ms * (double)m->last_rate > (double)m->total * 1010;
-    if (m->forecast_ms)
+    if (m->sink.free_bytes != MODEL_UNKNOWN)
+        g_string_append_printf(text, "%s free %s%s   ", s->glyphs->states[m->sink.will_fit ? MODEL_OK : MODEL_WARN],
+                               figure_size(m->sink.free_bytes, s->glyphs->none, there),
+                               m->sink.will_fit ? ": will fit" : ": may not fit");
+    bool is_limited = (double)m->forecast.ms * (double)m->forecast.rate > (double)m->total * 1010;
+    if (m->forecast.ms)
         g_string_append_printf(text, is_limited ? "%s by the limit of %s" : "%s by the last run's %s",
-                               figure_estimate(m->forecast_ms, "", time),
-                               units_format_rate(is_limited ? m->global_limit : m->last_rate, rate));
+                               figure_estimate(m->forecast.ms, "", time),
+                               units_format_rate(is_limited ? m->global_limit : m->forecast.rate, rate));
     return g_strchomp(g_string_free(text, FALSE));
 }
 
@@ -153,7 +153,7 @@ static char *room_text(const struct scene *s)
 static void draw_forecast(const struct scene *s, int *y, int below)
 {
     const struct model *m = s->m;
-    enum ui_role role = m->will_fit ? ROLE_TEXT : ROLE_STATE_WARN;
+    enum ui_role role = m->sink.will_fit ? ROLE_TEXT : ROLE_STATE_WARN;
     g_autofree char *amount = amount_text(s), *room = room_text(s);
     g_autofree char *both = g_strjoin("   ", amount, *room ? room : NULL, NULL);
     int width = s->canvas->width - 2;
@@ -171,7 +171,7 @@ static void draw_facts(const struct scene *s, int y, int below)
     g_autofree char *ram = g_strdup_printf("%s   %s", m->wants_vmstate ? "yes" : "no", m->recipe);
     g_autofree char *on_error = g_strdup_printf(m->retries ? "retry %u times, then %s" : "%.0u%s", m->retries,
                                                 m->is_strict ? "fail the whole backup" : "go on without the drive");
-    fact(s, &y, below, "left over", m->n_leftovers ? m->leftovers : "", COMMAND_CLEANUP);
+    fact(s, &y, below, "left over", m->left.n ? m->left.what : "", COMMAND_CLEANUP);
     fact(s, &y, below, "output", m->target, COMMAND_ASK_OUTPUT);
     fact(s, &y, below, "compression", *m->compression ? m->compression : "none", COMMAND_ASK_LEVEL);
     fact(s, &y, below, "RAM state", ram, COMMAND_TOGGLE_VMSTATE);

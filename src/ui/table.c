@@ -142,8 +142,8 @@ struct row_look table_look(const struct scene *s, unsigned row)
     const char *word = state_word(state);
     if (is_alive && !drive->is_paused_by_operator && is_held(s, row)) {
         /* It moves in steps, as fast as the target takes it: only without room is it a standstill. */
-        state = s->m->is_target_full ? MODEL_PAUSE : MODEL_RUN;
-        word = s->m->is_target_full ? "full" : state_word(state);
+        state = s->m->sink.is_full ? MODEL_PAUSE : MODEL_RUN;
+        word = s->m->sink.is_full ? "full" : state_word(state);
     } else if (drive->is_paused_by_operator && is_alive) {
         state = MODEL_PAUSE;
         word = state_word(state);
@@ -192,7 +192,7 @@ static void cell_eta(const struct scene *s, const struct columns *c, int y, cons
     enum ui_role role = ROLE_NUM;
     uint64_t took = drive->elapsed_ms ? drive->elapsed_ms : MODEL_UNKNOWN;
     uint64_t ms = model_is_saved(state) ? took : is_moving(state) ? drive->eta_ms : MODEL_UNKNOWN;
-    if (is_moving(state) && drive->stalled_ms && !s->m->is_monitor_lost) {
+    if (is_moving(state) && drive->stalled_ms && !s->m->link.is_lost) {
         role = ROLE_STATE_WARN;
         say_stall(c, drive->stalled_ms, text);
     } else if (c->is_full) {
@@ -285,7 +285,7 @@ static void draw_row(const struct scene *s, const struct columns *c, int y, unsi
 {
     const struct model_drive *drive = &s->m->drives[row];
     struct row_look look = table_look(s, row);
-    bool is_selected = row == s->ui->selected, is_stale = s->m->is_monitor_lost && is_moving(look.state);
+    bool is_selected = row == s->ui->selected, is_stale = s->m->link.is_lost && is_moving(look.state);
     char size[FIGURE_LEN], note[MODEL_TEXT_LEN];
     if (row < UI_MAX_ROWS && s->ui->marked[row])
         canvas_put(s->canvas, 2, y, 1, ROLE_MARK, "*");

@@ -40,5 +40,5 @@ void ui_say(struct ui *ui, enum model_level level, const char *format, ...)
 
 bool ui_is_moving(const struct model *m)
 {
-    return m->phase != MODEL_DONE || m->reading;
+    return m->phase != MODEL_DONE || m->end.reading;
 }

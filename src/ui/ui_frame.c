@@ -43,7 +43,7 @@ void ui_tick(struct ui *ui, const struct model *m, int64_t now_ms)
             ui->held_until_ms[i] = now_ms + UI_HELD_MS;
     history_add(&ui->history, m, now_ms);
     tell_limits(ui, m);
-    ui->nearby = MIN(ui->nearby, m->n_nearby ? m->n_nearby - 1 : 0);
+    ui->nearby = MIN(ui->nearby, m->link.n_nearby ? m->link.n_nearby - 1 : 0);
     if (ui->dialog && !command_is_valid(dialogs_open(ui)->verb, m->phase))
         ui->dialog = UI_DIALOG_NONE;
     if (ui->view == UI_VIEW_DETAIL && m->phase <= MODEL_CONNECT_FAILED)
@@ -62,7 +62,7 @@ void ui_event(struct ui *ui, const struct model *m, const struct model_event *e)
         ui->marked[e->drive] &= ui_row_is_open(&m->drives[e->drive]); /* nothing to do there any more */
     if (e->type == MODEL_EV_PHASE)                                    /* it was about the phase before */
         ui->message[0] = '\0';
-    if (e->type == MODEL_EV_PHASE && m->phase == MODEL_PLAN && m->n_leftovers && !ui->is_readonly)
+    if (e->type == MODEL_EV_PHASE && m->phase == MODEL_PLAN && m->left.n && !ui->is_readonly)
         ui_open(ui, m, UI_DIALOG_LEFTOVERS);
 }
 

@@ -24,7 +24,7 @@ static struct ui_action move(struct ui *ui, const struct model *m, int steps)
     else if (ui->view == UI_VIEW_HELP)
         ui->back = moved(ui->back, steps, 100);
     else if (m->phase <= MODEL_CONNECT_FAILED)
-        ui->nearby = moved(ui->nearby, steps, m->n_nearby);
+        ui->nearby = moved(ui->nearby, steps, m->link.n_nearby);
     else
         ui->selected = moved(ui->selected, steps, m->n_drives);
     return nothing;
@@ -142,11 +142,11 @@ static struct ui_action toggle_vmstate(struct ui *ui, const struct model *m, int
 static struct ui_action use_nearby(struct ui *ui, const struct model *m, int n)
 {
     struct ui_action action = ui_command(COMMAND_CONNECT, "");
-    if (ui->nearby >= m->n_nearby) {
+    if (ui->nearby >= m->link.n_nearby) {
         ui_say(ui, MODEL_INFO, "no other monitor answers here: o names one");
         return nothing;
     }
-    g_strlcpy(action.command.text, m->nearby[ui->nearby].address, sizeof action.command.text);
+    g_strlcpy(action.command.text, m->link.nearby[ui->nearby].address, sizeof action.command.text);
     return action;
 }
 
@@ -167,9 +167,9 @@ static struct ui_action begin_anew(struct ui *ui, const struct model *m, int n)
 {
     if (is_elsewhere(ui))
         return nothing;
-    if (m->reading)
+    if (m->end.reading)
         ui_say(ui, MODEL_INFO, "the archive is still being read");
-    return ui_act(m->reading ? UI_NOTHING : UI_NEW);
+    return ui_act(m->end.reading ? UI_NOTHING : UI_NEW);
 }
 
 /* ---- keys ---- */
@@ -192,7 +192,7 @@ static struct ui_action run_verb(struct ui *ui, enum command_verb verb, const st
 static struct ui_action press_row(struct ui *ui, unsigned row, const struct model *m)
 {
     bool is_nearby = m->phase <= MODEL_CONNECT_FAILED;
-    unsigned *at = is_nearby ? &ui->nearby : &ui->selected, n = is_nearby ? m->n_nearby : m->n_drives;
+    unsigned *at = is_nearby ? &ui->nearby : &ui->selected, n = is_nearby ? m->link.n_nearby : m->n_drives;
     if (row >= n)
         return nothing;
     if (*at == row)

@@ -37,7 +37,7 @@ char *ui_report(const struct ui *ui, const struct model *m, int64_t wall_s)
     g_autofree char *text = summary(ui, m, wall_s);
     GString *out = g_string_new(text);
     g_string_append_printf(out, "\n\n exit status %d   %s   reported %s by vmabackup " VMB_VERSION "\n\n log\n",
-                           m->exit_status, m->monitor, date);
+                           m->end.exit_status, m->monitor, date);
     add_log(out, m);
     return g_string_free(out, FALSE);
 }

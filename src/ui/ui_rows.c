@@ -53,7 +53,7 @@ static const char *why_no_cancel(const struct model *m, const struct model_drive
         return "is saved already";
     if (!ui_row_is_open(row) || (row->is_vmstate && !is_alive(row)))
         return "is not being saved";
-    if (m->is_pipe)
+    if (m->sink.is_pipe)
         return "is in a pipe already: only the whole backup can be cancelled";
     return m->phase != MODEL_COPY && !row->is_vmstate ? "does not move yet: only the whole backup can be cancelled"
                                                       : NULL;
@@ -66,7 +66,7 @@ static const char *why_no_retry(const struct model *m, const struct model_drive 
         return NULL;
     if (row->state != MODEL_FAIL && row->state != MODEL_CANCELLED)
         return "has not failed";
-    return m->is_pipe ? "cannot begin again: the target is a pipe" : "cannot be taken again";
+    return m->sink.is_pipe ? "cannot begin again: the target is a pipe" : "cannot be taken again";
 }
 
 static const char *why_no_limit(const struct model *m, const struct model_drive *row)

@@ -77,7 +77,7 @@ static void on_done(void *user)
 
     t->is_done = true;
     g_atomic_int_set(&t->is_over, 1);
-    t->status = m->exit_status;
+    t->status = m->end.exit_status;
     t->by_operator_ms = m->bottleneck_ms[MODEL_BY_OPERATOR];
     for (unsigned i = 0; i < m->n_drives; i++) {
         const struct model_drive *d = &m->drives[i];

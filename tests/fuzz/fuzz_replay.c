@@ -33,7 +33,7 @@ static char *told(const struct replay *r)
 static void check(const struct model *m)
 {
     g_assert_true(m->phase < MODEL_PHASES && m->n_drives <= REPLAY_MAX_ROWS && m->n_log <= MODEL_MAX_LOG);
-    g_assert_true(m->n_checks <= MODEL_MAX_CHECKS);
+    g_assert_true(m->link.n_checks <= MODEL_MAX_CHECKS);
     for (unsigned i = 0; i < m->n_drives; i++) {
         g_assert_true(m->drives[i].state < MODEL_STATES);
         g_assert_true(g_utf8_validate(m->drives[i].name, -1, NULL));

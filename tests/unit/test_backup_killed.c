@@ -71,11 +71,11 @@ static void tidy(struct trial *t)
 
     command_init(&begin, COMMAND_BEGIN);
     command_init(&cleanup, COMMAND_CLEANUP);
-    if (m->n_leftovers) {
+    if (m->left.n) {
         g_assert_false(backup_command(t->backup, &begin, &error));
         g_assert_nonnull(strstr(error->message, "a backup that died"));
         g_assert_true(backup_command(t->backup, &cleanup, NULL));
-        g_assert_true(backup_model(t->backup)->is_cleaning);
+        g_assert_true(backup_model(t->backup)->left.is_cleaning);
         g_string_append(t->said, "tidied");
     } else {
         g_assert_false(backup_command(t->backup, &cleanup, &error));
@@ -133,7 +133,7 @@ static int run_child(char **argv)
     b = backup_new(&loop, &options, &listener, &loop);
     backup_connect(b);
     uv_run(&loop, UV_RUN_DEFAULT);
-    _exit(backup_model(b)->exit_status);
+    _exit(backup_model(b)->end.exit_status);
 }
 
 int main(int argc, char **argv)

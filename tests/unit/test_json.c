@@ -129,7 +129,7 @@ static void test_phase(struct fixture *f, gconstpointer data)
     assert_text(o, "phase", "copy");
     assert_number(o, "pause_ms", 38);
     f->m.phase = MODEL_CONNECT_FAILED;
-    model_set(f->m.failure, "no such file");
+    model_set(f->m.link.failure, "no such file");
     o = event(f, (struct model_event){.type = MODEL_EV_PHASE, .drive = -1});
     assert_text(o, "text", "no such file");
 }
@@ -197,9 +197,9 @@ static void test_result(struct fixture *f, gconstpointer data)
     } results[] = {{0, "ok"},     {1, "failed"},  {3, "incomplete"}, {4, "cancelled"},
                    {6, "failed"}, {8, "damaged"}, {130, "cancelled"}};
     f->m.phase = MODEL_DONE;
-    f->m.archive_bytes = 141 * GIB;
+    f->m.end.archive_bytes = 141 * GIB;
     for (unsigned i = 0; i < G_N_ELEMENTS(results); i++) {
-        f->m.exit_status = results[i].exit_status;
+        f->m.end.exit_status = results[i].exit_status;
         json_object *o = event(f, (struct model_event){.type = MODEL_EV_RESULT, .drive = -1});
         assert_text(o, "status", results[i].word);
         assert_number(o, "exit", (uint64_t)results[i].exit_status);

@@ -54,7 +54,7 @@ static const struct model *model_of(struct trial *t)
 static void look_at_first(struct trial *t)
 {
     struct command c;
-    g_assert_cmpuint(model_of(t)->forecast_ms, ==, 0);
+    g_assert_cmpuint(model_of(t)->forecast.ms, ==, 0);
     command_init(&c, COMMAND_BEGIN);
     g_assert_true(backup_command(t->backup, &c, NULL));
 }
@@ -63,21 +63,21 @@ static void look_at_second(struct trial *t)
 {
     const struct model *m = model_of(t);
     struct command c;
-    g_assert_cmpuint(m->last_rate, >, 0);
-    g_assert_cmpuint(m->forecast_ms, >, 0);
-    g_assert_cmpuint(m->last_written, ==, 0); /* this one is not packed */
-    uint64_t plain = m->need_bytes;
+    g_assert_cmpuint(m->forecast.rate, >, 0);
+    g_assert_cmpuint(m->forecast.ms, >, 0);
+    g_assert_cmpuint(m->forecast.written, ==, 0); /* this one is not packed */
+    uint64_t plain = m->sink.need_bytes;
     command_init(&c, COMMAND_LEVEL);
     c.number = 3;
     g_assert_true(backup_command(t->backup, &c, NULL));
-    g_assert_cmpuint(m->last_written, >, 0);
-    uint64_t wanted = (uint64_t)((double)plain * (double)m->last_written / (double)m->last_plain);
-    g_assert_cmpuint(m->need_bytes, ==, wanted);
-    uint64_t before_ms = m->forecast_ms;
+    g_assert_cmpuint(m->forecast.written, >, 0);
+    uint64_t wanted = (uint64_t)((double)plain * (double)m->forecast.written / (double)m->forecast.plain);
+    g_assert_cmpuint(m->sink.need_bytes, ==, wanted);
+    uint64_t before_ms = m->forecast.ms;
     command_init(&c, COMMAND_LIMIT);
     c.rate = COMMAND_MIN_RATE; /* so slow that the limit is what counts */
     g_assert_true(backup_command(t->backup, &c, NULL));
-    g_assert_cmpuint(m->forecast_ms, >, before_ms);
+    g_assert_cmpuint(m->forecast.ms, >, before_ms);
     backup_cancel(t->backup, VMB_ERROR_CANCELLED, "test");
 }
 

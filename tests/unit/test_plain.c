@@ -35,9 +35,9 @@ static void test_guest(struct fixture *f, gconstpointer data)
     assert_says(f, e, NOW_S, "");
     model_set(f->m.guest_state, "paused");
     assert_says(f, e, NOW_S + 1, "11:29:27 guest web-01 paused\n");
-    f->m.is_monitor_lost = true;
+    f->m.link.is_lost = true;
     assert_says(f, e, NOW_S + 2, "11:29:28 guest web-01 lost: the monitor does not answer\n");
-    f->m.is_monitor_lost = false;
+    f->m.link.is_lost = false;
     assert_says(f, e, NOW_S + 3, "11:29:29 connected web-01 paused, QEMU 8.2.2, /tmp/monitor.sock\n");
 }
 
@@ -55,8 +55,8 @@ static void test_phase(struct fixture *f, gconstpointer data)
     f->m.phase = MODEL_DONE;
     assert_says(f, e, NOW_S, "");
     f->m.phase = MODEL_CONNECT_FAILED;
-    model_set(f->m.failure, "monitor /x: no such file");
-    model_set(f->m.advice, "Start QEMU with -qmp");
+    model_set(f->m.link.failure, "monitor /x: no such file");
+    model_set(f->m.link.advice, "Start QEMU with -qmp");
     assert_says(f, e, NOW_S, "11:29:26 ERROR monitor /x: no such file. Start QEMU with -qmp\n");
 }
 
@@ -87,14 +87,14 @@ static void test_progress(struct fixture *f, gconstpointer data)
     assert_says(f, e, NOW_S + 59, "");
     f->m.done = 96 * GIB / 10 * 3;
     f->m.eta_ms = 45000;
-    f->m.is_target_full = true;
+    f->m.sink.is_full = true;
     assert_says(f, e, NOW_S + 59, ""); /* 29.99 % */
     f->m.done += 16;
     assert_says(f, e, NOW_S + 59,
                 "11:30:25 progress 30% 28.8G of 96.0G, 412M/s, left about 45 s, 1 of 3 done, 1 failed, target full:\n"
                 "         waiting for room\n");
     f->m.eta_ms = MODEL_UNKNOWN;
-    f->m.is_target_full = false;
+    f->m.sink.is_full = false;
     f->m.drives[VIRTIO4].state = MODEL_RUN;
     assert_says(f, e, NOW_S + 118, "");
     assert_says(f, e, NOW_S + 119, "11:31:25 progress 30% 28.8G of 96.0G, 412M/s, 1 of 3 done\n");
@@ -170,22 +170,22 @@ static void test_result(struct fixture *f, gconstpointer data)
 {
     struct model_event e = {.type = MODEL_EV_RESULT, .drive = -1};
     f->m.phase = MODEL_DONE;
-    f->m.exit_status = 3;
-    f->m.archive_bytes = 141 * GIB;
+    f->m.end.exit_status = 3;
+    f->m.end.archive_bytes = 141 * GIB;
     f->m.elapsed_ms = 1862000;
     f->m.drives[SCSI0].state = MODEL_OK;
-    model_set(f->m.next, "restore what is there, repeat for virtio4");
+    model_set(f->m.end.next, "restore what is there, repeat for virtio4");
     assert_says(f, e, NOW_S,
                 "11:29:26 next: restore what is there, repeat for virtio4\n"
                 "11:29:26 finished INCOMPLETE 2 of 3 saved, missing virtio4, 141G in 31m02s, exit 3\n");
     f->m.drives[VIRTIO4].state = MODEL_OK;
-    f->m.exit_status = 0;
-    *f->m.next = '\0';
+    f->m.end.exit_status = 0;
+    *f->m.end.next = '\0';
     assert_says(f, e, NOW_S, "11:29:26 finished OK 3 of 3 saved, 141G in 31m02s, exit 0\n");
-    f->m.exit_status = 143;
-    model_set(f->m.outcome, "ended by SIGTERM");
+    f->m.end.exit_status = 143;
+    model_set(f->m.end.outcome, "ended by SIGTERM");
     assert_says(f, e, NOW_S, "11:29:26 ended by SIGTERM\n11:29:26 finished CANCELLED, exit 143\n");
-    f->m.exit_status = 6;
+    f->m.end.exit_status = 6;
     assert_says(f, e, NOW_S, "11:29:26 ended by SIGTERM\n11:29:26 finished FAILED, exit 6\n");
 }
 

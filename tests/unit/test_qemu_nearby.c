@@ -26,9 +26,9 @@ static void look(struct nearby *n, uv_loop_t *loop, const struct model *m, const
 {
     int64_t deadline = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
     nearby_look(n, monitor);
-    while (m->n_nearby != wanted && g_get_monotonic_time() < deadline)
+    while (m->link.n_nearby != wanted && g_get_monotonic_time() < deadline)
         uv_run(loop, UV_RUN_ONCE);
-    g_assert_cmpuint(m->n_nearby, ==, wanted);
+    g_assert_cmpuint(m->link.n_nearby, ==, wanted);
 }
 
 static void test_found(void)
@@ -49,10 +49,10 @@ static void test_found(void)
 
     struct nearby *n = nearby_new(&loop, &m);
     look(n, &loop, &m, ours.path, 2);
-    g_assert_true(g_str_has_suffix(m.nearby[0].address, "/a.qmp"));
-    g_assert_cmpstr(m.nearby[0].guest, ==, "db-02");
-    g_assert_cmpstr(m.nearby[0].qemu, ==, "10.0.2");
-    g_assert_cmpstr(m.nearby[1].guest, ==, "b.qmp"); /* a guest without a name goes by its socket's */
+    g_assert_true(g_str_has_suffix(m.link.nearby[0].address, "/a.qmp"));
+    g_assert_cmpstr(m.link.nearby[0].guest, ==, "db-02");
+    g_assert_cmpstr(m.link.nearby[0].qemu, ==, "10.0.2");
+    g_assert_cmpstr(m.link.nearby[1].guest, ==, "b.qmp"); /* a guest without a name goes by its socket's */
     nearby_close(n);
 
     static const char *const names[] = {"a.qmp", "b.qmp", "c.hmp", "d.qmp"};
@@ -93,7 +93,7 @@ static void test_closed_early(void)
         peer_close(&ours);
         uv_run(&loop, UV_RUN_DEFAULT);
         g_assert_cmpint(uv_loop_close(&loop), ==, 0);
-        g_assert_cmpuint(m.n_nearby, ==, 0);
+        g_assert_cmpuint(m.link.n_nearby, ==, 0);
         model_clear(&m);
     }
 }

@@ -49,25 +49,25 @@ static void fill_row(struct model_drive *d, unsigned salt)
 
 static void fill_figures(struct model *m)
 {
-    m->free_bytes = 1239 * GIB;
-    m->need_bytes = 111 * GIB;
-    m->will_fit = false;
-    m->is_target_full = m->is_pipe = m->is_monitor_lost = m->is_verified = true;
-    m->written = 39 * GIB;
-    m->packed = 70 * GIB;
-    m->spool_used = 150 * MIB;
-    m->spool_size = 5 * GIB;
-    m->buffers_used = 700;
-    m->buffers_total = 768;
-    m->no_buffers_ms = 1200;
-    m->sink_stuck_ms = 1300;
+    m->sink.free_bytes = 1239 * GIB;
+    m->sink.need_bytes = 111 * GIB;
+    m->sink.will_fit = false;
+    m->sink.is_full = m->sink.is_pipe = m->link.is_lost = m->end.is_verified = true;
+    m->sink.written = 39 * GIB;
+    m->sink.packed = 70 * GIB;
+    m->sink.spool_used = 150 * MIB;
+    m->sink.spool_size = 5 * GIB;
+    m->sink.buffers_used = 700;
+    m->sink.buffers_total = 768;
+    m->sink.no_buffers_ms = 1200;
+    m->sink.stuck_ms = 1300;
     m->global_limit = 450 * MIB;
     m->started_s = NOW_S - 700;
     m->elapsed_ms = 761000;
     m->out_rate = 123 * MIB;
     m->zero = 37 * GIB;
-    m->data_age_ms = 400;
-    m->retry_in_ms = 3000;
+    m->link.data_age_ms = 400;
+    m->link.retry_in_ms = 3000;
     m->bottleneck = MODEL_BY_CPU;
     for (unsigned i = 0; i < MODEL_BOTTLENECKS; i++)
         m->bottleneck_ms[i] = 1000 + i;
@@ -81,9 +81,9 @@ static void fill_figures(struct model *m)
                                       .is_slowing = true,
                                       .ceiling = 80 * MIB,
                                       .held_back_ms = 4000};
-    m->n_leftovers = 2;
-    m->archive_bytes = 141 * GIB;
-    m->exit_status = 3;
+    m->left.n = 2;
+    m->end.archive_bytes = 141 * GIB;
+    m->end.exit_status = 3;
 }
 
 static void make_full_model(struct model *m)
@@ -94,10 +94,10 @@ static void make_full_model(struct model *m)
     fill_figures(m);
     model_set(m->same_as, "vmabackup backup -o x /tmp/monitor.sock");
     model_set(m->compression, "zstd:3");
-    model_set(m->leftovers, "1 node, the guest stopped");
+    model_set(m->left.what, "1 node, the guest stopped");
     model_set(m->agent, "frozen 38ms");
-    model_set(m->outcome, "3 of 4 saved");
-    model_set(m->next, "look at the host's disk");
+    model_set(m->end.outcome, "3 of 4 saved");
+    model_set(m->end.next, "look at the host's disk");
     model_log(m, MODEL_INFO, NOW_S - 10, "connected");
     model_log(m, MODEL_ERROR, NOW_S - 5, "virtio4 read error");
     model_log(m, MODEL_HINT, NOW_S - 5, "r retries it");
@@ -220,9 +220,9 @@ static void test_coverage(void)
                                                         json_failure_fields, json_progress_fields, json_impact_fields,
                                                         json_result_fields};
     static const struct span by_hand[] = {
-        SPAN(model, checks), SPAN(model, n_checks), SPAN(model, drives),   SPAN(model, n_drives),
-        SPAN(model, log),    SPAN(model, n_log),    SPAN(model, n_errors), SPAN(model, n_warnings),
-        SPAN(model, nearby), SPAN(model, n_nearby), /* only who can connect elsewhere wants to know */
+        SPAN(model, link.checks), SPAN(model, link.n_checks), SPAN(model, drives),   SPAN(model, n_drives),
+        SPAN(model, log),         SPAN(model, n_log),         SPAN(model, n_errors), SPAN(model, n_warnings),
+        SPAN(model, link.nearby), SPAN(model, link.n_nearby), /* only who can connect elsewhere wants to know */
     };
     bool model[sizeof(struct model)] = {false}, row[sizeof(struct model_drive)] = {false};
     for (unsigned i = 0; i < G_N_ELEMENTS(of_model); i++)
@@ -259,10 +259,10 @@ static void test_course(void)
     g_assert_cmpint(e.type, ==, MODEL_EV_DRIVE);
     g_assert_cmpint(e.drive, ==, SCSI0);
     g_assert_cmpint(replay_when_us(r), ==, NOW_S * G_USEC_PER_SEC + 500000);
-    m.exit_status = 0; /* only a result tells the outcome */
-    m.outcome[0] = m.next[0] = '\0';
-    m.archive_bytes = 0;
-    m.is_verified = false;
+    m.end.exit_status = 0; /* only a result tells the outcome */
+    m.end.outcome[0] = m.end.next[0] = '\0';
+    m.end.archive_bytes = 0;
+    m.end.is_verified = false;
     assert_same(replay_model(r), &m);
     replay_free(r);
     json_stream_free(s);
@@ -299,10 +299,10 @@ static void test_events(void)
     g_autofree char *lines = json_stream_state(s, &m, NOW_S * G_USEC_PER_SEC);
     feed(r, lines, &e);
     m.phase = MODEL_CONNECT_FAILED;
-    m.n_checks = 2;
-    m.checks[1].state = MODEL_FAIL;
-    model_set(m.checks[1].text, "connect: refused");
-    model_set(m.failure, "nothing listens there");
+    m.link.n_checks = 2;
+    m.link.checks[1].state = MODEL_FAIL;
+    model_set(m.link.checks[1].text, "connect: refused");
+    model_set(m.link.failure, "nothing listens there");
     struct model_event events[] = {
         {.type = MODEL_EV_PHASE, .drive = -1},
         {.type = MODEL_EV_LIMIT, .drive = VIRTIO4, .old_value = 5, .new_value = 7, .text = "operator"},
@@ -318,9 +318,9 @@ static void test_events(void)
     }
     g_assert_cmpint(e.id, ==, 7);
     g_assert_true(e.ok);
-    g_assert_cmpint(replay_model(r)->checks[1].state, ==, MODEL_FAIL);
-    g_assert_cmpstr(replay_model(r)->checks[1].text, ==, "connect: refused");
-    g_assert_cmpstr(replay_model(r)->failure, ==, "nothing listens there");
+    g_assert_cmpint(replay_model(r)->link.checks[1].state, ==, MODEL_FAIL);
+    g_assert_cmpstr(replay_model(r)->link.checks[1].text, ==, "connect: refused");
+    g_assert_cmpstr(replay_model(r)->link.failure, ==, "nothing listens there");
     replay_free(r);
     json_stream_free(s);
     model_clear(&m);
@@ -364,7 +364,7 @@ static void test_hostile(void)
     g_assert_cmpstr(m->drives[0].name, ==, "a?[2J");
     g_assert_cmpint(m->drives[0].state, ==, MODEL_RUN);
     g_assert_cmpuint(m->done, ==, MODEL_UNKNOWN);
-    g_assert_cmpuint(m->n_checks, ==, MODEL_MAX_CHECKS);
+    g_assert_cmpuint(m->link.n_checks, ==, MODEL_MAX_CHECKS);
     g_assert_cmpint(m->phase, ==, MODEL_DONE);
     g_assert_cmpuint(m->n_errors, ==, 1);
     replay_free(r);

@@ -236,7 +236,7 @@ static void test_nearby(void)
     struct ui_action a = type(&d, "j\r");
     g_assert_cmpint(a.command.verb, ==, COMMAND_CONNECT);
     g_assert_cmpstr(a.command.text, ==, "/run/qemu/mail.qmp");
-    d.m.n_nearby = 0;
+    d.m.link.n_nearby = 0;
     ui_tick(&d.ui, &d.m, d.now_ms);
     g_assert_cmpint(type(&d, "\r").does, ==, UI_NOTHING);
     type(&d, "o2");

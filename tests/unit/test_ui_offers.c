@@ -22,7 +22,7 @@ static void test_refusals(void)
     type(&d, "s"); /* the RAM, by a background snapshot */
     g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
     g_assert_nonnull(strstr(d.ui.message, "vmstate cannot be slowed"));
-    d.m.is_pipe = true;
+    d.m.sink.is_pipe = true;
     d.ui.selected = 2;
     g_assert_false(is_offered(&d, "c Cancel"));
     type(&d, "c");
@@ -89,8 +89,8 @@ static void test_leftovers(void)
     g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
     g_assert_cmpint(type(&d, "c").does, ==, UI_NOTHING);
     g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
-    d.m.n_leftovers = 3;
-    model_set(d.m.leftovers, "3 nodes");
+    d.m.left.n = 3;
+    model_set(d.m.left.what, "3 nodes");
     ui_event(&d.ui, &d.m, &planned);
     g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_LEFTOVERS);
     g_assert_cmpint(press(&d, UI_KEY_ENTER).does, ==, UI_NOTHING);
@@ -116,7 +116,7 @@ static void test_afterwards(void)
     g_assert_cmpint(type(&d, "h").command.verb, ==, COMMAND_CHECKSUM);
     g_assert_cmpint(type(&d, "w").does, ==, UI_REPORT);
     g_assert_cmpint(type(&d, "n").does, ==, UI_NEW);
-    d.m.reading = MODEL_READING_TO_VERIFY;
+    d.m.end.reading = MODEL_READING_TO_VERIFY;
     g_assert_true(ui_is_moving(&d.m));
     g_assert_cmpint(type(&d, "n").does, ==, UI_NOTHING); /* it would take the archive away from under it */
     d.ui.is_visitor = true;
@@ -160,8 +160,8 @@ static void test_anew(void)
 static void planned(struct model *m)
 {
     scene_plan(m);
-    m->last_rate = 400 * M;
-    m->forecast_ms = m->total * 1000 / m->last_rate;
+    m->forecast.rate = 400 * M;
+    m->forecast.ms = m->total * 1000 / m->forecast.rate;
 }
 
 /* For how long a target may breathe is the engine's to say: what it tells is shown. */
@@ -170,7 +170,7 @@ static void test_stuck(void)
     struct desk d;
     desk_open(&d, scene_copy);
     g_assert_false(is_shown(&d, "no answer for"));
-    d.m.sink_stuck_ms = 1500;
+    d.m.sink.stuck_ms = 1500;
     g_assert_true(is_shown(&d, "no answer for 1.5s"));
     model_clear(&d.m);
 }
@@ -182,9 +182,9 @@ static void test_forecast(void)
     desk_open(&d, planned);
     g_assert_true(is_shown(&d, "by the last run's 400M/s"));
     d.m.global_limit = 100 * M;
-    d.m.forecast_ms *= 3;
+    d.m.forecast.ms *= 3;
     g_assert_true(is_shown(&d, "by the limit of 100M/s"));
-    d.m.forecast_ms = 0;
+    d.m.forecast.ms = 0;
     g_assert_false(is_shown(&d, " by the "));
     model_clear(&d.m);
 }
@@ -199,8 +199,8 @@ static void refused(struct model *m)
 static void left_over(struct model *m)
 {
     scene_plan(m);
-    m->n_leftovers = 3;
-    model_set(m->leftovers, "3 nodes");
+    m->left.n = 3;
+    model_set(m->left.what, "3 nodes");
 }
 
 /* Enter in a dialog that has just opened changes nothing: at most it asks for what is so already. */

@@ -134,9 +134,9 @@ static void test_plan_and_nearby(void)
     g_assert_cmpint(press(&d, "B Begin").command.verb, ==, COMMAND_BEGIN);
     desk_close(&d);
     desk_open(&d, refused);
-    model_set(d.m.nearby[0].address, "/run/a.qmp");
-    model_set(d.m.nearby[1].address, "/run/b.qmp");
-    d.m.n_nearby = 2;
+    model_set(d.m.link.nearby[0].address, "/run/a.qmp");
+    model_set(d.m.link.nearby[1].address, "/run/b.qmp");
+    d.m.link.n_nearby = 2;
     g_assert_cmpint(press(&d, "/run/b.qmp").does, ==, UI_NOTHING);
     struct ui_action a = press(&d, "/run/b.qmp");
     g_assert_cmpint(a.command.verb, ==, COMMAND_CONNECT);

@@ -55,24 +55,24 @@ static void assert_at_80(void (*scene)(struct model *), const char *name, unsign
 static void lost(struct model *m)
 {
     scene_copy(m);
-    m->is_monitor_lost = true;
-    m->data_age_ms = 12000;
+    m->link.is_lost = true;
+    m->link.data_age_ms = 12000;
 }
 static void full(struct model *m)
 {
     scene_copy(m);
-    m->is_target_full = true;
-    m->free_bytes = 0;
-    m->need_bytes = 12 * G;
+    m->sink.is_full = true;
+    m->sink.free_bytes = 0;
+    m->sink.need_bytes = 12 * G;
     m->drives[2].is_paused_by_target = true;
 }
 static void stuck(struct model *m)
 {
     scene_copy(m);
-    m->sink_stuck_ms = 14000;
-    m->no_buffers_ms = 4000;
-    m->buffers_used = m->buffers_total;
-    m->spool_used = m->spool_size / 100 * 97;
+    m->sink.stuck_ms = 14000;
+    m->sink.no_buffers_ms = 4000;
+    m->sink.buffers_used = m->sink.buffers_total;
+    m->sink.spool_used = m->sink.spool_size / 100 * 97;
 }
 static void suffering(struct model *m)
 {
@@ -104,17 +104,17 @@ static void refused(struct model *m)
 static void known(struct model *m)
 {
     scene_plan(m);
-    m->last_plain = 214 * G;
-    m->last_written = 100 * G;
-    m->need_bytes = 78 * G;
-    m->last_rate = 412 * M;
-    m->forecast_ms = 566000;
+    m->forecast.plain = 214 * G;
+    m->forecast.written = 100 * G;
+    m->sink.need_bytes = 78 * G;
+    m->forecast.rate = 412 * M;
+    m->forecast.ms = 566000;
 }
 static void left_over(struct model *m)
 {
     scene_plan(m);
-    m->n_leftovers = 14;
-    model_set(m->leftovers,
+    m->left.n = 14;
+    model_set(m->left.what,
               "2 jobs, 8 nodes, 2 drives behind filters, changed migration capabilities, the guest stopped");
 }
 static void incomplete(struct model *m)
@@ -126,26 +126,27 @@ static void incomplete(struct model *m)
 static void reading(struct model *m)
 {
     incomplete(m);
-    m->reading = MODEL_READING_TO_HASH;
-    m->read_done = 61 * G;
-    m->read_total = m->archive_bytes;
-    m->read_rate = 240 * M;
+    m->end.reading = MODEL_READING_TO_HASH;
+    m->end.read_done = 61 * G;
+    m->end.read_total = m->end.archive_bytes;
+    m->end.read_rate = 240 * M;
     m->eta_ms = 341000;
-    m->is_verified = true;
+    m->end.is_verified = true;
 }
 static void damaged(struct model *m)
 {
     scene_finished(m, true);
-    m->exit_status = 8;
-    model_set(m->outcome, "archive %s is damaged (at byte 81788928: digest of an extent's data is wrong)", m->target);
-    model_set(m->sha256, "dcb3b018af415d60d6323c103d574177e14e9b2bd57bb43f6429781d1d922127");
+    m->end.exit_status = 8;
+    model_set(m->end.outcome, "archive %s is damaged (at byte 81788928: digest of an extent's data is wrong)",
+              m->target);
+    model_set(m->end.sha256, "dcb3b018af415d60d6323c103d574177e14e9b2bd57bb43f6429781d1d922127");
 }
 static void cancelled(struct model *m) /* no archive: no row is saved, however far it came */
 {
     scene_copy(m);
     m->phase = MODEL_DONE;
-    m->exit_status = 4;
-    model_set(m->outcome, "backup cancelled by operator; the guest goes on as before");
+    m->end.exit_status = 4;
+    model_set(m->end.outcome, "backup cancelled by operator; the guest goes on as before");
 }
 
 static void test_main(void)

@@ -35,7 +35,7 @@ static void test_same_text(void)
         struct rig r = rig_open(cases[i].width, cases[i].height, cases[i].glyphs, cases[i].type, false);
         frame(&r, &m, SCENE_NOW_S);
         assert_shown(&r);
-        m.data_age_ms = 100;
+        m.link.data_age_ms = 100;
         m.drives[2].done += 5 * G;
         r.ui.selected = 3;
         frame(&r, &m, SCENE_NOW_S + 1);
@@ -48,12 +48,12 @@ static void test_same_text(void)
 /* The figures that change each half second in a run. */
 static void advance(struct model *m, unsigned tick)
 {
-    m->data_age_ms = 100 + tick * 137 % 800;
+    m->link.data_age_ms = 100 + tick * 137 % 800;
     m->elapsed_ms += 500;
     m->done += 200 * M;
     m->in_rate = (412 + tick * 37 % 50) * M;
     m->out_rate = (123 + tick * 17 % 15) * M;
-    m->written += 60 * M;
+    m->sink.written += 60 * M;
     for (unsigned i = 0; i < m->n_drives; i++) {
         struct model_drive *d = &m->drives[i];
         if (d->state != MODEL_RUN)

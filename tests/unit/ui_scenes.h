@@ -46,7 +46,7 @@ static inline void scene_guest(struct model *m)
     model_set(m->target, "/mnt/bk/web-01-20261122T1129.vma.zst");
     model_set(m->recipe, "guard filters, background snapshot");
     model_set(m->compression, "zstd:3");
-    m->data_age_ms = 400;
+    m->link.data_age_ms = 400;
 }
 
 static inline void scene_log(struct model *m)
@@ -97,15 +97,15 @@ static inline void scene_copy(struct model *m)
     m->eta_ms = 1080000;
     m->in_rate = m->data_rate = 412 * M;
     m->out_rate = 123 * M;
-    m->written = 39 * G + 205 * M;
-    m->free_bytes = 1239 * G;
-    m->need_bytes = 111 * G;
-    m->spool_size = 5 * G;
-    m->spool_used = 150 * M;
+    m->sink.written = 39 * G + 205 * M;
+    m->sink.free_bytes = 1239 * G;
+    m->sink.need_bytes = 111 * G;
+    m->sink.spool_size = 5 * G;
+    m->sink.spool_used = 150 * M;
     m->pause_ms = 38;
     m->bottleneck = MODEL_BY_SINK;
-    m->buffers_total = 768;
-    m->buffers_used = 630;
+    m->sink.buffers_total = 768;
+    m->sink.buffers_used = 630;
     m->impact = (struct model_impact){.write_us = 1800, .base_us = 900, .p99_us = 7000};
     struct model_drive *d = scene_drive(m, "vmstate", 4 * G, 4 * G, MODEL_OK, 0);
     d->is_vmstate = d->takes_no_limit = true;
@@ -159,8 +159,8 @@ static inline void scene_plan(struct model *m)
     };
     scene_guest(m);
     m->phase = MODEL_PLAN;
-    m->free_bytes = 1239 * G;
-    m->need_bytes = 167 * G;
+    m->sink.free_bytes = 1239 * G;
+    m->sink.need_bytes = 167 * G;
     m->retries = m->level = 3;
     m->wants_vmstate = true;
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -199,24 +199,24 @@ static inline void scene_connect(struct model *m, bool has_failed)
     m->phase = has_failed ? MODEL_CONNECT_FAILED : MODEL_CONNECTING;
     model_set(m->monitor, "/run/qemu/web-01.qmp");
     for (unsigned i = 0; i < G_N_ELEMENTS(checks); i++) {
-        m->checks[i].state = has_failed || i < 2 ? checks[i].state : i == 2 ? MODEL_RUN : MODEL_WAIT;
-        model_set(m->checks[i].text, "%s", !has_failed && i == 2 ? "connect" : checks[i].text);
+        m->link.checks[i].state = has_failed || i < 2 ? checks[i].state : i == 2 ? MODEL_RUN : MODEL_WAIT;
+        model_set(m->link.checks[i].text, "%s", !has_failed && i == 2 ? "connect" : checks[i].text);
     }
-    m->n_checks = G_N_ELEMENTS(checks);
+    m->link.n_checks = G_N_ELEMENTS(checks);
     if (!has_failed)
         return;
-    model_set(m->failure, "Nothing is listening on that socket.");
-    model_set(m->advice, "Most often QEMU has ended and left the file behind, or it was started without "
-                         "-qmp unix:/run/qemu/web-01.qmp,server=on,wait=off");
-    m->retry_in_ms = 3000;
-    m->attempt = 4;
-    m->n_nearby = 2;
-    model_set(m->nearby[0].address, "/run/qemu/db-02.qmp");
-    model_set(m->nearby[0].guest, "db-02");
-    model_set(m->nearby[0].qemu, "8.2.2");
-    model_set(m->nearby[1].address, "/run/qemu/mail.qmp");
-    model_set(m->nearby[1].guest, "mail");
-    model_set(m->nearby[1].qemu, "7.2.9");
+    model_set(m->link.failure, "Nothing is listening on that socket.");
+    model_set(m->link.advice, "Most often QEMU has ended and left the file behind, or it was started without "
+                              "-qmp unix:/run/qemu/web-01.qmp,server=on,wait=off");
+    m->link.retry_in_ms = 3000;
+    m->link.attempt = 4;
+    m->link.n_nearby = 2;
+    model_set(m->link.nearby[0].address, "/run/qemu/db-02.qmp");
+    model_set(m->link.nearby[0].guest, "db-02");
+    model_set(m->link.nearby[0].qemu, "8.2.2");
+    model_set(m->link.nearby[1].address, "/run/qemu/mail.qmp");
+    model_set(m->link.nearby[1].guest, "mail");
+    model_set(m->link.nearby[1].qemu, "7.2.9");
     model_log(m, MODEL_ERROR, scene_time(11, 42, 5), "connect /run/qemu/web-01.qmp: Connection refused");
 }
 
@@ -227,7 +227,7 @@ static inline void scene_finished(struct model *m, bool is_complete)
     m->elapsed_ms = 1862000;
     m->done = m->total;
     m->zero = m->total / 100 * 37;
-    m->archive_bytes = 141 * G + 300 * M;
+    m->end.archive_bytes = 141 * G + 300 * M;
     m->bottleneck_ms[MODEL_BY_SINK] = 1320000;
     m->bottleneck_ms[MODEL_BY_LIMIT] = 335000;
     m->bottleneck_ms[MODEL_BY_SOURCE] = 204000;
@@ -245,10 +245,10 @@ static inline void scene_finished(struct model *m, bool is_complete)
         d->is_paused_by_operator = d->is_paused_by_target = false;
         d->note[0] = '\0';
     }
-    m->exit_status = is_complete ? 0 : 3;
-    model_set(m->outcome, "%s",
+    m->end.exit_status = is_complete ? 0 : 3;
+    model_set(m->end.outcome, "%s",
               is_complete ? "all 7 devices saved, 141G in 31m02s"
                           : "6 of 7 devices saved, virtio4 is missing (read error, EIO)");
-    model_set(m->next, "%s",
+    model_set(m->end.next, "%s",
               is_complete ? "" : "look at the host's disk, then back up again; this archive lacks virtio4");
 }
