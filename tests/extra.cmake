@@ -30,9 +30,9 @@ foreach(short ui_term ui_matrix)
 endforeach()
 
 # With -m slow they take every seed, every command.
-foreach(short backup_engine backup_killed backup_whims)
-  add_test(NAME slow/${short} COMMAND test_${short} -m slow)
-  set_tests_properties(slow/${short} PROPERTIES LABELS slow TIMEOUT 600)
+foreach(short faults killed whims)
+  add_test(NAME slow/engine_${short} COMMAND engine_${short} -m slow)
+  set_tests_properties(slow/engine_${short} PROPERTIES LABELS slow TIMEOUT 600)
 endforeach()
 
 # It measures how quick the console is: nothing beside it.

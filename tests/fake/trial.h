@@ -32,7 +32,7 @@ struct trial {
     enum model_phase cancel_at; /* 0: not */
     uv_async_t told;
     void (*act)(struct trial *t); /* then; NULL: it is cancelled */
-    void *whims;                  /* of test_backup_whims.c */
+    void *whims;                  /* of test_whims.c */
     gint is_over;                 /* atomic: nobody listens any more */
     unsigned saved;               /* drives that it says are in the archive, a bit each */
     bool is_ram_saved;

@@ -221,9 +221,9 @@ static void test_target(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/backup/replan/changed", test_changed);
-    g_test_add_func("/backup/replan/target", test_target);
-    g_test_add_func("/backup/replan/occupied", test_occupied);
-    g_test_add_func("/backup/replan/ram", test_ram);
+    g_test_add_func("/engine/replan/changed", test_changed);
+    g_test_add_func("/engine/replan/target", test_target);
+    g_test_add_func("/engine/replan/occupied", test_occupied);
+    g_test_add_func("/engine/replan/ram", test_ram);
     return g_test_run();
 }

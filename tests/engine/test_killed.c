@@ -142,10 +142,10 @@ int main(int argc, char **argv)
         return run_child(argv);
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(sweeps); i++) {
-        g_autofree char *path = g_strdup_printf("/backup/killed/%s", sweeps[i].name);
+        g_autofree char *path = g_strdup_printf("/engine/killed/%s", sweeps[i].name);
         if (!sweeps[i].kind.holds_jobs)
             g_test_add_data_func(path, &sweeps[i], test_killed);
     }
-    g_test_add_func("/backup/killed/tidied", test_tidied);
+    g_test_add_func("/engine/killed/tidied", test_tidied);
     return g_test_run();
 }

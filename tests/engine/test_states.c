@@ -194,12 +194,12 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* as the programs do: a command that is written into may end */
     g_setenv("UV_THREADPOOL_SIZE", "16", TRUE);
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/backup/states/drives-only", test_drives_only);
-    g_test_add_func("/backup/states/not-here", test_not_here);
-    g_test_add_func("/backup/states/busy", test_busy);
-    g_test_add_func("/backup/states/ram-refused", test_refused);
-    g_test_add_func("/backup/states/panic-at-stop", test_panic_at_stop);
-    g_test_add_func("/backup/states/not-reopened", test_not_reopened);
-    g_test_add_func("/backup/states/passing", test_passing);
+    g_test_add_func("/engine/states/drives-only", test_drives_only);
+    g_test_add_func("/engine/states/not-here", test_not_here);
+    g_test_add_func("/engine/states/busy", test_busy);
+    g_test_add_func("/engine/states/ram-refused", test_refused);
+    g_test_add_func("/engine/states/panic-at-stop", test_panic_at_stop);
+    g_test_add_func("/engine/states/not-reopened", test_not_reopened);
+    g_test_add_func("/engine/states/passing", test_passing);
     return g_test_run();
 }

@@ -287,17 +287,17 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* as the programs do */
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(sweeps); i++) {
-        g_autofree char *path = g_strdup_printf("/backup/engine/%s", sweeps[i].name);
+        g_autofree char *path = g_strdup_printf("/engine/faults/%s", sweeps[i].name);
         g_test_add_data_func(path, &sweeps[i], test_sweep);
     }
-    g_test_add_func("/backup/engine/occupied", test_occupied);
-    g_test_add_func("/backup/engine/late-answer", test_late_answer);
-    g_test_add_func("/backup/engine/paused-as-ram-is-left-out", test_paused_as_ram_is_left_out);
-    g_test_add_func("/backup/engine/cancelled-late", test_cancelled_late);
-    g_test_add_func("/backup/engine/undone-in-reverse", test_undone_in_reverse);
-    g_test_add_func("/backup/engine/hanging-disk", test_hanging_disk);
-    g_test_add_func("/backup/engine/mute", test_mute);
-    g_test_add_func("/backup/engine/limit-refused", test_limit_refused);
-    g_test_add_func("/backup/engine/snapshot-in-between", test_snapshot_in_between);
+    g_test_add_func("/engine/faults/occupied", test_occupied);
+    g_test_add_func("/engine/faults/late-answer", test_late_answer);
+    g_test_add_func("/engine/faults/paused-as-ram-is-left-out", test_paused_as_ram_is_left_out);
+    g_test_add_func("/engine/faults/cancelled-late", test_cancelled_late);
+    g_test_add_func("/engine/faults/undone-in-reverse", test_undone_in_reverse);
+    g_test_add_func("/engine/faults/hanging-disk", test_hanging_disk);
+    g_test_add_func("/engine/faults/mute", test_mute);
+    g_test_add_func("/engine/faults/limit-refused", test_limit_refused);
+    g_test_add_func("/engine/faults/snapshot-in-between", test_snapshot_in_between);
     return g_test_run();
 }

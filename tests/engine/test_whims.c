@@ -4,8 +4,8 @@
  * retry, limit, pause, resume. The archive holds exactly the drives that are called saved, each as it was at
  * its instant, or there is none; in QEMU nothing is left.
  *
- *     test_backup_whims              100 seeds; 1,000 with -m slow
- *     test_backup_whims --whim 17    that one, and all that was said
+ *     engine_whims              100 seeds; 1,000 with -m slow
+ *     engine_whims --whim 17    that one, and all that was said
  */
 #include <signal.h>
 #include "fake/trial.h"
@@ -167,7 +167,7 @@ static struct trial *trial_of_seed(struct world *world, unsigned seed)
     t->options.retries = g_rand_int_range(rand, 0, 3);
     t->options.strict = g_rand_int_range(rand, 0, 5) == 0;
     g_free(t->name);
-    t->name = g_strdup_printf("seed %u (test_backup_whims --whim %u)", seed, seed);
+    t->name = g_strdup_printf("seed %u (engine_whims --whim %u)", seed, seed);
     return t;
 }
 
@@ -237,9 +237,9 @@ int main(int argc, char **argv)
     g_setenv("UV_THREADPOOL_SIZE", "16", TRUE);
     g_test_init(&argc, &argv, NULL);
     if (argc == 3 && strcmp(argv[1], "--whim") == 0)
-        g_test_add_data_func("/backup/whims/one", GUINT_TO_POINTER(g_ascii_strtoull(argv[2], NULL, 10)), test_one);
+        g_test_add_data_func("/engine/whims/one", GUINT_TO_POINTER(g_ascii_strtoull(argv[2], NULL, 10)), test_one);
     else
-        g_test_add_func("/backup/whims/many", test_whims);
-    g_test_add_func("/backup/whims/cancelled-while-paused", test_cancelled_while_paused);
+        g_test_add_func("/engine/whims/many", test_whims);
+    g_test_add_func("/engine/whims/cancelled-while-paused", test_cancelled_while_paused);
     return g_test_run();
 }
