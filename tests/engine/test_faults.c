@@ -5,19 +5,12 @@
  * the guest, resumes it, shuts it down. Whatever happens, nothing may be left in QEMU, and a run that says it
  * is good has left an archive that is.
  */
-#include <signal.h>
-#include "fake/faults.h"
+#include "fake/sweep.h"
 
 /* Every kind of fault at every command; at every ninth of them unless there is time (-m slow). */
-static void test_sweep(gconstpointer data)
+static void add_trials(struct trials *all, const struct sweep *s, const GArray *faults)
 {
-    const struct sweep *s = data;
-    g_autoptr(GArray) faults = faults_of(&s->kind, s->with_ram);
     unsigned stride = g_test_slow() ? 1 : 9;
-    struct world w = {0};
-
-    g_assert_cmpuint(faults->len, >, 20);
-    world_up(&w);
     for (unsigned kind = FAULT_ERROR; kind < FAULT_KINDS; kind++)
         for (unsigned i = kind % stride; i < faults->len; i += stride) {
             struct fake_fault fault = g_array_index(faults, struct fake_fault, i);
@@ -28,45 +21,42 @@ static void test_sweep(gconstpointer data)
             /* Whoever is asked at once before it cannot know. */
             if (kind == FAULT_MIGRATED && strcmp(fault.command, "cont") == 0)
                 continue;
-            trial_new(&w, &s->kind, fault, s->with_ram);
+            trial_new(all, &s->kind, fault, s->with_ram);
         }
-    run_trials(&w);
-    for (unsigned i = 0; i < w.trials->len; i++) {
-        struct trial *t = g_ptr_array_index(w.trials, i);
+}
+
+static void test_sweep(gconstpointer data)
+{
+    const struct sweep *s = data;
+    g_autoptr(GArray) faults = sweep_faults(s);
+    g_auto(trials) all = trials_begin();
+    g_assert_cmpuint(faults->len, >, 20);
+    add_trials(&all, s, faults);
+    trials_run(&all);
+    fake_each (struct trial, t, all.list) {
         enum fault_kind kind = t->qemu->fault.kind;
-        judge(t, kind == FAULT_ERROR || kind == FAULT_SILENT_BEFORE || kind == FAULT_SILENT_AFTER);
+        trial_judge(t, kind == FAULT_ERROR || kind == FAULT_SILENT_BEFORE || kind == FAULT_SILENT_AFTER);
     }
-    world_down(&w);
 }
 
-/* What a command of the log adds (or does, as inserting a filter), and what it takes away; NULL for neither.
- */
-static const char *added_by(const char *line)
+/* Whom a line of the log is about if it is one of these commands, else NULL. */
+static const char *subject_of(const char *line, const char *one, const char *other)
 {
-    if (g_str_has_prefix(line, "blockdev-add ") || g_str_has_prefix(line, "blockdev-backup "))
-        return strchr(line, ' ') + 1;
-    return NULL;
-}
-
-static const char *removed_by(const char *line)
-{
-    if (g_str_has_prefix(line, "blockdev-del ") || g_str_has_prefix(line, "job-dismiss "))
-        return strchr(line, ' ') + 1;
-    return NULL;
+    return g_str_has_prefix(line, one) || g_str_has_prefix(line, other) ? strchr(line, ' ') + 1 : NULL;
 }
 
 static void must_be_reversed(struct trial *t)
 {
     g_autoptr(GPtrArray) stack = g_ptr_array_new();
 
-    for (unsigned i = 0; i < t->qemu->log->len; i++) {
-        const char *line = g_ptr_array_index(t->qemu->log, i);
-        const char *gone = removed_by(line);
+    fake_each (const char, line, t->qemu->log) {
+        const char *added = subject_of(line, "blockdev-add ", "blockdev-backup ");
+        const char *gone = subject_of(line, "blockdev-del ", "job-dismiss ");
         bool is_toggle = g_str_has_prefix(line, "qom-set "); /* capabilities are put back earlier */
         if (is_toggle && stack->len && strcmp(g_ptr_array_index(stack, stack->len - 1), line) == 0)
             gone = line;
-        if (!gone && (is_toggle || added_by(line))) {
-            g_ptr_array_add(stack, (gpointer)(is_toggle ? line : added_by(line)));
+        if (!gone && (is_toggle || added)) {
+            g_ptr_array_add(stack, (gpointer)(is_toggle ? line : added));
         } else if (gone) {
             g_assert_cmpuint(stack->len, >, 0);
             g_assert_cmpstr(g_ptr_array_index(stack, stack->len - 1), ==, gone);
@@ -76,38 +66,27 @@ static void must_be_reversed(struct trial *t)
     g_assert_cmpuint(stack->len, ==, 0);
 }
 
-/* The migration's status tells that it has ended; the answer of the command comes when another step is under
- * way. */
+/* The migration's status tells that it has ended; the command's answer comes when another step is under way. */
 static void test_late_answer(void)
 {
     const struct fake_kind kind = {.major = 7, .n_drives = 2};
-    struct world w = {0};
-    struct trial *t;
-
-    world_up(&w);
-    t = trial_new(&w, &kind, (struct fake_fault){"migrate", 1, FAULT_LATE}, true);
-    run_trials(&w);
-    judge(t, false);
+    g_auto(trials) all = trials_begin();
+    struct trial *t = trial_new(&all, &kind, (struct fake_fault){"migrate", 1, FAULT_LATE}, true);
+    trials_run_and_judge(&all);
     g_assert_cmpint(t->status, ==, 0);
     g_assert_cmpint(t->qemu->late_id, ==, 0); /* it did come */
-    world_down(&w);
 }
 
 /* Somebody pauses the guest as the answer comes that its migration has ended: that stop is not QEMU's own. */
 static void test_paused_as_ram_is_left_out(void)
 {
     const struct fake_kind kind = {.major = 7, .n_drives = 1, .never_converges = true};
-    struct world w = {0};
-
-    world_up(&w);
+    g_auto(trials) all = trials_begin();
     for (unsigned i = 0; i < 24; i++) {
-        struct trial *t = trial_new(&w, &kind, (struct fake_fault){"query-migrate", 3 + i / 2, FAULT_PAUSED}, true);
+        struct trial *t = trial_new(&all, &kind, (struct fake_fault){"query-migrate", 3 + i / 2, FAULT_PAUSED}, true);
         t->cancel_at = i & 1 ? MODEL_RAM : 0; /* and the run is undone at once */
     }
-    run_trials(&w);
-    for (unsigned i = 0; i < w.trials->len; i++)
-        judge(g_ptr_array_index(w.trials, i), false);
-    world_down(&w);
+    trials_run_and_judge(&all);
 }
 
 /* All is here, QEMU is being freed or is free: what was begun ends, and what is left is whole. */
@@ -115,112 +94,83 @@ static void test_cancelled_late(void)
 {
     static const enum model_phase phases[] = {MODEL_FINISH, MODEL_VERIFY};
     const struct fake_kind kind = {.major = 10, .n_drives = 2};
-    struct world w = {0};
+    g_auto(trials) all = trials_begin();
 
-    world_up(&w);
     for (unsigned i = 0; i < 10; i++) {
-        struct trial *t = trial_new(&w, &kind, (struct fake_fault){0}, i % 4 < 2);
+        struct trial *t = trial_new(&all, &kind, (struct fake_fault){0}, i % 4 < 2);
         t->options.verify = true;
         t->cancel_at = phases[i % 2];
     }
-    run_trials(&w);
-    for (unsigned i = 0; i < w.trials->len; i++) {
-        struct trial *t = g_ptr_array_index(w.trials, i);
+    trials_run(&all);
+    fake_each (struct trial, t, all.list) {
         g_autofree char *left = fake_left(t->qemu);
         bool is_there = g_file_test(t->path, G_FILE_TEST_EXISTS);
         g_assert_cmpstr(left, ==, NULL);
         g_assert_true(t->status == VMB_ERROR_CANCELLED || t->status == 0); /* too late for it */
-        g_assert_true(is_there ? is_archive_good(t) : t->cancel_at == MODEL_FINISH && t->status != 0);
+        g_assert_true(is_there ? trial_is_archive_good(t) : t->cancel_at == MODEL_FINISH && t->status != 0);
     }
-    world_down(&w);
 }
 
 /* Somebody else's job is on a drive, when the plan is made or only when the guest stands still: that one is left out by
  * its name, and a filter is never put over it; alone it is the end of the run. */
 static void test_occupied(void)
 {
-    struct world w = {0};
+    g_auto(trials) all = trials_begin();
 
-    world_up(&w);
     for (unsigned i = 0; i < 8; i++) {
         const struct fake_kind kind = {
             .major = i & 1 ? 10 : 7, .n_drives = i & 2 ? 3 : 1, .has_mirror = i & 4, .mirrors_late = !(i & 4)};
-        trial_new(&w, &kind, (struct fake_fault){0}, i & 1);
+        trial_new(&all, &kind, (struct fake_fault){0}, i & 1);
     }
-    run_trials(&w);
-    for (unsigned i = 0; i < w.trials->len; i++) {
-        struct trial *t = g_ptr_array_index(w.trials, i);
+    trials_run(&all);
+    fake_each (struct trial, t, all.list) {
         bool is_alone = t->qemu->kind.n_drives == 1;
-        judge(t, false);
+        trial_judge(t, false);
         g_assert_cmpint(t->status, ==, is_alone ? VMB_ERROR_FAILED : VMB_ERROR_INCOMPLETE);
-        g_assert_cmpuint(t->saved, ==, is_alone ? 0 : all_drives(t) & ~1u);
+        g_assert_cmpuint(t->saved, ==, is_alone ? 0 : trial_all_drives(t) & ~1u);
         g_assert_nonnull(strstr(t->said->str, "block job m0 (mirror) is on it"));
-        for (unsigned j = 0; j < t->qemu->log->len; j++)
-            g_assert_false(g_str_has_prefix(g_ptr_array_index(t->qemu->log, j), "qom-set /machine/peripheral/dev0/"));
+        g_assert_false(trial_has_sent(t, "qom-set /machine/peripheral/dev0/"));
     }
-    world_down(&w);
 }
 
 /* Newest first, whatever was begun. */
 static void test_undone_in_reverse(void)
 {
     const struct fake_kind kind = {.major = 10, .n_drives = 3, .holds_jobs = true};
-    struct world w = {0};
-    struct trial *t;
-
-    world_up(&w);
-    t = trial_new(&w, &kind, (struct fake_fault){0}, true);
-    run_trials(&w);
-    judge(t, false);
+    g_auto(trials) all = trials_begin();
+    struct trial *t = trial_new(&all, &kind, (struct fake_fault){0}, true);
+    trials_run_and_judge(&all);
     g_assert_cmpint(t->status, ==, VMB_ERROR_CANCELLED);
     must_be_reversed(t);
-    world_down(&w);
 }
 
 /* Jobs whose reads do not come back: whatever waits for them would stop QEMU, so nothing of them is touched. */
 static void test_hanging_disk(void)
 {
     const struct fake_kind kind = {.major = 10, .n_drives = 2, .holds_jobs = true, .hangs_disks = true};
-    g_autofree char *left = NULL;
-    struct world w = {0};
-    struct trial *t;
-
-    world_up(&w);
-    t = trial_new(&w, &kind, (struct fake_fault){0}, false);
+    g_auto(trials) all = trials_begin();
+    struct trial *t = trial_new(&all, &kind, (struct fake_fault){0}, false);
     t->options.timeout_s = 1;
-    run_trials(&w);
+    trials_run(&all);
     g_assert_cmpint(t->status, ==, VMB_ERROR_CANCELLED);
     g_assert_nonnull(strstr(t->said->str, "drive dev1: its disk (node disk1) does not answer"));
-    for (unsigned i = 0; i < t->qemu->log->len; i++) {
-        const char *line = g_ptr_array_index(t->qemu->log, i);
-        g_assert_false(g_str_has_prefix(line, "job-cancel") || g_str_has_prefix(line, "blockdev-del"));
-    }
+    g_assert_false(trial_has_sent(t, "job-cancel") || trial_has_sent(t, "blockdev-del"));
     t->qemu->kind.hangs_disks = false;
-    clean_up(t);
-    left = fake_left(t->qemu);
-    g_assert_cmpstr(left, ==, NULL);
-    world_down(&w);
+    trial_clean_up(t);
 }
 
 /* QEMU as a whole stands, for good: the run does not wait for each of its answers, and cleanup does the rest. */
 static void test_mute(void)
 {
     const struct fake_kind kind = {.major = 10, .n_drives = 4, .holds_jobs = true};
-    g_autofree char *left = NULL;
-    struct world w = {0};
+    g_auto(trials) all = trials_begin();
     gint64 begin = g_get_monotonic_time();
-    struct trial *t;
-
-    world_up(&w);
-    t = trial_new(&w, &kind, (struct fake_fault){"job-cancel", 1, FAULT_MUTE}, false);
-    run_trials(&w);
+    struct trial *t = trial_new(&all, &kind, (struct fake_fault){"job-cancel", 1, FAULT_MUTE}, false);
+    trials_run(&all);
     g_assert_cmpint(t->status, ==, VMB_ERROR_CANCELLED);
     g_assert_nonnull(strstr(t->said->str, "QEMU does not answer any more"));
     g_assert_cmpint(g_get_monotonic_time() - begin, <, 6 * G_USEC_PER_SEC);
-    clean_up(t);
-    left = fake_left(t->qemu);
-    g_assert_cmpstr(left, ==, NULL);
-    world_down(&w);
+    trial_clean_up(t);
 }
 
 /* Once it is told, the drive shows what QEMU holds: not what was asked for. */
@@ -251,15 +201,10 @@ static void set_limit(struct trial *t)
 static void test_limit_refused(void)
 {
     const struct fake_kind kind = {.major = 10, .n_drives = 1, .holds_jobs = true};
-    struct world w = {0};
-    struct trial *t;
-
-    world_up(&w);
-    t = trial_new(&w, &kind, (struct fake_fault){"block-job-set-speed", 1, FAULT_ERROR}, false);
+    g_auto(trials) all = trials_begin();
+    struct trial *t = trial_new(&all, &kind, (struct fake_fault){"block-job-set-speed", 1, FAULT_ERROR}, false);
     t->act = set_limit;
-    run_trials(&w);
-    judge(t, false);
-    world_down(&w);
+    trials_run_and_judge(&all);
 }
 
 /* Somebody takes a snapshot after our last look at a drive, before its filter is taken out. QEMU refuses what is right
@@ -267,26 +212,19 @@ static void test_limit_refused(void)
 static void test_snapshot_in_between(void)
 {
     const struct fake_kind kind = {.major = 10, .n_drives = 2};
-    struct world w = {0};
-    struct trial *t;
-
-    world_up(&w);
-    t = trial_new(&w, &kind, (struct fake_fault){"qom-set", 3, FAULT_SNAPSHOT}, false);
-    run_trials(&w);
-    judge(t, false);
+    g_auto(trials) all = trials_begin();
+    struct trial *t = trial_new(&all, &kind, (struct fake_fault){"qom-set", 3, FAULT_SNAPSHOT}, false);
+    trials_run_and_judge(&all);
     g_assert_cmpint(t->status, ==, 0);
     g_assert_cmpstr(t->qemu->drives[0], ==, "disk0.ov");
     g_assert_cmpstr(fake_node(t->qemu, "disk0.ov")->file, ==, "disk0");
     g_assert_null(strstr(t->said->str, "stays in QEMU"));
-    world_down(&w);
 }
 
 int main(int argc, char **argv)
 {
-    g_setenv("UV_THREADPOOL_SIZE", "16", TRUE);
-    signal(SIGPIPE, SIG_IGN); /* as the programs do */
-    g_test_init(&argc, &argv, NULL);
-    for (unsigned i = 0; i < G_N_ELEMENTS(sweeps); i++) {
+    trials_init(&argc, &argv);
+    for (unsigned i = 0; i < n_sweeps; i++) {
         g_autofree char *path = g_strdup_printf("/engine/faults/%s", sweeps[i].name);
         g_test_add_data_func(path, &sweeps[i], test_sweep);
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A guest's last backup forecasts the next. */
+#include <glib/gstdio.h>
 #include "fake/trial.h"
 
 static const struct model *model_of(struct trial *t)
@@ -38,36 +39,31 @@ static void look_at_second(struct trial *t)
     backup_cancel(t->backup, VMB_ERROR_CANCELLED, "test");
 }
 
-static void run_one(struct world *w, void (*act)(struct trial *t), const char *suffix, int status)
+static void run_one(struct trials *all, void (*act)(struct trial *t), const char *suffix, int status)
 {
     const struct fake_kind kind = {.major = 10, .n_drives = 1};
-    g_autofree char *socket = g_strdup_printf("%s/0.sock", w->dir); /* of the one before */
+    g_autofree char *socket = g_strdup_printf("%s/0.sock", all->dir); /* of the one before */
     g_unlink(socket);
-    g_ptr_array_set_size(w->trials, 0);
-    struct trial *t = trial_new(w, &kind, (struct fake_fault){0}, true);
+    g_ptr_array_set_size(all->list, 0);
+    struct trial *t = trial_new(all, &kind, (struct fake_fault){0}, true);
     g_autofree char *path = g_strconcat(t->path, suffix, NULL);
     g_free(t->options.target);
     t->options.target = g_steal_pointer(&path);
-    t->options.wait_for_begin = true;
-    t->cancel_at = MODEL_PLAN;
-    t->act = act;
-    run_trials(w);
+    trial_act_at_plan(t, act);
+    trials_run(all);
     g_assert_cmpint(t->status, ==, status);
 }
 
 static void test_forecast(void)
 {
-    struct world w = {0};
-    world_up(&w);
-    run_one(&w, look_at_first, ".zst", 0);
-    run_one(&w, look_at_second, "", VMB_ERROR_CANCELLED);
-    world_down(&w);
+    g_auto(trials) all = trials_begin();
+    run_one(&all, look_at_first, ".zst", 0);
+    run_one(&all, look_at_second, "", VMB_ERROR_CANCELLED);
 }
 
 int main(int argc, char **argv)
 {
-    g_setenv("UV_THREADPOOL_SIZE", "8", TRUE);
-    g_test_init(&argc, &argv, NULL);
+    trials_init(&argc, &argv);
     g_test_add_func("/engine/forecast", test_forecast);
     return g_test_run();
 }

@@ -2,20 +2,20 @@
 /* kill -9 of a backup at each of its commands, then the cleanup: nothing of it may be left in QEMU. */
 #include <signal.h>
 #include <sys/wait.h>
-#include "fake/faults.h"
+#include "fake/sweep.h"
+
+static gint child; /* its number; atomic */
 
 static void kill_it(void *user)
 {
-    struct trial *t = user;
-
-    while (!g_atomic_int_get(&t->pid)) /* it has called already: its number is known at once */
+    while (!g_atomic_int_get(&child)) /* it has called already: its number is known at once */
         g_thread_yield();
-    kill(t->pid, SIGKILL);
-    waitpid(t->pid, NULL, 0);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
 }
 
-/* This program again, as one backup: see main(). */
-static void spawn(struct trial *t)
+/* This program again, as one backup: see main(). It is killed, or ends well. */
+static void run_killed(struct trial *t)
 {
     const char *argv[] = {"/proc/self/exe",  t->options.monitor,
                           t->options.target, t->options.no_vmstate ? "no" : "ram",
@@ -23,43 +23,38 @@ static void spawn(struct trial *t)
     g_autoptr(GError) error = NULL;
     GPid pid;
 
+    t->qemu->on_fault = kill_it;
+    g_atomic_int_set(&child, 0);
+    fake_start(t->qemu);
     g_spawn_async(NULL, (char **)argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid, &error);
     g_assert_no_error(error);
-    g_atomic_int_set(&t->pid, pid);
+    g_atomic_int_set(&child, pid);
+    while (!g_atomic_int_get(&t->qemu->n_hung_up))
+        g_usleep(1000);
+    waitpid(pid, NULL, 0);
+    fake_stop(t->qemu);
 }
 
 /* Whatever was under way: what the journal and our names tell suffices to put all back. */
 static void test_killed(gconstpointer data)
 {
     const struct sweep *s = data;
-    g_autoptr(GArray) faults = faults_of(&s->kind, s->with_ram);
+    g_autoptr(GArray) faults = sweep_faults(s);
     unsigned stride = g_test_slow() ? 1 : 9;
-    struct world w = {0};
+    g_auto(trials) all = trials_begin();
 
-    world_up(&w);
     for (unsigned i = 0; i < faults->len; i += stride) {
         struct fake_fault fault = g_array_index(faults, struct fake_fault, i);
-        g_autofree char *left = NULL;
         fault.kind = FAULT_TOLD;
-        struct trial *t = trial_new(&w, &s->kind, fault, s->with_ram);
-        t->qemu->on_fault = kill_it;
-        fake_start(t->qemu);
-        spawn(t);
-        while (!g_atomic_int_get(&t->qemu->n_hung_up))
-            g_usleep(1000);
-        waitpid(t->pid, NULL, 0); /* one that ended well */
-        fake_stop(t->qemu);
-        clean_up(t);
-        left = fake_left(t->qemu);
-        if (left)
-            complain(t, left);
+        struct trial *t = trial_new(&all, &s->kind, fault, s->with_ram);
+        run_killed(t);
+        trial_clean_up(t);
         if (t->qemu->violation)
-            complain(t, t->qemu->violation);
-        t->saved = all_drives(t);
-        if (g_file_test(t->path, G_FILE_TEST_EXISTS) && !is_archive_good(t))
-            complain(t, "killed, and there is half an archive");
+            trial_complain(t, t->qemu->violation);
+        t->saved = trial_all_drives(t);
+        if (g_file_test(t->path, G_FILE_TEST_EXISTS) && !trial_is_archive_good(t))
+            trial_complain(t, "killed, and there is half an archive");
     }
-    world_down(&w);
 }
 
 /* In the console: no backup begins while something is left; then one does, by the plan made anew. */
@@ -86,26 +81,15 @@ static void tidy(struct trial *t)
 static void test_tidied(void)
 {
     const struct fake_kind kind = {.major = 10, .n_drives = 2};
-    struct world w = {0};
-
-    world_up(&w);
-    struct trial *t = trial_new(&w, &kind, (struct fake_fault){"cont", 1, FAULT_TOLD}, false);
-    t->qemu->on_fault = kill_it;
-    fake_start(t->qemu);
-    spawn(t);
-    while (!g_atomic_int_get(&t->qemu->n_hung_up))
-        g_usleep(1000);
-    waitpid(t->pid, NULL, 0);
-    fake_stop(t->qemu);
+    g_auto(trials) all = trials_begin();
+    struct trial *t = trial_new(&all, &kind, (struct fake_fault){"cont", 1, FAULT_TOLD}, false);
+    run_killed(t);
     t->qemu->fault = (struct fake_fault){0};
-    t->options.wait_for_begin = true;
-    t->cancel_at = MODEL_PLAN;
-    t->act = tidy;
-    run_trials(&w);
+    trial_act_at_plan(t, tidy);
+    trials_run(&all);
     g_assert_nonnull(strstr(t->said->str, "tidied"));
     g_assert_cmpint(t->status, ==, 0);
-    judge(t, false);
-    world_down(&w);
+    trial_judge(t, false);
 }
 
 static void on_child_done(void *user)
@@ -140,8 +124,8 @@ int main(int argc, char **argv)
 {
     if (argc >= 4 && argv[1][0] == '/')
         return run_child(argv);
-    g_test_init(&argc, &argv, NULL);
-    for (unsigned i = 0; i < G_N_ELEMENTS(sweeps); i++) {
+    trials_init(&argc, &argv);
+    for (unsigned i = 0; i < n_sweeps; i++) {
         g_autofree char *path = g_strdup_printf("/engine/killed/%s", sweeps[i].name);
         if (!sweeps[i].kind.holds_jobs)
             g_test_add_data_func(path, &sweeps[i], test_killed);

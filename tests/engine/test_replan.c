@@ -113,21 +113,23 @@ static void change_all(struct trial *t)
     must_refuse(t, "exclude dev2", "not possible now");
 }
 
+/* It begins by the last of what act does, and nothing that is wanted is missing. */
+static struct trial *run_plan(struct trials *all, struct fake_kind kind, void (*act)(struct trial *t))
+{
+    struct trial *t = trial_new(all, &kind, (struct fake_fault){0}, true);
+    trial_act_at_plan(t, act);
+    trials_run(all);
+    g_assert_cmpint(t->status, ==, 0);
+    return t;
+}
+
 static void test_changed(void)
 {
-    const struct fake_kind kind = {.major = 10, .n_drives = 3};
-    struct world w = {0};
-    world_up(&w);
-    struct trial *t = trial_new(&w, &kind, (struct fake_fault){0}, true);
-    t->options.wait_for_begin = true;
-    t->cancel_at = MODEL_PLAN;
-    t->act = change_all;
-    run_trials(&w);
-    g_assert_cmpint(t->status, ==, 0);
+    g_auto(trials) all = trials_begin();
+    struct trial *t = run_plan(&all, (struct fake_kind){.major = 10, .n_drives = 3}, change_all);
     g_assert_true(t->is_ram_saved);
     g_assert_cmpuint(t->saved, ==, 1u << 0 | 1u << 2);
-    g_assert_true(is_archive_good(t));
-    world_down(&w);
+    g_assert_true(trial_is_archive_good(t));
 }
 
 /* A plain migration can be slowed, and so it can be planned. */
@@ -147,16 +149,8 @@ static void limit_ram(struct trial *t)
 
 static void test_ram(void)
 {
-    const struct fake_kind kind = {.major = 7, .n_drives = 1};
-    struct world w = {0};
-    world_up(&w);
-    struct trial *t = trial_new(&w, &kind, (struct fake_fault){0}, true);
-    t->options.wait_for_begin = true;
-    t->cancel_at = MODEL_PLAN;
-    t->act = limit_ram;
-    run_trials(&w);
-    g_assert_cmpint(t->status, ==, 0);
-    world_down(&w);
+    g_auto(trials) all = trials_begin();
+    run_plan(&all, (struct fake_kind){.major = 7, .n_drives = 1}, limit_ram);
 }
 
 /* A drive that somebody else is at work on is wanted until it is excluded: with strict nothing begins before. */
@@ -174,17 +168,9 @@ static void do_without(struct trial *t)
 
 static void test_occupied(void)
 {
-    const struct fake_kind kind = {.major = 10, .n_drives = 2, .has_mirror = true};
-    struct world w = {0};
-    world_up(&w);
-    struct trial *t = trial_new(&w, &kind, (struct fake_fault){0}, true);
-    t->options.wait_for_begin = true;
-    t->cancel_at = MODEL_PLAN;
-    t->act = do_without;
-    run_trials(&w);
-    g_assert_cmpint(t->status, ==, 0);
+    g_auto(trials) all = trials_begin();
+    struct trial *t = run_plan(&all, (struct fake_kind){.major = 10, .n_drives = 2, .has_mirror = true}, do_without);
     g_assert_cmpuint(t->saved, ==, 1u << 1);
-    world_down(&w);
 }
 
 /* A target that nobody chose has the guest's name; a chosen one stays, whatever else is changed. */
@@ -205,22 +191,18 @@ static void choose_target(struct trial *t)
 static void test_target(void)
 {
     const struct fake_kind kind = {.major = 10, .n_drives = 1};
-    struct world w = {0};
-    world_up(&w);
-    struct trial *t = trial_new(&w, &kind, (struct fake_fault){0}, true);
+    g_auto(trials) all = trials_begin();
+    struct trial *t = trial_new(&all, &kind, (struct fake_fault){0}, true);
     g_clear_pointer(&t->options.target, g_free);
-    t->options.wait_for_begin = true;
-    t->cancel_at = MODEL_PLAN;
-    t->act = choose_target;
-    run_trials(&w);
+    trial_act_at_plan(t, choose_target);
+    trials_run(&all);
     g_assert_cmpint(t->status, ==, 0);
     g_assert_true(g_file_test(t->path, G_FILE_TEST_EXISTS));
-    world_down(&w);
 }
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, NULL);
+    trials_init(&argc, &argv);
     g_test_add_func("/engine/replan/changed", test_changed);
     g_test_add_func("/engine/replan/target", test_target);
     g_test_add_func("/engine/replan/occupied", test_occupied);

@@ -7,8 +7,8 @@
  *     engine_whims              100 seeds; 1,000 with -m slow
  *     engine_whims --whim 17    that one, and all that was said
  */
-#include <signal.h>
 #include "fake/trial.h"
+#include "vma/format.h"
 
 #define MAX_WHIMS 12
 
@@ -89,8 +89,7 @@ static struct fake_kind choose_kind(GRand *rand)
 
 static void act(struct trial *t)
 {
-    struct whims *w = t->whims;
-
+    struct whims *w = t->of;
     for (; w->n_done < g_atomic_int_get(&w->n_told); g_atomic_int_inc(&w->n_done)) {
         const struct whim *whim = &w->list[w->n_done];
         g_autoptr(GError) error = NULL;
@@ -121,8 +120,7 @@ static void count_from_now(struct whims *w, unsigned n)
 static void on_moment(void *user, unsigned n)
 {
     struct trial *t = user;
-    struct whims *w = t->whims;
-
+    struct whims *w = t->of;
     if (!w->has_job && t->qemu->jobs->len)
         count_from_now(w, n);
     while ((unsigned)w->n_told < w->n && w->list[w->n_told].at <= n)
@@ -134,23 +132,22 @@ static void on_moment(void *user, unsigned n)
         g_usleep(50);
 }
 
-static struct trial *trial_of_whims(struct world *world, const struct fake_kind *kind, bool with_ram, struct whims *w)
+static struct trial *trial_of_whims(struct trials *all, const struct fake_kind *kind, bool with_ram, struct whims *w)
 {
-    struct trial *t = trial_new(world, kind, (struct fake_fault){0}, with_ram);
-
-    t->whims = w;
+    struct trial *t = trial_new(all, kind, (struct fake_fault){0}, with_ram);
+    t->of = w;
     t->act = act;
     t->qemu->on_fault = NULL;
     t->qemu->on_moment = on_moment;
     return t;
 }
 
-static struct trial *trial_of_seed(struct world *world, unsigned seed)
+static struct trial *trial_of_seed(struct trials *all, unsigned seed)
 {
     g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
     struct fake_kind kind = choose_kind(rand);
     struct whims *w = g_new0(struct whims, 1);
-    struct trial *t = trial_of_whims(world, &kind, g_rand_int_range(rand, 0, 3) == 0, w);
+    struct trial *t = trial_of_whims(all, &kind, g_rand_int_range(rand, 0, 3) == 0, w);
 
     w->seed = seed;
     for (unsigned i = g_rand_int_range(rand, 1, 6); i > 0; i--)
@@ -160,14 +157,11 @@ static struct trial *trial_of_seed(struct world *world, unsigned seed)
         t->qemu->n_bad_reads[drive] = g_rand_int_range(rand, 1, 5);
         t->qemu->bad_cluster[drive] = g_rand_int_range(rand, 0, FAKE_CLUSTERS);
     }
-    if (g_rand_int_range(rand, 0, 8) == 0) {
-        g_free(t->options.target);
-        t->options.target = g_strdup_printf("|cat > '%s'", t->path);
-    }
+    if (g_rand_int_range(rand, 0, 8) == 0)
+        trial_into_pipe(t);
     t->options.retries = g_rand_int_range(rand, 0, 3);
     t->options.strict = g_rand_int_range(rand, 0, 5) == 0;
-    g_free(t->name);
-    t->name = g_strdup_printf("seed %u (engine_whims --whim %u)", seed, seed);
+    trial_name(t, "seed %u (engine_whims --whim %u)", seed, seed);
     return t;
 }
 
@@ -175,10 +169,10 @@ static struct trial *trial_of_seed(struct world *world, unsigned seed)
 
 static void judge_whims(struct trial *t)
 {
-    judge(t, false);
+    trial_judge(t, false);
     if (t->status != 0 && t->status != VMB_ERROR_INCOMPLETE && t->status != VMB_ERROR_CANCELLED &&
         t->status != VMB_ERROR_FAILED)
-        complain(t, "an exit status that nothing here explains");
+        trial_complain(t, "an exit status that nothing here explains");
     if (is_verbose)
         g_printerr("to %s: status %d, drives %x saved, %u moments\n%s", t->options.target, t->status, t->saved,
                    t->qemu->n_moments, t->said->str);
@@ -186,18 +180,14 @@ static void judge_whims(struct trial *t)
 
 static void run_seeds(unsigned first, unsigned last)
 {
-    struct world w = {0};
-
-    world_up(&w);
+    g_auto(trials) all = trials_begin();
     for (unsigned seed = first; seed <= last; seed++)
-        trial_of_seed(&w, seed);
-    run_trials(&w);
-    for (unsigned i = 0; i < w.trials->len; i++) {
-        struct trial *t = g_ptr_array_index(w.trials, i);
+        trial_of_seed(&all, seed);
+    trials_run(&all);
+    fake_each (struct trial, t, all.list) {
         judge_whims(t);
-        g_free(t->whims);
+        g_free(t->of);
     }
-    world_down(&w);
 }
 
 /* Its pause goes with it: no resume could reach it until it is taken again. */
@@ -205,19 +195,17 @@ static void test_cancelled_while_paused(void)
 {
     const struct fake_kind kind = {.major = 10, .n_drives = 2, .is_lively = true};
     struct whims w = {0};
-    struct world world = {0};
+    g_auto(trials) all = trials_begin();
     struct trial *t;
 
     add_whim(&w, 6, true, COMMAND_PAUSE, "all", 0);
     add_whim(&w, 7, true, COMMAND_CANCEL, "dev0", 0);
     add_whim(&w, 8, true, COMMAND_RETRY, "dev0", 0);
     add_whim(&w, 16, true, COMMAND_RESUME, "dev1", 0);
-    world_up(&world);
-    t = trial_of_whims(&world, &kind, false, &w);
-    run_trials(&world);
+    t = trial_of_whims(&all, &kind, false, &w);
+    trials_run(&all);
     judge_whims(t);
-    g_assert_cmpuint(t->saved, ==, all_drives(t));
-    world_down(&world);
+    g_assert_cmpuint(t->saved, ==, trial_all_drives(t));
 }
 
 static void test_whims(void)
@@ -233,9 +221,7 @@ static void test_one(gconstpointer seed)
 
 int main(int argc, char **argv)
 {
-    signal(SIGPIPE, SIG_IGN); /* as the programs do: a command that is written into may end */
-    g_setenv("UV_THREADPOOL_SIZE", "16", TRUE);
-    g_test_init(&argc, &argv, NULL);
+    trials_init(&argc, &argv);
     if (argc == 3 && strcmp(argv[1], "--whim") == 0)
         g_test_add_data_func("/engine/whims/one", GUINT_TO_POINTER(g_ascii_strtoull(argv[2], NULL, 10)), test_one);
     else

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What does not end is left after some seconds, and named: a disk that hangs, at this or at that. */
+#include <glib/gstdio.h>
+#include <string.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 #include "backup/run.h"
 #include "fake/trial.h"
 
@@ -50,11 +54,11 @@ ssize_t writev(int fd, const struct iovec *iov, int n)
     return syscall(SYS_writev, fd, iov, n);
 }
 
-static struct trial *trial_at(struct world *w, const char *call)
+static struct trial *trial_at(struct trials *all, const char *call)
 {
     const struct fake_kind kind = {.major = 10, .n_drives = 1};
-    struct trial *t = trial_new(w, &kind, (struct fake_fault){0}, false);
-    g_autofree char *dir = g_strdup_printf("%s/at-%s", w->dir, call);
+    struct trial *t = trial_new(all, &kind, (struct fake_fault){0}, false);
+    g_autofree char *dir = g_strdup_printf("%s/at-%s", all->dir, call);
 
     g_mkdir(dir, 0700);
     g_free(t->options.target);
@@ -63,26 +67,11 @@ static struct trial *trial_at(struct world *w, const char *call)
     return t;
 }
 
-/* As run_trials(), but with an end to what hangs. */
-static void run_them(struct world *w)
+static void on_over(struct trials *all)
 {
-    uv_loop_init(&w->loop);
-    w->n_open = w->trials->len;
-    for (unsigned i = 0; i < w->trials->len; i++)
-        trial_start(w, g_ptr_array_index(w->trials, i));
-    uv_timer_init(&w->loop, &w->deadline);
-    uv_timer_start(&w->deadline, on_deadline, DEADLINE_MS, 0);
-    uv_run(&w->loop, UV_RUN_DEFAULT);
-    uv_close((uv_handle_t *)&w->deadline, NULL);
     g_atomic_int_set(&is_over, 1);
-    uv_run(&w->loop, UV_RUN_DEFAULT);
-    g_assert_cmpint(uv_loop_close(&w->loop), ==, 0);
-    for (unsigned i = 0; i < w->trials->len; i++) {
-        struct trial *t = g_ptr_array_index(w->trials, i);
+    fake_each (struct trial, t, all->list)
         t->backup->end.is_stuck = false; /* not any more */
-        backup_free(g_steal_pointer(&t->backup));
-        fake_stop(t->qemu);
-    }
 }
 
 static void must_say(const struct trial *t, const char *what)
@@ -95,25 +84,21 @@ static void must_say(const struct trial *t, const char *what)
 
 static void test_named(void)
 {
-    struct world w = {0};
+    g_auto(trials) all = trials_begin();
+    g_autoptr(GPtrArray) hanging = the_hanging = g_ptr_array_new();
+    struct trial *plan = trial_at(&all, "statfs"), *copy = trial_at(&all, "writev"), *last = trial_at(&all, "fsync");
 
-    world_up(&w);
-    the_hanging = g_ptr_array_new();
-    struct trial *plan = trial_at(&w, "statfs"), *copy = trial_at(&w, "writev"), *last = trial_at(&w, "fsync");
     plan->options.wait_for_begin = true;
-    run_them(&w);
+    all.on_over = on_over;
+    trials_run(&all);
     must_say(plan, "a look at the folder of");
     must_say(copy, "a write to");
     must_say(last, "the fsync of");
-    g_ptr_array_unref(the_hanging);
-    world_down(&w);
 }
 
 int main(int argc, char **argv)
 {
-    signal(SIGPIPE, SIG_IGN); /* as the programs do */
-    g_setenv("UV_THREADPOOL_SIZE", "16", TRUE);
-    g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/backup/stuck/named", test_named);
+    trials_init(&argc, &argv);
+    g_test_add_func("/engine/stuck/named", test_named);
     return g_test_run();
 }
