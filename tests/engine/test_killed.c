@@ -22,7 +22,6 @@ static void run_killed(struct trial *t)
                           t->options.agent,  NULL};
     g_autoptr(GError) error = NULL;
     GPid pid;
-
     t->qemu->on_fault = kill_it;
     g_atomic_int_set(&child, 0);
     fake_start(t->qemu);
@@ -42,7 +41,6 @@ static void test_killed(gconstpointer data)
     g_autoptr(GArray) faults = sweep_faults(s);
     unsigned stride = g_test_slow() ? 1 : 9;
     g_auto(trials) all = trials_begin();
-
     for (unsigned i = 0; i < faults->len; i += stride) {
         struct fake_fault fault = g_array_index(faults, struct fake_fault, i);
         fault.kind = FAULT_TOLD;
@@ -63,7 +61,6 @@ static void tidy(struct trial *t)
     const struct model *m = backup_model(t->backup);
     struct command begin, cleanup;
     g_autoptr(GError) error = NULL;
-
     command_init(&begin, COMMAND_BEGIN);
     command_init(&cleanup, COMMAND_CLEANUP);
     if (m->left.n) {
@@ -107,7 +104,6 @@ static int run_child(char **argv)
     struct backup_options options;
     struct backup *b;
     uv_loop_t loop;
-
     uv_loop_init(&loop);
     backup_options_init(&options);
     options.monitor = argv[1];

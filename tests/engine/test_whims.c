@@ -19,7 +19,6 @@ struct whim {
 };
 
 struct whims {
-    unsigned seed;
     struct whim list[MAX_WHIMS]; /* in order */
     unsigned n;
     bool has_job;
@@ -93,7 +92,7 @@ static void act(struct trial *t)
     for (; w->n_done < g_atomic_int_get(&w->n_told); g_atomic_int_inc(&w->n_done)) {
         const struct whim *whim = &w->list[w->n_done];
         g_autoptr(GError) error = NULL;
-        bool is_done = !t->is_done && backup_command(t->backup, &whim->command, &error);
+        bool is_done = !t->is_over && backup_command(t->backup, &whim->command, &error);
 
         g_string_append_printf(t->said, "    moment %u: %s %s: %s\n", whim->at,
                                command_entry_of(whim->command.verb)->word, whim->command.target,
@@ -148,8 +147,6 @@ static struct trial *trial_of_seed(struct trials *all, unsigned seed)
     struct fake_kind kind = choose_kind(rand);
     struct whims *w = g_new0(struct whims, 1);
     struct trial *t = trial_of_whims(all, &kind, g_rand_int_range(rand, 0, 3) == 0, w);
-
-    w->seed = seed;
     for (unsigned i = g_rand_int_range(rand, 1, 6); i > 0; i--)
         choose_whim(w, rand, kind.n_drives);
     if (g_rand_boolean(rand)) {
@@ -197,7 +194,6 @@ static void test_cancelled_while_paused(void)
     struct whims w = {0};
     g_auto(trials) all = trials_begin();
     struct trial *t;
-
     add_whim(&w, 6, true, COMMAND_PAUSE, "all", 0);
     add_whim(&w, 7, true, COMMAND_CANCEL, "dev0", 0);
     add_whim(&w, 8, true, COMMAND_RETRY, "dev0", 0);

@@ -57,7 +57,6 @@ void fake_agent_serve(struct fake_agent *a)
 {
     char bytes[1024], *end;
     ssize_t n;
-
     if (a->conn < 0) {
         a->conn = accept4(a->listener, NULL, NULL, SOCK_CLOEXEC);
         return;

@@ -28,7 +28,6 @@ static const char *add_above(struct fake_qemu *q, json_object *args)
 {
     const char *driver = fake_text(args, "driver"), *target_name = fake_text(args, "target");
     struct fake_node *file = fake_node(q, file_of(args)), *target = fake_node(q, target_name), *n;
-
     if (!file)
         return "Cannot find device nor node-name";
     if (q->is_inactive)
@@ -159,7 +158,6 @@ static const char *add_export(struct fake_qemu *q, json_object *args)
 {
     const char *node = fake_text(args, "node-name"), *socket = fake_text(fake_object(args, "addr"), "str");
     struct fake_export *e;
-
     if (fake_export(q, fake_text(args, "id")))
         return "Block export id 'it' is already in use";
     if (!fake_node(q, node))

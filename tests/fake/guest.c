@@ -35,7 +35,6 @@ void fake_guest_writes(struct fake_qemu *q, unsigned drive, unsigned cluster)
     struct fake_node *target = filter ? fake_node(q, filter->target) : NULL;
     uint32_t bytes = MIN(FAKE_CLUSTER, FAKE_DRIVE_SIZE - cluster * FAKE_CLUSTER);
     uint8_t old[FAKE_CLUSTER];
-
     if (target && target->nbd && !filter->is_broken && !filter->has_sent[cluster]) {
         memset(old, fake_byte(drive, cluster, &filter->frozen), sizeof old);
         filter->has_sent[cluster] = true;
@@ -110,7 +109,6 @@ static void end_plain_migration(struct fake_qemu *q)
 static const char *migrate(struct fake_qemu *q, json_object *args)
 {
     const char *uri = fake_text(args, "uri");
-
     if (q->kind.blocks_ram || q->kind.refuses_ram)
         return "non-migratable device";
     if (!q->is_running && strcmp(q->state, "postmigrate") == 0)

@@ -41,7 +41,6 @@ static void copy(struct fake_qemu *q, struct fake_job *j)
     unsigned drive = drive_of(q, j->device), cluster = j->at / FAKE_CLUSTER;
     const struct fake_content *content = content_of(q, j->device, drive);
     uint32_t bytes = MIN(FAKE_CLUSTER, FAKE_DRIVE_SIZE - j->at);
-
     if (!content) {
         conclude(q, j, "Permission denied");
         return;
@@ -94,7 +93,6 @@ static const char *backup(struct fake_qemu *q, json_object *args)
 {
     struct fake_node *device = fake_node(q, fake_text(args, "device"));
     struct fake_job *j;
-
     if (fake_job(q, fake_text(args, "job-id")))
         return "Job ID already in use";
     if (!device || !fake_node(q, fake_text(args, "target")))

@@ -115,7 +115,6 @@ static char *show_graph(struct fake_qemu *q)
 {
     GString *s = g_string_new("{\"nodes\":[");
     unsigned node = 1, job = 2000;
-
     add_points(q, s);
     g_string_append(s, "],\"edges\":[");
     fake_each (struct fake_node, n, q->nodes) {

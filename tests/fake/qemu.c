@@ -105,7 +105,6 @@ static void take(struct fake_qemu *q, json_object *message)
     json_object *args = fake_object(message, "arguments");
     int64_t id = json_object_get_int64(fake_object(message, "id"));
     enum fault_kind kind = FAULT_NONE;
-
     q->command = fake_text(message, "execute");
     note(q, args);
     if (g_strcmp0(q->fault.command, q->command) == 0 && ++q->n_seen == q->fault.nth)
@@ -171,7 +170,6 @@ static bool receive(struct fake_qemu *q)
 static void serve(struct fake_qemu *q)
 {
     char *end;
-
     if (!receive(q)) {
         hang_up(q);
         return;
@@ -200,7 +198,6 @@ static void greet(struct fake_qemu *q)
 static gpointer qemu_main(gpointer data)
 {
     struct fake_qemu *q = data;
-
     while (!q->is_dead) {
         struct pollfd fds[] = {{q->wake[0], POLLIN, 0},
                                {q->conn >= 0 ? q->conn : q->listener, POLLIN, 0},

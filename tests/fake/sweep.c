@@ -33,7 +33,6 @@ GArray *sweep_faults(const struct sweep *s)
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
     g_auto(trials) all = trials_begin();
     struct trial *t = trial_new(&all, &s->kind, (struct fake_fault){0}, s->with_ram);
-
     trials_run_and_judge(&all);
     g_assert_cmpuint(t->by_operator_ms, ==, 0); /* nobody has paused anything */
     g_assert_cmpint(t->status, ==, usual_status(&s->kind));

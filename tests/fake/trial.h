@@ -26,7 +26,7 @@ struct trial {
     void *of;                     /* the test's own */
     uv_async_t told;              /* by other threads: do that now */
     gint is_over;                 /* atomic: nobody listens any more */
-    bool is_done, is_cleaned;
+    bool is_cleaned;
 
     int status;
     unsigned saved; /* drives that it says are in the archive, a bit each */
@@ -38,9 +38,12 @@ struct trial {
 struct trials {
     uv_loop_t loop;
     uv_timer_t deadline;
-    char *dir; /* of all sockets, archives and records */
+    uv_idle_t turn;
+    uint64_t turned_ns;
+    char *dir;  /* of sockets and records: in memory, since disks are slow at so many short-lived files */
+    char *disk; /* of archives */
     GPtrArray *list;
-    unsigned n_open;
+    unsigned next, end, n_open; /* of those that are run at once */
     void (*on_over)(struct trials *all); /* all have ended, their handles may still be open; or NULL */
 };
 typedef struct trials trials;
