@@ -6,7 +6,7 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import LAP, Drive, Scenario, Skip, main, product, wait_for
+from vmtest import LAP, Drive, Scenario, Skip, main, older_than, product, wait_for
 
 MIB = 1 << 20
 
@@ -25,7 +25,7 @@ def drives():
 
 
 def as_nobody(version):
-    return ["-runas", "nobody"] if version == "7.2" else ["-run-with", "user=nobody"]
+    return ["-runas", "nobody"] if older_than(version, "9.1") else ["-run-with", "user=nobody"]
 
 
 class Unprivileged(Scenario):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Scenario, main, product, standard_drives, wait_for
+from vmtest import Scenario, main, older_than, product, standard_drives, wait_for
 
 
 def forward(s):
@@ -49,7 +49,7 @@ def by_tcp(version):
 def out_of_reach(version):
     """QEMU of another user, as on another host, does not get to our sockets: the reason is told, nothing is left."""
     product()
-    nobody = ["-runas", "nobody"] if version == "7.2" else ["-run-with", "user=nobody"]
+    nobody = ["-runas", "nobody"] if older_than(version, "9.1") else ["-run-with", "user=nobody"]
     with Scenario(version, drives=standard_drives(count=1), extra=nobody) as s:
         run = s.run("backup", "--json", "--no-vmstate", "-o", s.archive, forward(s))
         s.must_have_failed(run, 1)

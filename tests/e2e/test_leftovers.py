@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import QemuState, Scenario, main, product, standard_drives
+from vmtest import QemuState, Scenario, main, older_than, product, standard_drives
 
 DRIVES = {"count": 1, "with_odd_ones": False}
 
@@ -49,7 +49,7 @@ def found_by_another_monitor(version):
     """Killed before it had added a node, but had changed the migration's settings."""
     product()
     with Twice(version) as s:
-        s.kill_at("blockdev-add" if version != "7.2" else "migrate")
+        s.kill_at("migrate" if older_than(version, "9.0") else "blockdev-add")
         info = json.loads(s.ask("info", "--json", s.second))
         assert info["leftovers"] and "migration capabilities" in info["left"], info
         assert "changed migration capabilities" in s.ask("info", s.second)

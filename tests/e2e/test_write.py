@@ -5,7 +5,7 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import LAP, Scenario, main, wait_for
+from vmtest import LAP, Scenario, main, older_than, wait_for
 from vmtest.restore import prove
 
 BACKGROUND = [{"capability": "background-snapshot", "state": True}]
@@ -52,7 +52,7 @@ def ram_behind_us(s):
 
 def drives_and_ram(version):
     """A running guest where QEMU has background snapshots that can be trusted; else it stands still meanwhile."""
-    is_live = float(version) >= 9
+    is_live = not older_than(version, "9.0")
     with Scenario(version) as s:
         writer, nodes = begin(s, "--incoming", s.path("ram"))
         s.vm.qmp.cmd("stop")

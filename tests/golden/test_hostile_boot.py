@@ -350,6 +350,8 @@ TOGETHER = [name for name in LINES if name not in APART]
 
 
 def qemus():
+    if os.environ.get("VMABACKUP_QEMU_PATH"):
+        return [os.path.abspath(os.environ["VMABACKUP_QEMU_PATH"])]
     unpacked = pathlib.Path(os.environ.get("VMABACKUP_QEMU10", REPO / "build/qemu10")) / "bin/qemu-system-x86_64"
     return [str(path) for path in (shutil.which("qemu-system-x86_64"), unpacked) if path and pathlib.Path(path).exists()]
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where things are, what can be had here, and how a test file is run."""
 import argparse
+import functools
 import os
 import pathlib
 import re
@@ -30,10 +31,16 @@ def wait_for(condition, seconds, what, step=0.02):
         time.sleep(step)
 
 
+@functools.cache
 def _version(binary):
     text = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout
     match = re.search(r"version (\d+\.\d+)", text)
     return match.group(1) if match else None
+
+
+def older_than(version, other):
+    """Of "9.2" and "10.0" the first; what depends on a QEMU's age is asked like this, for any of them may be tried."""
+    return [int(n) for n in version.split(".")] < [int(n) for n in other.split(".")]
 
 
 def _unpacked(major):
@@ -42,10 +49,19 @@ def _unpacked(major):
     return str(binary) if binary.exists() else None
 
 
+def _given():
+    """The program that VMABACKUP_QEMU_PATH names, None without it."""
+    path = os.environ.get("VMABACKUP_QEMU_PATH")
+    if path and not (os.access(path, os.X_OK) and _version(os.path.abspath(path))):
+        sys.exit(f"VMABACKUP_QEMU_PATH: {path} is no QEMU that tells its version")
+    return path and os.path.abspath(path)
+
+
 def qemu_binaries():
-    """{"7.2": path, "10.0": path, "11.1": path}: the system's QEMU and those that scripts/get-qemu has unpacked."""
+    """{"7.2": path, "10.0": path, "11.1": path}: the system's QEMU, those that scripts/get-qemu has unpacked, and over them
+    the one of VMABACKUP_QEMU_PATH."""
     found = {}
-    for binary in (_unpacked(11), _unpacked(10), shutil.which("qemu-system-x86_64")):
+    for binary in (_unpacked(11), _unpacked(10), shutil.which("qemu-system-x86_64"), _given()):
         version = _version(binary) if binary else None
         if version:
             found[version] = binary
@@ -53,8 +69,9 @@ def qemu_binaries():
 
 
 def qemu_versions():
-    """The versions a test is run with. VMABACKUP_QEMU=10.0 picks one; 11.1 is used only when asked for like this."""
-    wanted = os.environ.get("VMABACKUP_QEMU")
+    """The versions a test is run with. VMABACKUP_QEMU=10.0 picks one; 11.1 is used only when asked for like this.
+    VMABACKUP_QEMU_PATH=/path/to/qemu-system-x86_64 picks that program, whatever its version."""
+    wanted = _version(_given()) if _given() else os.environ.get("VMABACKUP_QEMU")
     return [wanted] if wanted else ["7.2", "10.0"]
 
 

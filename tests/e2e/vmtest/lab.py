@@ -13,7 +13,8 @@ from .guest import Guest
 class Lab:
     def __init__(self, version):
         self.version = version
-        self.qemu_img = str(pathlib.Path(qemu_binary(version)).with_name("qemu-img"))
+        beside = pathlib.Path(qemu_binary(version)).with_name("qemu-img")
+        self.qemu_img = str(beside) if beside.exists() else "qemu-img"
         # Short, because a UNIX socket's path may have 107 bytes.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="vmt-", dir=os.environ.get("VMABACKUP_TEST_DIR")))
         self._closing = []
