@@ -2,6 +2,7 @@
 #include "fake/trial.h"
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include "fake/archive.h"
 #include "rescue/cleanup.h"
 
@@ -149,6 +150,11 @@ static void free_trial(gpointer data)
 
 void trials_init(int *argc, char ***argv)
 {
+    struct rlimit files;
+
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max; /* each trial has about ten open */
+    setrlimit(RLIMIT_NOFILE, &files);
     g_setenv("UV_THREADPOOL_SIZE", "16", TRUE);
     signal(SIGPIPE, SIG_IGN); /* as the programs do: a command that is written into may end */
     g_test_init(argc, argv, NULL);

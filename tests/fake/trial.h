@@ -43,7 +43,7 @@ struct trials {
     char *dir;  /* of sockets and records: in memory, since disks are slow at so many short-lived files */
     char *disk; /* of archives */
     GPtrArray *list;
-    unsigned next, end, n_open; /* of those that are run at once */
+    unsigned next, end, n_open;          /* of those that are run at once */
     void (*on_over)(struct trials *all); /* all have ended, their handles may still be open; or NULL */
 };
 typedef struct trials trials;
