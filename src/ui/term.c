@@ -108,13 +108,38 @@ static SCREEN *new_screen(struct term_screen *t, const struct term_options *o, c
     return screen;
 }
 
+/* NULL: it is not there. */
+static void set_variable(const char *name, const char *value)
+{
+    if (value)
+        g_setenv(name, value, TRUE);
+    else
+        g_unsetenv(name);
+}
+
+/* What curses writes to is a file, which has no size: it goes by the environment. resizeterm() would come too late,
+ * since newterm() tells the terminal which of its lines are scrolled. */
+static SCREEN *new_screen_of(struct term_screen *t, const struct term_options *o, const char *type)
+{
+    int width = o->width, height = o->height;
+    g_autofree char *height_before = g_strdup(g_getenv("LINES")), *width_before = g_strdup(g_getenv("COLUMNS"));
+    if (width || tty_size(t->fd, &width, &height)) {
+        g_autofree char *height_text = g_strdup_printf("%d", height), *width_text = g_strdup_printf("%d", width);
+        set_variable("LINES", height_text);
+        set_variable("COLUMNS", width_text);
+    }
+    SCREEN *screen = new_screen(t, o, type);
+    set_variable("LINES", height_before);
+    set_variable("COLUMNS", width_before);
+    return screen;
+}
+
 static bool open_screen(struct term_screen *t, const struct term_options *o, GError **error)
 {
-    use_tioctl(TRUE); /* else an exported COLUMNS wins over the terminal */
     set_escdelay(g_getenv("SSH_CONNECTION") ? ESCAPE_SSH_MS : ESCAPE_MS);
     const char *type = o->type ? o->type : "";
     t->has_sync = o->has_sync;
-    t->screen = new_screen(t, o, type);
+    t->screen = new_screen_of(t, o, type);
     if (t->screen && can_place())
         return true;
     g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
@@ -126,15 +151,12 @@ static bool open_screen(struct term_screen *t, const struct term_options *o, GEr
 struct term_screen *term_new(const struct term_options *options, GError **error)
 {
     struct term_screen *t = g_new0(struct term_screen, 1);
-    int width = options->width, height = options->height;
     t->fd = options->fd;
     t->pending = g_byte_array_new();
     if (!open_files(t, error) || !open_screen(t, options, error)) {
         term_free(t);
         return NULL;
     }
-    if (width || tty_size(t->fd, &width, &height))
-        resizeterm(height, width);
     t->keys = newpad(1, 1);
     keypad(t->keys, TRUE);
     nodelay(t->keys, TRUE);

@@ -45,6 +45,25 @@ static void test_same_text(void)
     }
 }
 
+/* All that stands there moves down by a line: whoever scrolls it must know how many lines there are. */
+static void test_tall(void)
+{
+    struct rig r = rig_open(120, 36, "unicode", "xterm-256color", false);
+    for (int moved = 0; moved < 2; moved++) {
+        canvas_clear(r.canvas);
+        for (int y = 0; y + moved < r.canvas->height; y++) {
+            g_autofree char *text = g_strnfill(110, (char)('A' + y));
+            canvas_put(r.canvas, 0, y + moved, 110, ROLE_TEXT, text);
+        }
+        g_assert_true(term_draw(r.term, r.canvas));
+        while (!term_pump(r.term))
+            receive(&r);
+        receive(&r);
+        assert_shown(&r);
+    }
+    rig_close(&r);
+}
+
 /* The figures that change each half second in a run. */
 static void advance(struct model *m, unsigned tick)
 {
@@ -321,6 +340,7 @@ int main(int argc, char **argv)
         return 77;
     g_unsetenv("LINES");
     g_unsetenv("COLUMNS");
+    g_test_add_func("/ui/term/tall", test_tall);
     g_test_add_func("/ui/term/same-text", test_same_text);
     g_test_add_func("/ui/term/budgets", test_budgets);
     g_test_add_func("/ui/term/stalled", test_stalled);
