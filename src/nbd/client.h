@@ -5,9 +5,9 @@
  * are.
  *
  *     g_autoptr(nbd_client_t) c = nbd_client_open("nbd+unix:///x?socket=/run/nbd.sock", &error);
- *     nbd_client_write(c, offset, bytes, len, &error);       // what follows on what came before is sent
- * together nbd_client_zero(c, offset, len, &error); nbd_client_finish(c, &error);                          //
- * all answered, and flushed
+ *     nbd_client_write(c, offset, bytes, len, &error);     // what follows on what came before is sent together
+ *     nbd_client_zero(c, offset, len, &error);
+ *     nbd_client_finish(c, &error);                        // all answered, and flushed
  *
  * An error of a request comes with a later call. Errors are VMB_ERROR_TARGET.
  */

@@ -3,8 +3,8 @@
 /*
  * What undoes a run if it dies: RUN.json and a lock, in $XDG_RUNTIME_DIR/vmabackup or /run/vmabackup.
  *
- *     struct journal *j = journal_open(monitor, run_id, "writing /x.vma", &error);   // takes the lock: one run per
- * guest journal_write(j, &record, &error);                                                  // before QEMU is changed
+ *     struct journal *j = journal_open(monitor, run_id, "writing /x.vma", &error);   // locks the guest
+ *     journal_write(j, &record, &error);                                             // before QEMU is changed
  *     journal_close(j, true);                                                        // all undone: forget it
  *
  * The lock is keyed by the monitor's socket itself (identity.h), so two names of one socket are one guest.

@@ -3,9 +3,10 @@
 /*
  * The terminal device itself: our own open of it, raw mode, and putting it back whatever happens.
  *
- *     int fd = tty_open(&error);               // a file description of its own: O_NONBLOCK here leaves
- * stdout alone struct termios before; tty_raw(fd, &before); tty_guard(fd, &before, farewell);        // a
- * crash says farewell, restores, then dies as it would have
+ *     int fd = tty_open(&error);             // a file description of its own: O_NONBLOCK leaves stdout alone
+ *     struct termios before;
+ *     tty_raw(fd, &before);
+ *     tty_guard(fd, &before, farewell);      // a crash says farewell, restores, then dies as it would have
  *     ...
  *     tty_unguard(); tty_restore(fd, &before);
  */

@@ -7,9 +7,12 @@
  *     struct recorder r; recorder_init(&r, 1 << 20);
  *     nbd_exports_add(set, &(struct nbd_export){"d", r.size, .ops = &recorder_ops, .user = &r});
  *     GByteArray *says = g_byte_array_new();
- *     peer_flags(says, 3); peer_go(says, "d"); peer_request(says, NBD_CMD_WRITE, 0, 1, 0, 512);
- * peer_fill(says, 512, 7); peer_feed(server, says->data, says->len, NULL); … r.log->str,
- * nbd_server_output(server) …
+ *     peer_flags(says, 3);
+ *     peer_go(says, "d");
+ *     peer_request(says, NBD_CMD_WRITE, 0, 1, 0, 512);
+ *     peer_fill(says, 512, 7);
+ *     peer_feed(server, says->data, says->len, NULL);
+ *     … r.log->str, nbd_server_output(server) …
  */
 #include <errno.h>
 #include <glib.h>
