@@ -2,7 +2,7 @@
 /* What can be asked of a run that has ended: its archive is read once more, by a worker, one reading at a time. */
 #include "archive/readback.h"
 #include "backup/plan.h"
-#include "backup/ending.h"
+#include "backup/outcome.h"
 #include "backup/run.h"
 
 /* --- how it ended ------------------------------------------------------------------------------- */
@@ -11,11 +11,12 @@
 static void judge(struct backup *b, const GError *error)
 {
     g_clear_error(&b->end.outcome);
+    b->end.cancel_status = 0; /* of the reading before */
     if (error)
         g_set_error(&b->end.outcome, VMB_ERROR, VMB_ERROR_DAMAGED,
                     "archive %s is damaged (%s); the target's disk may be failing", b->model.target, error->message);
     b->archive.is_verified = !error;
-    ending_set_outcome(b);
+    outcome_set(b);
 }
 
 static void take_verdict(struct backup *b, const char *said, const GError *error)
@@ -32,7 +33,7 @@ static void on_read(void *user, const char *said, const GError *error)
     struct backup *b = user;
     enum model_reading what = b->archive.reading;
 
-    snapshot_fill(b);
+    picture_fill(b);
     b->archive.readback = NULL;
     b->archive.reading = MODEL_READING_NOTHING;
     b->model.eta_ms = MODEL_UNKNOWN;
@@ -67,7 +68,7 @@ static bool begin(struct backup *b, enum command_verb verb, GError **error)
     }
     b->archive.reading = reading_of(verb);
     b->archive.readback = readback_new(b->loop, b->archive.path, kind, on_read, b);
-    snapshot_fill(b);
+    picture_fill(b);
     return true;
 }
 

@@ -3,7 +3,7 @@
 #include "backup/fate.h"
 #include "backup/plan.h"
 #include "backup/recipe.h"
-#include "backup/ending.h"
+#include "backup/outcome.h"
 #include "backup/run.h"
 #include "backup/steps.h"
 
@@ -23,7 +23,7 @@ static void on_tick(uv_timer_t *timer)
     uint64_t now = uv_now(b->loop);
 
     if (b->end.is_ending) {
-        ending_on_tick(b);
+        outcome_on_tick(b);
         return;
     }
     monitor_on_tick(b);
@@ -54,9 +54,9 @@ static void on_planned(struct backup *b)
 
 static const struct run_hooks hooks = {
     .planned = on_planned,
-    .fail = ending_fail,
-    .check_over = ending_check_over,
-    .check_left = ending_check_left,
+    .fail = outcome_fail,
+    .check_over = outcome_check_over,
+    .check_left = outcome_check_left,
     .give_up = monitor_give_up,
     .graph_changes = job_pause_for_graph,
 };
@@ -152,6 +152,6 @@ void backup_free(struct backup *b)
 
 const struct model *backup_model(struct backup *b)
 {
-    snapshot_fill(b);
+    picture_fill(b);
     return &b->model;
 }

@@ -10,8 +10,8 @@
  *     ... listener.on_done(user)               // everything undone, model.exit_status is set
  *     backup_free(b);
  *
- * All from the loop's thread; listener calls come from the loop, never from inside a call made here
- * (but for backup_command: its effects may be reported before it returns).
+ * All from the loop's thread. A listener may be called from within backup_connect(), backup_command() and
+ * backup_cancel(): what they do is told before they return.
  */
 #include <stdbool.h>
 #include <stdint.h>

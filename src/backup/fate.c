@@ -14,7 +14,7 @@
 #include "backup/recipe.h"
 #include "backup/run.h"
 #include "backup/steps.h"
-#include "backup/verdict.h"
+#include "backup/job_verdict.h"
 
 /* --- one drive ---------------------------------------------------------------------------------- */
 
@@ -24,6 +24,8 @@ static void on_torn_down(void *user, const GError *error)
 
     if (error)
         backup_log(d->b, MODEL_WARNING, NULL, "%s", error->message);
+    if (d->is_left && d->state == DRIVE_BROKEN_LEAVING) /* it cannot be taken again over what is left of it */
+        drive_become(d, DRIVE_FAILED_LEAVING);
     drive_become(d, drive_state_left(d->state));
     run_check_over(d->b);
 }
@@ -46,6 +48,7 @@ static void leave(struct drive *d)
 
 void fate_stands_no_more(struct drive *d)
 {
+    backup_row(d)->hint[0] = '\0'; /* of a retry */
     drive_become(d, DRIVE_FAILED_LEAVING);
     leave(d);
 }
@@ -161,7 +164,7 @@ void fate_judge(struct drive *d)
 {
     struct evidence e = evidence_of(d);
     g_autofree char *why = NULL;
-    enum verdict verdict = verdict_of(&e, &why);
+    enum verdict verdict = job_verdict_of(&e, &why);
 
     switch (verdict) {
     case VERDICT_SAVED:
@@ -185,7 +188,7 @@ void fate_not_restarted(struct drive *d, const GError *error)
 {
     struct evidence e = evidence_of(d);
 
-    fail(d, VMB_ERROR_FAILED, verdict_has_image(&e), error->message);
+    fail(d, VMB_ERROR_FAILED, job_verdict_has_image(&e), error->message);
 }
 
 /* --- what the operator asks for ----------------------------------------------------------------- */
@@ -229,6 +232,11 @@ bool fate_retry(struct drive *d, GError **error)
 
     if (!drive_state_may(d->state, DRIVE_MAY_RETRY)) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s has not failed", d->name);
+        return false;
+    }
+    if (d->is_left) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
+                    "drive %s: its disk did not answer, and its job is in QEMU still", d->name);
         return false;
     }
     if (drive_is(d, DRIVE_IS_OUT) && !target_can_drop(b)) {

@@ -36,6 +36,7 @@ static void fall_back_to_direct(struct steps_op *op, const GError *error)
     }
     d->is_guarded = false;
     d->target.source.purpose = POOL_FOR_GUEST; /* it waits for the job's writes from now on */
+    fate_forget_clusters(d);                   /* none has come; and now none may come twice */
     backup_row(d)->is_guarded = false;
     model_set(backup_row(d)->note, "unguarded");
     backup_log(

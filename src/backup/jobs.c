@@ -112,6 +112,7 @@ static void on_restarted(void *user, const GError *error)
 static void restart_now(struct drive *d)
 {
     d->job.restart_at_ms = 0;
+    d->job.is_target_lost = false;
     drive_become(d, DRIVE_RESTARTING);
     steps_run(d->b->steps, recipe_restart_job(d), true, on_restarted, d);
 }
@@ -138,7 +139,11 @@ void jobs_restart_later(struct drive *d, const char *why)
 
 void jobs_restart_soon(struct drive *d)
 {
-    d->job.is_target_lost = false;
+    struct model_drive *row = backup_row(d);
+
+    row->error[0] = row->hint[0] = row->note[0] = '\0'; /* of the failure */
+    row->retries = d->retries;
+    d->progress.ended_ms = 0;
     d->job.n_refused = 0;
     d->job.restart_at_ms = uv_now(d->b->loop);
     drive_become(d, DRIVE_RETRYING);
@@ -233,6 +238,12 @@ static void on_cancel_sent(void *user, const GError *error)
     jobs_poll(d->b);
 }
 
+static void cancel_if_lost(struct drive *d)
+{
+    if (d->job.is_target_lost && d->job.state == JOB_RUNNING && !d->b->is_failing && monitor_is_up(d->b))
+        qmp_job_cancel(d->b->qmp, d->names.job, on_cancel_sent, d);
+}
+
 /* A job under a limit sleeps and would not notice for long that nobody listens any more. */
 void jobs_connection_lost(struct port *p)
 {
@@ -243,8 +254,14 @@ void jobs_connection_lost(struct port *p)
         return;
     }
     d->job.is_target_lost = true;
-    if (d->job.state == JOB_RUNNING && monitor_is_up(d->b))
-        qmp_job_cancel(d->b->qmp, d->names.job, on_cancel_sent, d);
+    cancel_if_lost(d);
+}
+
+void jobs_monitor_back(struct backup *b)
+{
+    jobs_poll(b);
+    for_each_drive (d, b)
+        cancel_if_lost(d);
 }
 
 void jobs_copy_begins(struct backup *b)

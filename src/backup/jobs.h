@@ -76,6 +76,7 @@ void jobs_copy_begins(struct backup *b);
 void jobs_restart_later(struct drive *d, const char *why); /* as a counted retry, with back-off */
 void jobs_restart_soon(struct drive *d);
 void jobs_connection_lost(struct port *p);
+void jobs_monitor_back(struct backup *b);
 void jobs_undo(struct steps_op *op); /* the row that takes a job away */
 
 /* job_pause.c */

@@ -42,7 +42,7 @@ static bool limit_all(struct backup *b, const struct command *c, GError **error)
 {
     uint64_t old = b->limits.all, rate;
 
-    if (!resolve(c, old ? old : snapshot_data_rate(b), &rate, error))
+    if (!resolve(c, old ? old : picture_data_rate(b), &rate, error))
         return false;
     b->limits.all = rate;
     budget_share(b);

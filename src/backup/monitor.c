@@ -157,7 +157,7 @@ static void on_ready(void *user)
         return;
     }
     backup_log(b, MODEL_INFO, NULL, "monitor is back");
-    jobs_poll(b);
+    jobs_monitor_back(b);
     job_pause_monitor_back(b);
     state_monitor_back(b);
     steps_kick(b->steps);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What every file of this folder may say of the run: an event, a line of the log, another phase, that it has failed. It
- * calls none of them, but for the snapshot that goes with each event; what has to be done then, ending.c and monitor.c
+ * calls none of them, but for the snapshot that goes with each event; what has to be done then, outcome.c and monitor.c
  * do (struct run_hooks).
  */
 #include "backup/run.h"
@@ -14,7 +14,7 @@
 
 void backup_emit(struct backup *b, const struct model_event *event)
 {
-    snapshot_fill(b);
+    picture_fill(b);
     if (b->logfile)
         logfile_event(b->logfile, &b->model, event);
     if (b->record)
@@ -62,7 +62,7 @@ static void note_saved(struct backup *b, const struct model_drive *d)
 {
     char size[UNITS_LEN], time[UNITS_LEN];
 
-    snapshot_fill(b);
+    picture_fill(b);
     backup_note(b, "%s saved, %s in %s", d->name, units_format_size(d->size, size),
                 units_format_ms(d->elapsed_ms, time));
 }

@@ -3,19 +3,28 @@
 /*
  * The inside of one run, shared by the files of this folder and nobody else.
  *
- *     course      backup.c (the public face, the clock)  ending.c (how it ends)  run.c (what all files say
- * of it)  snapshot.c (fills the model) QEMU        monitor.c (lost and found again)  discover.c (what the guest has)
- * door.c (how QEMU finds our sockets) describe.c (vmabackup.json) plan        plan.c, plan_check.c
- * replan.c (changed before it begins)  naming.c tidy.c (what a dead run left) recipe      recipe.c: THE
- * table  recipe_lists.c  steps.c (runs its rows, undoes them)  filter.c  pin.c  look.c agent.c  halt.c  state.c
- * disk_watch.c (do all disks answer) RAM         ram.c  ram_settings.c  ram_loss.c (it is not saved)  activate.c,
- * reopen.c (what its migration needs) drives      drives.c (their states)  port.c (NBD exports -> clusters)  jobs.c
- * verdict.c, fate.c (how each ends) retake.c  job_pause.c  job_throttle.c (makes the last buffers last)  job_end.c (one
- * at a time) limits      limit.c (what an operator says)  budget.c  write_latency.c (how the guest's writes fare)
- *     archive     target.c (sink, spool, header, lanes)  target_watch.c (full, or stands still, or too small)  finish.c
- * after.c operators   commands.c
+ *     course      backup.c (the public face, the clock)  outcome.c (how it ends)
+ *                 run.c (what all files say of it)  picture.c (fills the model)
+ *     QEMU        monitor.c (lost and found again)  discover.c (what the guest has)
+ *                 door.c (how QEMU finds our sockets)  describe.c (vmabackup.json)
+ *     plan        plan.c  plan_check.c  replan.c (changed before it begins)  naming.c
+ *                 tidy.c (what a dead run left)
+ *     recipe      recipe.c: THE table  recipe_lists.c  steps.c (runs its rows, undoes them)
+ *                 filter.c  pin.c  look.c  agent.c  halt.c  state.c
+ *                 disk_watch.c (do all disks answer)
+ *     RAM         ram.c  ram_settings.c  ram_loss.c (it is not saved)
+ *                 activate.c, reopen.c (what its migration needs)
+ *     drives      drives.c (their states)  port.c (NBD exports -> clusters)  jobs.c
+ *                 job_verdict.c, fate.c (how each ends)  retake.c (at a new instant)
+ *                 job_pause.c  job_throttle.c (makes the last buffers last)
+ *                 job_end.c (one at a time)
+ *     limits      limit.c (what an operator says)  budget.c
+ *                 write_latency.c (how the guest's writes fare)
+ *     archive     target.c (sink, spool, header, lanes)  finish.c  after.c
+ *                 target_watch.c (full, stands still, too small)
+ *     operators   commands.c
  *
- * Files call downwards; upwards goes what struct run_hooks has.
+ * Files call downwards, within a few close circles; upwards goes what struct run_hooks has.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -128,7 +137,7 @@ struct run_end {
     unsigned n_open[OPEN_KINDS];
 };
 
-/* Of snapshot.c. */
+/* Of picture.c. */
 struct picture {
     struct rate in_rate, data_rate, out_rate;
     uint64_t counted_at_ms, no_buffers_since_ms, next_progress_ms;
@@ -219,15 +228,15 @@ void run_check_over(struct backup *b);
 void run_check_left(struct backup *b);
 void run_give_up(struct backup *b, const char *why); /* nothing more is sent to QEMU */
 
-/* ending.c */
+/* outcome.c */
 void backup_end(struct backup *b); /* QEMU is free or lost; now everything of our own is closed */
 
 /* after.c */
 bool after_command(struct backup *b, const struct command *c, GError **error);
 
-/* snapshot.c */
-void snapshot_fill(struct backup *b);
-uint64_t snapshot_data_rate(const struct backup *b); /* over the last 5 s; as limits count: no holes */
+/* picture.c */
+void picture_fill(struct backup *b);
+uint64_t picture_data_rate(const struct backup *b); /* over the last 5 s; as limits count: no holes */
 
 /* drives.c: the only way from one state to another; shows it, and tells it. */
 void drive_become(struct drive *d, enum drive_state state);

@@ -47,7 +47,7 @@ static void tell_impact(struct backup *b, enum stall_change change)
 static void take_action(struct backup *b, uint64_t passed_ms)
 {
     struct model_impact *impact = &b->limits.impact;
-    enum stall_change change = stall_look(&b->limits.stall, impact->write_us, impact->base_us, snapshot_data_rate(b));
+    enum stall_change change = stall_look(&b->limits.stall, impact->write_us, impact->base_us, picture_data_rate(b));
 
     impact->ceiling = b->limits.stall.ceiling;
     impact->is_slowing = b->limits.stall.ceiling != 0;

@@ -4,13 +4,13 @@
  * The states of a drive in a run, which moves between them are legal, and what an operator may ask for in each.
  * Pure: drive_become() of run.h is the only one who moves a drive.
  *
- *     if (drive_state_may(d->state, DRIVE_MAY_RETRY))
- *         drive_become(d, DRIVE_RETRYING);
+ *     if (drive_state_may(d->state, DRIVE_MAY_CANCEL))
+ *         drive_become(d, DRIVE_CANCELLED_LEAVING);
  */
 #include <stdbool.h>
 #include "model/model.h"
 
-/* A drive that is over is still in QEMU (…_LEAVING) until its nodes are gone. */
+/* Whatever becomes of a drive, it is still in QEMU (…_LEAVING) until its nodes are gone. */
 enum drive_state {
     DRIVE_WAITING,        /* its rows of the table are begun */
     DRIVE_COPYING,        /* its job runs */

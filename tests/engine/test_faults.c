@@ -162,6 +162,48 @@ static void test_hanging_disk(void)
     trial_clean_up(t);
 }
 
+/* Of a drive that was cancelled, then: it cannot be taken again over what is left of it. */
+static void on_look_at_hanging(uv_timer_t *timer)
+{
+    struct trial *t = timer->data;
+    g_autoptr(GError) error = NULL;
+    struct command c;
+
+    if (!strstr(t->said->str, "does not answer"))
+        return;
+    g_assert_true(command_parse_line("retry dev1", &c, NULL));
+    g_assert_false(backup_command(t->backup, &c, &error));
+    g_assert_nonnull(strstr(error->message, "its disk did not answer"));
+    g_assert_false(model_find_drive(backup_model(t->backup), "dev1")->may_retry);
+    uv_close((uv_handle_t *)timer, NULL);
+    backup_cancel(t->backup, VMB_ERROR_CANCELLED, "test");
+}
+
+static void cancel_hanging(struct trial *t)
+{
+    static uv_timer_t timer;
+    struct command c;
+
+    g_assert_true(command_parse_line("cancel dev1 yes", &c, NULL));
+    g_assert_true(backup_command(t->backup, &c, NULL));
+    uv_timer_init(t->told.loop, &timer);
+    timer.data = t;
+    uv_timer_start(&timer, on_look_at_hanging, 1, 1);
+}
+
+static void test_hanging_drive(void)
+{
+    const struct fake_kind kind = {.major = 10, .n_drives = 2, .holds_jobs = true, .hangs_disks = true};
+    g_auto(trials) all = trials_begin();
+    struct trial *t = trial_new(&all, &kind, (struct fake_fault){0}, false);
+    t->options.timeout_s = 1;
+    t->act = cancel_hanging;
+    trials_run(&all);
+    g_assert_cmpint(t->status, ==, VMB_ERROR_CANCELLED);
+    t->qemu->kind.hangs_disks = false;
+    trial_clean_up(t);
+}
+
 /* QEMU as a whole stands, for good: the run does not wait for each of its answers, and cleanup does the rest. */
 static void test_mute(void)
 {
@@ -234,6 +276,7 @@ int main(int argc, char **argv)
     g_test_add_func("/engine/faults/cancelled-late", test_cancelled_late);
     g_test_add_func("/engine/faults/undone-in-reverse", test_undone_in_reverse);
     g_test_add_func("/engine/faults/hanging-disk", test_hanging_disk);
+    g_test_add_func("/engine/faults/hanging-drive", test_hanging_drive);
     g_test_add_func("/engine/faults/mute", test_mute);
     g_test_add_func("/engine/faults/limit-refused", test_limit_refused);
     g_test_add_func("/engine/faults/snapshot-in-between", test_snapshot_in_between);

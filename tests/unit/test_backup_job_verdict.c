@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <glib.h>
-#include "backup/verdict.h"
+#include "backup/job_verdict.h"
 
 static const struct {
     struct evidence e;
@@ -30,6 +30,10 @@ static const struct {
     {{.has_guard = true, .job_error = "Permission denied", .retries_left = 3, .n_refused = 1},
      VERDICT_BROKEN,
      "the frozen image broke (a write of the guest could not be kept for us in time)"},
+    {{.is_read_only = true, .job_error = "Permission denied", .retries_left = 3}, /* by its storage */
+     VERDICT_RETRY,
+     "Permission denied"},
+    {{.job_error = "Permission denied", .retries_left = 3}, VERDICT_BROKEN, "Permission denied"},
     {{.has_guard = true, .job_error = "Operation not supported", .retries_left = 3},
      VERDICT_BROKEN,
      "a snapshot of it, or another node that somebody put over it, has cut off its frozen image"},
@@ -42,7 +46,7 @@ static void test_verdicts(void)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *why = NULL;
-        g_assert_cmpint(verdict_of(&cases[i].e, &why), ==, cases[i].verdict);
+        g_assert_cmpint(job_verdict_of(&cases[i].e, &why), ==, cases[i].verdict);
         g_assert_cmpstr(why, ==, cases[i].why);
     }
 }
@@ -50,6 +54,6 @@ static void test_verdicts(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/backup/verdict/of-each-end", test_verdicts);
+    g_test_add_func("/backup/job_verdict/of-each-end", test_verdicts);
     return g_test_run();
 }
