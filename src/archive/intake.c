@@ -100,8 +100,9 @@ void *intake_room(const struct intake_source *s, uint64_t offset, uint32_t len, 
 {
     static uint8_t trash[VMA_CLUSTER_SIZE]; /* whatever lands there, nobody reads it */
     uint64_t at = offset + done;
+    bool is_begin = done == 0 || at % VMA_CLUSTER_SIZE == 0; /* of a piece: later its first bytes would be missing */
 
-    if (!*buffer)
+    if (!*buffer && is_begin)
         *buffer = intake_buffer(s);
     if (!*buffer && !s->policy->on_no_buffer && !is_nobodys(s))
         return NULL;

@@ -7,8 +7,8 @@
  *     intake_reset(&in, size, false);
  *     intake_open(&in, writer, dev_id);
  *
- * What comes has a source: an NBD export, or whoever reads the drive by himself. A drive may have several; the first
- * complete cluster stays, whoever brought it. A range within one cluster:
+ * What comes has a source: an NBD export, or an engine that reads the drive itself. A drive may have several; the first
+ * complete cluster stays, from whichever it came. A range within one cluster:
  *
  *     uint8_t *buffer = intake_buffer(&source);                       // NULL: none now, or nobody wants it
  *     … bytes land at buffer + offset % VMA_CLUSTER_SIZE …

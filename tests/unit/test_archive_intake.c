@@ -420,6 +420,20 @@ static void test_no_buffer(void)
     desk_free(d);
 }
 
+/* One that is free again when its first bytes have been thrown away comes too late: they would be missing. */
+static void test_buffer_too_late(void)
+{
+    struct desk *d = desk_new(false);
+    struct request r = {&d->a, 0, CLUSTER, 0, NULL, 1};
+
+    leave_free(d, 0);
+    g_assert_cmpint(land(&r, 4096), ==, 0);
+    pool_give(d->pool, d->hidden[--d->n_hidden]);
+    g_assert_cmpint(land(&r, SIZE_MAX), ==, EIO);
+    g_assert_false(lane.is_held[0]);
+    desk_free(d);
+}
+
 static void test_no_buffer_and_no_policy(void)
 {
     struct desk *d = desk_new(false);
@@ -497,6 +511,7 @@ int main(int argc, char **argv)
     g_test_add_func("/intake/reset", test_reset);
     g_test_add_func("/intake/nobodys", test_nobodys);
     g_test_add_func("/intake/nobodys-from-its-midst-on", test_nobodys_from_its_midst_on);
+    g_test_add_func("/intake/buffer-too-late", test_buffer_too_late);
     g_test_add_func("/intake/no-buffer", test_no_buffer);
     g_test_add_func("/intake/no-buffer-and-no-policy", test_no_buffer_and_no_policy);
     g_test_add_func("/intake/purpose", test_purpose);
