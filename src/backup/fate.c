@@ -11,10 +11,10 @@
  * a retry goes on at the same instant, as long as other drives are busy.
  */
 #include "backup/fate.h"
+#include "backup/job_verdict.h"
 #include "backup/recipe.h"
 #include "backup/run.h"
 #include "backup/steps.h"
-#include "backup/job_verdict.h"
 
 /* --- one drive ---------------------------------------------------------------------------------- */
 
@@ -235,8 +235,10 @@ bool fate_retry(struct drive *d, GError **error)
         return false;
     }
     if (d->is_left) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
-                    "drive %s: its disk did not answer, and its job is in QEMU still", d->name);
+        g_set_error(
+            error, VMB_ERROR, VMB_ERROR_USAGE,
+            "drive %s: its disk did not answer, and its job is still in QEMU; run vmabackup cleanup when it does",
+            d->name);
         return false;
     }
     if (drive_is(d, DRIVE_IS_OUT) && !target_can_drop(b)) {

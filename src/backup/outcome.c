@@ -317,10 +317,9 @@ static void fail_run(struct backup *b)
 
 void outcome_check_over(struct backup *b)
 {
-    bool is_ram_moving = b->ram.method != RAM_NONE && !b->ram.is_done && !b->ram.is_lost;
     unsigned n_standing = 0, n_saved = 0;
 
-    if (b->is_failing || b->phase != MODEL_COPY || is_ram_moving)
+    if (b->is_failing || b->phase != MODEL_COPY || ram_is_awaited(b))
         return;
     for_each_drive (d, b)
         if (!drive_is(d, DRIVE_IS_OVER))

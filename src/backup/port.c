@@ -10,7 +10,7 @@
 #include "backup/fate.h"
 #include "backup/run.h"
 
-/* --- what is done with it ----------------------------------------------------------------------- */
+/* --- policy ------------------------------------------------------------------------------------- */
 
 /* What still comes of it is answered and thrown away: QEMU never has to wait, and no write of the guest fails. */
 static bool is_nobodys(void *user)

@@ -83,9 +83,7 @@ static void on_retaken(void *user, const GError *error)
 
 static bool is_possible_now(const struct backup *b)
 {
-    bool is_ram_moving = b->ram.method != RAM_NONE && !b->ram.is_done && !b->ram.is_lost;
-
-    return b->phase == MODEL_COPY && !b->is_failing && !b->retake.is_under_way && !is_ram_moving &&
+    return b->phase == MODEL_COPY && !b->is_failing && !b->retake.is_under_way && !ram_is_awaited(b) &&
            !b->jobs.is_credit_low && monitor_is_up(b);
 }
 

@@ -207,6 +207,12 @@ static inline bool target_can_drop(const struct backup *b)
     return b->archive.writer && writer_can_drop(b->archive.writer);
 }
 
+/* The RAM is to be saved, and is not yet. */
+static inline bool ram_is_awaited(const struct backup *b)
+{
+    return b->ram.method != RAM_NONE && !b->ram.is_done && !b->ram.is_lost;
+}
+
 /* what: any of enum drive_is. */
 static inline bool drive_is(const struct drive *d, unsigned what)
 {

@@ -168,7 +168,6 @@ static void on_look_migration(void *user, const struct qmp_migration *m, const G
     struct steps_op *op = user;
     struct backup *b = op->b;
     g_autoptr(GError) gone = NULL;
-    bool is_ram_to_come = b->ram.method != RAM_NONE && !b->ram.is_lost && !b->ram.is_done;
 
     if (error) {
         steps_end(op, error);
@@ -183,7 +182,7 @@ static void on_look_migration(void *user, const struct qmp_migration *m, const G
             b->guest.was_running = state_can_be_stopped(b);
         else if (!runstate_is_ours(b->guest.status, true, b->guest.is_ours_by_migration))
             disown_stop(b);
-        if (is_ram_to_come && b->guest.ram_obstacle)
+        if (ram_is_awaited(b) && b->guest.ram_obstacle)
             ram_lose(b, b->guest.ram_obstacle, NULL);
     }
     steps_end(op, NULL);
