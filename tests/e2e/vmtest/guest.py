@@ -165,6 +165,20 @@ class Guest:
             self.process.kill()
         self.process.wait()
 
+    def standing(self):
+        """For a report: what QEMU answers, and in which system call each of its threads is."""
+        lines = [f"--- QEMU {self.process.pid}, ended with {self.process.poll()}"]
+        for command in ("query-status", "query-jobs", "query-block-exports"):
+            try:
+                lines.append(f"{command}: {self.qmp.cmd(command, timeout=3)}")
+            except (OSError, AssertionError) as reason:
+                lines.append(f"{command}: {reason!r}")
+        lines.append(f"events: {[event['event'] for event in self.qmp.events][-20:]}")
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").glob("*"):
+            with contextlib.suppress(OSError):
+                lines.append(f"{(task / 'comm').read_text().strip()}: {(task / 'syscall').read_text().strip()[:40]}")
+        return "\n".join(lines)
+
     def answers_within(self, seconds, command, arguments=None):
         """How long a command took on the test's monitor; fails when longer than allowed."""
         start = time.monotonic()

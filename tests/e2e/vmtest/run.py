@@ -25,6 +25,7 @@ class Run:
         self.events = []
         self.lines = []
         self.errors = ""
+        self.guest = None  # that it saves: asked how it stands when the run hangs
         full = dict(os.environ, **(env or {}))
         self.process = subprocess.Popen([product(program)] + [str(a) for a in arguments], env=full, cwd=cwd,
                                         preexec_fn=preexec, stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE, text=True)
@@ -75,8 +76,9 @@ class Run:
         try:
             status = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
+            guest = self.guest.standing() if self.guest else ""  # before the kill: that may free it
             self.kill()
-            raise AssertionError(f"did not end within {seconds} s: {self.report()}") from None
+            raise AssertionError(f"did not end within {seconds} s: {self.report()}{guest}") from None
         self._close()
         return status
 
@@ -96,7 +98,10 @@ class Run:
         assert got == status, f"exit status {got} instead of {status}: {self.report()}"
 
     def report(self):
-        return f"\n--- standard error\n{self.errors[-3000:]}\n--- last events\n{''.join(self.lines[-12:])}"
+        """What it has said: of its progress only how it stands now."""
+        told = [line for line in self.lines if '"ev":"progress"' not in line]
+        progress = [line for line in self.lines if '"ev":"progress"' in line][-1:]
+        return f"\n--- standard error\n{self.errors[-3000:]}\n--- last events\n{''.join(told[-20:] + progress)}"
 
     def signal(self, number):
         self.process.send_signal(number)

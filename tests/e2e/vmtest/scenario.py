@@ -54,6 +54,7 @@ class Scenario(Lab):
     def run(self, *arguments, **options):
         """The product with these arguments."""
         run = Run(arguments, env={**self.env, **options.pop("env", {})}, **options)
+        run.guest = self.vm
         self.at_end(run.kill)
         return run
 

@@ -69,7 +69,10 @@ class Terminal:
                 return self.wait(pattern, 1)
             except AssertionError:
                 return None
-        wait_for(has_effect, seconds, f"{key} to give /{pattern}/")
+        try:
+            wait_for(has_effect, seconds, f"{key} to give /{pattern}/")
+        except AssertionError as reason:
+            raise AssertionError(f"{reason} on the screen:\n{self.screen()}") from None
 
     def resize(self, width, height):
         self._tmux("resize-window", "-x", str(width), "-y", str(height))
