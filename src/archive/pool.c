@@ -2,6 +2,7 @@
 #include "archive/pool.h"
 
 #include <glib.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include "vma/format.h"
 
@@ -12,16 +13,24 @@ struct pool {
     uint8_t *memory; /* one mapping: pages that are never used never become resident */
     uint8_t **free;  /* a stack, so that warm buffers are used again first */
     unsigned n_free, total;
+    bool is_memory_own;
 };
 
-struct pool *pool_new(unsigned n_buffers)
+static void *reserve(size_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (memory == MAP_FAILED)
+        g_error("cannot reserve %zu bytes of memory", bytes);
+    return memory;
+}
+
+struct pool *pool_new(unsigned n_buffers, void *memory)
 {
     struct pool *p = g_new0(struct pool, 1);
-    size_t bytes = (size_t)n_buffers * VMA_CLUSTER_SIZE;
 
-    p->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p->memory == MAP_FAILED)
-        g_error("cannot reserve %zu bytes of memory", bytes);
+    p->is_memory_own = !memory;
+    p->memory = memory ? memory : reserve((size_t)n_buffers * VMA_CLUSTER_SIZE);
     p->free = g_new(uint8_t *, n_buffers);
     p->total = p->n_free = n_buffers;
     for (unsigned i = 0; i < n_buffers; i++)
@@ -33,7 +42,8 @@ void pool_free(struct pool *p)
 {
     if (!p)
         return;
-    munmap(p->memory, (size_t)p->total * VMA_CLUSTER_SIZE);
+    if (p->is_memory_own)
+        munmap(p->memory, (size_t)p->total * VMA_CLUSTER_SIZE);
     g_free(p->free);
     g_free(p);
 }

@@ -3,7 +3,7 @@
 /*
  * The cluster buffers of a run: a fixed number of 64 KiB each. A free buffer is the credit.
  *
- *     struct pool *p = pool_new(960);
+ *     struct pool *p = pool_new(960, NULL);
  *     uint8_t *buffer = pool_take(p, POOL_FOR_JOB);      // NULL: none left for that purpose
  *     pool_give(p, buffer);
  *
@@ -21,7 +21,8 @@ enum pool_purpose {
 };
 
 struct pool;
-struct pool *pool_new(unsigned n_buffers);
+/* memory: n_buffers × 64 KiB that outlive the pool, at a page's begin; NULL: memory of its own. */
+struct pool *pool_new(unsigned n_buffers, void *memory);
 void pool_free(struct pool *p); /* also what is still taken */
 uint8_t *pool_take(struct pool *p, enum pool_purpose purpose);
 void pool_give(struct pool *p, uint8_t *buffer);

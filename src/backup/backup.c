@@ -81,7 +81,7 @@ struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
     b->guest.now = runstate_of(NULL);
     b->ram.capabilities = g_ptr_array_new_with_free_func(g_free);
     b->facts.unsavable = g_ptr_array_new_with_free_func(g_free);
-    b->archive.pool = pool_new(POOL_BUFFERS);
+    b->archive.pool = pool_new(POOL_BUFFERS, NULL);
     b->hooks = &hooks;
     b->steps = steps_new(b, recipe_table, recipe_rows());
     plan_init(b);

@@ -272,7 +272,7 @@ struct standalone *standalone_new(uv_loop_t *loop, const struct standalone_optio
     s->options = options;
     s->listener = listener;
     s->user = user;
-    s->pool = pool_new(POOL_BUFFERS);
+    s->pool = pool_new(POOL_BUFFERS, NULL);
     s->exports = nbd_exports_new();
     s->conns = g_ptr_array_new();
     s->drives = g_ptr_array_new_with_free_func((GDestroyNotify)drive_export_free);

@@ -73,7 +73,7 @@ int main(int argc, char **argv)
 {
     static const struct writer_events events = {.on_room = feed, .on_full = on_full, .on_error = on_error};
     static const uint8_t uuid[16] = "pack-bench";
-    struct bench b = {.pool = pool_new(960)};
+    struct bench b = {.pool = pool_new(960, NULL)};
     struct vma_header *header = vma_header_new(uuid, 0);
     g_autoptr(GError) error = NULL;
     g_autoptr(GBytes) bytes = NULL;

@@ -107,7 +107,7 @@ static struct desk *desk_new(bool may_repeat)
 {
     struct desk *d = g_new0(struct desk, 1);
 
-    d->pool = d->in.pool = pool_new(BUFFERS);
+    d->pool = d->in.pool = pool_new(BUFFERS, NULL);
     intake_reset(&d->in, DRIVE_SIZE, may_repeat);
     intake_open(&d->in, NULL, 7);
     g_assert_cmpuint(lane.map.clusters, ==, CLUSTERS);

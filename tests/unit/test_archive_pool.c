@@ -18,7 +18,7 @@ static unsigned take_all(struct pool *p, enum pool_purpose purpose, uint8_t **ta
 
 static void test_reserves(void)
 {
-    struct pool *p = pool_new(N);
+    struct pool *p = pool_new(N, NULL);
     uint8_t *taken[N + 1];
     unsigned ram = take_all(p, POOL_FOR_RAM, taken), job, guest;
 
@@ -45,7 +45,7 @@ static int compare(const void *a, const void *b)
 
 static void test_buffers_do_not_overlap(void)
 {
-    struct pool *p = pool_new(N);
+    struct pool *p = pool_new(N, NULL);
     uint8_t *taken[N + 1];
     unsigned n = take_all(p, POOL_FOR_GUEST, taken);
 
@@ -64,7 +64,7 @@ static void test_buffers_do_not_overlap(void)
 
 static void test_warm_ones_first(void)
 {
-    struct pool *p = pool_new(N);
+    struct pool *p = pool_new(N, NULL);
     uint8_t *first = pool_take(p, POOL_FOR_JOB);
 
     pool_give(p, first);
@@ -76,11 +76,28 @@ static void test_warm_ones_first(void)
     pool_free(p);
 }
 
+/* Whose memory it is keeps it, and finds the buffers in it. */
+static void test_memory_of_others(void)
+{
+    void *memory = g_malloc((size_t)N * VMA_CLUSTER_SIZE);
+    struct pool *p = pool_new(N, memory);
+    uint8_t *taken[N + 1];
+    unsigned n = take_all(p, POOL_FOR_GUEST, taken);
+
+    g_assert_cmpuint(n, ==, N);
+    qsort(taken, n, sizeof *taken, compare);
+    for (unsigned i = 0; i < n; i++)
+        g_assert_true(taken[i] == (uint8_t *)memory + (size_t)i * VMA_CLUSTER_SIZE);
+    pool_free(p);
+    g_free(memory);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/archive/pool/reserves", test_reserves);
     g_test_add_func("/archive/pool/buffers-do-not-overlap", test_buffers_do_not_overlap);
     g_test_add_func("/archive/pool/warm-ones-first", test_warm_ones_first);
+    g_test_add_func("/archive/pool/memory-of-others", test_memory_of_others);
     return g_test_run();
 }

@@ -59,7 +59,7 @@ static void rig_up(struct rig *r, struct fixture *f)
 {
     *r = (struct rig){.f = f};
     r->env.loop = &f->loop;
-    r->env.pool = pool_new(8); /* fewer are free than the spool wants to leave free */
+    r->env.pool = pool_new(8, NULL); /* fewer are free than the spool wants to leave free */
     r->env.events = (struct writer_events){.on_full = on_full, .on_spool_error = on_spool_error};
     r->env.user = r;
     r->env.writer = (struct writer *)r;

@@ -179,7 +179,7 @@ static void job_up(struct job *j, struct fixture *f, const char *target, uint64_
     g_autoptr(GBytes) header = NULL;
     g_autoptr(GError) error = NULL;
 
-    *j = (struct job){.f = f, .pool = pool_new(BUFFERS)};
+    *j = (struct job){.f = f, .pool = pool_new(BUFFERS, NULL)};
     j->sink = sink_open(&f->loop, target, NULL, &error);
     g_assert_no_error(error);
     j->header = vma_header_new(uuid, 1700000000);
