@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * A front end of vhost-user-blk on libuv: QEMU reads an exported node straight into our buffers.
+ *
+ *     vhost_socket_pair(path, &listening, &connected, &error);   // getfd listening, block-export-add
+ *     struct vhost_front *f = vhost_open(loop, memory, 0, connected, &events, user, &error);
+ *     ...on_ready: vhost_read(f, 0, 1 << 20, sixteen_buffers, tag) while vhost_room(f) > 0
+ *     ...on_read: the buffers are filled
+ *     block-export-del; vhost_close(f, taken_back);              // f is freed after on_closed
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <glib.h>
+#include <uv.h>
+
+struct vhost_front;
+struct vhost_memory;
+
+/* All called from the loop, none from within a function of this header. Copied by whom they are given to. */
+struct vhost_events {
+    /* The handshake is over: reads may be asked for. */
+    void (*on_ready)(void *user, uint64_t capacity_bytes);
+    /* One request has ended. 0: its buffers are filled; else an errno (EIO), and they hold anything. */
+    void (*on_read)(void *user, void *tag, int error);
+    /* QEMU has ended the connection, or lied. Only on_closed is called after it; what is in flight stays so. */
+    void (*on_broken)(void *user, const GError *why);
+    /* After vhost_close(): all handles are closed; the front is freed when this returns. */
+    void (*on_closed)(void *user);
+};
+
+/* fd: a connected UNIX stream socket to QEMU's export (taken over, also on failure). queue: which ring area of the
+ * memory, from 0; of one front at a time. The memory must live until on_closed. */
+struct vhost_front *vhost_open(uv_loop_t *loop, struct vhost_memory *memory, unsigned queue, int fd,
+                               const struct vhost_events *events, void *user, GError **error);
+/* Asks for `len` bytes at `offset`, after on_ready. offset: a multiple of 64 KiB; len: a multiple of 512, of at most
+ * vhost_max_clusters() clusters; buffers: one of 64 KiB in the memory's pool for each cluster begun, filled from its
+ * begin (the array is copied). false: no room. QEMU is told at the loop's next turn, once for all that were asked. */
+bool vhost_read(struct vhost_front *f, uint64_t offset, uint32_t len, uint8_t *const *buffers, void *tag);
+unsigned vhost_room(const struct vhost_front *f); /* so many requests, of any length, fit now; 0 before on_ready */
+unsigned vhost_max_clusters(const struct vhost_front *f);
+unsigned vhost_in_flight(const struct vhost_front *f);
+/* The caller knows by now that QEMU has removed the export or is gone: what is in flight is not written to any more.
+ * taken_back, which may be NULL, is called from within for each of it. Allowed in any event but on_closed; once. */
+void vhost_close(struct vhost_front *f, void (*taken_back)(void *user, void *tag));
+
+/* A socket that listens, for QEMU (getfd), and one that is connected to it already, for vhost_open(). Made at `path`,
+ * which is free and gone again when this returns. Both are the caller's to close. */
+bool vhost_socket_pair(const char *path, int *listening, int *connected, GError **error);
