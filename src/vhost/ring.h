@@ -22,7 +22,7 @@
 #define VHOST_RING_SLOTS       128u /* a power of two; as many as QEMU's own drivers have */
 #define VHOST_REQUEST_CLUSTERS 16u  /* the most that one request may be made of */
 /* Of a ring's area: descriptors, headers, avail, used, status bytes, tables; rounded up to pages. */
-#define VHOST_RING_BYTES (12u * 4096)
+#define VHOST_RING_BYTES (11u * 4096)
 
 struct vhost_ring;
 /* memory: where the device's address 0 is; the area, of VHOST_RING_BYTES, begins `offset` bytes (a multiple of 4096)
