@@ -3,10 +3,11 @@
 /*
  * The handshake of vhost-user, our side: bytes and descriptors to send, bytes in. No socket.
  *
- *     struct vhost_message *m = vhost_message_new(&ring_and_memory);
- *     while ((bytes = vhost_message_output(m, &len, &fd))) ...send, fd along with the first byte...,
- * vhost_message_sent(m, n) verdict = vhost_message_input(m, bytes, len); if (verdict == VHOST_MESSAGE_READY)
- * ...vhost_message_capacity(m)...
+ *     struct vhost_message *m = vhost_message_new(&setup);
+ *     while ((bytes = vhost_message_output(m, &len, &fd)))
+ *         vhost_message_sent(m, ...sent, fd along with the first byte...);
+ *     if (vhost_message_input(m, bytes, len) == VHOST_MESSAGE_READY)
+ *         ...vhost_message_capacity(m)...
  *
  * The order: features are asked for and chosen, the memory and the ring are told, and the configuration is asked for
  * last, since its answer shows that QEMU has taken everything before it.
@@ -23,7 +24,7 @@ struct vhost_message_setup {
 enum vhost_message_fd { VHOST_FD_NONE, VHOST_FD_MEMORY, VHOST_FD_KICK, VHOST_FD_CALL };
 enum vhost_message_verdict {
     VHOST_MESSAGE_GOES_ON,
-    VHOST_MESSAGE_READY, /* once everything of the output is sent: reads may be asked for */
+    VHOST_MESSAGE_READY, /* reads may be asked for */
     VHOST_MESSAGE_BROKEN,
 };
 
