@@ -15,15 +15,17 @@
 enum { GUARD_BYTES = 4096, TAGS_MAX = 512 };
 enum state { UNASKED, ASKED, BACK };
 
+static const uint8_t guard[GUARD_BYTES];
+
 struct run {
     const uint8_t *data;
     size_t size;
     uint8_t *memory; /* guard, area, guard; the buffers are behind it and never touched */
     struct vhost_ring *r;
     struct device d;
-    enum state tags[TAGS_MAX];
+    uint8_t tags[TAGS_MAX]; /* enum state */
     unsigned n_tags, n_back;
-    struct device_read asked[TAGS_MAX]; /* as the device has seen them, before it wrote over anything */
+    struct device_read *asked; /* as the device has seen them, before it wrote over anything */
     unsigned n_ended;
 };
 
@@ -55,8 +57,8 @@ static void expect_sense(struct run *run)
 
     g_assert(vhost_ring_in_flight(run->r) == run->n_tags - run->n_back);
     g_assert(vhost_ring_room(run->r) == (is_broken ? 0 : VHOST_RING_SLOTS - vhost_ring_in_flight(run->r)));
-    for (unsigned i = 0; i < GUARD_BYTES; i++)
-        g_assert(run->memory[i] == 0xaa && run->memory[GUARD_BYTES + VHOST_RING_BYTES + i] == 0xaa);
+    g_assert(memcmp(run->memory, guard, GUARD_BYTES) == 0);
+    g_assert(memcmp(run->memory + GUARD_BYTES + VHOST_RING_BYTES, guard, GUARD_BYTES) == 0);
 }
 
 static void ask(struct run *run)
@@ -147,10 +149,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint8_t memory[2 * GUARD_BYTES + VHOST_RING_BYTES] __attribute__((aligned(4096)));
-    static struct run run;
+    static struct device_read asked[TAGS_MAX];
+    struct run run = {.data = data, .size = size, .memory = memory, .asked = asked};
 
-    memset(memory, 0xaa, sizeof memory);
-    run = (struct run){.data = data, .size = size, .memory = memory, .r = vhost_ring_new(memory, GUARD_BYTES)};
+    run.r = vhost_ring_new(memory, GUARD_BYTES);
     run.d = device_of(memory, run.r);
     while (run.size > 0)
         step(&run);
