@@ -36,8 +36,10 @@ struct facts {
     GPtrArray *drives;    /* struct found_drive: query-block as it was */
     GPtrArray *unsavable; /* char *: sentences on what no archive can hold */
     char *machine;
-    char **argv;         /* QEMU's command line, NULL: not known */
-    bool has_set_active; /* QEMU knows blockdev-set-active */
+    char **argv;           /* QEMU's command line, NULL: not known */
+    bool has_set_active;   /* QEMU knows blockdev-set-active */
+    bool has_vhost_export; /* QEMU has block-export-add of type vhost-user-blk: asked only where pull may be wanted */
+    const char *pull_obstacle; /* why no drive can be pulled, a constant; NULL = some can, or push was asked for */
 };
 
 /* monitor.c */

@@ -77,11 +77,13 @@ struct drive {
     int dev_id;
     enum drive_state state; /* see drive_become() */
     bool is_guarded;
-    bool is_read_only;       /* nobody writes to it: it needs no guard */
-    bool is_shared;          /* two devices write to its node: a filter before one of them would not see the other */
-    bool is_bare_path_wrong; /* qom-set wants /machine/peripheral/<qdev> */
-    unsigned begun;          /* rows of the table that were begun and not undone, a bit each */
-    unsigned left;           /* of them, those whose undo others stand in the way of: tried again at the end */
+    bool is_read_only;         /* nobody writes to it: it needs no guard */
+    bool is_pulled;            /* by engine pull: no job, no target node; see plan_engine.c */
+    const char *pull_obstacle; /* why it cannot be pulled, a constant; NULL = it can */
+    bool is_shared;            /* two devices write to its node: a filter before one of them would not see the other */
+    bool is_bare_path_wrong;   /* qom-set wants /machine/peripheral/<qdev> */
+    unsigned begun;            /* rows of the table that were begun and not undone, a bit each */
+    unsigned left;             /* of them, those whose undo others stand in the way of: tried again at the end */
     bool is_left_told;
     bool is_left;   /* a disk does not answer: nothing of it is undone */
     bool is_pinned; /* or may be: see pin.c */

@@ -63,8 +63,9 @@ struct model_drive {
     char note[MODEL_TEXT_LEN]; /* one short fact: "paused 38ms", "read-only: skipped", "unguarded", the error */
     bool is_vmstate;
     bool is_included;
-    bool is_refused; /* asked for, but somebody else is at work on it: the note says who */
-    bool is_guarded; /* by a copy-before-write filter; else a slow target slows the guest */
+    bool is_refused;             /* asked for, but somebody else is at work on it: the note says who */
+    bool is_guarded;             /* by a copy-before-write filter; else a slow target slows the guest */
+    char engine[MODEL_NAME_LEN]; /* "push", "pull"; "" = there is no choice, or it is the RAM */
     enum model_state state;
     uint64_t size;      /* bytes; for the RAM the best guess, then the exact length */
     uint64_t used;      /* allocated, unknown = MODEL_UNKNOWN */
@@ -217,7 +218,9 @@ struct model {
     unsigned retries; /* of a failed drive, by itself */
     bool is_strict;   /* a lost drive fails the run */
     bool wants_vmstate;
-    char recipe[MODEL_TEXT_LEN]; /* "guard, background snapshot", … */
+    char engine[MODEL_NAME_LEN];        /* "push", "pull" where at least one drive is pulled; "" = there is no choice */
+    char pull_obstacle[MODEL_TEXT_LEN]; /* why no drive can be pulled, "" = some can */
+    char recipe[MODEL_TEXT_LEN];        /* "guard, background snapshot", … */
     char target[MODEL_TEXT_LEN];
     char compression[MODEL_NAME_LEN]; /* "zstd:3", "" = none */
     char same_as[MODEL_LINE_LEN];     /* the equal command line, quoted for a shell; "" = too long */

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <glib.h>
+#include "model/engine.h"
 
 enum backup_guard { BACKUP_GUARD_AUTO, BACKUP_GUARD_FILTER, BACKUP_GUARD_DIRECT };
 
@@ -34,11 +35,13 @@ struct backup_options {
     GArray *configs; /* struct backup_file */
     bool no_vmstate;
     enum backup_guard guard;
-    uint64_t spool_bytes;  /* 0 = the guest's RAM + 1 GiB, at most half of what is free */
-    char *spool_dir;       /* NULL = TMPDIR or /var/tmp */
-    char *agent;           /* the guest agent's socket: freeze and thaw around the instant; NULL: do not */
-    char *log_path;        /* NULL: TARGET.log beside a file, none otherwise */
-    char *record_path;     /* NULL: the event stream is not kept */
+    enum engine engine;   /* as it was asked for: where pull cannot be, the plan takes push, see backup/plan_engine.c */
+    bool is_engine_given; /* on the command line: the configuration does not change it */
+    uint64_t spool_bytes; /* 0 = the guest's RAM + 1 GiB, at most half of what is free */
+    char *spool_dir;      /* NULL = TMPDIR or /var/tmp */
+    char *agent;          /* the guest agent's socket: freeze and thaw around the instant; NULL: do not */
+    char *log_path;       /* NULL: TARGET.log beside a file, none otherwise */
+    char *record_path;    /* NULL: the event stream is not kept */
     unsigned proxmox_vmid; /* 0, or the archive is named and described for qmrestore; a folder will do as target */
     bool on_full_fails;
     unsigned on_full_minutes; /* how long to wait for room */
