@@ -114,16 +114,40 @@ void qmp_export_add(struct qmp *q, const char *id, const char *node, qmp_done do
     call_do(q, "block-export-add", args, done, user);
 }
 
-void qmp_export_fixed(struct qmp *q, const char *id, const char *node, const char *fdname, qmp_done done, void *user)
+static struct json_object *vhost_args(const char *id, const char *node, const char *fdname, bool is_fixed)
 {
     struct json_object *args = args_new_text("type", "vhost-user-blk"), *address = args_new_text("type", "fd");
 
     args_text(args, "id", id);
     args_text(args, "node-name", node);
-    args_flag(args, "fixed-iothread", true);
+    if (is_fixed)
+        args_flag(args, "fixed-iothread", true);
     args_text(address, "str", fdname);
     args_object(args, "addr", address);
-    call_do(q, "block-export-add", args, done, user);
+    return args;
+}
+
+void qmp_export_fixed(struct qmp *q, const char *id, const char *node, const char *fdname, qmp_done done, void *user)
+{
+    call_do(q, "block-export-add", vhost_args(id, node, fdname, true), done, user);
+}
+
+/* A type that is not known is refused before the node is looked for. */
+static void on_no_node(struct call *call, struct json_object *value, const GError *error)
+{
+    bool is_refused = qmp_error_is_refusal(error);
+
+    (void)value;
+    ((qmp_on_answer)call->done)(call->user, is_refused && strstr(error->message, call->text),
+                                is_refused ? NULL : error);
+}
+
+void qmp_has_vhost_export(struct qmp *q, const char *nowhere, qmp_on_answer done, void *user)
+{
+    struct call *call = call_new(q, CALL_ANY(done), user);
+
+    call->text = g_strdup(nowhere);
+    call_send(call, "block-export-add", vhost_args(nowhere, nowhere, nowhere, false), CALL_ANY_SHAPE, on_no_node);
 }
 
 void qmp_export_del(struct qmp *q, const char *id, qmp_done done, void *user)

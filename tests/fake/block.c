@@ -154,14 +154,22 @@ static bool is_copied(struct fake_qemu *q, const char *node)
 }
 
 /* One with a socket gets that from us. */
+static const char *no_node(struct fake_qemu *q, const char *node)
+{
+    g_autofree char *sentence = g_strdup_printf("Cannot find device='' nor node-name='%s'", node);
+    return fake_keep(q, sentence);
+}
+
 static const char *add_export(struct fake_qemu *q, json_object *args)
 {
     const char *node = fake_text(args, "node-name"), *socket = fake_text(fake_object(args, "addr"), "str");
     struct fake_export *e;
     if (fake_export(q, fake_text(args, "id")))
         return "Block export id 'it' is already in use";
+    if (q->kind.has_no_vhost && g_strcmp0(fake_text(args, "type"), "vhost-user-blk") == 0)
+        return "Parameter 'type' does not accept value 'vhost-user-blk'";
     if (!fake_node(q, node))
-        return "Cannot find device nor node-name";
+        return no_node(q, node);
     if (socket && !g_hash_table_remove(q->fds, socket))
         return "no such descriptor";
     if (socket && !is_copied(q, node) && q->kind.holds_jobs)

@@ -62,6 +62,7 @@ struct fake_kind {
     bool fails_stopped;   /* a plain migration fails, and QEMU cannot let the guest go on */
     unsigned passes_ms;   /* after a plain migration its state is "finish-migrate" for so long */
     bool never_converges; /* a plain migration goes on until it is cancelled */
+    bool has_no_vhost;    /* it was built without vhost-user-blk exports */
     bool is_lively;       /* jobs move by a cluster now and then, and a guest that runs writes meanwhile */
 };
 /* How often each cluster of a drive was written: what tells its content. */

@@ -186,6 +186,7 @@ CALL(query_exports, on_exports)
 CALL(query_blockstats, on_blockstats)
 CALL(query_memory, on_bytes)
 CALL(has_command, "blockdev-set-active", on_answer)
+CALL(has_vhost_export, "vmb-1-none", on_answer)
 CALL(query_unsavable, on_sentences)
 CALL(qom_get_string, "/machine", "type", on_text)
 CALL(query_graph, on_graph)
@@ -235,6 +236,14 @@ static void test_guest(void)
     expect_one(query_memory, "\"return\":{\"base-memory\":4294967296,\"plugged-memory\":1}", "4294967297");
     expect_one(has_command, "\"return\":[{\"name\":\"x\"},{\"name\":\"blockdev-set-active\"}]", "yes");
     expect_one(has_command, "\"return\":[{\"name\":\"x\"}]", "no");
+    expect_one(has_vhost_export,
+               "\"error\":{\"class\":\"GenericError\",\"desc\":\"Cannot find device='' nor node-name='vmb-1-none'\"}",
+               "yes");
+    expect_one(has_vhost_export,
+               "\"error\":{\"class\":\"GenericError\",\"desc\":\"Parameter 'type' does not accept value "
+               "'vhost-user-blk'\"}",
+               "no");
+    expect_one(has_vhost_export, "\"return\":{}", "no");
     expect_one(qom_get_string, "\"return\":\"pc-q35-10.0-machine\"", "pc-q35-10.0-machine");
     expect_one(qom_get_string, "\"error\":{\"class\":\"GenericError\",\"desc\":\"Property 'x' not found\"}",
                "error 0 Property 'x' not found");
@@ -460,9 +469,11 @@ static void test_encrypted(void)
 static void test_nonsense(void)
 {
     static void (*const queries[])(struct world * w) = {
-        query_version, query_name,         query_status,           query_block,   query_nodes,       query_jobs,
-        query_exports, query_blockstats,   query_memory,           has_command,   query_unsavable,   qom_get_string,
-        query_graph,   query_capabilities, query_migration_params, query_migrate, query_awake_nodes,
+        query_version,  query_name,        query_status,       query_block,
+        query_nodes,    query_jobs,        query_exports,      query_blockstats,
+        query_memory,   has_vhost_export,  has_command,        query_unsavable,
+        qom_get_string, query_graph,       query_capabilities, query_migration_params,
+        query_migrate,  query_awake_nodes,
     };
     static const char *const shapes[] = {
         "null",
