@@ -14,9 +14,9 @@ struct config {
     const char *text, *source;
 };
 
-static bool refuse(const struct config *c, const char *key, const char *why, GError **error)
+static bool refuse(const struct config *c, const char *group, const char *key, const char *why, GError **error)
 {
-    g_autofree char *line = g_strdup_printf("%s:%u: %s%s%s", c->source, keyfile_line(c->text, "screen", key),
+    g_autofree char *line = g_strdup_printf("%s:%u: %s%s%s", c->source, keyfile_line(c->text, group, key),
                                             key ? key : "", key ? ": " : "", why);
     g_autofree char *safe = text_make_safe(line);
     g_set_error_literal(error, VMB_ERROR, VMB_ERROR_USAGE, safe);
@@ -35,7 +35,7 @@ static bool take_switch(const struct config *c, const char *key, gboolean *value
     g_autoptr(GError) bad = NULL;
     gboolean is_on = g_key_file_get_boolean(c->file, "screen", key, &bad);
     if (g_error_matches(bad, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE))
-        return refuse(c, key, "is true or false", error);
+        return refuse(c, "screen", key, "is true or false", error);
     *value |= is_on;
     return true;
 }
@@ -59,8 +59,32 @@ static bool check_names(const struct config *c, GError **error)
     g_autofree char *names = list(known), *why = g_strdup_printf("unknown; there are %s", names);
     for (unsigned i = 0; keys && keys[i]; i++)
         if (!g_ptr_array_find_with_equal_func(known, keys[i], g_str_equal, NULL))
-            return refuse(c, keys[i], why, error);
+            return refuse(c, "screen", keys[i], why, error);
     return true;
+}
+
+/* What the command line says stays. */
+static bool take_engine(const struct config *c, struct backup_options *o, GError **error)
+{
+    g_autofree char *word = g_key_file_get_string(c->file, "backup", "engine", NULL);
+    enum engine engine = o->engine;
+    if (word && !engine_from_word(word, &engine))
+        return refuse(c, "backup", "engine", "is push or pull", error);
+    if (!o->is_engine_given)
+        o->engine = engine;
+    return true;
+}
+
+/* Of the other options of a backup none is of all guests. */
+static bool take_backup(const struct config *c, struct backup_options *o, GError **error)
+{
+    g_auto(GStrv) keys = g_key_file_get_keys(c->file, "backup", NULL, NULL);
+    if (!engine_is_built)
+        return true;
+    for (unsigned i = 0; keys && keys[i]; i++)
+        if (strcmp(keys[i], "engine") != 0)
+            return refuse(c, "backup", keys[i], "unknown; there is engine", error);
+    return take_engine(c, o, error);
 }
 
 static bool take(const struct config *c, struct console_options *o, GError **error)
@@ -75,7 +99,7 @@ static bool take(const struct config *c, struct console_options *o, GError **err
         else if (option->is_in_config && !take_switch(c, key, console_option_field(option, o), error))
             return false;
     }
-    return keymap_load(c->file, c->text, c->source, error);
+    return take_backup(c, &o->backup, error) && keymap_load(c->file, c->text, c->source, error);
 }
 
 bool config_load(struct console_options *o, GError **error)
@@ -92,6 +116,6 @@ bool config_load(struct console_options *o, GError **error)
     }
     c.text = text;
     if (!g_key_file_load_from_data(file, text, strlen(text), G_KEY_FILE_NONE, NULL))
-        return refuse(&c, NULL, "neither [group] nor key=value; comments need a line of their own", error);
+        return refuse(&c, "screen", NULL, "neither [group] nor key=value; comments need a line of their own", error);
     return take(&c, o, error);
 }

@@ -157,6 +157,20 @@ static void guard_say(const struct option_row *row, const struct backup_options 
 
 const struct option_kind option_guard = {.parse = guard_parse, .say = guard_say};
 
+static gboolean engine_parse(const struct option_row *row, struct backup_options *o, const char *value, GError **error)
+{
+    o->is_engine_given = true;
+    return engine_from_word(value, &o->engine) ? TRUE : usage(error, row->range, value);
+}
+
+static void engine_say(const struct option_row *row, const struct backup_options *o, GString *line)
+{
+    if (o->engine != ENGINE_PUSH)
+        option_say(line, row->name, engine_word(o->engine));
+}
+
+const struct option_kind option_engine = {.parse = engine_parse, .say = engine_say};
+
 static gboolean full_parse(const struct option_row *row, struct backup_options *o, const char *value, GError **error)
 {
     o->on_full_fails = strcmp(value, "fail") == 0;

@@ -40,6 +40,8 @@ static const struct option_row table[] = {
      "[NAME=]RATE", 1},
     {"guard", &option_guard, FIELD(guard), "How guest writes are kept safe: auto, filter or direct", "MODE", 3,
      .range = "guard is auto, filter or direct"},
+    {"engine", &option_engine, FIELD(engine), "push: QEMU's jobs write to us, or pull: we read through shared memory",
+     "WAY", 3, .range = "engine is push or pull"},
     {"agent", &option_path, FIELD(agent), "Freeze the guest's file systems by its agent's socket", "SOCKET", 5},
     {"proxmox", &option_number, FIELD(proxmox_vmid),
      "Name and describe the archive so that qmrestore takes it; TARGET may be a folder", "VMID", 3,
@@ -107,12 +109,17 @@ static GOptionEntry entry_of(const struct option_row *row, struct backup_options
     return entry;
 }
 
+static bool is_there(const struct option_row *row, bool is_of_archive_only)
+{
+    return (row->is_of_archive || !is_of_archive_only) && (row->kind != &option_engine || engine_is_built);
+}
+
 static GOptionGroup *group_of(struct backup_options *o, bool is_of_archive_only)
 {
     GOptionGroup *group = g_option_group_new("backup", "Backup options:", "Show backup options", o, NULL);
     for_each_option (row) {
         const GOptionEntry entries[] = {entry_of(row, o), G_OPTION_ENTRY_NULL};
-        if (row->is_of_archive || !is_of_archive_only)
+        if (is_there(row, is_of_archive_only))
             g_option_group_add_entries(group, entries);
     }
     return group;

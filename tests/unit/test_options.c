@@ -5,6 +5,8 @@
 
 #include "options/options.h"
 
+const bool engine_is_built = true; /* as it will be */
+
 /* Through a shell's eyes, then through GOption. */
 static void parse(const char *line, struct backup_options *o)
 {
@@ -57,6 +59,7 @@ static void assert_same(const struct backup_options *a, const struct backup_opti
     g_assert_cmpuint(a->proxmox_vmid, ==, b->proxmox_vmid);
     g_assert_cmpuint(a->spool_bytes, ==, b->spool_bytes);
     g_assert_cmpint(a->guard, ==, b->guard);
+    g_assert_cmpint(a->engine, ==, b->engine);
     g_assert_cmpint(a->no_vmstate, ==, b->no_vmstate);
     g_assert_cmpint(a->on_full_fails, ==, b->on_full_fails);
     g_assert_cmpuint(a->on_full_minutes, ==, b->on_full_minutes);
@@ -99,6 +102,7 @@ static void test_round_trip(void)
         "vmabackup backup --level 19 --on-full wait:7 --guard filter --agent '/run/a b' --limit 65537 "
         "--drive=--strict tcp:127.0.0.1:4444",
         "vmabackup backup --proxmox 100 -o /none/x.vma m",
+        "vmabackup backup --engine pull --engine push --engine pull m",
         "vmabackup backup -o 'new\nline' --exclude '*' --exclude '~' --exclude 'ü' m",
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(lines); i++)
@@ -117,12 +121,35 @@ static void test_short(void)
     backup_options_clear(&o);
 }
 
+/* What was said last holds; the configuration is told that something was said. */
+static void test_engine(void)
+{
+    struct backup_options o;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    backup_options_init(&o);
+    g_assert_cmpint(o.engine, ==, ENGINE_PUSH);
+    g_assert_false(o.is_engine_given);
+    backup_options_clear(&o);
+    parse("vmabackup backup --engine=pull --engine=push m", &o);
+    g_assert_cmpint(o.engine, ==, ENGINE_PUSH);
+    g_assert_true(o.is_engine_given);
+    g_autofree char *line = backup_options_line(&o);
+    g_assert_cmpstr(line, ==, "vmabackup backup m");
+    g_option_context_set_main_group(context, backup_options_group(&o));
+    g_auto(GStrv) argv = g_strsplit("vmabackup --engine=Pull m", " ", -1);
+    g_assert_false(g_option_context_parse_strv(context, &argv, &error));
+    g_assert_cmpstr(error->message, ==, "engine is push or pull, not Pull");
+    backup_options_clear(&o);
+}
+
 /* All of them, in the order in which they are said: what is saved, how, where to. */
 static void test_order(void)
 {
     static const char line[] =
         "vmabackup backup --drive=d --exclude=x --no-vmstate --limit=5M --limit=s=1234567 --config=n=/p --guard=direct "
-        "--proxmox=100 --spool=5G --spool-dir=/a --log=l --record=r --agent=/q --on-full=wait:7 --level=0 --threads=3 "
+        "--engine=pull --proxmox=100 --spool=5G --spool-dir=/a --log=l --record=r --agent=/q --on-full=wait:7 "
+        "--level=0 --threads=3 "
         "--retries=7 --strict --max-pause=9 --timeout=3 --verify --force --keep-partial -o x m";
     struct backup_options o;
     parse(line, &o);
@@ -155,6 +182,7 @@ int main(int argc, char **argv)
     setlocale(LC_ALL, "C.UTF-8"); /* option values are converted from it */
     g_test_add_func("/options/round-trip", test_round_trip);
     g_test_add_func("/options/short", test_short);
+    g_test_add_func("/options/engine", test_engine);
     g_test_add_func("/options/order", test_order);
     g_test_add_func("/options/proxmox", test_proxmox_folder);
     return g_test_run();
