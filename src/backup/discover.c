@@ -87,6 +87,14 @@ static void on_set_active_known(void *user, bool has, const GError *error)
     answered(b, error);
 }
 
+static void on_vhost_export_known(void *user, bool has, const GError *error)
+{
+    struct backup *b = user;
+
+    b->facts.has_vhost_export = !error && has;
+    answered(b, error);
+}
+
 static void on_memory(void *user, uint64_t bytes, const GError *error)
 {
     struct backup *b = user;
@@ -264,6 +272,15 @@ static void ask_set_active(struct backup *b)
 {
     qmp_has_command(b->qmp, "blockdev-set-active", on_set_active_known, b);
 }
+static void ask_vhost_export(struct backup *b)
+{
+    g_autofree char *nowhere = g_strdup_printf("vmb-%s-none", b->run_id);
+
+    if (plan_engine_is_wanted(b))
+        qmp_has_vhost_export(b->qmp, nowhere, on_vhost_export_known, b);
+    else
+        answered(b, NULL);
+}
 static void ask_memory(struct backup *b)
 {
     qmp_query_memory(b->qmp, on_memory, b);
@@ -311,8 +328,9 @@ static void ask_leftovers(struct backup *b)
 }
 
 static void (*const questions[])(struct backup *b) = {
-    ask_version, ask_name,  ask_status,    ask_migration, ask_set_active, ask_memory,    ask_capabilities, ask_params,
-    ask_drives,  ask_awake, ask_occupants, ask_types,     ask_sockets,    ask_leftovers, ask_unsavable,    ask_machine,
+    ask_version, ask_name,         ask_status,    ask_migration, ask_set_active, ask_vhost_export,
+    ask_memory,  ask_capabilities, ask_params,    ask_drives,    ask_awake,      ask_occupants,
+    ask_types,   ask_sockets,      ask_leftovers, ask_unsavable, ask_machine,
 };
 
 static void ask_next(struct backup *b)

@@ -257,6 +257,7 @@ bool plan_lay_out(struct backup *b, GError **error)
         g_clear_pointer(&b->options.target, g_free);
         b->options.target = plan_default_target(b, ".", NULL);
     }
+    plan_engine(b);
     bool is_good = plan_check(b, error);
     plan_forecast(b);
     show_options(b);
@@ -279,6 +280,7 @@ void plan_make(struct backup *b)
     log_unsavable(b);
     log_encrypted(b);
     log_refused(b);
+    plan_engine_log(b);
     agent_on_plan(b);
     write_latency_begin(b); /* before anything is done to the guest */
     backup_set_phase(b, MODEL_PLAN);

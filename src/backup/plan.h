@@ -24,6 +24,14 @@ void plan_remember(struct backup *b); /* how this run went, for the guest's next
 /* plan_check.c */
 bool plan_check(struct backup *b, GError **error);
 
+/* plan_engine.c: who is pulled; fills the facts, the drives and the model */
+void plan_engine(struct backup *b);
+/* Under --strict all that were to be pulled must be. */
+bool plan_engine_check(const struct backup *b, GError **error);
+void plan_engine_log(struct backup *b); /* what is pushed all the same, and why */
+/* Is it asked for, or may it yet be: QEMU is asked whether it can. */
+bool plan_engine_is_wanted(const struct backup *b);
+
 /* replan.c: another plan by a command of the operator's; where it cannot be, the old one stays */
 bool replan(struct backup *b, const struct command *c, GError **error);
 

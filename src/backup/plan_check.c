@@ -97,6 +97,8 @@ bool plan_check(struct backup *b, GError **error)
                     b->guest.ram_obstacle);
         return false;
     }
+    if (!plan_engine_check(b, error))
+        return false;
     if (b->options.agent && b->options.strict && b->ram.method == RAM_PLAIN) {
         g_set_error(
             error, VMB_ERROR, VMB_ERROR_FAILED,

@@ -189,6 +189,14 @@ static bool change_strict(struct backup *b, struct backup_options *o, const stru
     return true;
 }
 
+static bool change_engine(struct backup *b, struct backup_options *o, const struct command *c, GError **error)
+{
+    if (c->engine == ENGINE_PULL && b->facts.pull_obstacle)
+        return refuse(error, "pull is not possible: %s", b->facts.pull_obstacle);
+    o->engine = c->engine;
+    return true;
+}
+
 static const struct {
     bool (*change)(struct backup *b, struct backup_options *o, const struct command *c, GError **error);
 } handlers[COMMAND_VERBS] = {

@@ -105,6 +105,7 @@ static void print_text(const struct cli_archive *a)
     print_described("guest    ", about, "guest");
     print_described("QEMU     ", about, "qemu");
     print_described("machine  ", about, "machine");
+    print_described("engine   ", about, "engine");
     print_described("instant  ", about, "instant");
     print_command(about);
     if (!h->has_extension)

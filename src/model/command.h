@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <glib.h>
+#include "model/engine.h"
 #include "model/model.h"
 
 enum command_verb {
@@ -32,6 +33,7 @@ enum command_form {
     COMMAND_FORM_PATH,       /* the whole rest    "path":"…" */
     COMMAND_FORM_NUMBER,     /* 3                 "n":3 */
     COMMAND_FORM_SWITCH,     /* yes               "on":true */
+    COMMAND_FORM_ENGINE,     /* pull              "engine":"pull" */
 };
 
 /* Where a command is valid: the screen greys keys and the engine refuses from the same column. */
@@ -55,6 +57,8 @@ extern const struct command_entry command_table[];
 extern const unsigned command_table_len;
 const struct command_entry *command_entry_of(enum command_verb verb);
 const struct command_entry *command_entry_of_word(const char *word);
+/* False: it is as if it did not stand in the table; see engine_is_built. */
+bool command_is_built(enum command_verb verb);
 bool command_is_valid(enum command_verb verb, enum model_phase phase);
 /* What can be typed, one line each ("limit DRIVE|all RATE   …"): the answer to "help". g_free() it. */
 char *command_describe(void);
@@ -72,6 +76,7 @@ struct command {
     char text[MODEL_TEXT_LEN];         /* OUTPUT: where to, CONNECT: the monitor */
     unsigned number;                   /* LEVEL (0 = do not compress), RETRIES */
     bool is_on;                        /* VMSTATE, STRICT */
+    enum engine engine;                /* ENGINE */
     int64_t id;                        /* of a JSON command, -1 = none */
 };
 void command_init(struct command *c, enum command_verb verb);

@@ -122,6 +122,11 @@ static bool take_switch(const char *word, struct command *c, GError **error)
            fail(error, "%s: yes or no is wanted", command_entry_of(c->verb)->word);
 }
 
+static bool take_engine(const char *word, struct command *c, GError **error)
+{
+    return engine_from_word(word, &c->engine) || fail(error, "engine: push or pull is wanted");
+}
+
 bool command_take_number(struct command *c, int64_t number, GError **error)
 {
     const struct command_entry *entry = command_entry_of(c->verb);
@@ -166,6 +171,8 @@ static bool take_arguments(const struct command_entry *entry, const char *line, 
         return take_path(line, entry->word, c) || usage(entry, error);
     case COMMAND_FORM_SWITCH:
         return argc == 1 ? take_switch(argv[0], c, error) : usage(entry, error);
+    case COMMAND_FORM_ENGINE:
+        return argc == 1 ? take_engine(argv[0], c, error) : usage(entry, error);
     case COMMAND_FORM_NUMBER:
         return argc == 1 ? take_number(argv[0], c, error) : usage(entry, error);
     default:

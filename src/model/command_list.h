@@ -105,6 +105,10 @@ COMMAND(RETRIES, "retries", "how often a failed drive is tried again by itself",
         CHANGES TYPED(NUMBER, "N") UP_TO(COMMAND_MAX_RETRIES) PLAN(change_retries))
 COMMAND(STRICT, "strict", "fail the backup when a drive is lost", PLANNING,
         CHANGES TYPED(SWITCH, "yes|no") PLAN(change_strict))
+COMMAND(TOGGLE_ENGINE, "toggle-engine", "engine: push, or pull", PLANNING,
+        CHANGES KEYS("p", "Engine", "PLAN") SCREEN(toggle_engine, 0) OFFER(may_pull))
+COMMAND(ENGINE, "engine", "push: QEMU's jobs write; pull: read by us", PLANNING,
+        CHANGES TYPED(ENGINE, "push|pull") PLAN(change_engine))
 COMMAND(UNLIMIT, "unlimit", "lift its limit", LIMITABLE, CHANGES KEYS("u", NULL, "DRIVES") SCREEN(ui_lift_limit, 0))
 COMMAND(FASTER, "faster", "its limit 10% up", LIMITABLE, CHANGES KEYS("+ =", NULL, "DRIVES") SCREEN(ui_nudge, 10))
 COMMAND(SLOWER, "slower", "its limit 10% down", LIMITABLE, CHANGES KEYS("-", NULL, "DRIVES") SCREEN(ui_nudge, -10))

@@ -69,6 +69,13 @@ static bool take_switch(json_object *object, struct command *c, GError **error)
     return on || fail(error, "command: \"on\" must be true or false");
 }
 
+static bool take_engine(json_object *object, struct command *c, GError **error)
+{
+    const char *word = member_text(object, "engine");
+    return (word && engine_from_word(word, &c->engine)) ||
+           fail(error, "command: \"engine\" must be \"push\" or \"pull\"");
+}
+
 static bool take_number(json_object *object, struct command *c, GError **error)
 {
     json_object *n = member(object, "n", json_type_int);
@@ -94,6 +101,8 @@ static bool take_arguments(enum command_form form, json_object *object, struct c
         return take_path(object, c, error);
     case COMMAND_FORM_SWITCH:
         return take_switch(object, c, error);
+    case COMMAND_FORM_ENGINE:
+        return take_engine(object, c, error);
     case COMMAND_FORM_NUMBER:
         return take_number(object, c, error);
     default:
@@ -143,6 +152,8 @@ char *command_to_json(const struct command *c)
     put_name(object, "path", c->text);
     if (entry->form == COMMAND_FORM_NUMBER)
         json_object_object_add(object, "n", json_object_new_int64(c->number));
+    if (entry->form == COMMAND_FORM_ENGINE)
+        put_name(object, "engine", engine_word(c->engine));
     if (entry->form == COMMAND_FORM_SWITCH)
         json_object_object_add(object, "on", json_object_new_boolean(c->is_on));
     if (c->is_confirmed)

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "model/engine.h"
 
 #define COLUMNS            100
 #define INDENT             9 /* "11:29:26 " */
@@ -143,8 +144,9 @@ static void say_plan(const struct model *m, GString *out, int64_t now_s)
     unsigned included = 0;
     for (unsigned i = 0; i < m->n_drives; i++)
         included += m->drives[i].is_included;
-    say(out, now_s, "plan %u devices %s to %s%s%s", included, units_format_size(m->total, total), m->target,
-        *m->recipe ? ", " : "", m->recipe);
+    bool is_pull = strcmp(m->engine, engine_word(ENGINE_PULL)) == 0; /* push goes without saying */
+    say(out, now_s, "plan %u devices %s to %s%s%s%s", included, units_format_size(m->total, total), m->target,
+        *m->recipe ? ", " : "", m->recipe, is_pull ? ", engine pull" : "");
     for (unsigned i = 0; i < m->n_drives; i++)
         if (!m->drives[i].is_included)
             say(out, now_s, "plan without %s%s%s", m->drives[i].name, *m->drives[i].note ? ": " : "",

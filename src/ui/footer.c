@@ -187,6 +187,11 @@ static bool has_no_leftovers(const struct scene *s, enum command_verb verb)
     return !s->m->left.n;
 }
 
+static bool may_pull(const struct scene *s, enum command_verb verb)
+{
+    return *s->m->engine && !*s->m->pull_obstacle;
+}
+
 static bool has_archive(const struct scene *s, enum command_verb verb)
 {
     return s->m->end.archive_bytes && !s->m->sink.is_pipe && !s->ui->is_visitor;

@@ -95,6 +95,22 @@ static void fact(const struct scene *s, int *y, int below, const char *name, con
     ++*y;
 }
 
+/* "push   QEMU's jobs write to us"; NULL: there is no choice. */
+static char *engine_text(const struct model *m)
+{
+    unsigned n_pushed = 0;
+    if (!*m->engine)
+        return NULL;
+    if (*m->pull_obstacle)
+        return g_strdup_printf("%s   no pull: %s", m->engine, m->pull_obstacle);
+    if (strcmp(m->engine, engine_word(ENGINE_PUSH)) == 0)
+        return g_strdup_printf("%s   QEMU's jobs write to us", m->engine);
+    for (unsigned i = 0; i < m->n_drives; i++)
+        n_pushed += m->drives[i].is_included && strcmp(m->drives[i].engine, engine_word(ENGINE_PUSH)) == 0;
+    return n_pushed ? g_strdup_printf("%s   read through shared memory; %u by push", m->engine, n_pushed)
+                    : g_strdup_printf("%s   read through shared memory", m->engine);
+}
+
 static char *limits_text(const struct model *m)
 {
     GString *text = g_string_new(NULL);
@@ -167,7 +183,7 @@ static void draw_forecast(const struct scene *s, int *y, int below)
 static void draw_facts(const struct scene *s, int y, int below)
 {
     const struct model *m = s->m;
-    g_autofree char *limits = limits_text(m);
+    g_autofree char *limits = limits_text(m), *engine = engine_text(m);
     g_autofree char *ram = g_strdup_printf("%s   %s", m->wants_vmstate ? "yes" : "no", m->recipe);
     g_autofree char *on_error = g_strdup_printf(m->retries ? "retry %u times, then %s" : "%.0u%s", m->retries,
                                                 m->is_strict ? "fail the whole backup" : "go on without the drive");
@@ -176,12 +192,14 @@ static void draw_facts(const struct scene *s, int y, int below)
     fact(s, &y, below, "compression", *m->compression ? m->compression : "none", COMMAND_ASK_LEVEL);
     fact(s, &y, below, "RAM state", ram, COMMAND_TOGGLE_VMSTATE);
     fact(s, &y, below, "limits", limits, COMMAND_LIMIT_ALL);
+    if (engine)
+        fact(s, &y, below, "engine", engine, *m->pull_obstacle ? COMMAND_NONE : COMMAND_TOGGLE_ENGINE);
     fact(s, &y, below, "on error", on_error, COMMAND_ASK_ON_ERROR);
     fact(s, &y, below, "agent", m->agent, COMMAND_NONE);
     if (y + 2 < below)
         y++;
     draw_forecast(s, &y, below);
-    if (y + 1 < below)
+    if (y + 2 < below) /* it mostly takes two lines */
         y++;
     if (*m->same_as && y < below) {
         g_autofree char *line = g_strdup_printf("same as: %s", m->same_as);

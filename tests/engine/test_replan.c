@@ -5,6 +5,8 @@
 
 #include "fake/trial.h"
 
+const bool engine_is_built = true; /* as it will be */
+
 static const struct model *model_of(struct trial *t)
 {
     return backup_model(t->backup);
@@ -200,6 +202,58 @@ static void test_target(void)
     g_assert_true(g_file_test(t->path, G_FILE_TEST_EXISTS));
 }
 
+/* Only as the plan has it: what each engine does is told elsewhere. */
+static void change_engine(struct trial *t)
+{
+    g_assert_cmpstr(model_of(t)->engine, ==, "push");
+    g_assert_cmpstr(model_of(t)->pull_obstacle, ==, "");
+    say(t, "engine pull");
+    g_assert_cmpstr(model_of(t)->engine, ==, "pull");
+    g_assert_cmpstr(row(t, "dev0")->engine, ==, "pull");
+    g_assert_cmpstr(row(t, "vmstate")->engine, ==, "");
+    must_say_same(t, " --engine=pull ");
+    say(t, "strict yes");
+    say(t, "engine push");
+    g_assert_cmpstr(model_of(t)->engine, ==, "push");
+    g_assert_cmpstr(row(t, "dev0")->engine, ==, "push");
+    g_assert_null(strstr(model_of(t)->same_as, "--engine"));
+    say(t, "begin");
+}
+
+static void test_engine(void)
+{
+    g_auto(trials) all = trials_begin();
+    run_plan(&all, (struct fake_kind){.major = 10, .n_drives = 2}, change_engine);
+}
+
+static void see_no_pull(struct trial *t)
+{
+    g_assert_cmpstr(model_of(t)->engine, ==, "push");
+    g_assert_cmpstr(model_of(t)->pull_obstacle, ==,
+                    t->options.guard ? "no drive stands behind a filter"
+                                     : "this QEMU was built without vhost-user-blk exports");
+    must_refuse(t, "engine pull", model_of(t)->pull_obstacle);
+    must_refuse(t, "strict yes", "drives cannot be pulled");
+    say(t, "engine push");
+    say(t, "strict yes");
+    say(t, "begin");
+}
+
+/* Where it cannot be, push is used, and that is told; with strict it is refused. */
+static void test_no_pull(void)
+{
+    for (int is_direct = 0; is_direct < 2; is_direct++) {
+        const struct fake_kind kind = {.major = 10, .n_drives = 2, .has_no_vhost = !is_direct};
+        g_auto(trials) all = trials_begin();
+        struct trial *t = trial_new(&all, &kind, (struct fake_fault){0}, true);
+        t->options.engine = ENGINE_PULL;
+        t->options.guard = is_direct ? BACKUP_GUARD_DIRECT : BACKUP_GUARD_AUTO;
+        trial_act_at_plan(t, see_no_pull);
+        trials_run(&all);
+        g_assert_cmpint(t->status, ==, is_direct ? 3 : 0); /* unguarded */
+    }
+}
+
 int main(int argc, char **argv)
 {
     trials_init(&argc, &argv);
@@ -207,5 +261,7 @@ int main(int argc, char **argv)
     g_test_add_func("/engine/replan/target", test_target);
     g_test_add_func("/engine/replan/occupied", test_occupied);
     g_test_add_func("/engine/replan/ram", test_ram);
+    g_test_add_func("/engine/replan/engine", test_engine);
+    g_test_add_func("/engine/replan/no-pull", test_no_pull);
     return g_test_run();
 }

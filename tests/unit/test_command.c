@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 
+const bool engine_is_built = true; /* as it will be */
+
 #define M (UINT64_C(1) << 20)
 
 static struct command parsed(const char *line)
@@ -70,6 +72,12 @@ static void test_plan_lines(void)
     assert_refused("retries 1001", "from 0 to 1000");
     assert_refused("include", "usage: include DRIVE");
     assert_refused("{\"cmd\":\"output\"}", "path");
+    g_assert_cmpint(parsed("engine pull").engine, ==, ENGINE_PULL);
+    g_assert_cmpint(parsed("{\"cmd\":\"engine\",\"engine\":\"pull\"}").engine, ==, ENGINE_PULL);
+    assert_refused("engine", "usage: engine push|pull");
+    assert_refused("engine pump", "engine: push or pull is wanted");
+    assert_refused("{\"cmd\":\"engine\"}", "\"engine\" must be \"push\" or \"pull\"");
+    assert_refused("{\"cmd\":\"engine\",\"engine\":1}", "must be \"push\" or \"pull\"");
     assert_refused("{\"cmd\":\"strict\",\"on\":1}", "true or false");
     assert_refused("{\"cmd\":\"retries\",\"n\":-1}", "from 0 to 1000");
 }
@@ -93,6 +101,8 @@ static void test_to_json(void)
         "retries 7",
         "level 0",
         "strict yes",
+        "engine push",
+        "engine pull",
         "begin",
         "status",
         "detach",

@@ -224,6 +224,24 @@ static void test_plan_keys(void)
     model_clear(&d.m);
 }
 
+static void test_engine(void)
+{
+    struct desk d;
+    desk_open(&d, scene_plan);
+    struct ui_action a = type(&d, "p");
+    g_assert_cmpint(a.command.verb, ==, COMMAND_ENGINE);
+    g_assert_cmpint(a.command.engine, ==, ENGINE_PULL);
+    model_set(d.m.engine, "pull");
+    a = type(&d, "p");
+    g_assert_cmpint(a.does, ==, UI_COMMAND);
+    g_assert_cmpint(a.command.engine, ==, ENGINE_PUSH);
+    model_set(d.m.engine, "push");
+    model_set(d.m.pull_obstacle, "this monitor passes no descriptors");
+    g_assert_cmpint(type(&d, "p").does, ==, UI_NOTHING);
+    g_assert_cmpstr(d.ui.message, ==, "pull is not possible: this monitor passes no descriptors");
+    model_clear(&d.m);
+}
+
 static void scene_refused(struct model *m)
 {
     scene_connect(m, true);
@@ -518,6 +536,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/keys/drop", test_drop);
     g_test_add_func("/ui/keys/retry", test_retry);
     g_test_add_func("/ui/keys/plan", test_plan_keys);
+    g_test_add_func("/ui/keys/engine", test_engine);
     g_test_add_func("/ui/keys/nearby", test_nearby);
     g_test_add_func("/ui/keys/themes", test_themes);
     g_test_add_func("/ui/keys/unlimit", test_unlimit);

@@ -110,6 +110,19 @@ static void known(struct model *m)
     m->forecast.rate = 412 * M;
     m->forecast.ms = 566000;
 }
+static void pulled(struct model *m)
+{
+    scene_plan(m);
+    model_set(m->engine, "pull");
+    for (unsigned i = 1; i < m->n_drives; i++)
+        model_set(m->drives[i].engine, i == 3 ? "push" : "pull");
+    model_set(m->drives[3].note, "unguarded; pushed");
+}
+static void not_pulled(struct model *m)
+{
+    scene_plan(m);
+    model_set(m->pull_obstacle, "this QEMU was built without vhost-user-blk exports");
+}
 static void left_over(struct model *m)
 {
     scene_plan(m);
@@ -173,6 +186,9 @@ static void test_phases(void)
     assert_at_80(scene_plan, "plan-level", 2, "z");
     assert_at_80(scene_plan, "plan-on-error", 2, "x");
     assert_at_80(known, "plan-forecast", 2, "");
+    assert_at_80(pulled, "plan-pull", 2, "");
+    assert_keys(pulled, "plan-pull", 2, "", 40, 24);
+    assert_at_80(not_pulled, "plan-no-pull", 2, "p");
     assert_at_80(left_over, "plan-leftovers", 2, "");
     assert_at_80(left_over, "leftovers", 2, "c");
     assert_keys(left_over, "leftovers", 2, "c", 40, 12);

@@ -7,6 +7,8 @@
 #include "model/model.h"
 #include "ui/ui.h"
 
+const bool engine_is_built = true; /* as it will be */
+
 #define G           (UINT64_C(1) << 30)
 #define M           (UINT64_C(1) << 20)
 #define SCENE_NOW_S 1795347727
@@ -163,6 +165,7 @@ static inline void scene_plan(struct model *m)
     m->sink.need_bytes = 167 * G;
     m->retries = m->level = 3;
     m->wants_vmstate = true;
+    model_set(m->engine, "push");
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
         struct model_drive *d = scene_drive(m, rows[i].name, rows[i].size, 0, MODEL_WAIT, 0);
         d->used = rows[i].used;
@@ -170,6 +173,7 @@ static inline void scene_plan(struct model *m)
         d->is_included = i != 4 && i != 5;
         d->state = i == 5 ? MODEL_SKIPPED : MODEL_WAIT;
         d->limit = d->limit_wanted = i == 2 ? 120 * M : 0;
+        model_set(d->engine, i ? "push" : "");
         model_set(d->format, "%s", rows[i].format);
         model_set(d->note, "%s", rows[i].note);
         if (!d->is_included)
