@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Asks QEMU for all that a plan needs, one question after another. */
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include "backup/found.h"
 #include "backup/plan.h"
 #include "backup/run.h"
@@ -87,11 +89,37 @@ static void on_set_active_known(void *user, bool has, const GError *error)
     answered(b, error);
 }
 
-static void on_vhost_export_known(void *user, bool has, const GError *error)
+static void on_closed(void *user, const GError *error)
+{
+    answered(user, qmp_error_is_refusal(error) ? NULL : error);
+}
+
+static void on_passed(void *user, const GError *error)
 {
     struct backup *b = user;
 
+    b->facts.passes_descriptors = !error;
+    if (error)
+        on_closed(b, error);
+    else
+        qmp_closefd(b->qmp, "vmb-memory", on_closed, b);
+}
+
+/* A monitor that socat or ssh forwards loses what is passed: that is seen only by passing something. */
+static void on_vhost_export_known(void *user, bool has, const GError *error)
+{
+    struct backup *b = user;
+    int fd = memfd_create("vmabackup", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
     b->facts.has_vhost_export = !error && has;
+    b->facts.has_memfd = fd >= 0;
+    b->facts.passes_descriptors = door_has_descriptors(b);
+    if (fd >= 0 && b->facts.has_vhost_export && b->facts.passes_descriptors) {
+        qmp_getfd(b->qmp, "vmb-memory", fd, on_passed, b);
+        return;
+    }
+    if (fd >= 0)
+        close(fd);
     answered(b, error);
 }
 

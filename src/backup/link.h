@@ -36,9 +36,11 @@ struct facts {
     GPtrArray *drives;    /* struct found_drive: query-block as it was */
     GPtrArray *unsavable; /* char *: sentences on what no archive can hold */
     char *machine;
-    char **argv;           /* QEMU's command line, NULL: not known */
-    bool has_set_active;   /* QEMU knows blockdev-set-active */
-    bool has_vhost_export; /* QEMU has block-export-add of type vhost-user-blk: asked only where pull may be wanted */
+    char **argv;         /* QEMU's command line, NULL: not known */
+    bool has_set_active; /* QEMU knows blockdev-set-active */
+    /* For engine pull; asked only where that may be wanted: QEMU has exports of type vhost-user-blk, this system has
+     * memfd_create, and QEMU gets what is passed by the monitor. */
+    bool has_vhost_export, has_memfd, passes_descriptors;
     const char *pull_obstacle; /* why no drive can be pulled, a constant; NULL = some can, or push was asked for */
 };
 

@@ -1,27 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* By which engine each drive comes: pull where it was asked for and can be, else push. */
-#include <sys/mman.h>
-#include <unistd.h>
 #include "backup/plan.h"
 #include "backup/run.h"
-
-static bool has_memfd(void)
-{
-    int fd = memfd_create("vmabackup", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
-}
-
-static struct engine_facts facts_of_run(const struct backup *b)
-{
-    return (struct engine_facts){
-        .knows_export = b->facts.has_vhost_export,
-        .passes_descriptors = door_has_descriptors(b),
-        .has_memfd = has_memfd(),
-    };
-}
 
 /* Push stays where nobody may ask for anything else. */
 bool plan_engine_is_wanted(const struct backup *b)
@@ -40,7 +20,9 @@ static void judge_drive(struct drive *d, struct engine_facts facts)
 
 static void judge(struct backup *b)
 {
-    struct engine_facts facts = facts_of_run(b);
+    struct engine_facts facts = {.knows_export = b->facts.has_vhost_export,
+                                 .passes_descriptors = b->facts.passes_descriptors,
+                                 .has_memfd = b->facts.has_memfd};
     bool can_any = !b->drives->len; /* then that is what the plan has to say */
 
     engine_can_pull(&facts, &b->facts.pull_obstacle);
