@@ -5,13 +5,15 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 import proxmox_rules
-from vmtest import Lab, Run, Scenario, Skip, main, product, standard_drives
+from vmtest import Lab, Run, Scenario, Skip, main, product, standard_drives, wait_for
+from vmtest.tmux import Terminal
 
 
 def one_drive():
@@ -158,6 +160,144 @@ def what_is_not_saved_is_named(version):
         assert "persistent memory" not in tell(lab, vm, "info")
 
 
+def may_pull():
+    told = subprocess.run([product(), "backup", "--help"], stdout=subprocess.PIPE, check=True, text=True).stdout
+    if "--engine" not in told:
+        raise Skip("no engine but push is built")
+
+
+def planned(run):
+    """What the plan says of engines: of the whole, of each drive, and why no drive is pulled."""
+    plan = run.find(ev="plan")
+    return plan["engine"], {d["id"]: d.get("engine") for d in plan["devices"] if d["included"]}, plan.get("pull_obstacle")
+
+
+def warnings(run):
+    return [e["text"] for e in run.events if e["ev"] == "log" and e["level"] == "warning"]
+
+
+def engine_pull(version):
+    """Planned, and told in the archive; a drive that has no filter is pushed, which --strict refuses."""
+    may_pull()
+    with Scenario(version, drives=standard_drives(count=2), rounds=1) as s:
+        run = s.backup("--engine", "pull", "--no-vmstate")
+        assert run.wait() == 0, run.report()
+        engine, drives, why = planned(run)
+        assert (engine, why) == ("pull", None) and set(drives.values()) == {"pull"}, run.find(ev="plan")
+        assert " --engine=pull " in run.find(ev="plan")["same_as"]
+        assert not [w for w in warnings(run) if "pull" in w], run.report()
+        listed = subprocess.run([product(), "list", s.archive], stdout=subprocess.PIPE, check=True, text=True).stdout
+        assert "\nengine   pull\n" in listed, listed
+        about = json.loads(subprocess.run([product(), "config", s.archive, "vmabackup.json"], stdout=subprocess.PIPE, check=True).stdout)
+        assert about["engine"] == "pull" and {d["engine"] for d in about["drives"]} == {"pull"}, about
+        os.unlink(s.archive)
+        run = s.backup("--no-vmstate")  # push goes without a warning
+        assert run.wait() == 0 and planned(run) == ("push", dict.fromkeys(drives, "push"), None), run.report()
+        os.unlink(s.archive)
+        run = s.backup("--engine", "pull", "--no-vmstate", "--guard", "direct")
+        assert run.wait() == 3, run.report()
+        assert planned(run) == ("push", dict.fromkeys(drives, "push"), "no drive stands behind a filter"), run.report()
+        assert "drives are pushed, not pulled: no drive stands behind a filter" in warnings(run), run.report()
+        os.unlink(s.archive)
+        said = answer(s.backup("--engine", "pull", "--no-vmstate", "--guard", "direct", "--strict"), 1)
+        assert "drives cannot be pulled: no drive stands behind a filter; use --engine push" in said, said
+        assert not os.path.exists(s.archive)
+        s.must_be_untouched(rounds=1)
+
+
+def one_drive_is_pushed(version):
+    """Two devices write to its node, so it has no filter."""
+    may_pull()
+    with Lab(version) as lab:
+        pathlib.Path(lab.path("shared")).write_bytes(os.urandom(1 << 20))
+        pathlib.Path(lab.path("own")).write_bytes(os.urandom(1 << 20))
+        extra = ["-device", "virtio-scsi-pci,id=scsi9"]
+        for name, devices in (("shared", ("sa", "sb")), ("own", ("own",))):
+            extra += ["-blockdev", f"driver=file,node-name={name},filename={lab.path(name)}"]
+            for device in devices:
+                extra += ["-device", f"scsi-hd,bus=scsi9.0,drive={name},id={device},share-rw=on"]
+        vm = lab.start([], extra=extra)
+        env = {"XDG_RUNTIME_DIR": str(lab.folder), "XDG_STATE_HOME": str(lab.folder)}
+        arguments = ("backup", "--json", "--engine", "pull", "--no-vmstate", "-o", lab.path("a.vma"), vm.monitor)
+        run = Run(arguments, env=env)
+        assert run.wait() == 3, run.report()  # unguarded
+        assert planned(run) == ("pull", {"sa": "push", "own": "pull"}, None), run.find(ev="plan")
+        notes = {d["id"]: d["note"] for d in run.find(ev="plan")["devices"]}
+        assert notes["sa"] == "unguarded: two devices share its node; pushed" and not notes["own"], notes
+        assert "drive sa is pushed, not pulled: it is written to without a filter" in warnings(run), run.report()
+        os.unlink(lab.path("a.vma"))
+        said = answer(Run((*arguments[:2], "--strict", *arguments[2:]), env=env), 1)
+        assert "drive sa cannot be pulled: it is written to without a filter; use --engine push" in said, said
+
+
+def no_pull_by_this_monitor(version):
+    """TCP, and a UNIX socket that is forwarded: neither passes descriptors, which is seen before anything begins."""
+    may_pull()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with Scenario(version, drives=one_drive(), rounds=1, extra=["-qmp", f"tcp:127.0.0.1:{port},server=on,wait=off"]) as s:
+        path = s.path("forwarded")
+        socat = subprocess.Popen(["socat", f"UNIX-LISTEN:{path},fork", f"UNIX-CONNECT:{s.vm.monitor}"])
+        s.at_end(lambda: (socat.kill(), socat.wait()))
+        wait_for(lambda: os.path.exists(path), 10, "socat to listen")
+        why = "this monitor passes no descriptors"
+        for monitor in (path, f"127.0.0.1:{port}"):
+            run = s.run("backup", "--json", "--engine", "pull", "--no-vmstate", "-o", s.archive, monitor)
+            assert run.wait() == 0, run.report()
+            assert planned(run)[::2] == ("push", why), run.report()
+            assert f"drives are pushed, not pulled: {why}" in warnings(run), run.report()
+            os.unlink(s.archive)
+            said = answer(s.run("backup", "--engine", "pull", "--strict", "-o", s.archive, monitor), 1)
+            assert f"drives cannot be pulled: {why}" in said, said
+        s.must_be_untouched(rounds=1)
+
+
+def configured(s):
+    """The configuration says it where the command line does not; a mistake is refused by its line."""
+    path = pathlib.Path(s.path("config"), "vmabackup/config")
+    path.parent.mkdir(parents=True)
+    env = {**s.env, "XDG_CONFIG_HOME": s.path("config")}
+    for text, why in (("engine=Pull", "2: engine: is push or pull"), ("engine=pull\nlevel=3", "3: level: unknown; there is engine")):
+        path.write_text(f"[backup]\n{text}\n", encoding="utf-8")
+        done = subprocess.run([product("vmabackup-tui"), "--plain", s.vm.monitor], env={**os.environ, **env}, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        assert done.returncode == 2 and f"config:{why}" in done.stderr, done
+    path.write_text("[backup]\nengine=pull\n", encoding="utf-8")
+    for options, engine in (((), "pull"), (("--engine", "push"), "push"), (("--engine", "pull"), "pull")):
+        with Terminal([product("vmabackup-tui"), *options, "-o", s.archive, s.vm.monitor], env=env) as t:
+            t.wait(rf"engine +{engine}   \w")
+            t.type("q")
+            t.wait("status=4")
+
+
+def engine_by_key(version):
+    """p in the console's plan, there and back; where it cannot be, p says why."""
+    may_pull()
+    with Scenario(version, drives=one_drive(), rounds=1) as s:
+        with Terminal([product("vmabackup-tui"), "-o", s.archive, s.vm.monitor], env=s.env) as t:
+            t.wait(r"engine +push   QEMU's jobs write to us +\[p\] change")
+            t.type("p")
+            t.wait(r"engine +pull   read through shared memory +\[p\] change(?s:.*)same as: .*--engine=pull")
+            t.resize(40, 24)
+            t.wait(r"engine +pull .*\[p\]")
+            t.resize(120, 36)
+            t.type("p")
+            t.wait(r"engine +push ")
+            assert "--engine" not in t.screen()
+            t.type("q")
+            t.wait("status=4")
+        with Terminal([product("vmabackup-tui"), "--guard", "direct", "-o", s.archive, s.vm.monitor], env=s.env) as t:
+            t.wait(r"engine +push   no pull: no drive stands behind a filter *\n")
+            t.type("p")
+            t.wait("pull is not possible: no drive stands behind a filter")
+            t.type("q")
+            t.wait("status=4")
+        configured(s)
+        s.must_be_untouched(rounds=1)
+
+
 if __name__ == "__main__":
     main(configurations_that_clash, efi_for_proxmox, encrypted_drives, what_is_not_saved_is_named,
+         engine_pull, one_drive_is_pushed, no_pull_by_this_monitor, engine_by_key,
          both=(efi_for_proxmox,))
