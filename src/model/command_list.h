@@ -105,16 +105,16 @@ COMMAND(RETRIES, "retries", "how often a failed drive is tried again by itself",
         CHANGES TYPED(NUMBER, "N") UP_TO(COMMAND_MAX_RETRIES) PLAN(change_retries))
 COMMAND(STRICT, "strict", "fail the backup when a drive is lost", PLANNING,
         CHANGES TYPED(SWITCH, "yes|no") PLAN(change_strict))
-COMMAND(TOGGLE_ENGINE, "toggle-engine", "engine: push, or pull", PLANNING,
-        CHANGES KEYS("p", "Engine", "PLAN") SCREEN(toggle_engine, 0) OFFER(may_pull))
-COMMAND(ENGINE, "engine", "push: QEMU's jobs write; pull: read by us", PLANNING,
-        CHANGES TYPED(ENGINE, "push|pull") PLAN(change_engine))
 COMMAND(UNLIMIT, "unlimit", "lift its limit", LIMITABLE, CHANGES KEYS("u", NULL, "DRIVES") SCREEN(ui_lift_limit, 0))
 COMMAND(FASTER, "faster", "its limit 10% up", LIMITABLE, CHANGES KEYS("+ =", NULL, "DRIVES") SCREEN(ui_nudge, 10))
 COMMAND(SLOWER, "slower", "its limit 10% down", LIMITABLE, CHANGES KEYS("-", NULL, "DRIVES") SCREEN(ui_nudge, -10))
 COMMAND(UNDO, "undo", "undo a limit (10 s)", COPYING, CHANGES KEYS("z", NULL, "DRIVES") SCREEN(ui_take_back, 0))
 COMMAND(TOGGLE_PAUSE, "toggle-pause", "pause, or resume", PAUSABLE,
         CHANGES KEYS("p", "Pause", "DRIVES") SCREEN(ui_toggle_pause, 0) OFFER(has_row_to_pause))
+COMMAND(TOGGLE_ENGINE, "toggle-engine", "engine: push, or pull", PLANNING,
+        CHANGES KEYS("p", "Engine", "PLAN") SCREEN(toggle_engine, 0) OFFER(may_pull))
+COMMAND(ENGINE, "engine", "push: QEMU's jobs write; pull: read by us", PLANNING,
+        CHANGES TYPED(ENGINE, "push|pull") PLAN(change_engine))
 COMMAND(TOGGLE_PAUSE_ALL, "toggle-pause-all", "pause, or resume, all", PAUSABLE,
         CHANGES KEYS("P", NULL, "WHOLE BACKUP") SCREEN(toggle_pause_all, 0))
 COMMAND(PAUSE, "pause", "pause copying (guest writes are still kept)", PAUSABLE,
