@@ -105,6 +105,11 @@ void qmp_query_memory(struct qmp *q, qmp_on_bytes done, void *user);
 typedef void (*qmp_on_answer)(void *user, bool has, const GError *error);
 void qmp_has_command(struct qmp *q, const char *command, qmp_on_answer done, void *user);
 
+/* query-iothreads: has the guest any? */
+void qmp_has_iothreads(struct qmp *q, qmp_on_answer done, void *user);
+/* Does the device at this path of QOM work in one? True also where nobody knows. */
+void qmp_is_in_iothread(struct qmp *q, const char *device, qmp_on_answer done, void *user);
+
 /* query-tpm, qom-list of /machine/peripheral and peripheral-anon, the firmware, and what blocks a migration:
  * all that no archive can hold, as one-line sentences, safe to print: "TPM tpm0: its state is not saved". */
 void qmp_query_unsavable(struct qmp *q, qmp_on_texts done, void *user);
@@ -175,13 +180,16 @@ void qmp_nbd_server_start(struct qmp *q, const char *fdname, const char *path, q
 void qmp_nbd_server_stop(struct qmp *q, qmp_done done, void *user);
 /* block-export-add type nbd, read-only */
 void qmp_export_add(struct qmp *q, const char *id, const char *node, qmp_done done, void *user);
-/* block-export-add type vhost-user-blk, read-only, on a listening socket from qmp_getfd(): its node stays in its
- * iothread */
+/* block-export-add type vhost-user-blk, read-only, on a listening socket from qmp_getfd() */
+void qmp_export_vhost(struct qmp *q, const char *id, const char *node, const char *fdname, qmp_done done, void *user);
+/* The same, and its node stays in its iothread. */
 void qmp_export_fixed(struct qmp *q, const char *id, const char *node, const char *fdname, qmp_done done, void *user);
 /* Are there exports of type vhost-user-blk? By adding one to `nowhere`, which names no node: QEMU refuses that, and by
  * what it says it knows the type. (The schema says it, too, but costs QEMU's main loop 16 ms, and this half of one.) */
 void qmp_has_vhost_export(struct qmp *q, const char *nowhere, qmp_on_answer done, void *user);
 void qmp_export_del(struct qmp *q, const char *id, qmp_done done, void *user);
+/* The same while somebody is connected (mode hard). It is gone when BLOCK_EXPORT_DELETED comes. */
+void qmp_export_end(struct qmp *q, const char *id, qmp_done done, void *user);
 
 /* --- jobs -------------------------------------------------------------------------------------- */
 struct qmp_backup_job {

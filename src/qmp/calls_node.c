@@ -127,6 +127,11 @@ static struct json_object *vhost_args(const char *id, const char *node, const ch
     return args;
 }
 
+void qmp_export_vhost(struct qmp *q, const char *id, const char *node, const char *fdname, qmp_done done, void *user)
+{
+    call_do(q, "block-export-add", vhost_args(id, node, fdname, false), done, user);
+}
+
 void qmp_export_fixed(struct qmp *q, const char *id, const char *node, const char *fdname, qmp_done done, void *user)
 {
     call_do(q, "block-export-add", vhost_args(id, node, fdname, true), done, user);
@@ -153,4 +158,12 @@ void qmp_has_vhost_export(struct qmp *q, const char *nowhere, qmp_on_answer done
 void qmp_export_del(struct qmp *q, const char *id, qmp_done done, void *user)
 {
     call_do(q, "block-export-del", args_new_text("id", id), done, user);
+}
+
+void qmp_export_end(struct qmp *q, const char *id, qmp_done done, void *user)
+{
+    struct json_object *args = args_new_text("id", id);
+
+    args_text(args, "mode", "hard");
+    call_do(q, "block-export-del", args, done, user);
 }
