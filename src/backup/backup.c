@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include "log/record.h"
+#include "vhost/memory.h"
 
 #define POOL_BUFFERS 768 /* 48 MiB */
 #define TICK_MS      100
@@ -33,6 +34,7 @@ static void on_tick(uv_timer_t *timer)
     disk_watch_on_tick(b);
     write_latency_on_tick(b);
     jobs_on_tick(b);
+    pull_on_tick(b);
     retake_on_tick(b);
     budget_on_tick(b);
     target_watch_on_tick(b);
@@ -90,6 +92,7 @@ struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
     pulse_init(&b->pulse, loop);
     job_throttle_init(b);
     job_end_init(b);
+    pull_init(b);
     return b;
 }
 
@@ -145,6 +148,7 @@ void backup_free(struct backup *b)
     g_free(b->archive.space_of);
     g_free(b->archive.path);
     pool_free(b->archive.pool);
+    vhost_memory_free(b->pulls.memory);
     model_clear(&b->model);
     backup_options_clear(&b->options);
     g_free(b);

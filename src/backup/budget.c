@@ -37,6 +37,10 @@ static void send_speed(struct drive *d)
 {
     uint64_t speed = pace_speed(&d->limit.pace);
 
+    if (d->is_pulled) {
+        d->limit.confirmed = d->limit.pace.share;
+        return;
+    }
     if (d->job.state != JOB_RUNNING || d->job.is_new || d->limit.is_busy || d->b->is_failing || !monitor_is_up(d->b))
         return;
     if (!d->limit.is_unknown && !pace_matters(d->limit.speed_sent, speed)) {
@@ -87,6 +91,7 @@ void budget_share(struct backup *b)
     share(b);
     for_each_drive (d, b)
         send_speed(d);
+    pull_set_rates(b);
 }
 
 /* For the command that starts its job. */
@@ -112,7 +117,10 @@ void budget_count(struct port *p, uint32_t bytes, bool is_news)
     } else if (!p->is_filter) {
         d->limit.pace.job_holes += bytes;
     }
-    if (pace_is_ahead(&d->b->limits.pot, &d->limit.pace)) {
+    if (d->is_pulled) {
+        if (p->is_filter && is_news)
+            pull_count_filter(d, bytes);
+    } else if (pace_is_ahead(&d->b->limits.pot, &d->limit.pace)) {
         pace_brake(&d->limit.pace, uv_now(d->b->loop));
         job_pause_set(d, PAUSE_LIMIT, true);
     }

@@ -309,6 +309,13 @@ static void ask_vhost_export(struct backup *b)
     else
         answered(b, NULL);
 }
+static void ask_iothreads(struct backup *b)
+{
+    if (plan_engine_is_wanted(b))
+        iothreads_ask(b, answered);
+    else
+        answered(b, NULL);
+}
 static void ask_memory(struct backup *b)
 {
     qmp_query_memory(b->qmp, on_memory, b);
@@ -356,9 +363,9 @@ static void ask_leftovers(struct backup *b)
 }
 
 static void (*const questions[])(struct backup *b) = {
-    ask_version, ask_name,         ask_status,    ask_migration, ask_set_active, ask_vhost_export,
-    ask_memory,  ask_capabilities, ask_params,    ask_drives,    ask_awake,      ask_occupants,
-    ask_types,   ask_sockets,      ask_leftovers, ask_unsavable, ask_machine,
+    ask_version, ask_name,         ask_status,  ask_migration, ask_set_active, ask_vhost_export,
+    ask_memory,  ask_capabilities, ask_params,  ask_drives,    ask_awake,      ask_occupants,
+    ask_types,   ask_iothreads,    ask_sockets, ask_leftovers, ask_unsavable,  ask_machine,
 };
 
 static void ask_next(struct backup *b)

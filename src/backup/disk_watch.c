@@ -14,7 +14,7 @@
 
 static bool is_restless(const struct drive *d)
 {
-    return d->job.state == JOB_RUNNING && !d->job.is_at_rest;
+    return (d->job.state == JOB_RUNNING || d->is_pulled) && !d->job.is_at_rest;
 }
 
 static const struct steps_op *waiting_op(struct backup *b)
@@ -33,9 +33,9 @@ static void leave_all(struct backup *b)
         if (is_restless(d))
             backup_log(
                 b, MODEL_ERROR, hint,
-                "drive %s: its disk (node %s) does not answer, so job %s does not end; to spare the guest, the jobs "
+                "drive %s: its disk (node %s) does not answer, so %s %s does not end; to spare the guest, the jobs "
                 "and nodes of this backup are left in QEMU",
-                d->name, d->node, d->names.job);
+                d->name, d->node, d->is_pulled ? "export" : "job", d->is_pulled ? d->names.export : d->names.job);
     }
 }
 
@@ -77,7 +77,9 @@ void disk_watch_undo(struct steps_op *op)
     op->sub = 1;
     b->jobs.disk_wait_until_ms = uv_now(b->loop) + b->options.timeout_s * UINT64_C(1000);
     for_each_drive (d, b) {
-        if (d->job.state != JOB_RUNNING)
+        if (d->is_pulled && !d->job.is_at_rest)
+            n++; /* nothing more is asked for */
+        if (d->is_pulled || d->job.state != JOB_RUNNING)
             continue;
         d->job.is_at_rest = false;
         d->job.first_poll = b->jobs.n_polls + 1; /* what is asked from now on */

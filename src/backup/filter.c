@@ -25,6 +25,16 @@ static void refuse_changed(struct steps_op *op)
     steps_end(op, NULL);
 }
 
+/* Its image changes as the guest writes: only a job of QEMU's can copy it. */
+static void push_instead(struct steps_op *op)
+{
+    g_autoptr(GArray) ops = recipe_add_jobs_target(op->d);
+
+    op->d->is_pulled = false;
+    op->b->jobs.n++;
+    steps_insert(op->b->steps, ops);
+}
+
 /* The drive refuses the filter: take it as well as it can be had, and say what that risks. */
 static void fall_back_to_direct(struct steps_op *op, const GError *error)
 {
@@ -36,7 +46,9 @@ static void fall_back_to_direct(struct steps_op *op, const GError *error)
     }
     d->is_guarded = false;
     d->target.source.purpose = POOL_FOR_GUEST; /* it waits for the job's writes from now on */
-    fate_forget_clusters(d);                   /* none has come; and now none may come twice */
+    if (d->is_pulled)
+        push_instead(op);
+    fate_forget_clusters(d); /* none has come; and now none may come twice */
     backup_row(d)->is_guarded = false;
     model_set(backup_row(d)->note, "unguarded");
     backup_log(

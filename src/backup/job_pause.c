@@ -22,7 +22,7 @@ unsigned job_workers(const struct backup *b)
 
 static unsigned pause_below(const struct backup *b)
 {
-    return SPOOL_BEGINS_AT + job_workers(b) * MIN(b->drives->len, IN_FLIGHT_BUFFERS / 8);
+    return SPOOL_BEGINS_AT + job_workers(b) * MIN(b->jobs.n, IN_FLIGHT_BUFFERS / 8);
 }
 
 static void on_switched(void *user, const GError *error)
@@ -40,6 +40,10 @@ void job_pause_update(struct drive *d)
 {
     bool should_pause = d->job.pause_reasons != 0;
 
+    if (d->is_pulled) {
+        pull_pump(d->b);
+        return;
+    }
     if (d->job.state != JOB_RUNNING || d->job.is_new || d->b->is_failing || !monitor_is_up(d->b) ||
         should_pause == d->job.is_pause_sent)
         return;

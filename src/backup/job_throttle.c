@@ -48,7 +48,7 @@ static void on_tick(uv_timer_t *timer)
 
 void job_throttle_check(struct backup *b)
 {
-    bool should_be_on = pool_free_count(b->archive.pool) < BELOW_FREE && !b->is_failing;
+    bool should_be_on = b->jobs.n && pool_free_count(b->archive.pool) < BELOW_FREE && !b->is_failing;
 
     if (should_be_on == b->jobs.throttle.is_on)
         return;

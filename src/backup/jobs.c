@@ -52,7 +52,7 @@ static void on_undo_cancel_sent(void *user, const GError *error)
 
 /* A job ends when what it reads has come; of a disk that hangs it never does. Nothing of this drive is touched then:
  * see disk_watch.c. */
-static void leave_hanging(struct steps_op *op)
+void jobs_leave_hanging(struct steps_op *op)
 {
     struct drive *d = op->d;
     g_autofree char *hint = g_strdup_printf("when it answers again: vmabackup cleanup %s", op->b->options.monitor);
@@ -61,9 +61,9 @@ static void leave_hanging(struct steps_op *op)
     d->is_left = true;
     backup_row(d)->stalled_ms = uv_now(d->b->loop) - d->job.moved_ms;
     backup_log(op->b, MODEL_ERROR, hint,
-               "drive %s: its disk (node %s) does not answer, so job %s cannot end; it, the filter and their nodes "
+               "drive %s: its disk (node %s) does not answer, so %s %s cannot end; it, the filter and their nodes "
                "stay in QEMU",
-               d->name, d->node, d->names.job);
+               d->name, d->node, d->is_pulled ? "export" : "job", d->is_pulled ? d->names.export : d->names.job);
     steps_end(op, error);
 }
 
@@ -89,7 +89,7 @@ static void check_hanging(struct backup *b)
 
     if (op && op->is_undo && op->sub == 1 && op->step->undo == jobs_undo && monitor_is_up(b) &&
         uv_now(b->loop) - op->d->job.moved_ms > (uint64_t)b->options.timeout_s * 1000)
-        leave_hanging((struct steps_op *)op);
+        jobs_leave_hanging((struct steps_op *)op);
 }
 
 /* --- a job that is started again ---------------------------------------------------------------- */
@@ -149,7 +149,7 @@ void jobs_restart_soon(struct drive *d)
     drive_become(d, DRIVE_RETRYING);
 }
 
-static void job_ended(struct drive *d, const char *error)
+void jobs_ended(struct drive *d, const char *error)
 {
     d->job.state = JOB_ENDED;
     job_end_look(d->b);
@@ -165,7 +165,7 @@ static void job_ended(struct drive *d, const char *error)
 static void see_job(struct drive *d, const struct qmp_job *job)
 {
     if (!job) {
-        job_ended(d, "its job is gone from QEMU");
+        jobs_ended(d, "its job is gone from QEMU");
         return;
     }
     budget_see_speed(d, (uint64_t)MAX(job->speed, 0));
@@ -179,7 +179,7 @@ static void see_job(struct drive *d, const struct qmp_job *job)
         job_pause_update(d);
     }
     if (g_strcmp0(job->status, "concluded") == 0)
-        job_ended(d, job->error);
+        jobs_ended(d, job->error);
 }
 
 static void on_jobs(void *user, const struct qmp_job *jobs, unsigned n, const GError *error)
@@ -195,7 +195,9 @@ static void on_jobs(void *user, const struct qmp_job *jobs, unsigned n, const GE
         for (unsigned j = 0; j < n; j++)
             if (g_strcmp0(jobs[j].id, d->names.job) == 0)
                 found = &jobs[j];
-        if (d->job.state == JOB_RUNNING && !d->job.is_new && b->jobs.n_polls >= d->job.first_poll)
+        if (d->is_pulled)
+            pull_see(d);
+        else if (d->job.state == JOB_RUNNING && !d->job.is_new && b->jobs.n_polls >= d->job.first_poll)
             see_job(d, found);
     }
     if (b->jobs.is_poll_wanted) {
@@ -222,6 +224,7 @@ void jobs_on_event(struct backup *b, const struct qmp_event *event)
 {
     struct drive *d = event->id ? drive_by_job(b, event->id) : NULL;
 
+    pull_on_event(b, event);
     if (!d)
         return;
     if (event->type == QMP_EVENT_JOB_STATUS_CHANGE && g_strcmp0(event->status, "concluded") == 0)

@@ -50,6 +50,7 @@ struct job {
 
 /* All of them. */
 struct jobs {
+    unsigned n; /* drives that jobs of QEMU's copy; the others are pulled */
     bool is_poll_busy, is_poll_wanted;
     unsigned n_polls;
     uint64_t next_poll_ms;
@@ -77,7 +78,9 @@ void jobs_restart_later(struct drive *d, const char *why); /* as a counted retry
 void jobs_restart_soon(struct drive *d);
 void jobs_connection_lost(struct port *p);
 void jobs_monitor_back(struct backup *b);
-void jobs_undo(struct steps_op *op); /* the row that takes a job away */
+void jobs_ended(struct drive *d, const char *error); /* NULL: well */
+void jobs_undo(struct steps_op *op);                 /* the row that takes a job away */
+void jobs_leave_hanging(struct steps_op *op);        /* such a row: the disk does not answer */
 
 /* job_pause.c */
 void job_pause_set(struct drive *d, enum pause_reason reason, bool on);

@@ -189,7 +189,7 @@ static bool is_qemu_gone(struct backup *b, const GError *error)
 
     for (unsigned i = 0; is_refused && i < b->drives->len; i++) {
         struct drive *d = g_ptr_array_index(b->drives, i);
-        if (d->filter.conn || d->target.conn)
+        if (d->filter.conn || d->target.conn || (d->pull.front && !d->pull.broken))
             return false;
     }
     return is_refused;

@@ -154,6 +154,7 @@ static void report_done(struct backup *b)
     pulse_close(&b->pulse);
     job_throttle_close(b);
     job_end_close(b);
+    pull_close(b);
     b->listener.on_done(b->user);
 }
 
@@ -164,6 +165,7 @@ static void close_connections(struct backup *b)
     for_each_drive (d, b) {
         port_close(&d->filter);
         port_close(&d->target);
+        pull_disconnect(d);
     }
 }
 
@@ -228,8 +230,20 @@ static void on_nodes_after(void *user, const struct qmp_node *nodes, unsigned n,
         b->tidy.n_left += is_ours(b, nodes[i].node_name);
     if (b->tidy.n_left)
         backup_log(b, MODEL_ERROR, "run vmabackup cleanup on this monitor",
-                   "%u jobs and nodes of this backup are left in QEMU", b->tidy.n_left);
+                   "%u jobs, exports and nodes of this backup are left in QEMU", b->tidy.n_left);
     freed(b, !error && !b->tidy.n_left && !b->end.has_undo_failed);
+}
+
+static void on_exports_after(void *user, const struct qmp_export *exports, unsigned n, const GError *error)
+{
+    struct backup *b = user;
+
+    for (unsigned i = 0; !error && i < n; i++)
+        b->tidy.n_left += is_ours(b, exports[i].id) && !exports[i].is_shutting_down;
+    if (monitor_is_up(b))
+        qmp_query_nodes(b->qmp, on_nodes_after, b);
+    else
+        outcome_check_left(b);
 }
 
 static void on_jobs_after(void *user, const struct qmp_job *jobs, unsigned n, const GError *error)
@@ -240,7 +254,7 @@ static void on_jobs_after(void *user, const struct qmp_job *jobs, unsigned n, co
     for (unsigned i = 0; !error && i < n; i++)
         b->tidy.n_left += is_ours(b, jobs[i].id);
     if (monitor_is_up(b))
-        qmp_query_nodes(b->qmp, on_nodes_after, b);
+        qmp_query_exports(b->qmp, on_exports_after, b);
     else
         outcome_check_left(b);
 }

@@ -24,7 +24,8 @@ bool pin_is_wanted(const struct backup *b, const struct drive *d)
     int version = VERSION(b->facts.version.major, b->facts.version.minor);
 
     /* 7.2 and 11.1 do not hang. Those in between, from the first with that lock on, are treated as 10.0 is. */
-    return d->is_guarded && version >= VERSION(8, 1) && version < VERSION(10, 1) && door_has_descriptors(b);
+    return d->is_guarded && !d->is_pulled && version >= VERSION(8, 1) && version < VERSION(10, 1) &&
+           door_has_descriptors(b);
 }
 
 /* One name for all: the export takes it from QEMU's list before the next drive's turn. */

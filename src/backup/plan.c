@@ -79,9 +79,11 @@ static void drive_free(gpointer data)
     g_free(d->names.cbw);
     g_free(d->names.snap);
     g_free(d->names.pin);
+    g_free(d->names.export);
     g_free(d->names.job);
     g_free(d->doubt);
     g_free(d->job.error);
+    g_free(d->pull.broken);
     g_clear_error(&d->refusal);
     g_clear_error(&d->failure);
     g_free(d);
@@ -101,8 +103,10 @@ static void add_drive(struct backup *b, const struct found_drive *f, const char 
     d->intake.pool = b->archive.pool;
     /* What nobody can write needs no guard, and a filter would not go in. */
     d->is_read_only = f->is_read_only;
+    d->is_in_iothread = f->is_in_iothread;
     d->is_shared = !f->is_read_only && is_shared(b, f);
     d->is_guarded = b->options.guard != BACKUP_GUARD_DIRECT && !f->is_read_only && !d->is_shared;
+    d->pull.connected = -1;
     g_ptr_array_add(b->drives, d);
 }
 
@@ -300,6 +304,7 @@ static void name_nodes(struct drive *d)
     d->names.cbw = g_strdup_printf("vmb-%s-cbw-%u", run, d->index);
     d->names.snap = g_strdup_printf("vmb-%s-snap-%u", run, d->index);
     d->names.pin = g_strdup_printf("vmb-%s-pin-%u", run, d->index);
+    d->names.export = g_strdup_printf("vmb-%s-exp-%u", run, d->index);
     d->names.job = g_strdup_printf("vmb-%s-job-%u", run, d->index);
 }
 
@@ -318,7 +323,7 @@ static bool prepare(struct backup *b, GError **error)
     g_autofree char *what = g_strdup_printf("writing %s", b->options.target);
 
     b->journal = journal_open(b->options.monitor, b->run_id, what, error);
-    if (!b->journal || !door_open(b, error))
+    if (!b->journal || !door_open(b, error) || !pull_prepare(b, error))
         return false;
     for_each_drive (d, b) {
         name_nodes(d);

@@ -14,6 +14,7 @@ static void judge_drive(struct drive *d, struct engine_facts facts)
     facts.is_of_drive = true;
     facts.is_guarded = d->is_guarded;
     facts.is_read_only = d->is_read_only;
+    facts.is_in_iothread = d->is_in_iothread;
     facts.size = d->size;
     d->is_pulled = engine_can_pull(&facts, &d->pull_obstacle) && d->b->options.engine == ENGINE_PULL;
 }
@@ -31,7 +32,7 @@ static void judge(struct backup *b)
         can_any |= !d->pull_obstacle;
     }
     if (!can_any && !b->facts.pull_obstacle)
-        b->facts.pull_obstacle = "no drive stands behind a filter";
+        b->facts.pull_obstacle = "no drive stands behind a filter and outside iothreads";
 }
 
 /* Some are pulled, and this one is not. */

@@ -46,7 +46,7 @@ static void on_put(void *user, uint64_t end, uint32_t len, bool is_news)
     struct port *p = user;
 
     budget_count(p, len, is_news);
-    if (!p->is_filter)
+    if (!p->is_filter && !p->drive->is_pulled)
         job_end_wrote(p->drive, end);
     job_pause_check_credit(p->drive->b);
 }

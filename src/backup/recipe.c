@@ -10,6 +10,7 @@
 #include <string.h>
 #include "backup/filter.h"
 #include "backup/pin.h"
+#include "backup/pull.h"
 #include "backup/recipe.h"
 #include "backup/run.h"
 #include "backup/steps.h"
@@ -183,10 +184,28 @@ static bool is_guarded(const struct backup *b, const struct drive *d)
     return d->is_guarded;
 }
 
-static bool is_direct(const struct backup *b, const struct drive *d)
+static bool is_pulled(const struct backup *b, const struct drive *d)
 {
     (void)b;
-    return !d->is_guarded;
+    return d->is_pulled;
+}
+
+static bool is_pushed(const struct backup *b, const struct drive *d)
+{
+    (void)b;
+    return !d->is_pulled;
+}
+
+static bool is_pushed_directly(const struct backup *b, const struct drive *d)
+{
+    (void)b;
+    return !d->is_pulled && !d->is_guarded;
+}
+
+static bool is_pushed_guarded(const struct backup *b, const struct drive *d)
+{
+    (void)b;
+    return !d->is_pulled && d->is_guarded;
 }
 
 static bool is_plain(const struct backup *b, const struct drive *d)
@@ -230,7 +249,7 @@ const struct step recipe_table[] = {
     {"activate the drives", STEP_RUN, is_plain, ram_begin_activate, ram_undo_activate, STEP_STAYS},
     {"add the filter's target", STEP_DRIVE, is_guarded, begin_add_target, undo_add_target,
      STEP_STAYS | STEP_MAKES_TARGET},
-    {"add the job's target", STEP_DRIVE, NULL, begin_add_target, undo_add_target,
+    {"add the job's target", STEP_DRIVE, is_pushed, begin_add_target, undo_add_target,
      STEP_STAYS | STEP_MAKES_TARGET | STEP_OF_JOBS_TARGET},
     {"freeze the file systems", STEP_RUN, agent_is_wanted, agent_begin_freeze, agent_undo_freeze,
      STEP_STAYS | STEP_IN_WINDOW},
@@ -242,10 +261,11 @@ const struct step recipe_table[] = {
     {"add the frozen image", STEP_DRIVE, is_guarded, filter_begin_snapshot, filter_undo_snapshot, 0},
     {"let the frozen image go from its iothread", STEP_DRIVE, NULL, NULL, pin_undo, STEP_OF_JOB},
     {"start saving the RAM", STEP_RUN, is_background, ram_begin_moving, ram_undo_moving, STEP_STAYS},
-    {"start the job", STEP_DRIVE, is_direct, begin_job, jobs_undo, STEP_REPEATS | STEP_OF_JOB},
+    {"start the job", STEP_DRIVE, is_pushed_directly, begin_job, jobs_undo, STEP_REPEATS | STEP_OF_JOB},
     {"resume the guest", STEP_RUN, needs_resume, halt_resume, NULL, STEP_REPEATS | STEP_IN_WINDOW},
     {"thaw the file systems", STEP_RUN, agent_is_frozen, agent_begin_thaw, NULL, STEP_IN_WINDOW},
-    {"start the job", STEP_DRIVE, is_guarded, begin_job, jobs_undo, STEP_REPEATS | STEP_OF_JOB},
+    {"start the job", STEP_DRIVE, is_pushed_guarded, begin_job, jobs_undo, STEP_REPEATS | STEP_OF_JOB},
+    {"export the frozen image", STEP_DRIVE, is_pulled, pull_begin, pull_undo, STEP_STAYS | STEP_REPEATS | STEP_OF_JOB},
     {"fix the frozen image to its iothread", STEP_DRIVE, pin_is_wanted, pin_begin, NULL,
      STEP_STAYS | STEP_REPEATS | STEP_OF_JOB},
     {"see that all disks answer", STEP_RUN, NULL, NULL, disk_watch_undo, 0},

@@ -12,5 +12,6 @@ GArray *recipe_undo_all(struct backup *b);
 GArray *recipe_undo_drive(struct drive *d);
 GArray *recipe_restart_job(struct drive *d);
 GArray *recipe_remake_targets(struct drive *d);
+GArray *recipe_add_jobs_target(struct drive *d);
 GArray *recipe_retake(struct backup *b, bool is_undo);
 GArray *recipe_undo_ram_settings(struct backup *b);

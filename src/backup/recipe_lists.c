@@ -97,6 +97,16 @@ GArray *recipe_remake_targets(struct drive *d)
     return ops;
 }
 
+GArray *recipe_add_jobs_target(struct drive *d)
+{
+    GArray *ops = new_list();
+
+    for (unsigned row = 0; row < steps_rows(d->b->steps); row++)
+        if (row_of(d->b, row)->flags & STEP_OF_JOBS_TARGET)
+            add_op(ops, d->b, d, row, false);
+    return ops;
+}
+
 static bool is_of_restart(const struct drive *d, unsigned row)
 {
     unsigned flags = row_of(d->b, row)->flags;

@@ -19,6 +19,7 @@
  *                 job_verdict.c, fate.c (how each ends)  retake.c (at a new instant)
  *                 job_pause.c  job_throttle.c (makes the last buffers last)
  *                 job_end.c (one at a time)
+ *     pull        pull.c (what is asked for, when)  pull_export.c (exports, connections)
  *     limits      limit.c (what an operator says)  budget.c
  *                 write_latency.c (how the guest's writes fare)
  *     archive     target.c (sink, spool, header, lanes)  finish.c  after.c
@@ -40,6 +41,7 @@
 #include "backup/limit.h"
 #include "backup/link.h"
 #include "backup/port.h"
+#include "backup/pull.h"
 #include "base/pulse_uv.h"
 #include "backup/ram.h"
 #include "backup/state.h"
@@ -58,7 +60,7 @@ struct steps;
 
 /* Ours, in QEMU. */
 struct drive_names {
-    char *filter, *target, *cbw, *snap, *pin, *job;
+    char *filter, *target, *cbw, *snap, *pin, *export, *job;
 };
 
 struct drive_progress {
@@ -79,6 +81,7 @@ struct drive {
     enum drive_state state; /* see drive_become() */
     bool is_guarded;
     bool is_read_only;         /* nobody writes to it: it needs no guard */
+    bool is_in_iothread;       /* or may be; known where engine pull is wanted */
     bool is_pulled;            /* by engine pull: no job, no target node; see plan_engine.c */
     const char *pull_obstacle; /* why it cannot be pulled, a constant; NULL = it can */
     bool is_shared;            /* two devices write to its node: a filter before one of them would not see the other */
@@ -92,6 +95,7 @@ struct drive {
     struct port filter, target;
     struct intake intake;
     struct job job;
+    struct pull pull; /* where is_pulled */
     struct drive_limit limit;
 
     int64_t instant_us;  /* wall clock */
@@ -177,6 +181,7 @@ struct backup {
     struct agent agent;
     struct ram ram;
     struct jobs jobs;
+    struct pulls pulls;
     struct limits limits;
     struct target archive;
     struct retake retake;

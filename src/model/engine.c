@@ -35,6 +35,8 @@ static const char *obstacle(const struct engine_facts *f)
         return "this system has no memfd_create";
     if (f->is_of_drive && !f->is_guarded && !f->is_read_only)
         return "it is written to without a filter";
+    if (f->is_of_drive && f->is_in_iothread)
+        return "it belongs to an iothread, where such an export can hang QEMU";
     if (f->is_of_drive && f->size % SECTOR)
         return "its size is not a multiple of 512 bytes";
     return NULL;

@@ -27,6 +27,7 @@ struct engine_facts {
     /* of a drive */
     bool is_of_drive; /* else the others do not count: can any drive be pulled? */
     bool is_guarded, is_read_only;
+    bool is_in_iothread; /* or may be */
     uint64_t size;
 };
 /* False: *why is what stands behind "because", a constant. */
