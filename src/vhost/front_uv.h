@@ -3,14 +3,22 @@
 /*
  * A front end of vhost-user-blk on libuv: QEMU reads an exported node straight into our buffers.
  *
- *     vhost_socket_pair(path, &listening, &connected, &error);   // getfd listening, block-export-add
+ *     vhost_socket_pair(path, &listening, &connected, &error);
+ *     ...getfd listening; add-fd connected, for QEMU to hold; block-export-add
  *     struct vhost_front *f = vhost_open(loop, memory, 0, connected, &events, user, &error);
  *     ...on_ready: vhost_read(f, 0, 1 << 20, sixteen_buffers, tag) while vhost_room(f) > 0
  *     ...on_read: the buffers are filled
- *     block-export-del; vhost_close(f, taken_back);              // f is freed after on_closed
+ *     ...vhost_in_flight(f) is 0: block-export-del; vhost_close(f, taken_back);       // f is freed after on_closed
  *
- * Seen on QEMU 7.2.22, 10.0.2 and 11.1:
- * - NEVER for a node of an iothread. While reads are asked for, `stop`, or a reboot of the guest, or whatever else
+ * Seen on QEMU 7.2.22, 10.0.2 and 11.1, whose server of this type is easily killed:
+ * - QEMU MUST HOLD OUR END, TOO. When it sees the connection end while reads are in flight and more are asked for, it
+ *   aborts (vhost_user_server_inc_in_flight: Assertion `!server->wait_idle' failed; 11.1 was also seen to crash). To be
+ *   killed in the midst of reads is enough: all three died within some tries. So hand a duplicate of the connected
+ *   socket to QEMU (add-fd, a set of its own) before block-export-add, and take it back (remove-fd) after
+ *   block-export-del. QEMU lets it go by itself when its last monitor leaves, which comes late enough: none of 20
+ *   killed readers did harm on any version, with other monitors or without. For the same reason never close our end
+ *   before block-export-del is answered: that first stops asking by itself.
+ * - NEVER FOR A NODE OF AN IOTHREAD. While reads are asked for, `stop`, or a reboot of the guest, or whatever else
  *   drains, makes QEMU hang for good: on all three, and within a few tries. (A read that begins while its node is being
  *   drained is put off until the end of that, which waits for the read: blk_set_disable_request_queuing() is not
  *   called for this type of export.) 7.2 may abort, too ("Co-routine was already scheduled"), and hangs in
@@ -20,8 +28,7 @@
  *   buffers, answers when that has ended, and does nothing else meanwhile. So ask for no more, let vhost_in_flight()
  *   become 0, and then delete: QEMU would hang as long as a disk does. BLOCK_EXPORT_DELETED follows the answer.
  *   It needs no `mode`: a connected client holds nothing.
- * - When our end is closed, or we are killed, QEMU goes on with the export and accepts the next connection as soon as
- *   what was in flight has ended; a second one at the same time waits.
+ * - When a connection ends with nothing in flight, QEMU accepts the next one; a second one at the same time waits.
  * - While we stand still (SIGSTOP), stop, cont and system_reset take some milliseconds.
  */
 #include <stdbool.h>
@@ -59,6 +66,7 @@ unsigned vhost_in_flight(const struct vhost_front *f);
  * taken_back, which may be NULL, is called from within for each of it. Allowed in any event but on_closed; once. */
 void vhost_close(struct vhost_front *f, void (*taken_back)(void *user, void *tag));
 
-/* A socket that listens, for QEMU (getfd), and one that is connected to it already, for vhost_open(). Made at `path`,
- * which is free and gone again when this returns. Both are the caller's to close. */
+/* A socket that listens, for QEMU (getfd), and one that is connected to it already, for vhost_open() and, duplicated,
+ * for QEMU to hold (add-fd: see above). Made at `path`, which is gone again when this returns. Both are the caller's.
+ */
 bool vhost_socket_pair(const char *path, int *listening, int *connected, GError **error);

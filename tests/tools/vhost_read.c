@@ -4,10 +4,10 @@
  *
  *     vhost_read PATH CONTROL KIB DEPTH [ROUNDS] > copy
  *
- * Makes the sockets at PATH, sends the one that QEMU is to listen on over the socket with the number CONTROL, and
- * reads the whole node, in requests of KIB with DEPTH of them in flight: into standard output, if that is a file, at
- * the right places. ROUNDS: so often, 0 without an end; it says "round" then. Ends with a line on standard error:
- * "read BYTES in SECONDS s, CPU s", or what went wrong and status 1.
+ * Makes the sockets at PATH, sends the one that QEMU is to listen on over the socket with the number CONTROL, then the
+ * one that is connected to it, for QEMU to hold, and reads the whole node, in requests of KIB with DEPTH of them in
+ * flight: into standard output, if that is a file, at the right places. ROUNDS: so often, 0 without an end; it says
+ * "round" then. Ends with a line on standard error: "read BYTES in SECONDS s, CPU s", or what went wrong and status 1.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -146,7 +146,6 @@ static void send_descriptor(int control, int fd)
     memcpy(CMSG_DATA(&room.header), &fd, sizeof fd);
     if (sendmsg(control, &message, 0) != 1)
         g_error("control: %s", g_strerror(errno));
-    close(fd);
 }
 
 static void tool_begin(struct tool *t, const char *path, int control)
@@ -161,6 +160,8 @@ static void tool_begin(struct tool *t, const char *path, int control)
         t->requests[i / CLUSTERS_MAX].buffers[i % CLUSTERS_MAX] =
             (uint8_t *)vhost_memory_pool(t->memory) + (size_t)i * CLUSTER_BYTES;
     send_descriptor(control, listening);
+    send_descriptor(control, connected);
+    close(listening);
     t->front = vhost_open(&t->loop, t->memory, 0, connected, &events, t, &error);
     if (!t->front)
         g_error("%s", error->message);

@@ -33,6 +33,9 @@ class Qmp:
     def close(self):
         self._socket.close()
 
+    def fileno(self):
+        return self._socket.fileno()
+
     def _message(self, deadline):
         while b"\n" not in self._buffer:
             left = deadline - time.monotonic()
