@@ -2,8 +2,10 @@
 /*
  * A frozen image as an export of QEMU's, and our connection to it.
  *
- * QEMU gets a socket that listens, and to which we are connected already: nobody else can come in. It goes away again
- * only when nothing is in flight: QEMU waits for that in its main loop, and a disk that hangs would hang the guest.
+ * QEMU gets a socket that listens, and to which we are connected already: nobody else can come in. It holds our end of
+ * the connection, too: it aborts when that ends while it reads (vhost/front_uv.h), so even our death must not end it.
+ * The export goes away again only when nothing is in flight: QEMU waits for that in its main loop, and a disk that hangs
+ * would hang the guest.
  */
 #include <unistd.h>
 #include "backup/pull.h"
@@ -14,6 +16,12 @@
 static char *socket_name(const struct drive *d)
 {
     return g_strdup_printf("%s-socket", d->names.export);
+}
+
+/* See rescue/cleanup.c, which knows it too. */
+static char *held_name(const struct drive *d)
+{
+    return g_strdup_printf("%s-held", d->names.export);
 }
 
 static struct steps_op *op_of(const struct drive *d, bool is_undo)
@@ -124,7 +132,7 @@ static void on_exported(void *user, const GError *error)
     }
 }
 
-static void on_socket_passed(void *user, const GError *error)
+static void on_end_passed(void *user, const GError *error)
 {
     struct steps_op *op = user;
     struct drive *d = op->d;
@@ -136,6 +144,17 @@ static void on_socket_passed(void *user, const GError *error)
     }
     d->pull.may_be_in_qemu = true;
     qmp_export_vhost(op->b->qmp, d->names.export, d->is_guarded ? d->names.snap : d->node, name, on_exported, op);
+}
+
+static void on_socket_passed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    g_autofree char *name = held_name(op->d);
+
+    if (error)
+        steps_end(op, error);
+    else
+        qmp_getfd(op->b->qmp, name, dup(op->d->pull.connected), on_end_passed, op);
 }
 
 static void ask_for_export(struct steps_op *op)
@@ -183,14 +202,28 @@ void pull_begin(struct steps_op *op)
 
 /* --- its end ------------------------------------------------------------------------------------ */
 
-enum undo_sub { UNDO_QUIETS, UNDO_DELETES, UNDO_WAITS };
+enum undo_sub { UNDO_QUIETS, UNDO_DELETES, UNDO_WAITS, UNDO_CLOSES };
+
+static void on_end_closed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (qmp_error_is_refusal(error)) /* it never came, or by another monitor */
+        error = NULL;
+    if (!error) {
+        op->d->pull.may_be_in_qemu = false;
+        op->d->job.state = JOB_NONE;
+    }
+    steps_end(op, error);
+}
 
 static void gone(struct steps_op *op)
 {
-    op->d->pull.may_be_in_qemu = false;
+    g_autofree char *name = held_name(op->d);
+
+    op->sub = UNDO_CLOSES;
     pull_disconnect(op->d);
-    op->d->job.state = JOB_NONE;
-    steps_end(op, NULL);
+    qmp_closefd(op->b->qmp, name, on_end_closed, op);
 }
 
 static void on_exports_after(void *user, const struct qmp_export *exports, unsigned n, const GError *error)
@@ -217,7 +250,7 @@ static void on_deleted(void *user, const GError *error)
     }
 }
 
-/* A connection that ended tells nothing of what is in flight: QEMU waits for that by itself then. */
+/* Of a connection that has ended nobody says what is in flight: that is over, or QEMU is. */
 static void delete_when_quiet(struct steps_op *op)
 {
     struct drive *d = op->d;
@@ -225,7 +258,7 @@ static void delete_when_quiet(struct steps_op *op)
     if (op->sub != UNDO_QUIETS || (d->pull.in_flight && !d->pull.broken))
         return;
     op->sub = UNDO_DELETES;
-    qmp_export_end(op->b->qmp, d->names.export, on_deleted, op);
+    qmp_export_del(op->b->qmp, d->names.export, on_deleted, op);
 }
 
 void pull_undo(struct steps_op *op)
@@ -235,10 +268,13 @@ void pull_undo(struct steps_op *op)
     if (d->job.state == JOB_RUNNING)
         d->job.state = JOB_ENDED;
     d->job.moved_ms = uv_now(op->b->loop);
-    if (d->pull.may_be_in_qemu)
+    if (d->pull.may_be_in_qemu) {
         delete_when_quiet(op);
-    else
-        gone(op);
+        return;
+    }
+    pull_disconnect(d);
+    d->job.state = JOB_NONE;
+    steps_end(op, NULL);
 }
 
 void pull_on_event(struct backup *b, const struct qmp_event *event)
@@ -267,7 +303,7 @@ static void give_up_waiting(struct steps_op *op)
 /* An op that has sent a command waits for its answer, which comes, or says that it does not. */
 static bool is_waiting(const struct steps_op *op)
 {
-    return op->is_undo ? op->sub != UNDO_DELETES : op->d->pull.front && !op->d->pull.broken;
+    return op->is_undo ? op->sub == UNDO_QUIETS || op->sub == UNDO_WAITS : op->d->pull.front && !op->d->pull.broken;
 }
 
 void pull_on_tick(struct backup *b)

@@ -2,7 +2,7 @@
 #include "model/engine.h"
 
 #ifndef ENGINE_IS_BUILT
-#define ENGINE_IS_BUILT true
+#define ENGINE_IS_BUILT false
 #endif
 
 const bool engine_is_built = ENGINE_IS_BUILT;

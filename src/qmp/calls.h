@@ -188,8 +188,6 @@ void qmp_export_fixed(struct qmp *q, const char *id, const char *node, const cha
  * what it says it knows the type. (The schema says it, too, but costs QEMU's main loop 16 ms, and this half of one.) */
 void qmp_has_vhost_export(struct qmp *q, const char *nowhere, qmp_on_answer done, void *user);
 void qmp_export_del(struct qmp *q, const char *id, qmp_done done, void *user);
-/* The same while somebody is connected (mode hard). It is gone when BLOCK_EXPORT_DELETED comes. */
-void qmp_export_end(struct qmp *q, const char *id, qmp_done done, void *user);
 
 /* --- jobs -------------------------------------------------------------------------------------- */
 struct qmp_backup_job {

@@ -159,11 +159,3 @@ void qmp_export_del(struct qmp *q, const char *id, qmp_done done, void *user)
 {
     call_do(q, "block-export-del", args_new_text("id", id), done, user);
 }
-
-void qmp_export_end(struct qmp *q, const char *id, qmp_done done, void *user)
-{
-    struct json_object *args = args_new_text("id", id);
-
-    args_text(args, "mode", "hard");
-    call_do(q, "block-export-del", args, done, user);
-}
