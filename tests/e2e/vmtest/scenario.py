@@ -59,9 +59,11 @@ class Scenario(Lab):
         return run
 
     def backup(self, *arguments, output=None, **options):
-        """vmabackup backup in the background, through the proxy if there is one."""
+        """vmabackup backup in the background, through the proxy if there is one; by $VMABACKUP_ENGINE."""
         monitor = self.proxy.path if self.proxy else self.vm.monitor
-        return self.run("backup", "--json", "-o", output or self.archive, *arguments, monitor, **options)
+        engine = os.environ.get("VMABACKUP_ENGINE")
+        given = ["--engine", engine] if engine and "--engine" not in arguments else []
+        return self.run("backup", "--json", "-o", output or self.archive, *given, *arguments, monitor, **options)
 
     def cleanup(self, *arguments, status=0):
         """vmabackup cleanup, on the monitor that the run had: its journal is found by that."""
