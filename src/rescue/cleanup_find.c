@@ -129,7 +129,7 @@ static void put_in_order(struct cleanup *c)
         }
     }
     if (c->jobs->len)
-        cleanup_add(c->actions, CALM_JOBS, NULL);
+        cleanup_add(c->actions, PAUSE_JOBS, NULL);
     append_all(c, c->jobs);
     append_all(c, c->exports);
     append_all(c, c->snapshots);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
-/* The inside of a cleanup: cleanup_find.c makes the list of what is to be done, cleanup.c does it, cleanup_say.c says
- * it. */
+/* The inside of a cleanup: cleanup_find.c makes the list of what is to be done, cleanup_actions.c does it,
+ * cleanup_say.c says it. */
 #include "qemu/takeout.h"
 #include "rescue/cleanup.h"
 #include "rescue/journal.h"
@@ -9,7 +9,7 @@
 #define PREFIX GRAPH_PREFIX
 
 enum action_kind {
-    CALM_JOBS,
+    PAUSE_JOBS,
     END_JOB,
     END_EXPORT,
     DELETE_NODE,

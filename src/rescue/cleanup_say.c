@@ -6,7 +6,7 @@ static const struct {
     const char *doing;      /* with the action's name behind it */
     const char *one, *many; /* what is left; many NULL: it is never counted, one NULL: it is nothing */
 } words[] = {
-    [CALM_JOBS] = {"pause its jobs", NULL, NULL},
+    [PAUSE_JOBS] = {"pause its jobs", NULL, NULL},
     [END_JOB] = {"end job", "job", "jobs"},
     [END_EXPORT] = {"end export", "export", "exports"},
     [DELETE_NODE] = {"delete node", "node", "nodes"},
