@@ -60,6 +60,18 @@ bool drive_state_may(enum drive_state s, enum drive_may verb)
     return table[s].may & verb;
 }
 
+bool drive_shown_may(enum model_state shown, bool stands, enum drive_may verb)
+{
+    unsigned may = 0;
+
+    if (shown == MODEL_PAUSE) /* by whatever reason, it is no state of its own */
+        shown = MODEL_RUN;
+    for (unsigned s = 0; s < DRIVE_STATES; s++)
+        if (table[s].shown == shown && stands == (s == DRIVE_STANDING))
+            may |= table[s].may;
+    return may & verb;
+}
+
 bool drive_state_is(enum drive_state s, unsigned what)
 {
     return table[s].is & what;

@@ -49,5 +49,7 @@ const char *drive_state_name(enum drive_state s); /* "copying": for messages abo
 enum model_state drive_state_shown(enum drive_state s);
 bool drive_state_moves(enum drive_state from, enum drive_state to); /* it is legal; to itself it is not */
 bool drive_state_may(enum drive_state s, enum drive_may verb);
+/* For who sees no more than a row: what a state that is shown so can be asked for. stands: its frozen image is kept. */
+bool drive_shown_may(enum model_state shown, bool stands, enum drive_may verb);
 bool drive_state_is(enum drive_state s, unsigned what);      /* any of enum drive_is */
 enum drive_state drive_state_left(enum drive_state leaving); /* once its nodes are gone */

@@ -223,9 +223,10 @@ static void say_choice(struct pane *p, const struct scene *s, const struct model
     if (s->ui->is_readonly || !pane_line(p, "", &pen))
         return;
     pen.x = p->x;
-    if (ui_row_takes(s->m, d, COMMAND_RETRY))
+    if (ui_row_takes(s->m, d, COMMAND_RETRY)) {
         pen_text(&pen, ROLE_BUTTON, "[ %s Retry now ]", keymap_of(COMMAND_RETRY, key));
-    pen_gap(&pen, 2);
+        pen_gap(&pen, 2);
+    }
     if (*keymap_of(COMMAND_CANCEL, key) && ui_row_takes(s->m, d, COMMAND_CANCEL))
         pen_text(&pen, ROLE_BUTTON, "[ %s Drop it from the archive ]", key);
 }

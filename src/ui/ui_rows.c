@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What is done to rows of the table: to the selected one, or to all that are marked. */
 
+#include "model/drive_state.h"
 #include "ui/ui_inside.h"
 
 static const struct ui_action nothing;
@@ -30,9 +31,15 @@ bool ui_row_is_open(const struct model_drive *row)
     return row->is_included && (is_alive(row) || row->state == MODEL_WAIT || row->state == MODEL_FAIL);
 }
 
+/* What more than its state decides, the rules below ask. */
+static bool may(const struct model_drive *row, enum drive_may verb)
+{
+    return row->is_included && drive_shown_may(row->state, row->keeps_instant, verb);
+}
+
 static const char *why_not_in_motion(const struct model_drive *row)
 {
-    return row->is_vmstate ? "cannot be paused" : is_alive(row) ? NULL : "is not being copied";
+    return row->is_vmstate ? "cannot be paused" : may(row, DRIVE_MAY_PAUSE) ? NULL : "is not being copied";
 }
 
 static const char *why_no_pause(const struct model *m, const struct model_drive *row)
@@ -51,7 +58,8 @@ static const char *why_no_cancel(const struct model *m, const struct model_drive
 {
     if (model_is_saved(row->state))
         return "is saved already";
-    if (!ui_row_is_open(row) || (row->is_vmstate && !is_alive(row)))
+    if (!row->is_included ||
+        (row->is_vmstate ? !is_alive(row) : row->state != MODEL_WAIT && !may(row, DRIVE_MAY_CANCEL)))
         return "is not being saved";
     if (m->sink.is_pipe)
         return "is in a pipe already: only the whole backup can be cancelled";
@@ -62,10 +70,10 @@ static const char *why_no_cancel(const struct model *m, const struct model_drive
 /* One that was cancelled can be had again, too. */
 static const char *why_no_retry(const struct model *m, const struct model_drive *row)
 {
-    if (row->state == MODEL_RETRY || ((row->state == MODEL_FAIL || row->state == MODEL_CANCELLED) && row->may_retry))
-        return NULL;
-    if (row->state != MODEL_FAIL && row->state != MODEL_CANCELLED)
+    if (!may(row, DRIVE_MAY_RETRY))
         return "has not failed";
+    if (row->may_retry)
+        return NULL;
     return m->sink.is_pipe ? "cannot begin again: the target is a pipe" : "cannot be taken again";
 }
 

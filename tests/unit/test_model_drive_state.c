@@ -66,6 +66,23 @@ static void test_verbs(void)
     }
 }
 
+/* Who sees but the row offers whatever some state that looks so takes, and of a failed one exactly what it takes. */
+static void test_shown(void)
+{
+    static const enum drive_may verbs[] = {DRIVE_MAY_CANCEL, DRIVE_MAY_RETRY, DRIVE_MAY_PAUSE};
+
+    for (unsigned s = 0; s < DRIVE_STATES; s++)
+        for (unsigned v = 0; v < G_N_ELEMENTS(verbs); v++) {
+            bool is_offered = drive_shown_may(drive_state_shown(s), s == DRIVE_STANDING, verbs[v]);
+            bool may = drive_state_may(s, verbs[v]);
+            g_assert_true(is_offered || !may);
+            if (drive_state_shown(s) != MODEL_RETRY)
+                g_assert_true(may || !is_offered);
+        }
+    g_assert_true(drive_shown_may(MODEL_PAUSE, false, DRIVE_MAY_CANCEL));
+    g_assert_false(drive_shown_may(MODEL_SKIPPED, false, DRIVE_MAY_CANCEL | DRIVE_MAY_RETRY | DRIVE_MAY_PAUSE));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -74,5 +91,6 @@ int main(int argc, char **argv)
     g_test_add_func("/model/drive-state/out-and-back", test_out_and_back);
     g_test_add_func("/model/drive-state/leaving", test_leaving);
     g_test_add_func("/model/drive-state/verbs", test_verbs);
+    g_test_add_func("/model/drive-state/shown", test_shown);
     return g_test_run();
 }

@@ -37,6 +37,32 @@ static void test_refusals(void)
     model_clear(&d.m);
 }
 
+static bool is_refused(struct desk *d, const char *key, const char *why)
+{
+    ui_say(&d->ui, MODEL_INFO, "-");
+    return type(d, key).does == UI_NOTHING && !d->ui.dialog && strstr(d->ui.message, why);
+}
+
+/* As the table of a drive's states has it: a failed one can be cancelled while its frozen image stands, and one that
+ * is tried again by itself has not failed. */
+static void test_states(void)
+{
+    struct desk d;
+    desk_open(&d, scene_copy);
+    d.ui.selected = 5;
+    type(&d, "c");
+    g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_DROP);
+    press(&d, UI_KEY_ESC);
+    d.m.drives[5].keeps_instant = false;
+    g_assert_true(is_refused(&d, "c", "is not being saved"));
+    g_assert_true(is_refused(&d, "p", "is not being copied"));
+    g_assert_cmpint(type(&d, "r").command.verb, ==, COMMAND_RETRY);
+    d.m.drives[5].state = MODEL_RETRY;
+    g_assert_true(is_refused(&d, "r", "has not failed"));
+    g_assert_cmpint(type(&d, "p").command.verb, ==, COMMAND_PAUSE);
+    model_clear(&d.m);
+}
+
 static void test_log(void)
 {
     struct desk d;
@@ -281,6 +307,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ui/offers/refusals", test_refusals);
+    g_test_add_func("/ui/offers/states", test_states);
     g_test_add_func("/ui/offers/log", test_log);
     g_test_add_func("/ui/offers/matches", test_matches);
     g_test_add_func("/ui/offers/leftovers", test_leftovers);

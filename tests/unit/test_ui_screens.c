@@ -85,6 +85,7 @@ static void retrying(struct model *m)
 {
     scene_copy(m);
     m->drives[5].state = MODEL_RETRY;
+    m->drives[5].may_retry = m->drives[5].keeps_instant = false;
     m->drives[5].retries = 1;
     m->drives[5].retry_in_ms = 24000;
     m->drives[1].is_instant_own = true;
