@@ -42,18 +42,18 @@ static void leave_all(struct backup *b)
 void disk_watch_on_tick(struct backup *b)
 {
     const struct steps_op *op = waiting_op(b);
-    bool is_calm = true, is_late = uv_now(b->loop) >= b->jobs.disk_wait_until_ms;
+    bool are_at_rest = true, is_late = uv_now(b->loop) >= b->jobs.disk_wait_until_ms;
     g_autoptr(GError) error = NULL;
 
     if (!op || !monitor_is_up(b))
         return;
     for_each_drive (d, b)
-        is_calm &= !is_restless(d);
-    if (!is_calm && !is_late) {
+        are_at_rest &= !is_restless(d);
+    if (!are_at_rest && !is_late) {
         jobs_poll(b);
         return;
     }
-    if (!is_calm)
+    if (!are_at_rest)
         leave_all(b);
     steps_end((struct steps_op *)op, NULL);
 }

@@ -23,7 +23,7 @@ static enum stall_change begin(struct stall *s, uint64_t rate)
 /* How many good looks it takes to go faster. */
 static unsigned wanted(const struct stall *s)
 {
-    return s->n_wanted ? s->n_wanted : STALL_CALM_LOOKS;
+    return s->n_wanted ? s->n_wanted : STALL_GOOD_LOOKS;
 }
 
 static enum stall_change slow_down(struct stall *s)
@@ -63,13 +63,13 @@ enum stall_change stall_look(struct stall *s, uint64_t write_us, uint64_t base_u
     bool is_lasting = s->bad_looks & (s->bad_looks - 1); /* more than one */
     if (is_bad && (is_lasting || write_us > STALL_MOST_US)) {
         if (s->has_gone_faster) /* that was too early */
-            s->n_wanted = MIN(wanted(s) * 2, STALL_MOST_CALM);
+            s->n_wanted = MIN(wanted(s) * 2, STALL_MOST_LOOKS);
         s->has_gone_faster = false;
         return s->ceiling ? slow_down(s) : begin(s, rate);
     }
     if (s->ceiling && s->n_good >= wanted(s))
         return speed_up(s);
-    if (!s->ceiling && s->n_good > STALL_MOST_CALM) /* long ago */
+    if (!s->ceiling && s->n_good > STALL_MOST_LOOKS) /* long ago */
         s->n_wanted = s->has_gone_faster = 0;
     return STALL_SAME;
 }

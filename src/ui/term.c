@@ -317,11 +317,6 @@ void term_bell(struct term_screen *t)
     send_aside(t, "\a");
 }
 
-int term_colours(const struct term_screen *t)
-{
-    return t->depth == THEME_MONO ? 0 : COLORS;
-}
-
 /* ---- leaving ---- */
 
 void term_leave(struct term_screen *t)

@@ -57,8 +57,6 @@ void term_mouse(struct term_screen *t, bool is_on);
 /* Shows a title ("26% web-01") until the screen is left; the one before comes back then. Dropped like a frame. */
 void term_title(struct term_screen *t, const char *title);
 void term_bell(struct term_screen *t);
-/* Colours to choose from: 0, 8, 16, 88, 256, 16777216. */
-int term_colours(const struct term_screen *t);
 /* The entry that stands in for an unknown type; "" = its own was found. */
 const char *term_stand_in(const struct term_screen *t);
 /* What gives the terminal back in one go: for a crash. */
