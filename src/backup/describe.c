@@ -38,11 +38,9 @@ static json_object *instant(int64_t real_us)
 
 static const struct found_drive *found_by_device(const struct backup *b, const char *qdev)
 {
-    for (unsigned i = 0; i < b->facts.drives->len; i++) {
-        const struct found_drive *f = g_ptr_array_index(b->facts.drives, i);
+    for_each_found (f, b)
         if (g_strcmp0(f->qdev, qdev) == 0)
             return f;
-    }
     return NULL;
 }
 
@@ -149,8 +147,8 @@ static json_object *sentences(const GPtrArray *array)
 {
     json_object *list = json_object_new_array();
 
-    for (unsigned i = 0; i < array->len; i++)
-        json_object_array_add(list, masked(g_ptr_array_index(array, i)));
+    for_each_in (const char, text, array)
+        json_object_array_add(list, masked(text));
     return list;
 }
 

@@ -184,15 +184,11 @@ static void on_event(void *user, const struct qmp_event *event)
 /* QEMU itself is gone when nobody listens and every connection into us has ended. */
 static bool is_qemu_gone(struct backup *b, const GError *error)
 {
-    bool is_refused =
-        g_error_matches(error, QMP_ERROR, QMP_ERROR_REFUSED) || g_error_matches(error, QMP_ERROR, QMP_ERROR_NOT_THERE);
-
-    for (unsigned i = 0; is_refused && i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive (d, b)
         if (d->filter.conn || d->target.conn || (d->pull.front && !d->pull.broken))
             return false;
-    }
-    return is_refused;
+    return g_error_matches(error, QMP_ERROR, QMP_ERROR_REFUSED) ||
+           g_error_matches(error, QMP_ERROR, QMP_ERROR_NOT_THERE);
 }
 
 void monitor_give_up(struct backup *b, const char *why)

@@ -43,11 +43,9 @@ bool naming_fits(const struct backup *b, const struct found_drive *f, const char
 
 bool naming_is_among(const struct backup *b, const GPtrArray *names, const char *name, const struct found_drive *f)
 {
-    for (unsigned i = 0; i < names->len; i++) {
-        const char *wanted = g_ptr_array_index(names, i);
+    for_each_in (const char, wanted, names)
         if (g_strcmp0(wanted, name) == 0 || naming_fits(b, f, wanted))
             return true;
-    }
     return false;
 }
 

@@ -277,8 +277,9 @@ void picture_fill(struct backup *b)
         fill_ram(b, now);
     for_each_drive (d, b)
         fill_limit(d);
-    for (unsigned i = 0; b->has_begun && i < b->drives->len; i++)
-        fill_drive(g_ptr_array_index(b->drives, i), now);
+    for_each_drive (d, b)
+        if (b->has_begun)
+            fill_drive(d, now);
     fill_totals(m);
     rate_add(&b->picture.in_rate, m->done, now);
     m->in_rate = rate_per_s(&b->picture.in_rate, now);

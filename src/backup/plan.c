@@ -57,10 +57,8 @@ static bool is_shared(const struct backup *b, const struct found_drive *f)
 {
     unsigned n = 0;
 
-    for (unsigned i = 0; i < b->facts.drives->len; i++) {
-        const struct found_drive *other = g_ptr_array_index(b->facts.drives, i);
+    for_each_found (other, b)
         n += other->is_attached && g_strcmp0(other->node_name, f->node_name) == 0;
-    }
     return n > 1;
 }
 
@@ -208,15 +206,14 @@ static void log_unsavable(struct backup *b)
         backup_log(b, MODEL_WARNING, NULL, "%s", gone->message);
     if (b->ram.is_lost && !b->options.only_ask)
         backup_log(b, MODEL_WARNING, NULL, "RAM is left out: %s", b->guest.ram_obstacle);
-    for (unsigned i = 0; i < b->facts.unsavable->len; i++)
-        backup_log(b, MODEL_WARNING, NULL, "%s", (const char *)g_ptr_array_index(b->facts.unsavable, i));
+    for_each_in (const char, why, b->facts.unsavable)
+        backup_log(b, MODEL_WARNING, NULL, "%s", why);
 }
 
 /* QEMU reads it through its key, and so do we. */
 static void log_encrypted(struct backup *b)
 {
-    for (unsigned i = 0; i < b->facts.drives->len; i++) {
-        const struct found_drive *f = g_ptr_array_index(b->facts.drives, i);
+    for_each_found (f, b) {
         const struct drive *d = f->is_encrypted && f->node_name ? drive_on_node(b, f->node_name) : NULL;
         if (d && !b->options.only_ask)
             backup_log(b, MODEL_WARNING, "keep the archive in a safe place, or encrypt it: -o '|COMMAND'",
@@ -255,8 +252,8 @@ bool plan_lay_out(struct backup *b, GError **error)
     reset(b);
     choose_recipe(b);
     add_ram_row(b);
-    for (unsigned i = 0; i < b->facts.drives->len; i++)
-        add_row(b, g_ptr_array_index(b->facts.drives, i));
+    for_each_found (f, b)
+        add_row(b, f);
     if (!b->archive.is_target_chosen) {
         g_clear_pointer(&b->options.target, g_free);
         b->options.target = plan_default_target(b, ".", NULL);

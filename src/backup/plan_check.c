@@ -10,18 +10,15 @@
 
 static bool is_there(const struct backup *b, const char *wanted)
 {
-    for (unsigned i = 0; i < b->facts.drives->len; i++) {
-        const struct found_drive *f = g_ptr_array_index(b->facts.drives, i);
+    for_each_found (f, b)
         if (naming_fits(b, f, wanted))
             return true;
-    }
     return model_find_drive(&b->model, wanted) != NULL;
 }
 
 static bool check_names(struct backup *b, const GPtrArray *names, GError **error)
 {
-    for (unsigned i = 0; i < names->len; i++) {
-        const char *wanted = g_ptr_array_index(names, i);
+    for_each_in (const char, wanted, names) {
         if (is_there(b, wanted))
             continue;
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "guest has no drive %s; vmabackup info lists them", wanted);

@@ -14,8 +14,8 @@ int64_t ram_bandwidth(const struct backup *b)
 
 static bool was_on(const struct backup *b, const char *capability)
 {
-    for (unsigned i = 0; i < b->ram.capabilities->len; i++)
-        if (g_str_equal(g_ptr_array_index(b->ram.capabilities, i), capability))
+    for_each_in (const char, on, b->ram.capabilities)
+        if (g_str_equal(on, capability))
             return true;
     return false;
 }

@@ -73,11 +73,9 @@ GArray *recipe_retake(struct backup *b, bool is_undo)
         unsigned row = is_undo ? steps_rows(b->steps) - 1 - i : i;
         if (row_of(b, row)->scope == STEP_RUN && row_of(b, row)->flags & STEP_IN_WINDOW)
             add_op(ops, b, NULL, row, is_undo);
-        for (unsigned j = 0; row_of(b, row)->scope == STEP_DRIVE && j < b->drives->len; j++) {
-            struct drive *d = g_ptr_array_index(b->drives, j);
-            if (drive_is(d, DRIVE_IS_RETAKEN))
+        for_each_drive (d, b)
+            if (row_of(b, row)->scope == STEP_DRIVE && drive_is(d, DRIVE_IS_RETAKEN))
                 add_op(ops, b, d, row, is_undo);
-        }
     }
     return ops;
 }

@@ -42,11 +42,9 @@ static void drop_drive(GPtrArray *names, const struct model_drive *row, const st
 {
     drop_name(names, row->name);
     drop_name(names, row->node);
-    for (unsigned i = 0; i < b->facts.drives->len; i++) {
-        const struct found_drive *f = g_ptr_array_index(b->facts.drives, i);
+    for_each_found (f, b)
         if (f->qdev && g_strcmp0(f->node_name, row->node) == 0)
             drop_name(names, f->qdev);
-    }
 }
 
 /* By name from now on: all that are saved already, and this one. */

@@ -46,6 +46,7 @@
 #include "backup/ram.h"
 #include "backup/state.h"
 #include "backup/target.h"
+#include "base/each.h"
 #include "base/error.h"
 #include "base/eta.h"
 #include "base/rate.h"
@@ -109,10 +110,10 @@ struct drive {
     struct qmp_histogram writes_before; /* of the guest's, when the copy began */
 };
 
-/* for_each_drive(d, b) { … d->name … }: in the order of the plan; break and continue do as in any loop. */
-#define for_each_drive(d, b)                                                                                           \
-    for (struct drive **d##_at = (struct drive **)(b)->drives->pdata, *d;                                              \
-         d##_at < (struct drive **)(b)->drives->pdata + (b)->drives->len && ((d = *d##_at), true); d##_at++)
+/* for_each_drive (d, b) { … d->name … }: in the order of the plan. */
+#define for_each_drive(d, b) for_each_in (struct drive, d, (b)->drives)
+/* Of the guest's, saved or not: struct found_drive *f. */
+#define for_each_found(f, b) for_each_in (struct found_drive, f, (b)->facts.drives)
 
 /* Drives that are taken once more: see retake.c. */
 struct retake {

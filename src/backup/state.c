@@ -79,8 +79,7 @@ void state_see_migration(struct backup *b, const struct qmp_migration *m)
 void state_see_awake(struct backup *b, const char *const *nodes, unsigned n)
 {
     b->guest.is_ours_by_migration = false;
-    for (unsigned i = 0; i < b->facts.drives->len; i++) {
-        struct found_drive *f = g_ptr_array_index(b->facts.drives, i);
+    for_each_found (f, b) {
         f->is_asleep = true;
         for (unsigned j = 0; f->node_name && j < n; j++)
             f->is_asleep &= strcmp(nodes[j], f->node_name) != 0;

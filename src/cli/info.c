@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <uv.h>
 #include "backup/backup.h"
+#include "base/each.h"
 #include "base/error.h"
 #include "base/units.h"
 #include "cli/cli.h"
@@ -30,8 +31,8 @@ static void print_table(const struct asker *a, const struct model *m)
                d->used == MODEL_UNKNOWN ? "-" : units_format_size(d->used, used), d->format,
                *d->note ? d->note : guard);
     }
-    for (unsigned i = 0; i < a->warnings->len; i++)
-        printf("\nnot saved: %s\n", (const char *)g_ptr_array_index(a->warnings, i));
+    for_each_in (const char, warning, a->warnings)
+        printf("\nnot saved: %s\n", warning);
     if (m->left.n)
         printf("\nleft by a backup that died: %s; run: vmabackup cleanup %s\n", m->left.what, m->monitor);
 }

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/each.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -47,8 +48,7 @@ int cli_runs(int argc, char **argv)
     if (!cli_parse_counted(&argc, &argv, options, "", "Lists the backups that go on, of this user.", 0, 0, &error))
         return cli_fail(error);
     g_autoptr(GPtrArray) all = runs_list();
-    for (unsigned i = 0; i < all->len; i++) {
-        const struct runs_entry *e = g_ptr_array_index(all, i);
+    for_each_in (const struct runs_entry, e, all) {
         if (is_json)
             fputs(e->state, stdout);
         else

@@ -54,8 +54,8 @@ static void on_closed(uv_handle_t *handle)
 
 static void forget_records(struct cleanup *c)
 {
-    for (unsigned i = 0; i < c->records->len; i++)
-        journal_forget(g_ptr_array_index(c->records, i));
+    for_each_in (struct journal_record, r, c->records)
+        journal_forget(r);
 }
 
 void cleanup_finish(struct cleanup *c, const GError *error)

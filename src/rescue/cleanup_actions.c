@@ -188,8 +188,8 @@ bool cleanup_is_part_of(const char *node, const char *filter)
 
 static bool is_staying(const struct cleanup *c, const char *node)
 {
-    for (unsigned i = 0; i < c->staying->len; i++)
-        if (cleanup_is_part_of(node, g_ptr_array_index(c->staying, i)))
+    for_each_in (const char, filter, c->staying)
+        if (cleanup_is_part_of(node, filter))
             return true;
     return false;
 }

@@ -65,17 +65,17 @@ static void on_socket_closed(void *user, const GError *error)
 
 const struct journal_record *cleanup_capabilities(const struct cleanup *c)
 {
-    for (unsigned i = 0; i < c->records->len; i++)
-        if (((const struct journal_record *)g_ptr_array_index(c->records, i))->has_capabilities)
-            return g_ptr_array_index(c->records, i);
+    for_each_in (const struct journal_record, r, c->records)
+        if (r->has_capabilities)
+            return r;
     return NULL;
 }
 
 const struct journal_record *cleanup_params(const struct cleanup *c)
 {
-    for (unsigned i = 0; i < c->records->len; i++)
-        if (((const struct journal_record *)g_ptr_array_index(c->records, i))->has_params)
-            return g_ptr_array_index(c->records, i);
+    for_each_in (const struct journal_record, r, c->records)
+        if (r->has_params)
+            return r;
     return NULL;
 }
 
@@ -118,8 +118,7 @@ static void put_in_order(struct cleanup *c)
     bool has_server = false, is_stopped = false;
     const char *agent = NULL;
 
-    for (unsigned i = 0; i < c->records->len; i++) {
-        const struct journal_record *r = g_ptr_array_index(c->records, i);
+    for_each_in (const struct journal_record, r, c->records) {
         has_server |= r->has_nbd_server;
         is_stopped |= is_stopped_by(c, r);
         agent = *r->agent ? r->agent : agent;
@@ -277,8 +276,8 @@ static void on_surveyed(void *user, const struct survey *s, const GError *error)
         else if (exit.way != GRAPH_FREE)
             cleanup_add(c->inserted, PUT_BACK, name);
     }
-    for (unsigned i = 0; i < stuck->len; i++)
-        forget_parts(c->nodes, g_ptr_array_index(stuck, i));
+    for_each_in (const char, name, stuck)
+        forget_parts(c->nodes, name);
     if (error) {
         cleanup_finish(c, error);
         return;

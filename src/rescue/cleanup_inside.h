@@ -2,6 +2,7 @@
 #pragma once
 /* The inside of a cleanup: cleanup_find.c makes the list of what is to be done, cleanup_actions.c does it,
  * cleanup_say.c says it. */
+#include "base/each.h"
 #include "qemu/takeout.h"
 #include "rescue/cleanup.h"
 #include "rescue/journal.h"

@@ -20,27 +20,27 @@ static bool is_nobodys(void *user)
 
 static void on_refused(void *user, uint64_t offset, enum vma_put why)
 {
-    struct drive_export *o = user;
+    struct drive_export *e = user;
 
     if (why == VMA_PUT_TWICE)
-        standalone_fail_new(o->s, VMB_ERROR_FAILED,
+        standalone_fail_new(e->s, VMB_ERROR_FAILED,
                             "drive %s: written twice at %" G_GUINT64_FORMAT "; copy an image that nobody writes to "
                             "(blockdev-backup, a snapshot), and begin anew after a failure",
-                            o->name, offset);
+                            e->name, offset);
     else
-        standalone_fail_new(o->s, VMB_ERROR_FAILED,
+        standalone_fail_new(e->s, VMB_ERROR_FAILED,
                             "drive %s: more than %u clusters are half written; let the client write 64 KiB at a time",
-                            o->name, VMA_MAX_PARTIAL);
+                            e->name, VMA_MAX_PARTIAL);
 }
 
 static void on_put(void *user, uint64_t end, uint32_t len, bool is_news)
 {
-    struct drive_export *o = user;
+    struct drive_export *e = user;
 
     (void)end, (void)len, (void)is_news;
-    o->has_data = true;
-    o->was_cut = false;
-    credit_check(o->s);
+    e->has_data = true;
+    e->was_cut = false;
+    credit_check(e->s);
 }
 
 /* More clients than buffers: one that finds none is dropped, and may come again. */
@@ -54,23 +54,23 @@ static const struct intake_policy policy = {
 /* --- requests ----------------------------------------------------------------------------------- */
 
 /* Whoever writes to a drive that is over believes that it will be in the archive. */
-static int check_write(struct drive_export *o, const struct nbd_request *rq)
+static int check_write(struct drive_export *e, const struct nbd_request *rq)
 {
     int error = intake_check(rq->offset, rq->len);
 
-    if (error || o->state == OUTLET_OPEN || is_nobodys(o))
+    if (error || e->state == EXPORT_OPEN || is_nobodys(e))
         return error;
-    standalone_fail_new(o->s, VMB_ERROR_FAILED, "drive %s: written after its end; commit it when its job is done",
-                        o->name);
-    return is_nobodys(o) ? 0 : EIO;
+    standalone_fail_new(e->s, VMB_ERROR_FAILED, "drive %s: written after its end; commit it when its job is done",
+                        e->name);
+    return is_nobodys(e) ? 0 : EIO;
 }
 
 static int on_write_begin(void *user, struct nbd_request *rq)
 {
-    struct drive_export *o = user;
-    int error = check_write(o, rq);
+    struct drive_export *e = user;
+    int error = check_write(e, rq);
 
-    o->n_arriving += !error;
+    e->n_arriving += !error;
     return error;
 }
 
@@ -85,36 +85,36 @@ static int on_write_landed(void *user, struct nbd_request *rq, uint32_t done)
 }
 
 /* Its answer may be lost on the way: then a client that comes back says it again. */
-static void remember(struct drive_export *o, const struct nbd_request *rq)
+static void remember(struct drive_export *e, const struct nbd_request *rq)
 {
-    o->recent[o->n_recent++ % OUTLET_RECENT] = *rq;
+    e->recent[e->n_recent++ % EXPORT_RECENT] = *rq;
 }
 
-static void forgive_recent(struct drive_export *o)
+static void forgive_recent(struct drive_export *e)
 {
-    for (unsigned i = 0; i < MIN(o->n_recent, OUTLET_RECENT); i++)
-        vma_assemble_forgive(o->intake.clusters, o->recent[i].offset, o->recent[i].len);
+    for (unsigned i = 0; i < MIN(e->n_recent, EXPORT_RECENT); i++)
+        vma_assemble_forgive(e->intake.clusters, e->recent[i].offset, e->recent[i].len);
 }
 
 static void on_write_end(void *user, struct nbd_request *rq, int error, bool cut)
 {
-    struct drive_export *o = user;
+    struct drive_export *e = user;
 
-    o->n_arriving--;
-    pool_give(o->s->pool, rq->user);
+    e->n_arriving--;
+    pool_give(e->s->pool, rq->user);
     if (cut || !error)
-        remember(o, rq);
+        remember(e, rq);
 }
 
 static int on_zeroes(void *user, const struct nbd_request *rq)
 {
-    struct drive_export *o = user;
-    int error = check_write(o, rq);
+    struct drive_export *e = user;
+    int error = check_write(e, rq);
 
     if (error)
         return error;
-    remember(o, rq);
-    return intake_zeroes(&o->source, rq->offset, rq->len);
+    remember(e, rq);
+    return intake_zeroes(&e->source, rq->offset, rq->len);
 }
 
 static const struct nbd_export_ops drive_export_ops = {
@@ -127,94 +127,94 @@ static const struct nbd_export_ops drive_export_ops = {
 
 /* --- its end ------------------------------------------------------------------------------------ */
 
-static void end_if_whole(struct drive_export *o)
+static void end_if_whole(struct drive_export *e)
 {
-    if (!vma_assemble_is_complete(o->intake.clusters))
+    if (!vma_assemble_is_complete(e->intake.clusters))
         return;
-    o->s->n_filling -= o->state == OUTLET_FILLING;
-    o->state = OUTLET_ENDED;
-    o->wait_until_ms = 0;
-    writer_flush_lane(o->intake.lane);
-    standalone_drive_ended(o->s, o);
+    e->s->n_filling -= e->state == EXPORT_FILLING;
+    e->state = EXPORT_ENDED;
+    e->wait_until_ms = 0;
+    writer_flush_lane(e->intake.lane);
+    standalone_drive_ended(e->s, e);
 }
 
-static void fill_rest(struct drive_export *o)
+static void fill_rest(struct drive_export *e)
 {
-    o->state = OUTLET_FILLING;
-    o->s->n_filling++;
-    o->wait_until_ms = 0;
-    standalone_fill(o->s);
+    e->state = EXPORT_FILLING;
+    e->s->n_filling++;
+    e->wait_until_ms = 0;
+    standalone_fill(e->s);
 }
 
-bool drive_export_fill(struct drive_export *o)
+bool drive_export_fill(struct drive_export *e)
 {
     uint8_t *data;
 
-    if (o->state != OUTLET_FILLING)
+    if (e->state != EXPORT_FILLING)
         return false;
-    for (unsigned i = 0; i < FILL_CLUSTERS && !vma_assemble_is_complete(o->intake.clusters); i++) {
-        o->fill_from = vma_assemble_fill(o->intake.clusters, o->fill_from, &data);
-        writer_add(o->intake.lane, (uint32_t)o->fill_from, data);
+    for (unsigned i = 0; i < FILL_CLUSTERS && !vma_assemble_is_complete(e->intake.clusters); i++) {
+        e->fill_from = vma_assemble_fill(e->intake.clusters, e->fill_from, &data);
+        writer_add(e->intake.lane, (uint32_t)e->fill_from, data);
     }
-    end_if_whole(o);
-    return o->state == OUTLET_FILLING;
+    end_if_whole(e);
+    return e->state == EXPORT_FILLING;
 }
 
-bool drive_export_commit(struct drive_export *o, GError **error)
+bool drive_export_commit(struct drive_export *e, GError **error)
 {
-    if (o->state != OUTLET_OPEN || o->n_arriving) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s: %s", o->name,
-                    o->n_arriving ? "a write is arriving; commit it when its job is done" : "has ended already");
+    if (e->state != EXPORT_OPEN || e->n_arriving) {
+        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s: %s", e->name,
+                    e->n_arriving ? "a write is arriving; commit it when its job is done" : "has ended already");
         return false;
     }
-    fill_rest(o);
+    fill_rest(e);
     return true;
 }
 
-static void give_up(struct drive_export *o)
+static void give_up(struct drive_export *e)
 {
-    standalone_fail_new(o->s, VMB_ERROR_FAILED,
+    standalone_fail_new(e->s, VMB_ERROR_FAILED,
                         "drive %s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
                         " clusters never came; write zeros, too, or say commit or --absent-is-zero",
-                        o->name, intake_missing(&o->intake), vma_assemble_clusters(o->intake.clusters));
+                        e->name, intake_missing(&e->intake), vma_assemble_clusters(e->intake.clusters));
 }
 
 /* It left too early: somebody may come back, or say that this was all. */
-static void wait_for_more(struct drive_export *o)
+static void wait_for_more(struct drive_export *e)
 {
-    const struct standalone_options *options = o->s->options;
-    uint64_t wait_ms = o->was_cut ? options->reconnect_s * UINT64_C(1000) : options->has_commander ? COMMIT_WAIT_MS : 0;
+    const struct standalone_options *options = e->s->options;
+    uint64_t wait_ms = e->was_cut ? options->reconnect_s * UINT64_C(1000) : options->has_commander ? COMMIT_WAIT_MS : 0;
 
     if (!wait_ms) {
-        give_up(o);
+        give_up(e);
         return;
     }
-    o->wait_until_ms = uv_now(o->s->loop) + wait_ms;
-    standalone_say(o->s, STANDALONE_WARNING,
+    e->wait_until_ms = uv_now(e->s->loop) + wait_ms;
+    standalone_say(e->s, STANDALONE_WARNING,
                    "drive %s: its client left %s with %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
                    " clusters missing: waiting %u s for it to come back, or for commit",
-                   o->name, o->was_cut ? "without goodbye" : "", intake_missing(&o->intake),
-                   vma_assemble_clusters(o->intake.clusters), (unsigned)(wait_ms / 1000));
+                   e->name, e->was_cut ? "without goodbye" : "", intake_missing(&e->intake),
+                   vma_assemble_clusters(e->intake.clusters), (unsigned)(wait_ms / 1000));
 }
 
-static void all_left(struct drive_export *o)
+static void all_left(struct drive_export *e)
 {
-    if (o->state != OUTLET_OPEN || !o->has_data)
+    if (e->state != EXPORT_OPEN || !e->has_data)
         return;
-    end_if_whole(o);
-    if (o->state == OUTLET_ENDED)
+    end_if_whole(e);
+    if (e->state == EXPORT_ENDED)
         return;
-    if (o->s->options->is_absent_zero && !o->was_cut)
-        fill_rest(o);
+    if (e->s->options->is_absent_zero && !e->was_cut)
+        fill_rest(e);
     else
-        wait_for_more(o);
+        wait_for_more(e);
 }
 
-void drive_export_on_tick(struct drive_export *o)
+void drive_export_on_tick(struct drive_export *e)
 {
-    if (o->wait_until_ms && uv_now(o->s->loop) >= o->wait_until_ms) {
-        o->wait_until_ms = 0;
-        give_up(o);
+    if (e->wait_until_ms && uv_now(e->s->loop) >= e->wait_until_ms) {
+        e->wait_until_ms = 0;
+        give_up(e);
     }
 }
 
@@ -223,33 +223,33 @@ void drive_export_on_tick(struct drive_export *o)
 static void on_export(void *user, struct nbd_conn *conn, const struct nbd_export *export)
 {
     struct standalone *s = user;
-    struct drive_export *o = export->user;
+    struct drive_export *e = export->user;
 
-    nbd_conn_set_tag(conn, o);
+    nbd_conn_set_tag(conn, e);
     g_ptr_array_add(s->conns, conn);
     s->n_open_handles++;
-    o->n_conns++;
-    o->wait_until_ms = 0;
+    e->n_conns++;
+    e->wait_until_ms = 0;
     nbd_conn_hold(conn, s->credit == STANDALONE_NONE);
 }
 
 static void on_closed(void *user, struct nbd_conn *conn, bool clean, const char *why)
 {
     struct standalone *s = user;
-    struct drive_export *o = nbd_conn_tag(conn);
+    struct drive_export *e = nbd_conn_tag(conn);
 
     (void)why;
-    if (!o)
+    if (!e)
         return;
     g_ptr_array_remove_fast(s->conns, conn);
     s->n_open_handles--;
-    o->n_conns--;
+    e->n_conns--;
     if (!clean) {
-        o->was_cut = true;
-        forgive_recent(o);
+        e->was_cut = true;
+        forgive_recent(e);
     }
-    if (!o->n_conns && !s->is_failing && !s->is_ending)
-        all_left(o);
+    if (!e->n_conns && !s->is_failing && !s->is_ending)
+        all_left(e);
     standalone_client_left(s);
 }
 
@@ -259,30 +259,30 @@ const struct nbd_conn_events drive_export_events = {.on_export = on_export, .on_
 
 struct drive_export *drive_export_new(struct standalone *s, const char *name, uint64_t size)
 {
-    struct drive_export *o = g_new0(struct drive_export, 1);
+    struct drive_export *e = g_new0(struct drive_export, 1);
 
-    o->s = s;
-    o->name = g_strdup(name);
-    o->size = size;
-    o->intake.pool = s->pool;
-    intake_reset(&o->intake, size, false);
-    o->source = (struct intake_source){&o->intake, &policy, POOL_FOR_GUEST, o};
-    return o;
+    e->s = s;
+    e->name = g_strdup(name);
+    e->size = size;
+    e->intake.pool = s->pool;
+    intake_reset(&e->intake, size, false);
+    e->source = (struct intake_source){&e->intake, &policy, POOL_FOR_GUEST, e};
+    return e;
 }
 
-void drive_export_open(struct drive_export *o)
+void drive_export_open(struct drive_export *e)
 {
-    intake_open(&o->intake, o->s->writer, o->dev_id);
-    nbd_exports_add(o->s->exports, &(struct nbd_export){.name = o->name,
-                                                        .size = o->size,
+    intake_open(&e->intake, e->s->writer, e->dev_id);
+    nbd_exports_add(e->s->exports, &(struct nbd_export){.name = e->name,
+                                                        .size = e->size,
                                                         .no_structured = true, /* as in port.c */
                                                         .ops = &drive_export_ops,
-                                                        .user = o});
+                                                        .user = e});
 }
 
-void drive_export_free(struct drive_export *o)
+void drive_export_free(struct drive_export *e)
 {
-    intake_clear(&o->intake);
-    g_free(o->name);
-    g_free(o);
+    intake_clear(&e->intake);
+    g_free(e->name);
+    g_free(e);
 }

@@ -192,15 +192,15 @@ static void finish_if_whole(struct standalone *s)
 {
     if (s->is_failing || s->is_finishing || (s->vmstate && !vmstate_is_at_end(s->vmstate)))
         return;
-    for (unsigned i = 0; i < s->drives->len; i++)
-        if (((struct drive_export *)s->drives->pdata[i])->state != OUTLET_ENDED)
+    for_each_in (struct drive_export, e, s->drives)
+        if (e->state != EXPORT_ENDED)
             return;
     finish(s);
 }
 
-void standalone_drive_ended(struct standalone *s, struct drive_export *o)
+void standalone_drive_ended(struct standalone *s, struct drive_export *e)
 {
-    standalone_emit(s, &(struct standalone_event){.kind = STANDALONE_DRIVE_ENDED, .drive = o->name});
+    standalone_emit(s, &(struct standalone_event){.kind = STANDALONE_DRIVE_ENDED, .drive = e->name});
     finish_if_whole(s);
 }
 
@@ -293,9 +293,9 @@ struct standalone *standalone_new(uv_loop_t *loop, const struct standalone_optio
 bool standalone_commit(struct standalone *s, const char *name, GError **error)
 {
     for (unsigned i = 0; i < s->drives->len && !s->is_failing && !s->is_ending; i++) {
-        struct drive_export *o = s->drives->pdata[i];
-        if (strcmp(o->name, name) == 0)
-            return drive_export_commit(o, error);
+        struct drive_export *e = s->drives->pdata[i];
+        if (strcmp(e->name, name) == 0)
+            return drive_export_commit(e, error);
     }
     g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "commit: there is no drive %s", name);
     return false;

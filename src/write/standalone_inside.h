@@ -7,18 +7,19 @@
  */
 #include "archive/intake.h"
 #include "archive/vmstate.h"
+#include "base/each.h"
 #include "nbd/server_uv.h"
 #include "sink/sink.h"
 #include "sink/spool.h"
 #include "vma/header.h"
 #include "write/standalone.h"
 
-#define OUTLET_RECENT 64 /* requests a client may have in flight, and say again when it comes back */
+#define EXPORT_RECENT 64 /* requests a client may have in flight, and say again when it comes back */
 
 enum drive_export_state {
-    OUTLET_OPEN,
-    OUTLET_FILLING, /* over: what it lacks is being filled in */
-    OUTLET_ENDED,   /* every cluster is held */
+    EXPORT_OPEN,
+    EXPORT_FILLING, /* over: what it lacks is being filled in */
+    EXPORT_ENDED,   /* every cluster is held */
 };
 
 /* One drive. */
@@ -36,7 +37,7 @@ struct drive_export {
     bool was_cut;                             /* a client left without goodbye, and nothing came since */
     uint64_t fill_from;                       /* clusters before it are held */
     uint64_t wait_until_ms;                   /* of uv_now(): for somebody to come back; 0 = nobody is waited for */
-    struct nbd_request recent[OUTLET_RECENT]; /* the last that were taken, a ring */
+    struct nbd_request recent[EXPORT_RECENT]; /* the last that were taken, a ring */
     unsigned n_recent;
 };
 
@@ -81,7 +82,7 @@ void standalone_emit(struct standalone *s, const struct standalone_event *event)
 void standalone_say(struct standalone *s, enum standalone_kind kind, const char *format, ...) G_GNUC_PRINTF(3, 4);
 void standalone_fail(struct standalone *s, const GError *error);
 void standalone_fail_new(struct standalone *s, int code, const char *format, ...) G_GNUC_PRINTF(3, 4);
-void standalone_drive_ended(struct standalone *s, struct drive_export *o);
+void standalone_drive_ended(struct standalone *s, struct drive_export *e);
 void standalone_ram_ended(struct standalone *s);
 void standalone_on_tick(uv_timer_t *timer);
 void standalone_fill(struct standalone *s); /* something is to be filled in */
@@ -90,12 +91,12 @@ void standalone_client_left(struct standalone *s);
 /* drive_export.c */
 extern const struct nbd_conn_events drive_export_events; /* their user is the struct standalone */
 struct drive_export *drive_export_new(struct standalone *s, const char *name, uint64_t size);
-void drive_export_open(struct drive_export *o); /* its lane and its export; dev_id is set */
-void drive_export_free(struct drive_export *o);
-bool drive_export_commit(struct drive_export *o, GError **error);
+void drive_export_open(struct drive_export *e); /* its lane and its export; dev_id is set */
+void drive_export_free(struct drive_export *e);
+bool drive_export_commit(struct drive_export *e, GError **error);
 /* A piece of what it lacks; false when nothing is left to be done. */
-bool drive_export_fill(struct drive_export *o);
-void drive_export_on_tick(struct drive_export *o);
+bool drive_export_fill(struct drive_export *e);
+void drive_export_on_tick(struct drive_export *e);
 
 /* credit.c */
 void credit_check(struct standalone *s);

@@ -75,10 +75,10 @@ static bool make_header(struct standalone *s, GError **error)
     if (s->options->incoming_path)
         s->vmstate_dev_id = vma_header_add_device(s->header, VMA_VMSTATE_NAME, RAM_SIZE_UNKNOWN, error);
     for (unsigned i = 0; i < s->drives->len && s->vmstate_dev_id >= 0; i++) {
-        struct drive_export *o = s->drives->pdata[i];
-        o->dev_id = vma_header_add_device(s->header, o->name, o->size, error);
-        if (o->dev_id < 0) {
-            g_prefix_error(error, "drive %s: ", o->name);
+        struct drive_export *e = s->drives->pdata[i];
+        e->dev_id = vma_header_add_device(s->header, e->name, e->size, error);
+        if (e->dev_id < 0) {
+            g_prefix_error(error, "drive %s: ", e->name);
             return false;
         }
     }
@@ -127,8 +127,8 @@ static bool listen_for_ram(struct standalone *s, GError **error)
 
 static bool open_sockets(struct standalone *s, GError **error)
 {
-    for (unsigned i = 0; i < s->drives->len; i++)
-        drive_export_open(s->drives->pdata[i]);
+    for_each_in (struct drive_export, e, s->drives)
+        drive_export_open(e);
     if (!listen_for_ram(s, error))
         return false;
     s->nbd_listener = nbd_listener_open(s->loop, s->options->nbd_path, s->exports, &drive_export_events, s, error);
