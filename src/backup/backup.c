@@ -7,7 +7,6 @@
 #include "backup/run.h"
 #include "backup/steps.h"
 
-#include <stdarg.h>
 #include <string.h>
 #include "log/record.h"
 #include "vhost/memory.h"

@@ -14,7 +14,6 @@
  * backup_cancel(): what they do is told before they return.
  */
 #include <stdbool.h>
-#include <stdint.h>
 #include <glib.h>
 #include <uv.h>
 #include "model/command.h"

@@ -6,7 +6,6 @@
  */
 #include <stdbool.h>
 #include <glib.h>
-#include "model/model.h"
 
 struct backup;
 struct drive;

@@ -12,7 +12,6 @@
  * `begun` (of the drive or the run), after its undo it is cleared: so whatever may have come into QEMU is taken out.
  */
 #include <stdbool.h>
-#include <stdint.h>
 #include <glib.h>
 
 struct backup;

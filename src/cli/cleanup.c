@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <uv.h>
 #include "front/control.h"
-#include "base/error.h"
 #include "cli/cli.h"
 #include "rescue/cleanup.h"
 

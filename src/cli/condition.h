@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /* What can be had of each device of an archive that was walked through: for verify and salvage. */
-#include <stdbool.h>
 #include "vma/walk.h"
 
 struct json_object;

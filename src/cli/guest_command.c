@@ -8,7 +8,6 @@
 #include "cli/description.h"
 #include "cli/guest_drive.h"
 #include "cli/guest_program.h"
-#include "guest/device.h"
 #include "guest/keyvals.h"
 #include "guest/line.h"
 

@@ -8,7 +8,6 @@
 
 #include "base/signals_uv.h"
 #include "base/text.h"
-#include "base/units.h"
 #include "cli/archive.h"
 #include "cli/cli.h"
 #include "cli/exports.h"

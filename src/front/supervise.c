@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>

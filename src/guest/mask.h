@@ -4,7 +4,6 @@
  * Command lines and messages that others wrote, to be shown: what may be a secret becomes "***". Only for the
  * eye: what is kept of a command line goes through guest/line.h.
  */
-#include <glib.h>
 
 /* Arguments without the program. g_strfreev() it. */
 char **mask_arguments(char *const *argv);

@@ -9,7 +9,6 @@
  *
  * A disk that hangs does not hang us, see textout.h.
  */
-#include <stdbool.h>
 #include <glib.h>
 #include <uv.h>
 #include "model/event.h"

@@ -8,7 +8,6 @@
  *         … json name f->name, of kind f->kind, at ((char *)row) + f->offset
  */
 #include <stddef.h>
-#include <stdint.h>
 #include "model/model.h"
 
 enum json_kind {

@@ -9,7 +9,6 @@
  *     const struct survey_drive *d = survey_find(s, qdev);  // NULL: it is gone
  *     char *who = survey_occupant(s, d, run_id);            // "block job m0 (mirror) is on it"
  */
-#include <stdbool.h>
 #include <stdint.h>
 #include <glib.h>
 #include "qemu/graph.h"

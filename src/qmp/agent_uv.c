@@ -2,7 +2,6 @@
 #include "qmp/agent_uv.h"
 #include <string.h>
 #include <sys/un.h>
-#include "base/text.h"
 #include "qmp/address.h"
 #include "qmp/agent.h"
 

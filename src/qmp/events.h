@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /* The events of QEMU we act upon, as plain values. Others come as QMP_EVENT_OTHER with their name. */
-#include <stdbool.h>
 #include <stdint.h>
 
 enum qmp_event_type {

@@ -4,7 +4,6 @@
  * Commands on their way out, in order. Each is a piece of its own, because a descriptor belongs to the first
  * byte of its command, and QEMU keeps only the last one that came.
  */
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <glib.h>

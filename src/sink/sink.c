@@ -2,7 +2,6 @@
 /* What all targets have in common: one operation at a time, references, the question for free space. */
 #include "sink/sink.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>

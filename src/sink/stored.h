@@ -10,7 +10,6 @@
  * 13 bytes more than they hold, and 3 for each 128 KiB: as long whatever the bytes are. RFC 8878, 3.1.1.
  */
 #include <stddef.h>
-#include <stdint.h>
 #include <sys/uio.h>
 
 #define STORED_BLOCK_SIZE (128u << 10)

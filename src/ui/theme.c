@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "ui/theme.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -4,7 +4,6 @@
  * The 512 bytes of an extent header: its entries and the reserved byte of each, where our payload digest and
  * end mark live. Shared by the writing and the reading side; everyone else uses extent.h or reader.h.
  */
-#include <stdbool.h>
 #include <stdint.h>
 #include "vma/format.h"
 

@@ -2,7 +2,6 @@
 #include "vma/index.h"
 
 #include "base/error.h"
-#include "base/units.h"
 #include "vma/page.h"
 
 #define FOLDER_PAGES 512u
