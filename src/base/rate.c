@@ -49,19 +49,13 @@ void rate_add(struct rate *r, uint64_t bytes, uint64_t now_ms)
         begin_window(r, bytes, now_ms);
     if (!r->has_moved && bytes > point(r, 0)->bytes) {
         r->has_moved = true;
-        r->start = r->last; /* nothing had moved until then */
-        if (r->n > 1 || r->start.when_ms != point(r, 0)->when_ms)
-            begin_window(r, r->start.bytes, r->start.when_ms);
+        if (r->n > 1 || r->last.when_ms != point(r, 0)->when_ms) /* nothing had moved until then */
+            begin_window(r, r->last.bytes, r->last.when_ms);
     }
     r->last = (struct rate_point){now_ms, bytes};
     add_point(r, bytes, now_ms);
     if (now_ms - point(r, 0)->when_ms >= PEAK_SPAN_MS)
         r->peak = MAX(r->peak, rate_per_s(r, now_ms));
-}
-
-static uint64_t per_s(uint64_t bytes, uint64_t ms)
-{
-    return (uint64_t)((double)bytes * 1000.0 / (double)ms);
 }
 
 uint64_t rate_per_s(const struct rate *r, uint64_t now_ms)
@@ -70,13 +64,7 @@ uint64_t rate_per_s(const struct rate *r, uint64_t now_ms)
         return 0;
     const struct rate_point *begin = window_begin(r, now_ms);
     uint64_t span = now_ms > begin->when_ms ? now_ms - begin->when_ms : 0;
-    return span < MIN_SPAN_MS ? 0 : per_s(r->last.bytes - begin->bytes, span);
-}
-
-uint64_t rate_average(const struct rate *r, uint64_t now_ms)
-{
-    uint64_t span = now_ms > r->start.when_ms ? now_ms - r->start.when_ms : 0;
-    return !r->has_moved || span < MIN_SPAN_MS ? 0 : per_s(r->last.bytes - r->start.bytes, span);
+    return span < MIN_SPAN_MS ? 0 : (uint64_t)((double)(r->last.bytes - begin->bytes) * 1000.0 / (double)span);
 }
 
 uint64_t rate_peak(const struct rate *r)

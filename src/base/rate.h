@@ -27,7 +27,6 @@ struct rate_point {
 struct rate {
     struct rate_point points[RATE_POINTS]; /* of the window, a ring */
     unsigned first, n;
-    struct rate_point start; /* of the average: where it stood when the first byte came */
     struct rate_point last;
     struct eta eta; /* as if all of it were data */
     uint64_t peak;
@@ -38,8 +37,6 @@ struct rate {
 void rate_add(struct rate *r, uint64_t bytes, uint64_t now_ms);
 /* Bytes/s over the last 5 s (over what there is of them, from half a second on). */
 uint64_t rate_per_s(const struct rate *r, uint64_t now_ms);
-/* Bytes/s since the first byte came. */
-uint64_t rate_average(const struct rate *r, uint64_t now_ms);
 /* The highest rate_per_s() seen, from a full second of movement on. */
 uint64_t rate_peak(const struct rate *r);
 /* Time until `total` is there, for what has no holes: else see base/eta.h. RATE_UNKNOWN as there, and for an unknown

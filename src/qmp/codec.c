@@ -9,10 +9,9 @@
  * would depend on how the bytes were split; and objects are limited before anything is built of them.
  */
 struct qmp_codec {
-    GByteArray *bytes;     /* what has not been taken yet begins at start */
-    size_t start;          /* of the message that is being scanned */
-    size_t at;             /* scanned up to here */
-    size_t last, last_len; /* where the last message lay */
+    GByteArray *bytes; /* what has not been taken yet begins at start */
+    size_t start;      /* of the message that is being scanned */
+    size_t at;         /* scanned up to here */
     size_t max_bytes;
     unsigned depth; /* 0 between messages */
     bool is_in_string, is_escaped;
@@ -47,7 +46,6 @@ void qmp_codec_feed(struct qmp_codec *codec, const void *bytes, size_t n)
     g_byte_array_remove_range(codec->bytes, 0, codec->start);
     codec->at -= codec->start;
     codec->start = 0;
-    codec->last = codec->last_len = 0;
     g_byte_array_append(codec->bytes, bytes, n);
 }
 
@@ -86,12 +84,12 @@ static void scan_structure(struct qmp_codec *codec, uint8_t byte)
 
 static enum qmp_codec_event parse(struct qmp_codec *codec, struct json_object **message)
 {
-    codec->last = codec->start;
-    codec->last_len = codec->at - codec->start;
+    const char *text = (const char *)codec->bytes->data + codec->start;
+    size_t len = codec->at - codec->start;
+
     codec->start = codec->at;
     json_tokener_reset(codec->tokener);
-    *message =
-        json_tokener_parse_ex(codec->tokener, (const char *)codec->bytes->data + codec->last, (int)codec->last_len);
+    *message = json_tokener_parse_ex(codec->tokener, text, (int)len);
     if (!*message)
         return broken(codec, "cannot be read as JSON");
     return QMP_CODEC_MESSAGE;
@@ -120,12 +118,6 @@ enum qmp_codec_event qmp_codec_next(struct qmp_codec *codec, struct json_object 
             return parse(codec, message);
     }
     return QMP_CODEC_MORE;
-}
-
-const char *qmp_codec_line(const struct qmp_codec *codec, size_t *len)
-{
-    *len = codec->last_len;
-    return codec->last_len ? (const char *)codec->bytes->data + codec->last : "";
 }
 
 const char *qmp_codec_why(const struct qmp_codec *codec)

@@ -35,7 +35,5 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(qmp_codec, qmp_codec_free)
 /* Copies. Hand over what one read gave and then call qmp_codec_next() until it wants more. */
 void qmp_codec_feed(struct qmp_codec *codec, const void *bytes, size_t n);
 enum qmp_codec_event qmp_codec_next(struct qmp_codec *codec, struct json_object **message);
-/* The text of the last message, borrowed until the next feed. */
-const char *qmp_codec_line(const struct qmp_codec *codec, size_t *len);
 /* Why it broke, as a clause: "nested too deeply". NULL if it did not. */
 const char *qmp_codec_why(const struct qmp_codec *codec);

@@ -24,7 +24,6 @@ static void test_nothing(void)
 {
     struct rate r = {0};
     g_assert_cmpuint(rate_per_s(&r, 0), ==, 0);
-    g_assert_cmpuint(rate_average(&r, 99), ==, 0);
     g_assert_cmpuint(rate_peak(&r), ==, 0);
     g_assert_cmpuint(rate_eta_ms(&r, 100, 99), ==, RATE_UNKNOWN);
     rate_add(&r, 0, 1000);
@@ -43,7 +42,6 @@ static void test_steady(void)
         rate_add(&r, 0, 5000);
         uint64_t now = run(&r, 5000, 60000 / steps[i] * steps[i], steps[i], 100 * M);
         assert_near(rate_per_s(&r, now), 100 * M);
-        assert_near(rate_average(&r, now), 100 * M);
         assert_near(rate_peak(&r), 100 * M);
         assert_near(rate_eta_ms(&r, r.last.bytes + 3000 * M, now), 30000);
     }
@@ -74,14 +72,13 @@ static void test_fades(void)
     g_assert_cmpuint(rate_per_s(&r, now + 20000), <, M);
 }
 
-/* A drive waits for its turn: that is not part of its average. */
+/* A drive waits for its turn: that says nothing of its speed. */
 static void test_waits_first(void)
 {
     struct rate r = {0};
     rate_add(&r, 0, 0);
     uint64_t now = run(&r, 0, 60000, 500, 0);
     now = run(&r, now, 10000, 500, 100 * M);
-    assert_near(rate_average(&r, now), 100 * M);
     assert_near(rate_per_s(&r, now), 100 * M);
     assert_near(rate_eta_ms(&r, r.last.bytes + 1000 * M, now), 10000);
 }
@@ -108,7 +105,6 @@ static void test_shrinks(void)
     g_assert_cmpuint(rate_peak(&r), ==, 0);
     now = run(&r, now, 6000, 100, 10 * M);
     assert_near(rate_per_s(&r, now), 10 * M);
-    assert_near(rate_average(&r, now), 10 * M);
 }
 
 static void test_eta_is_honest(void)
