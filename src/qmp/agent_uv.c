@@ -193,7 +193,6 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct way *way = handle->data;
 
-    (void)suggested;
     *buf = uv_buf_init(way->inbox, sizeof way->inbox);
 }
 

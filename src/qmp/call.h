@@ -58,6 +58,17 @@ void call_on_done(struct call *call, struct json_object *value, const GError *er
 
 /* Elements of an answer, 0 for NULL. */
 unsigned call_length(struct json_object *value);
+/* A handler that has each entry read into a `type` and hands all of them to a callback(user, entries, n, error). */
+#define CALL_LIST(handler, type, read, callback)                                                                       \
+    static void handler(struct call *call, struct json_object *value, const GError *error)                             \
+    {                                                                                                                  \
+        unsigned n = call_length(value);                                                                               \
+        g_autofree type *entries = g_new0(type, n);                                                                    \
+                                                                                                                       \
+        for (unsigned i = 0; i < n; i++)                                                                               \
+            entries[i] = read(json_object_array_get_idx(value, i));                                                    \
+        ((callback)call->done)(call->user, entries, n, error);                                                         \
+    }
 
 /* The connection's side (client_uv.c): sends at once. Takes args, fd and callback.data. */
 void qmp_send(struct qmp *q, const char *command, struct json_object *args, int fd, struct qmp_callback callback);

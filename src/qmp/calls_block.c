@@ -44,15 +44,7 @@ static struct qmp_drive read_drive(struct json_object *entry)
     return drive;
 }
 
-static void on_block(struct call *call, struct json_object *value, const GError *error)
-{
-    unsigned n = call_length(value);
-    g_autofree struct qmp_drive *drives = g_new0(struct qmp_drive, n);
-
-    for (unsigned i = 0; i < n; i++)
-        drives[i] = read_drive(json_object_array_get_idx(value, i));
-    ((qmp_on_drives)call->done)(call->user, drives, n, error);
-}
+CALL_LIST(on_block, struct qmp_drive, read_drive, qmp_on_drives)
 
 void qmp_query_block(struct qmp *q, qmp_on_drives done, void *user)
 {
@@ -92,15 +84,7 @@ static struct qmp_blockstat read_blockstat(struct json_object *entry)
     };
 }
 
-static void on_blockstats(struct call *call, struct json_object *value, const GError *error)
-{
-    unsigned n = call_length(value);
-    g_autofree struct qmp_blockstat *stats = g_new0(struct qmp_blockstat, n);
-
-    for (unsigned i = 0; i < n; i++)
-        stats[i] = read_blockstat(json_object_array_get_idx(value, i));
-    ((qmp_on_blockstats)call->done)(call->user, stats, n, error);
-}
+CALL_LIST(on_blockstats, struct qmp_blockstat, read_blockstat, qmp_on_blockstats)
 
 void qmp_query_blockstats(struct qmp *q, qmp_on_blockstats done, void *user)
 {
@@ -119,15 +103,7 @@ static struct qmp_export read_export(struct json_object *entry)
     };
 }
 
-static void on_exports(struct call *call, struct json_object *value, const GError *error)
-{
-    unsigned n = call_length(value);
-    g_autofree struct qmp_export *exports = g_new0(struct qmp_export, n);
-
-    for (unsigned i = 0; i < n; i++)
-        exports[i] = read_export(json_object_array_get_idx(value, i));
-    ((qmp_on_exports)call->done)(call->user, exports, n, error);
-}
+CALL_LIST(on_exports, struct qmp_export, read_export, qmp_on_exports)
 
 void qmp_query_exports(struct qmp *q, qmp_on_exports done, void *user)
 {

@@ -53,7 +53,6 @@ static void remove_next(struct call *call, struct json_object *value, const GErr
 {
     struct call *rest;
 
-    (void)value;
     while (!error && call->step < call_length(call->kept)) {
         struct json_object *set = json_object_array_get_idx(call->kept, call->step++);
         if (!is_named(set, call->text))

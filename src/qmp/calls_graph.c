@@ -203,15 +203,7 @@ static struct qmp_node read_node(struct json_object *entry)
     };
 }
 
-static void on_nodes(struct call *call, struct json_object *value, const GError *error)
-{
-    unsigned n = call_length(value);
-    g_autofree struct qmp_node *nodes = g_new0(struct qmp_node, n);
-
-    for (unsigned i = 0; i < n; i++)
-        nodes[i] = read_node(json_object_array_get_idx(value, i));
-    ((qmp_on_nodes)call->done)(call->user, nodes, n, error);
-}
+CALL_LIST(on_nodes, struct qmp_node, read_node, qmp_on_nodes)
 
 /* Their names, at least. */
 static void on_nodes_of_graph(struct call *call, struct json_object *value, const GError *error)
