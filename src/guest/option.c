@@ -123,42 +123,19 @@ static const struct key_rule name[] = {{"guest", VALUE_TEXT}, {"debug-threads", 
 /* Other strings of SMBIOS carry passwords and addresses into guests. */
 static const struct key_rule smbios[] = {{"type", VALUE_NUMBER}, {"uuid", VALUE_UUID}, END};
 
-#define FLAG(n)                                                                                                        \
+#define RULE(...)                                                                                                      \
     {                                                                                                                  \
-        n, OPTION_FLAG, NULL, NULL, VALUE_NONE, NULL                                                                   \
+        __VA_ARGS__                                                                                                    \
     }
-#define FLAG_OUT(n)                                                                                                    \
-    {                                                                                                                  \
-        n, OPTION_FLAG_OUT, NULL, NULL, VALUE_NONE, NULL                                                               \
-    }
-#define GONE(n)                                                                                                        \
-    {                                                                                                                  \
-        n, OPTION_GONE, NULL, NULL, VALUE_NONE, NULL                                                                   \
-    }
-#define FLAG_GONE(n)                                                                                                   \
-    {                                                                                                                  \
-        n, OPTION_FLAG_GONE, NULL, NULL, VALUE_NONE, NULL                                                              \
-    }
-#define OUT(n)                                                                                                         \
-    {                                                                                                                  \
-        n, OPTION_OUT, NULL, NULL, VALUE_NONE, NULL                                                                    \
-    }
-#define VALUE(n, v)                                                                                                    \
-    {                                                                                                                  \
-        n, OPTION_VALUE, NULL, NULL, v, NULL                                                                           \
-    }
-#define KEYS(n, i, k)                                                                                                  \
-    {                                                                                                                  \
-        n, OPTION_KEYS, i, k, VALUE_NONE, NULL                                                                         \
-    }
-#define KIND(n, k, i)                                                                                                  \
-    {                                                                                                                  \
-        n, k, i, NULL, VALUE_NONE, NULL                                                                                \
-    }
-#define DISK(n, pairs)                                                                                                 \
-    {                                                                                                                  \
-        n, OPTION_DISK, NULL, NULL, VALUE_NONE, pairs                                                                  \
-    }
+#define FLAG(n)        RULE(n, OPTION_FLAG, NULL, NULL, VALUE_NONE, NULL)
+#define FLAG_OUT(n)    RULE(n, OPTION_FLAG_OUT, NULL, NULL, VALUE_NONE, NULL)
+#define GONE(n)        RULE(n, OPTION_GONE, NULL, NULL, VALUE_NONE, NULL)
+#define FLAG_GONE(n)   RULE(n, OPTION_FLAG_GONE, NULL, NULL, VALUE_NONE, NULL)
+#define OUT(n)         RULE(n, OPTION_OUT, NULL, NULL, VALUE_NONE, NULL)
+#define VALUE(n, v)    RULE(n, OPTION_VALUE, NULL, NULL, v, NULL)
+#define KEYS(n, i, k)  RULE(n, OPTION_KEYS, i, k, VALUE_NONE, NULL)
+#define KIND(n, k, i)  RULE(n, k, i, NULL, VALUE_NONE, NULL)
+#define DISK(n, pairs) RULE(n, OPTION_DISK, NULL, NULL, VALUE_NONE, pairs)
 
 static const struct option_rule rules[] = {
     KEYS("-machine", "type", machine),
