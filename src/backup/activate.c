@@ -90,7 +90,6 @@ static void begin_activating(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
-    (void)error;
     op->sub = 0;
     activate_next(op);
 }

@@ -88,8 +88,6 @@ static void on_thawed(void *user, int64_t number, const char *text, const GError
 {
     struct backup *b = user;
 
-    (void)number;
-    (void)text;
     b->agent.next_try_ms = uv_now(b->loop) + AGAIN_MS;
     if (!error)
         thawed(b);
@@ -130,7 +128,6 @@ static void on_frozen(void *user, int64_t number, const char *text, const GError
 {
     struct backup *b = user;
 
-    (void)text;
     if (error) {
         thaw_and_go_without(b, error->message);
     } else if (number < 1) {
@@ -163,7 +160,6 @@ static void on_status(void *user, int64_t number, const char *text, const GError
 {
     struct backup *b = user;
 
-    (void)number;
     if (!b->agent.waiting)
         return; /* interrupted */
     if (error)
@@ -196,13 +192,11 @@ void agent_begin_freeze(struct steps_op *op)
 
 bool agent_is_wanted(const struct backup *b, const struct drive *d)
 {
-    (void)d;
     return b->options.agent != NULL;
 }
 
 bool agent_is_frozen(const struct backup *b, const struct drive *d)
 {
-    (void)d;
     return b->agent.is_frozen;
 }
 

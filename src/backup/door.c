@@ -85,7 +85,6 @@ static void on_passed(void *user, int64_t set, int64_t number, const GError *err
     struct door *door = &op->b->door;
     bool is_forwarded = error && error->domain == QMP_ERROR && strstr(error->message, "No file descriptor supplied");
 
-    (void)set;
     if (is_forwarded) {
         door->is_forwarded = true;
         backup_note(op->b,

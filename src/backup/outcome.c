@@ -312,7 +312,6 @@ void backup_cancel(struct backup *b, int exit_status, const char *by_whom)
 
 static void on_all_undone(void *user, const GError *error)
 {
-    (void)error;
     outcome_check_left(user);
 }
 

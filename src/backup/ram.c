@@ -57,7 +57,6 @@ static void on_status_after_failure(void *user, const struct qmp_status *s, cons
 {
     struct backup *b = user;
 
-    (void)s;
     if (!error)
         state_judge_stop_of_ram(b);
     qmp_query_migrate(b->qmp, on_migration_after_failure, b);
@@ -74,7 +73,6 @@ static void leave_out_plain(struct backup *b, const char *failure)
 
 static void on_pause_relaxed(void *user, const GError *error)
 {
-    (void)user;
     (void)error; /* the status tells */
 }
 
@@ -285,7 +283,6 @@ static void on_status_before(void *user, const struct qmp_status *s, const GErro
         steps_end(op, error);
         return;
     }
-    (void)s;
     if (op->b->guest.now->may_move_ram) {
         begin_moving(op);
     } else {
@@ -351,7 +348,6 @@ static void look_if_cancelled(void *user)
 
 static void on_undo_cancel_sent(void *user, const GError *error)
 {
-    (void)error;
     look_if_cancelled(user);
 }
 

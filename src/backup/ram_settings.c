@@ -141,7 +141,6 @@ void ram_undo_capability(struct steps_op *op)
 
 static void on_put_back(void *user, const GError *error)
 {
-    (void)user;
     (void)error; /* the step has told it, and cleanup tries again */
 }
 

@@ -41,7 +41,6 @@ static void take_failure(void *user, const GError *error)
     struct backup *b = user;
     g_autofree char *why = g_steal_pointer(&b->retake.error);
 
-    (void)error;
     b->retake.is_under_way = false;
     for_each_drive (d, b) {
         if (d->state == DRIVE_RETAKE_LEAVING && !b->is_failing)

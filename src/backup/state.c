@@ -195,7 +195,6 @@ static void on_look_status(void *user, const struct qmp_status *s, const GError 
         steps_end(op, error);
         return;
     }
-    (void)s;
     qmp_query_migrate(op->b->qmp, on_look_migration, op);
 }
 

@@ -15,7 +15,6 @@ struct outcome {
 
 static void on_line(void *user, const char *line)
 {
-    (void)user;
     puts(line);
     fflush(stdout); /* it may wait long behind this one */
 }

@@ -121,8 +121,6 @@ static void on_ready(void *user)
 
 static void on_event(void *user, const struct qmp_event *event)
 {
-    (void)user;
-    (void)event;
 }
 
 /* No QMP, held by another program, or nobody listens: it is simply not offered. */
@@ -130,7 +128,6 @@ static void on_lost(void *user, const GError *error)
 {
     struct probe *p = user;
 
-    (void)error;
     g_clear_pointer(&p->qmp, qmp_close);
     one_answered(p->n);
 }

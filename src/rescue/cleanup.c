@@ -93,8 +93,6 @@ static void on_ready(void *user)
 
 static void on_event(void *user, const struct qmp_event *event)
 {
-    (void)user;
-    (void)event;
 }
 
 static void on_lost(void *user, const GError *error)

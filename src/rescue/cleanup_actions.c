@@ -82,7 +82,6 @@ static void look_at_rest(uv_timer_t *timer)
 
 static void on_paused(void *user, const GError *error)
 {
-    (void)user;
     (void)error; /* "already paused", or ended: looking tells */
 }
 
@@ -228,8 +227,6 @@ static void on_resumed(void *user, const GError *error)
 
 static void on_thawed(void *user, int64_t number, const char *text, const GError *error)
 {
-    (void)number;
-    (void)text;
     action_over(user, error);
 }
 

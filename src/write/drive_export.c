@@ -37,7 +37,6 @@ static void on_put(void *user, uint64_t end, uint32_t len, bool is_news)
 {
     struct drive_export *e = user;
 
-    (void)end, (void)len, (void)is_news;
     e->has_data = true;
     e->was_cut = false;
     credit_check(e->s);
@@ -238,7 +237,6 @@ static void on_closed(void *user, struct nbd_conn *conn, bool clean, const char 
     struct standalone *s = user;
     struct drive_export *e = nbd_conn_tag(conn);
 
-    (void)why;
     if (!e)
         return;
     g_ptr_array_remove_fast(s->conns, conn);
