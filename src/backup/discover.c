@@ -28,7 +28,6 @@ static void on_version(void *user, const struct qmp_version *v, const GError *er
 
     if (!error) {
         b->facts.version = *v;
-        b->facts.version.package = NULL;
         model_set(b->model.qemu, "%d.%d.%d", v->major, v->minor, v->micro);
     }
     answered(b, error);

@@ -15,7 +15,6 @@ struct backup;
 struct nearby;
 
 struct link {
-    bool was_discovered; /* QEMU was asked for everything once */
     uint64_t lost_at_ms; /* uv_now(), 0 while the monitor is there */
     uint64_t next_try_ms;
     unsigned attempt;

@@ -152,7 +152,6 @@ static void on_ready(void *user)
     if (b->end.is_freed_from_qemu)
         return;
     if (!b->has_begun) {
-        b->link.was_discovered = false;
         discover(b);
         return;
     }
@@ -167,7 +166,6 @@ static void on_ready(void *user)
 
 void monitor_discovered(struct backup *b)
 {
-    b->link.was_discovered = true;
     set_checks(b, G_N_ELEMENTS(check_texts), MODEL_OK);
 }
 

@@ -22,7 +22,6 @@ typedef void (*qmp_on_texts)(void *user, const char *const *texts, unsigned n, c
 /* --- what is there ----------------------------------------------------------------------------- */
 struct qmp_version {
     int major, minor, micro;
-    const char *package;
 };
 typedef void (*qmp_on_version)(void *user, const struct qmp_version *v, const GError *error);
 void qmp_query_version(struct qmp *q, qmp_on_version done, void *user);
@@ -44,8 +43,6 @@ struct qmp_drive {
     bool is_encrypted;     /* the image, or one that it builds on: what QEMU reads from it is not */
     uint64_t virtual_size; /* bytes */
     uint64_t actual_size;  /* allocated bytes, UINT64_MAX if unknown */
-    uint32_t cluster_size; /* 0 if unknown */
-    int backing_depth;
 };
 typedef void (*qmp_on_drives)(void *user, const struct qmp_drive *drives, unsigned n, const GError *error);
 void qmp_query_block(struct qmp *q, qmp_on_drives done, void *user);
@@ -60,12 +57,12 @@ struct qmp_node {
 typedef void (*qmp_on_nodes)(void *user, const struct qmp_node *nodes, unsigned n, const GError *error);
 void qmp_query_nodes(struct qmp *q, qmp_on_nodes done, void *user);
 
-/* query-jobs and query-block-jobs, joined by id. Speed, paused, busy and io_status only for block jobs, and
- * zero for one that ended between the two answers. */
+/* query-jobs and query-block-jobs, joined by id. Speed and paused only for block jobs, and zero for one that ended
+ * between the two answers. */
 struct qmp_job {
-    const char *id, *type, *status, *error /* NULL = none */, *io_status;
+    const char *id, *type, *status, *error /* NULL = none */;
     int64_t current, total, speed;
-    bool is_paused, is_busy;
+    bool is_paused;
 };
 typedef void (*qmp_on_jobs)(void *user, const struct qmp_job *jobs, unsigned n, const GError *error);
 void qmp_query_jobs(struct qmp *q, qmp_on_jobs done, void *user);
@@ -88,7 +85,7 @@ struct qmp_histogram {
 /* query-blockstats per device with a qdev/node: totals since QEMU's start */
 struct qmp_blockstat {
     const char *device, *qdev, *node_name;
-    uint64_t wr_bytes, wr_operations, wr_total_time_ns;
+    uint64_t wr_operations, wr_total_time_ns;
     struct qmp_histogram wr_latency;
 };
 typedef void (*qmp_on_blockstats)(void *user, const struct qmp_blockstat *stats, unsigned n, const GError *error);
@@ -225,9 +222,7 @@ void qmp_migrate_cancel(struct qmp *q, qmp_done done, void *user);
 struct qmp_migration {
     const char *status /* "none" if never */, *error;
     const char *blocked; /* why none can begin (the first reason), NULL if one can */
-    uint64_t total, remaining, transferred, dirty_sync_count;
-    double mbps;
-    int64_t expected_downtime_ms, downtime_ms;
+    uint64_t total, remaining, dirty_sync_count;
 };
 typedef void (*qmp_on_migration)(void *user, const struct qmp_migration *m, const GError *error);
 void qmp_query_migrate(struct qmp *q, qmp_on_migration done, void *user);

@@ -35,11 +35,8 @@ static struct qmp_drive read_drive(struct json_object *entry)
         .is_encrypted = is_encrypted(inserted),
         .virtual_size = field_size(image, "virtual-size", 0),
         .actual_size = field_size(image, "actual-size", UINT64_MAX),
-        .backing_depth = (int)CLAMP(field_int(inserted, "backing_file_depth", 0), 0, INT_MAX),
     };
-    uint64_t cluster_size = field_size(image, "cluster-size", 0);
 
-    drive.cluster_size = cluster_size <= UINT32_MAX ? (uint32_t)cluster_size : 0;
     drive.is_attached = drive.qdev && *drive.qdev;
     return drive;
 }
@@ -77,7 +74,6 @@ static struct qmp_blockstat read_blockstat(struct json_object *entry)
         .device = field_text(entry, "device"),
         .qdev = field_text(entry, "qdev"),
         .node_name = field_text(entry, "node-name"),
-        .wr_bytes = field_size(stats, "wr_bytes", 0),
         .wr_operations = field_size(stats, "wr_operations", 0),
         .wr_total_time_ns = field_size(stats, "wr_total_time_ns", 0),
         .wr_latency = read_histogram(field_at(stats, "wr_latency_histogram")),

@@ -10,7 +10,6 @@ static void on_version(struct call *call, struct json_object *value, const GErro
         .major = (int)field_int(number, "major", 0),
         .minor = (int)field_int(number, "minor", 0),
         .micro = (int)field_int(number, "micro", 0),
-        .package = field_text(value, "package"),
     };
 
     ((qmp_on_version)call->done)(call->user, error ? NULL : &version, error);

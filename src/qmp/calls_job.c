@@ -85,10 +85,8 @@ static void add_block_job(struct qmp_job *jobs, unsigned n, struct json_object *
     for (unsigned i = 0; i < n; i++) {
         if (!id || g_strcmp0(jobs[i].id, id) != 0)
             continue;
-        jobs[i].io_status = field_text(entry, "io-status");
         jobs[i].speed = field_int(entry, "speed", 0);
         jobs[i].is_paused = field_is_true(entry, "paused");
-        jobs[i].is_busy = field_is_true(entry, "busy");
     }
 }
 

@@ -89,11 +89,7 @@ static void on_migration(struct call *call, struct json_object *value, const GEr
         .blocked = first_text(field_at(value, "blocked-reasons")),
         .total = field_size(ram, "total", 0),
         .remaining = field_size(ram, "remaining", 0),
-        .transferred = field_size(ram, "transferred", 0),
         .dirty_sync_count = field_size(ram, "dirty-sync-count", 0),
-        .mbps = field_real(ram, "mbps", 0),
-        .expected_downtime_ms = field_int(value, "expected-downtime", 0),
-        .downtime_ms = field_int(value, "downtime", 0),
     };
 
     if (!migration.status) /* {} until the first one */

@@ -47,13 +47,3 @@ uint64_t field_size(struct json_object *of, const char *key, uint64_t otherwise)
         return otherwise;
     return json_object_get_uint64(member);
 }
-
-double field_real(struct json_object *of, const char *key, double otherwise)
-{
-    struct json_object *member = field_at(of, key);
-
-    /* QEMU prints a whole number such as "mbps":0 without a point. */
-    if (!json_object_is_type(member, json_type_double) && !json_object_is_type(member, json_type_int))
-        return otherwise;
-    return json_object_get_double(member);
-}

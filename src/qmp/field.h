@@ -18,4 +18,3 @@ bool field_is_true(struct json_object *of, const char *key);
 int64_t field_int(struct json_object *of, const char *key, int64_t otherwise);
 /* A number that cannot be negative; a negative one reads as absent. */
 uint64_t field_size(struct json_object *of, const char *key, uint64_t otherwise);
-double field_real(struct json_object *of, const char *key, double otherwise);

@@ -19,7 +19,7 @@ static void on_version(void *user, const struct qmp_version *v, const GError *er
     struct world *w = user;
 
     if (finish(w, error))
-        g_string_append_printf(w->seen, "%d.%d.%d %s", v->major, v->minor, v->micro, TEXT(v->package));
+        g_string_append_printf(w->seen, "%d.%d.%d", v->major, v->minor, v->micro);
 }
 
 static void on_text(void *user, const char *text, const GError *error)
@@ -44,12 +44,11 @@ static void on_drives(void *user, const struct qmp_drive *drives, unsigned n, co
 
     finish(w, error);
     for (const struct qmp_drive *d = drives; d < drives + n; d++)
-        g_string_append_printf(w->seen,
-                               "%s|%s|%s|%s|%s|removable %d medium %d ro %d attached %d|%" G_GUINT64_FORMAT
-                               " %" G_GINT64_FORMAT " %u|%d\n",
-                               TEXT(d->device), TEXT(d->qdev), TEXT(d->node_name), TEXT(d->format), TEXT(d->file),
-                               d->is_removable, d->has_medium, d->is_read_only, d->is_attached, d->virtual_size,
-                               (gint64)d->actual_size, d->cluster_size, d->backing_depth);
+        g_string_append_printf(
+            w->seen,
+            "%s|%s|%s|%s|%s|removable %d medium %d ro %d attached %d|%" G_GUINT64_FORMAT " %" G_GINT64_FORMAT "\n",
+            TEXT(d->device), TEXT(d->qdev), TEXT(d->node_name), TEXT(d->format), TEXT(d->file), d->is_removable,
+            d->has_medium, d->is_read_only, d->is_attached, d->virtual_size, (gint64)d->actual_size);
 }
 
 static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)
@@ -85,9 +84,9 @@ static void on_jobs(void *user, const struct qmp_job *jobs, unsigned n, const GE
 
     finish(w, error);
     for (const struct qmp_job *j = jobs; j < jobs + n; j++)
-        g_string_append_printf(w->seen, "%s %s %s %s %s %d/%d speed %d paused %d busy %d\n", TEXT(j->id), TEXT(j->type),
-                               TEXT(j->status), TEXT(j->error), TEXT(j->io_status), (int)j->current, (int)j->total,
-                               (int)j->speed, j->is_paused, j->is_busy);
+        g_string_append_printf(w->seen, "%s %s %s %s %d/%d speed %d paused %d\n", TEXT(j->id), TEXT(j->type),
+                               TEXT(j->status), TEXT(j->error), (int)j->current, (int)j->total, (int)j->speed,
+                               j->is_paused);
 }
 
 static void on_exports(void *user, const struct qmp_export *exports, unsigned n, const GError *error)
@@ -106,8 +105,8 @@ static void on_blockstats(void *user, const struct qmp_blockstat *stats, unsigne
 
     finish(w, error);
     for (const struct qmp_blockstat *s = stats; s < stats + n; s++) {
-        g_string_append_printf(w->seen, "%s %s %s %d %d %d", TEXT(s->device), TEXT(s->qdev), TEXT(s->node_name),
-                               (int)s->wr_bytes, (int)s->wr_operations, (int)s->wr_total_time_ns);
+        g_string_append_printf(w->seen, "%s %s %s %d %d", TEXT(s->device), TEXT(s->qdev), TEXT(s->node_name),
+                               (int)s->wr_operations, (int)s->wr_total_time_ns);
         for (unsigned i = 0; i < s->wr_latency.n_bins; i++)
             g_string_append_printf(w->seen, " %d<%d", (int)s->wr_latency.bin[i],
                                    i + 1 < s->wr_latency.n_bins ? (int)s->wr_latency.boundary_ns[i] : -1);
@@ -164,9 +163,8 @@ static void on_migration(void *user, const struct qmp_migration *m, const GError
     if (finish(w, error) && m->blocked)
         g_string_append_printf(w->seen, "%s blocked %s", m->status, m->blocked);
     else if (!error)
-        g_string_append_printf(w->seen, "%s %s %d %d %d %d %.1f %d %d", m->status, TEXT(m->error), (int)m->total,
-                               (int)m->remaining, (int)m->transferred, (int)m->dirty_sync_count, m->mbps,
-                               (int)m->expected_downtime_ms, (int)m->downtime_ms);
+        g_string_append_printf(w->seen, "%s %s %d %d %d", m->status, TEXT(m->error), (int)m->total, (int)m->remaining,
+                               (int)m->dirty_sync_count);
 }
 
 /* --- calls, and how to make them ---------------------------------------------------------------- */
@@ -229,7 +227,7 @@ static void expect_one(void (*make)(struct world *w), const char *answer, const 
 static void test_guest(void)
 {
     expect_one(query_version, "\"return\":{\"qemu\":{\"micro\":22,\"minor\":2,\"major\":7},\"package\":\"Debian\"}",
-               "7.2.22 Debian");
+               "7.2.22");
     expect_one(query_name, "\"return\":{\"name\":\"web-01\"}", "web-01");
     expect_one(query_name, "\"return\":{}", "-");
     expect_one(query_status, "\"return\":{\"running\":true,\"status\":\"running\"}", "running 1");
@@ -263,22 +261,22 @@ static void test_drives(void)
                "\"backing_file_depth\":1,\"image\":{\"virtual-size\":50331648,\"cluster-size\":65536}}}]",
                "drive0|/machine/peripheral-anon/device[0]/virtio-backend|#block404|raw|a.img|removable 0 medium 1 "
                "ro 0 "
-               "attached 1|67108864 4096 0|0\n"
-               "cd0|ide0-cd|-|-|-|removable 1 medium 0 ro 0 attached 1|0 -1 0|0\n"
-               "|-|disk-f|qcow2|-|removable 0 medium 1 ro 1 attached 0|50331648 -1 65536|1\n");
+               "attached 1|67108864 4096\n"
+               "cd0|ide0-cd|-|-|-|removable 1 medium 0 ro 0 attached 1|0 -1\n"
+               "|-|disk-f|qcow2|-|removable 0 medium 1 ro 1 attached 0|50331648 -1\n");
     expect_one(query_block,
                "\"return\":[{\"device\":1,\"inserted\":{\"image\":{\"virtual-size\":-5,\"cluster-size\":9999999999},"
                "\"backing_file_depth\":-1}}]",
-               "-|-|-|-|-|removable 0 medium 1 ro 0 attached 0|0 -1 0|0\n");
+               "-|-|-|-|-|removable 0 medium 1 ro 0 attached 0|0 -1\n");
     expect_one(query_blockstats,
                "\"return\":[{\"device\":\"drive0\",\"qdev\":\"q\",\"node-name\":\"n\",\"stats\":{\"wr_bytes\":3,"
                "\"wr_operations\":2,\"wr_total_time_ns\":9}},{}]",
-               "drive0 q n 3 2 9\n- - - 0 0 0\n");
+               "drive0 q n 2 9\n- - - 0 0\n");
     expect_one(/* the second one has a boundary too few */
                query_blockstats,
                "\"return\":[{\"stats\":{\"wr_latency_histogram\":{\"boundaries\":[10,20],\"bins\":[7,0,2]}}},"
                "{\"stats\":{\"wr_latency_histogram\":{\"boundaries\":[10],\"bins\":[7,0,2]}}}]",
-               "- - - 0 0 0 7<10 0<20 2<-1\n- - - 0 0 0\n");
+               "- - - 0 0 7<10 0<20 2<-1\n- - - 0 0\n");
 }
 
 static void test_nodes(void)
@@ -366,25 +364,25 @@ static void test_jobs(void)
     static const char *const second_fails[] = {"\"return\":[{\"id\":\"bk0\"}]", "\"error\":{\"desc\":\"no\"}", NULL};
 
     expect(query_jobs, answers, "{\"execute\":\"query-jobs\"}\n{\"execute\":\"query-block-jobs\"}\n",
-           "bk0 backup running - ok 1/2 speed 9 paused 1 busy 1\n"
-           "bk1 backup concluded Input/output error - 5/5 speed 0 paused 0 busy 0\n");
+           "bk0 backup running - 1/2 speed 9 paused 1\n"
+           "bk1 backup concluded Input/output error 5/5 speed 0 paused 0\n");
     expect(query_jobs, second_fails, NULL, "error 0 no");
     expect_one(query_jobs, "\"error\":{}", "error 0 QEMU refused without saying why");
 }
 
 static void test_migration(void)
 {
-    expect_one(query_migrate, "\"return\":{}", "none - 0 0 0 0 0.0 0 0");
+    expect_one(query_migrate, "\"return\":{}", "none - 0 0 0");
     expect_one(query_migrate,
                "\"return\":{\"status\":\"active\",\"expected-downtime\":300,\"downtime\":4,\"ram\":{"
                "\"total\":9,\"remaining\":8,"
                "\"transferred\":7,\"dirty-sync-count\":2,\"mbps\":12.5}}",
-               "active - 9 8 7 2 12.5 300 4");
+               "active - 9 8 2");
     expect_one(query_migrate, "\"return\":{\"status\":\"failed\",\"error-desc\":\"x\",\"ram\":{\"mbps\":3}}",
-               "failed x 0 0 0 0 3.0 0 0");
+               "failed x 0 0 0");
     expect_one(query_migrate, "\"return\":{\"blocked-reasons\":[\"nvme\",\"9p\"]}", "none blocked nvme");
-    expect_one(query_migrate, "\"return\":{\"blocked-reasons\":[7]}", "none - 0 0 0 0 0.0 0 0");
-    expect_one(query_migrate, "\"return\":{\"blocked-reasons\":{}}", "none - 0 0 0 0 0.0 0 0");
+    expect_one(query_migrate, "\"return\":{\"blocked-reasons\":[7]}", "none - 0 0 0");
+    expect_one(query_migrate, "\"return\":{\"blocked-reasons\":{}}", "none - 0 0 0");
     expect_one(query_capabilities,
                "\"return\":[{\"state\":true,\"capability\":\"events\"},{\"state\":true},{\"state\":false,"
                "\"capability\":\"xbzrle\"}]",
