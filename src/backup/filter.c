@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The rows that freeze a drive: a copy-before-write filter, put between the device and its node while the guest is
- * stopped, and the frozen image behind it.
+ * stopped, and the frozen image behind it. Which drives get one is decided in plan.c; here, which do not take it.
  */
 #include <string.h>
 #include "backup/fate.h"

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Drives taken once more, at a new instant: their frozen images are gone, their data is out of the archive. For their
- * rows alone the guest is stopped again, as in the first place; the others go on. Drives that broke together are taken
- * together, of one instant; and never while the RAM moves: a background snapshot takes no second stop.
+ * Drives taken once more, at a new instant (from the same one: job_verdict.c, jobs.c): their frozen images are gone,
+ * their data is out of the archive. For their rows alone the guest is stopped again, as in the first place; the others
+ * go on. Drives that broke together are taken together, of one instant; and never while the RAM moves: a background
+ * snapshot takes no second stop.
  */
 #include <string.h>
 #include "backup/fate.h"

@@ -42,7 +42,8 @@ struct sending {
 
 /* --- places ------------------------------------------------------------------------------------- */
 
-char *control_path(const char *run_id)
+/* Where a run of that id listens: owned; NULL without a folder. */
+static char *path_of(const char *run_id)
 {
     g_autofree char *folder = journal_folder(NULL);
     return folder ? g_strdup_printf("%s/%s.sock", folder, run_id) : NULL;
@@ -226,7 +227,7 @@ struct control *control_open(uv_loop_t *loop, struct backup *b, GError **error)
     struct control *c = g_new0(struct control, 1);
     control_purge();
     c->b = b;
-    c->path = control_path(backup_run_id(b));
+    c->path = path_of(backup_run_id(b));
     c->clients = g_ptr_array_new();
     c->listener.data = c;
     c->n_handles = 1;

@@ -21,5 +21,3 @@ void control_close(struct control *c);
 
 /* Removes the sockets of runs that died: nobody listens on them. */
 void control_purge(void);
-/* Where a run of that id listens. g_free() it; NULL without a folder. */
-char *control_path(const char *run_id);

@@ -20,15 +20,14 @@ const struct probe_sample probe_samples[PROBE_TEXTS] = {
 
 /* Each text at column 1, then "where is the cursor?"; afterwards the line is wiped. CSI c is answered by
  * every terminal: behind it nothing more comes. */
-size_t probe_ask(unsigned what, char *out, size_t size)
+static GString *questions(unsigned what)
 {
-    g_autoptr(GString) s = g_string_new(NULL);
+    GString *s = g_string_new(NULL);
     for (unsigned i = 0; (what & PROBE_SIGNS) && i < PROBE_TEXTS; i++)
         g_string_append_printf(s, "\r%s\033[6n", probe_samples[i].text);
     if (what & PROBE_SYNC)
         g_string_append(s, "\033[?2026$p");
-    g_string_append(s, "\033[c\r\033[K");
-    return MIN(g_strlcpy(out, s->str, size), size - 1);
+    return g_string_append(s, "\033[c\r\033[K");
 }
 
 /* One answer, from behind its CSI: its parameters and its last byte. */
@@ -67,10 +66,11 @@ bool probe_read(const char *bytes, size_t len, struct probe *p)
 
 void probe_run(int fd, unsigned what, struct probe *p)
 {
-    char question[128], answer[MAX_ANSWER];
+    g_autoptr(GString) question = questions(what);
+    char answer[MAX_ANSWER];
     size_t got = 0;
     gint64 end = g_get_monotonic_time() + PROBE_MS * G_TIME_SPAN_MILLISECOND;
-    tty_write_all(fd, question, probe_ask(what, question, sizeof question), PROBE_MS);
+    tty_write_all(fd, question->str, question->len, PROBE_MS);
     *p = (struct probe){.is_answered = false};
     while (got < sizeof answer) {
         gint64 left_ms = (end - g_get_monotonic_time()) / G_TIME_SPAN_MILLISECOND;

@@ -29,8 +29,6 @@ struct probe {
 };
 /* The terminal must be in raw mode and not yet taken by a screen. What is typed meanwhile is lost. */
 void probe_run(int fd, unsigned what, struct probe *p);
-/* The questions as they are sent. */
-size_t probe_ask(unsigned what, char *out, size_t size);
 /* Reads answers; true when the last one (to CSI c) has come. Anything may stand in between. */
 bool probe_read(const char *bytes, size_t len, struct probe *p);
 /* The set of glyphs that is shown as it should be, of "unicode" and those below it. */
