@@ -60,12 +60,10 @@ static bool begin(struct backup *b, enum command_verb verb, GError **error)
 {
     enum readback_kind kind = verb == COMMAND_VERIFY ? READBACK_VERIFY : READBACK_SHA256;
 
-    if (!b->archive.is_saved || !b->archive.path) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s",
-                    b->archive.is_saved ? "the archive went down a pipe: it cannot be read here"
-                                        : "there is no archive to be read");
-        return false;
-    }
+    if (!b->archive.is_saved || !b->archive.path)
+        return vmb_fail(error, VMB_ERROR_USAGE, "%s",
+                        b->archive.is_saved ? "the archive went down a pipe: it cannot be read here"
+                                            : "there is no archive to be read");
     b->archive.reading = reading_of(verb);
     b->archive.readback = readback_new(b->loop, b->archive.path, kind, on_read, b);
     picture_fill(b);
@@ -77,10 +75,8 @@ bool after_command(struct backup *b, const struct command *c, GError **error)
 {
     if (!b->archive.readback)
         return begin(b, c->verb, error);
-    if (b->archive.reading != reading_of(c->verb)) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "the archive is being read already");
-        return false;
-    }
+    if (b->archive.reading != reading_of(c->verb))
+        return vmb_fail(error, VMB_ERROR_USAGE, "the archive is being read already");
     readback_stop(b->archive.readback);
     return true;
 }

@@ -44,11 +44,8 @@ static bool cancel_one(struct backup *b, const struct command *c, GError **error
     if (is_ram(b, c))
         return ram_cancel(b, error);
     d = drive_by_name(b, c->target, error);
-    if (d && b->phase != MODEL_COPY) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s is not moving yet; cancel-all ends the backup",
-                    d->name);
-        return false;
-    }
+    if (d && b->phase != MODEL_COPY)
+        return vmb_fail(error, VMB_ERROR_USAGE, "drive %s is not moving yet; cancel-all ends the backup", d->name);
     return d && fate_cancel(d, error);
 }
 
@@ -77,11 +74,8 @@ static bool retry(struct backup *b, const struct command *c, GError **error)
 
 static bool cancel_all(struct backup *b, const struct command *c, GError **error)
 {
-    if (strcmp(c->confirmation, b->model.guest) != 0) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "to cancel, type the guest's name: cancel-all %s",
-                    b->model.guest);
-        return false;
-    }
+    if (strcmp(c->confirmation, b->model.guest) != 0)
+        return vmb_fail(error, VMB_ERROR_USAGE, "to cancel, type the guest's name: cancel-all %s", b->model.guest);
     b->options.keep_partial |= c->keep_partial;
     backup_cancel(b, VMB_ERROR_CANCELLED, "operator");
     return true;
@@ -125,16 +119,12 @@ static const struct {
 bool backup_command(struct backup *b, const struct command *c, GError **error)
 {
     const struct command_entry *entry = command_entry_of(c->verb);
-    if (!command_is_valid(c->verb, b->phase)) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s is not possible now (%s)",
-                    entry && entry->form ? entry->word : "this", model_phase_word(b->phase));
-        return false;
-    }
-    if (b->is_failing && entry->changes) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "backup has ended (%s); QEMU is being set as it was",
-                    b->end.outcome->message);
-        return false;
-    }
+    if (!command_is_valid(c->verb, b->phase))
+        return vmb_fail(error, VMB_ERROR_USAGE, "%s is not possible now (%s)",
+                        entry && entry->form ? entry->word : "this", model_phase_word(b->phase));
+    if (b->is_failing && entry->changes)
+        return vmb_fail(error, VMB_ERROR_USAGE, "backup has ended (%s); QEMU is being set as it was",
+                        b->end.outcome->message);
     if (b->phase == MODEL_PLAN && handlers[c->verb].is_of_plan)
         return replan(b, c, error);
     return !handlers[c->verb].run || handlers[c->verb].run(b, c, error);

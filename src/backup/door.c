@@ -40,8 +40,7 @@ bool door_open(struct backup *b, GError **error)
     /* Others may pass through: who gets as far as that. */
     if (mkdir(door->folder, 0700) == 0 && chmod(door->folder, 0711) == 0)
         return true;
-    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "folder %s: %s", door->folder, g_strerror(errno));
-    return false;
+    return vmb_fail(error, VMB_ERROR_FAILED, "folder %s: %s", door->folder, g_strerror(errno));
 }
 
 char *door_path(const struct backup *b, const char *name)

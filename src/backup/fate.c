@@ -230,10 +230,8 @@ bool fate_retry(struct drive *d, GError **error)
     struct backup *b = d->b;
     bool does_stand = d->state == DRIVE_STANDING;
 
-    if (!drive_state_may(d->state, DRIVE_MAY_RETRY)) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s has not failed", d->name);
-        return false;
-    }
+    if (!drive_state_may(d->state, DRIVE_MAY_RETRY))
+        return vmb_fail(error, VMB_ERROR_USAGE, "drive %s has not failed", d->name);
     if (d->is_left) {
         g_set_error(
             error, VMB_ERROR, VMB_ERROR_USAGE,
@@ -241,11 +239,9 @@ bool fate_retry(struct drive *d, GError **error)
             d->name);
         return false;
     }
-    if (drive_is(d, DRIVE_IS_OUT) && !target_can_drop(b)) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s: the target is a pipe, it cannot be begun again there",
-                    d->name);
-        return false;
-    }
+    if (drive_is(d, DRIVE_IS_OUT) && !target_can_drop(b))
+        return vmb_fail(error, VMB_ERROR_USAGE, "drive %s: the target is a pipe, it cannot be begun again there",
+                        d->name);
     d->retries = 0;
     backup_log(b, MODEL_INFO, NULL, "drive %s: retry at %s by operator", d->name,
                does_stand ? "the same instant" : "a new instant");

@@ -19,11 +19,8 @@ static bool is_ram(const struct backup *b, const char *name)
 /* A new limit as it was said, or so much more or less than `from`. */
 static bool resolve(const struct command *c, uint64_t from, uint64_t *rate, GError **error)
 {
-    if (c->is_relative && !from) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "limit: there is none, and no data moves: %+d%% of what?",
-                    c->percent);
-        return false;
-    }
+    if (c->is_relative && !from)
+        return vmb_fail(error, VMB_ERROR_USAGE, "limit: there is none, and no data moves: %+d%% of what?", c->percent);
     *rate = c->is_relative ? command_relative_rate(from, c->percent) : c->rate;
     return true;
 }

@@ -59,15 +59,12 @@ void ram_lost(struct backup *b, bool is_wanted, const char *why)
 
 bool ram_cancel(struct backup *b, GError **error)
 {
-    if (b->ram.method == RAM_NONE || b->ram.is_lost || !b->ram.is_moving) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "RAM is not being saved now");
-        return false;
-    }
-    if (!target_can_drop(b)) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
-                    "RAM: the target is a pipe, what went down it cannot be taken back; cancel-all ends the backup");
-        return false;
-    }
+    if (b->ram.method == RAM_NONE || b->ram.is_lost || !b->ram.is_moving)
+        return vmb_fail(error, VMB_ERROR_USAGE, "RAM is not being saved now");
+    if (!target_can_drop(b))
+        return vmb_fail(
+            error, VMB_ERROR_USAGE,
+            "RAM: the target is a pipe, what went down it cannot be taken back; cancel-all ends the backup");
     ram_leave_out(b);
     return true;
 }

@@ -32,10 +32,8 @@ static void on_cleaned(void *user, unsigned n_actions, const GError *error)
 
 bool tidy_begin(struct backup *b, GError **error)
 {
-    if (!b->tidy.n_leftovers) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "nothing of a dead backup is left in QEMU");
-        return false;
-    }
+    if (!b->tidy.n_leftovers)
+        return vmb_fail(error, VMB_ERROR_USAGE, "nothing of a dead backup is left in QEMU");
     backup_log(b, MODEL_INFO, NULL, "cleaning up what a backup that died has left: %s", b->tidy.leftovers);
     monitor_stop(b); /* it takes one client at a time */
     b->tidy.n_leftovers = 0;

@@ -9,3 +9,12 @@ int vmb_error_exit_status(const GError *error)
         return 0;
     return error->domain == VMB_ERROR ? error->code : VMB_ERROR_FAILED;
 }
+
+void vmb_error_set(GError **error, enum vmb_error code, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_propagate_error(error, g_error_new_valist(VMB_ERROR, code, format, args));
+    va_end(args);
+}

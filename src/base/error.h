@@ -3,12 +3,12 @@
 /*
  * One error domain for the whole program; its codes are the exit status of both programs.
  *
- *     g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "target %s: no space left; free some", path);
- *     return false;
+ *     return vmb_fail(error, VMB_ERROR_TARGET, "target %s: no space left; free some", path);
  *
  * Messages are lower case, subject first, remedy last, and fit one line. Callers prefix on the way
  * up (g_prefix_error). A message never contains bytes from outside unless base/text.h made them safe.
  */
+#include <stdbool.h>
 #include <glib.h>
 
 #define VMB_ERROR vmb_error_quark()
@@ -28,3 +28,6 @@ enum vmb_error {
 
 /* The exit status for an error: its code when it is ours, VMB_ERROR_FAILED for foreign domains, 0 for NULL. */
 int vmb_error_exit_status(const GError *error);
+/* vmb_fail(error, code, format, …): sets it, and is false, as the compiler has to see. */
+#define vmb_fail(...) (vmb_error_set(__VA_ARGS__), false)
+void vmb_error_set(GError **error, enum vmb_error code, const char *format, ...) G_GNUC_PRINTF(3, 4);

@@ -23,20 +23,17 @@ static bool make_address(const char *path, struct sockaddr_un *address, GError *
     size_t len = strlen(path);
 
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (len == 0 || len >= sizeof address->sun_path) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
-                    "socket %s: a path of %zu bytes, but 1 to %zu are possible; choose another", path, len,
-                    sizeof address->sun_path - 1);
-        return false;
-    }
+    if (len == 0 || len >= sizeof address->sun_path)
+        return vmb_fail(error, VMB_ERROR_USAGE,
+                        "socket %s: a path of %zu bytes, but 1 to %zu are possible; choose another", path, len,
+                        sizeof address->sun_path - 1);
     memcpy(address->sun_path, path, len);
     return true;
 }
 
 static bool fail(GError **error, const char *path, const char *what)
 {
-    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "socket %s: %s", path, what);
-    return false;
+    return vmb_fail(error, VMB_ERROR_FAILED, "socket %s: %s", path, what);
 }
 
 /* Is anybody listening at this address? Whatever cannot be asked counts as a yes. */

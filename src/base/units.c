@@ -86,8 +86,7 @@ bool units_parse_size(const char *text, uint64_t *bytes, GError **error)
     if (!wrong)
         return true;
     g_autofree char *safe = text_make_safe(text);
-    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "size '%.40s': %s", safe, wrong);
-    return false;
+    return vmb_fail(error, VMB_ERROR_USAGE, "size '%.40s': %s", safe, wrong);
 }
 
 /* ---- number to text ---- */

@@ -31,13 +31,11 @@ static bool parse(int *argc, char ***argv, struct backup_options *o, gboolean *i
     if (!cli_parse_group(argc, argv, entries, backup_options_group(o), "MONITOR",
                          "Saves a running guest into a VMA archive.", error))
         return false;
-    if (*argc != 2 || !o->target || *interval_s < 1) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s; see `vmabackup backup --help`",
-                    *argc != 2   ? "name one monitor"
-                    : !o->target ? "name a target by -o"
-                                 : "interval must be at least 1");
-        return false;
-    }
+    if (*argc != 2 || !o->target || *interval_s < 1)
+        return vmb_fail(error, VMB_ERROR_USAGE, "%s; see `vmabackup backup --help`",
+                        *argc != 2   ? "name one monitor"
+                        : !o->target ? "name a target by -o"
+                                     : "interval must be at least 1");
     o->monitor = g_strdup((*argv)[1]);
     return backup_options_check(o, error);
 }

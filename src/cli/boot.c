@@ -172,8 +172,7 @@ static bool start_qemu(struct boot *b, GError **error)
         return true;
     }
     uv_close((uv_handle_t *)&b->qemu, NULL);
-    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "%s: cannot be started: %s", argv[0], uv_strerror(status));
-    return false;
+    return vmb_fail(error, VMB_ERROR_FAILED, "%s: cannot be started: %s", argv[0], uv_strerror(status));
 }
 
 /* ---- all of it ---- */
@@ -217,8 +216,7 @@ static bool ask_for_trust(const struct boot *b, GError **error)
             line);
     if (is_confirmed())
         return true;
-    g_set_error_literal(error, VMB_ERROR, VMB_ERROR_CANCELLED, "not started; --trust needs the answer y");
-    return false;
+    return vmb_fail(error, VMB_ERROR_CANCELLED, "not started; --trust needs the answer y");
 }
 
 /* An older QEMU does not know the machine of a newer one; a guest that boots anew gets along with its own. */

@@ -40,9 +40,7 @@ bool cli_parse_group(int *argc, char ***argv, const GOptionEntry *options, GOpti
         }
         return true;
     }
-    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s: %s; see `vmabackup %s --help`", command, wrong->message,
-                command);
-    return false;
+    return vmb_fail(error, VMB_ERROR_USAGE, "%s: %s; see `vmabackup %s --help`", command, wrong->message, command);
 }
 
 bool cli_parse_counted(int *argc, char ***argv, const GOptionEntry *options, const char *arguments, const char *summary,
@@ -53,19 +51,17 @@ bool cli_parse_counted(int *argc, char ***argv, const GOptionEntry *options, con
         return false;
     if (*argc - 1 >= min && *argc - 1 <= max)
         return true;
-    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
-                *argc - 1 < min ? "%s: something is missing: `vmabackup %s %s`"
-                                : "%s: too many arguments: `vmabackup %s %s`",
-                command, command, arguments);
-    return false;
+    return vmb_fail(error, VMB_ERROR_USAGE,
+                    *argc - 1 < min ? "%s: something is missing: `vmabackup %s %s`"
+                                    : "%s: too many arguments: `vmabackup %s %s`",
+                    command, command, arguments);
 }
 
 bool cli_check_timeout(int timeout_s, GError **error)
 {
     if (timeout_s >= 1 && timeout_s <= MAX_TIMEOUT_S)
         return true;
-    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "timeout must be 1 to %d seconds", MAX_TIMEOUT_S);
-    return false;
+    return vmb_fail(error, VMB_ERROR_USAGE, "timeout must be 1 to %d seconds", MAX_TIMEOUT_S);
 }
 
 int cli_fail(const GError *error)

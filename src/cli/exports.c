@@ -91,9 +91,8 @@ static bool add_drives(struct exports *e, char **drives, const char *socket_path
         int id = vma_header_find_device(e->archive->header, *wanted);
         if (id > 0 && id != vma_check_vmstate_id(check) && vma_check_is_whole(check, id))
             continue;
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "%s %s; `vmabackup list ARCHIVE` shows what it has",
-                    id < 0 ? "holds no drive" : "cannot serve", *wanted);
-        return false;
+        return vmb_fail(error, VMB_ERROR_FAILED, "%s %s; `vmabackup list ARCHIVE` shows what it has",
+                        id < 0 ? "holds no drive" : "cannot serve", *wanted);
     }
     for (int id = 0; id < (int)VMA_MAX_DEVICES; id++) {
         const char *name = e->archive->header->devices[id].name;
@@ -103,8 +102,7 @@ static bool add_drives(struct exports *e, char **drives, const char *socket_path
     }
     if (e->drives->len)
         return true;
-    g_set_error_literal(error, VMB_ERROR, VMB_ERROR_FAILED, "holds no whole drive that could be served");
-    return false;
+    return vmb_fail(error, VMB_ERROR_FAILED, "holds no whole drive that could be served");
 }
 
 static void on_fault(void *user, const char *text)

@@ -39,9 +39,8 @@ static bool name_is_usable(const char *kind, const char *name, GError **error)
 {
     if (vma_name_is_safe(name))
         return true;
-    g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED,
-                "its %s %s is no safe file name; extract single drives with --drive", kind, name);
-    return false;
+    return vmb_fail(error, VMB_ERROR_DAMAGED, "its %s %s is no safe file name; extract single drives with --drive",
+                    kind, name);
 }
 
 static struct output *open_device(const struct options *o, const struct vma_device *d, GError **error)
@@ -69,11 +68,9 @@ static struct output *write_config(const struct options *o, const struct vma_con
 static bool all_drives_exist(const struct options *o, const struct vma_header *h, GError **error)
 {
     for (char **wanted = o->drives; wanted && *wanted; wanted++)
-        if (vma_header_find_device(h, *wanted) < 0) {
-            g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
-                        "holds no drive %s; `vmabackup list ARCHIVE` shows those it has", *wanted);
-            return false;
-        }
+        if (vma_header_find_device(h, *wanted) < 0)
+            return vmb_fail(error, VMB_ERROR_FAILED, "holds no drive %s; `vmabackup list ARCHIVE` shows those it has",
+                            *wanted);
     return true;
 }
 
@@ -82,12 +79,11 @@ static bool take_file(GHashTable *taken, const char *name, GError **error)
     if (vma_files_take(taken, name))
         return true;
     g_autofree char *safe = text_make_safe(name);
-    g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED,
-                "two of its parts want the file %s; extract single drives with --drive, and print "
-                "configurations with "
-                "`vmabackup config`",
-                safe);
-    return false;
+    return vmb_fail(error, VMB_ERROR_DAMAGED,
+                    "two of its parts want the file %s; extract single drives with --drive, and print "
+                    "configurations with "
+                    "`vmabackup config`",
+                    safe);
 }
 
 /* A hostile archive may have names by which one part would take the place of another. */
@@ -112,11 +108,8 @@ static bool open_outputs(struct pour *p, const struct vma_header *h, GError **er
     const struct options *o = x->options;
     if (!all_drives_exist(o, h, error) || !files_differ(o, h, error))
         return false;
-    if (mkdir(o->directory, 0777) && errno != EEXIST) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "directory %s: cannot be made: %s", o->directory,
-                    g_strerror(errno));
-        return false;
-    }
+    if (mkdir(o->directory, 0777) && errno != EEXIST)
+        return vmb_fail(error, VMB_ERROR_TARGET, "directory %s: cannot be made: %s", o->directory, g_strerror(errno));
     for (unsigned i = 0; i < VMA_MAX_DEVICES; i++)
         if (h->devices[i].name && is_wanted(o, h->devices[i].name) &&
             !(p->outputs[i] = open_device(o, &h->devices[i], error)))
@@ -214,8 +207,7 @@ static bool check(struct options *o, GError **error)
         o->format = g_strdup("raw");
     if (!strcmp(o->format, "raw") || !strcmp(o->format, "qcow2"))
         return true;
-    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "extract: --format %s is not known; it is raw or qcow2", o->format);
-    return false;
+    return vmb_fail(error, VMB_ERROR_USAGE, "extract: --format %s is not known; it is raw or qcow2", o->format);
 }
 
 int cli_extract(int argc, char **argv)

@@ -75,8 +75,7 @@ static bool read_index(struct cli_indexed *a, GError **error)
     }
     if (at == random_size(a->random) || is_over)
         return vma_index_end(a->index, at, error);
-    g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED, "it is cut short: it ends in the middle of an extent");
-    return false;
+    return vmb_fail(error, VMB_ERROR_DAMAGED, "it is cut short: it ends in the middle of an extent");
 }
 
 struct cli_indexed *cli_indexed_open(const char *path, GError **error)

@@ -16,14 +16,12 @@ struct newfile {
 
 bool newfile_fail(const struct newfile *f, const char *what, GError **error)
 {
-    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "file %s: %s: %s", f->path, what, g_strerror(errno));
-    return false;
+    return vmb_fail(error, VMB_ERROR_TARGET, "file %s: %s: %s", f->path, what, g_strerror(errno));
 }
 
 static bool fail_exists(const char *path, const char *remedy, GError **error)
 {
-    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "file %s: exists already; %s", path, remedy);
-    return false;
+    return vmb_fail(error, VMB_ERROR_TARGET, "file %s: exists already; %s", path, remedy);
 }
 
 static bool create(struct newfile *f, GError **error)

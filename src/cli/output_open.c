@@ -26,14 +26,12 @@ struct opened {
 
 static bool fail(const struct opened *o, const char *what, GError **error)
 {
-    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "target %s: %s: %s", o->path, what, g_strerror(errno));
-    return false;
+    return vmb_fail(error, VMB_ERROR_TARGET, "target %s: %s: %s", o->path, what, g_strerror(errno));
 }
 
 static bool refuse(const struct opened *o, const char *why, GError **error)
 {
-    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "target %s: %s", o->path, why);
-    return false;
+    return vmb_fail(error, VMB_ERROR_TARGET, "target %s: %s", o->path, why);
 }
 
 /* ---- writing ---- */
@@ -144,10 +142,9 @@ static bool check(struct opened *o, uint64_t size, GError **error)
         return false;
     if (there >= size)
         return true;
-    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET,
-                "target %s: too small: %" G_GUINT64_FORMAT " bytes, the drive has %" G_GUINT64_FORMAT, o->path, there,
-                size);
-    return false;
+    return vmb_fail(error, VMB_ERROR_TARGET,
+                    "target %s: too small: %" G_GUINT64_FORMAT " bytes, the drive has %" G_GUINT64_FORMAT, o->path,
+                    there, size);
 }
 
 struct output *output_open_raw(const char *path, uint64_t size, GError **error)

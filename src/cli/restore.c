@@ -65,11 +65,9 @@ static bool open_outputs(struct pour *p, const struct vma_header *h, GError **er
     for (unsigned i = 0; i < r->wanted->len; i++) {
         struct wanted *w = wanted_at(r, i);
         w->dev_id = vma_header_find_device(h, w->name);
-        if (w->dev_id < 0) {
-            g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
-                        "holds no drive %s; `vmabackup list ARCHIVE` shows those it has", w->name);
-            return false;
-        }
+        if (w->dev_id < 0)
+            return vmb_fail(error, VMB_ERROR_FAILED, "holds no drive %s; `vmabackup list ARCHIVE` shows those it has",
+                            w->name);
         p->outputs[w->dev_id] = open_target(r, w->target, &h->devices[w->dev_id], error);
         if (!p->outputs[w->dev_id])
             return false;
@@ -176,18 +174,14 @@ static bool parse_targets(struct restore *r, char **arguments, GError **error)
 {
     for (; *arguments; arguments++) {
         const char *equals = strchr(*arguments, '=');
-        if (!equals || equals == *arguments || !equals[1]) {
-            g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "restore: %s is no NAME=TARGET", *arguments);
-            return false;
-        }
+        if (!equals || equals == *arguments || !equals[1])
+            return vmb_fail(error, VMB_ERROR_USAGE, "restore: %s is no NAME=TARGET", *arguments);
         struct wanted w = {g_strndup(*arguments, (gsize)(equals - *arguments)), g_strdup(equals + 1), -1};
         g_array_append_val(r->wanted, w);
         for (unsigned i = 0; i + 1 < r->wanted->len; i++)
-            if (!strcmp(wanted_at(r, i)->name, w.name) || !strcmp(wanted_at(r, i)->target, w.target)) {
-                g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "restore: %s: drive and target can be named only once",
-                            *arguments);
-                return false;
-            }
+            if (!strcmp(wanted_at(r, i)->name, w.name) || !strcmp(wanted_at(r, i)->target, w.target))
+                return vmb_fail(error, VMB_ERROR_USAGE, "restore: %s: drive and target can be named only once",
+                                *arguments);
     }
     return true;
 }

@@ -139,8 +139,7 @@ static bool set_drive(struct command *c, const char *drive, GError **error)
 {
     if (text_copy(c->target, sizeof c->target, drive ? drive : "all"))
         return true;
-    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive: no drive has so long a name");
-    return false;
+    return vmb_fail(error, VMB_ERROR_USAGE, "drive: no drive has so long a name");
 }
 
 int cli_limit(int argc, char **argv)

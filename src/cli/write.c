@@ -113,8 +113,7 @@ static int run(struct standalone_options *o, bool is_json)
 
 static bool usage(GError **error, const char *what, const char *remedy)
 {
-    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s: %s", what, remedy);
-    return false;
+    return vmb_fail(error, VMB_ERROR_USAGE, "%s: %s", what, remedy);
 }
 
 static bool is_taken(const struct standalone_options *o, const char *name)

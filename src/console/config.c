@@ -19,8 +19,7 @@ static bool refuse(const struct config *c, const char *group, const char *key, c
     g_autofree char *line = g_strdup_printf("%s:%u: %s%s%s", c->source, keyfile_line(c->text, group, key),
                                             key ? key : "", key ? ": " : "", why);
     g_autofree char *safe = text_make_safe(line);
-    g_set_error_literal(error, VMB_ERROR, VMB_ERROR_USAGE, safe);
-    return false;
+    return vmb_fail(error, VMB_ERROR_USAGE, "%s", safe);
 }
 
 static void take_text(const struct config *c, const char *key, char **value)
@@ -111,8 +110,7 @@ bool config_load(struct console_options *o, GError **error)
     if (!g_file_get_contents(path, &text, NULL, &unread)) {
         if (g_error_matches(unread, G_FILE_ERROR, G_FILE_ERROR_NOENT))
             return true;
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s", unread->message);
-        return false;
+        return vmb_fail(error, VMB_ERROR_USAGE, "%s", unread->message);
     }
     c.text = text;
     if (!g_key_file_load_from_data(file, text, strlen(text), G_KEY_FILE_NONE, NULL))

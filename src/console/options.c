@@ -54,8 +54,7 @@ static void add_entries(GOptionGroup *group, struct console_options *o)
 
 static bool usage(GError **error, const char *what, const char *value, const char *instead)
 {
-    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "%s%s%s; %s", what, value ? " " : "", value ? value : "", instead);
-    return false;
+    return vmb_fail(error, VMB_ERROR_USAGE, "%s%s%s; %s", what, value ? " " : "", value ? value : "", instead);
 }
 
 static bool check(const struct console_options *o, int argc, GError **error)

@@ -106,8 +106,7 @@ static const struct model *file_model(struct feed *f)
 
 static bool file_command(struct feed *f, const struct command *c, GError **error)
 {
-    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "a recording takes no commands");
-    return false;
+    return vmb_fail(error, VMB_ERROR_USAGE, "a recording takes no commands");
 }
 
 static void file_line(struct feed *f, const char *line)

@@ -8,16 +8,7 @@
 #include "base/text.h"
 #include "base/units.h"
 
-static bool fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static bool fail(GError **error, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    if (error)
-        *error = g_error_new_valist(VMB_ERROR, VMB_ERROR_USAGE, format, args);
-    va_end(args);
-    return false;
-}
+#define fail(error, ...) vmb_fail(error, VMB_ERROR_USAGE, __VA_ARGS__)
 
 /* ---- speed limits ---- */
 

@@ -9,15 +9,10 @@
 #include "base/text.h"
 #include "model/json_fields.h"
 
-#define MAX_DEPTH 4 /* a command is flat; a little more for fields that are ignored */
+#define MAX_DEPTH        4 /* a command is flat; a little more for fields that are ignored */
+#define fail(error, ...) vmb_fail(error, VMB_ERROR_USAGE, __VA_ARGS__)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_object, json_object_put)
-
-static bool fail(GError **error, const char *message)
-{
-    g_set_error_literal(error, VMB_ERROR, VMB_ERROR_USAGE, message);
-    return false;
-}
 
 /* The member when it has that type, else NULL. */
 static json_object *member(json_object *object, const char *name, json_type type)
@@ -39,8 +34,7 @@ static bool take_name(json_object *object, const char *name, char *field, GError
     const char *text = member_text(object, name);
     if (text && *text && text_copy(field, MODEL_NAME_LEN, text))
         return true;
-    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "command: \"%s\" must be a name", name);
-    return false;
+    return fail(error, "command: \"%s\" must be a name", name);
 }
 
 static bool take_rate(json_object *object, struct command *c, GError **error)

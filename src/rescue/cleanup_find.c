@@ -226,11 +226,9 @@ static bool keep_own_records(struct cleanup *c, const struct qmp_node *nodes, un
         }
         bool is_here =
             r->is_of_monitor || identity_is_shared(r->sockets, c->sockets) || is_seen(nodes, n, c->jobs, r->run_id);
-        if (is_here && r->is_alive && (c->looked || !r->is_of_monitor)) {
-            g_set_error(error, VMB_ERROR, VMB_ERROR_HELD,
-                        "guest is held by another backup (%s); wait for it or cancel it there", r->holder);
-            return false;
-        }
+        if (is_here && r->is_alive && (c->looked || !r->is_of_monitor))
+            return vmb_fail(error, VMB_ERROR_HELD,
+                            "guest is held by another backup (%s); wait for it or cancel it there", r->holder);
         if (!is_here)
             g_ptr_array_remove_index(c->records, i);
     }

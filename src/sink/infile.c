@@ -12,8 +12,7 @@
 
 static bool fail_errno(GError **error, const char *what)
 {
-    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "%s: %s", what, g_strerror(errno));
-    return false;
+    return vmb_fail(error, VMB_ERROR_FAILED, "%s: %s", what, g_strerror(errno));
 }
 
 bool infile_open(struct infile *in, const char *path, GError **error)

@@ -19,15 +19,13 @@
 static bool fail(const struct partial *p, GError **error, const char *what, int error_number)
 {
     g_autofree char *safe = text_make_safe(p->path);
-    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "target %s: %s: %s", safe, what, g_strerror(error_number));
-    return false;
+    return vmb_fail(error, VMB_ERROR_TARGET, "target %s: %s: %s", safe, what, g_strerror(error_number));
 }
 
 static bool refuse(const struct partial *p, GError **error, enum vmb_error code, const char *why)
 {
     g_autofree char *safe = text_make_safe(p->path);
-    g_set_error(error, VMB_ERROR, (int)code, "target %s: %s", safe, why);
-    return false;
+    return vmb_fail(error, code, "target %s: %s", safe, why);
 }
 
 /* ---- its place ---- */

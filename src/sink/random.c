@@ -45,8 +45,7 @@ struct random {
 
 static bool refuse(GError **error, const char *why)
 {
-    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "it cannot be read at random: %s", why);
-    return false;
+    return vmb_fail(error, VMB_ERROR_FAILED, "it cannot be read at random: %s", why);
 }
 
 static bool check_form(const char *path, bool *is_packed, GError **error)
@@ -119,10 +118,8 @@ static bool open_file(struct random *r, const char *path, GError **error)
 {
     struct stat st;
     r->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (r->fd < 0 || fstat(r->fd, &st)) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "cannot be opened: %s", g_strerror(errno));
-        return false;
-    }
+    if (r->fd < 0 || fstat(r->fd, &st))
+        return vmb_fail(error, VMB_ERROR_FAILED, "cannot be opened: %s", g_strerror(errno));
     if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
         return refuse(error, "it is no file; store it as one");
     r->size = (uint64_t)lseek(r->fd, 0, SEEK_END);
@@ -170,14 +167,12 @@ bool random_is_device(const struct random *r)
 
 static bool fail_short(GError **error)
 {
-    g_set_error_literal(error, VMB_ERROR, VMB_ERROR_DAMAGED, "the archive is cut short");
-    return false;
+    return vmb_fail(error, VMB_ERROR_DAMAGED, "the archive is cut short");
 }
 
 static bool fail_read(GError **error)
 {
-    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "cannot be read: %s", g_strerror(errno));
-    return false;
+    return vmb_fail(error, VMB_ERROR_FAILED, "cannot be read: %s", g_strerror(errno));
 }
 
 static bool skim_plain(struct random *r, uint64_t offset, uint8_t *to, size_t len, GError **error)
@@ -201,10 +196,8 @@ static bool skim_plain(struct random *r, uint64_t offset, uint8_t *to, size_t le
 
 static bool fail_frame(const struct random *r, const char *why, GError **error)
 {
-    g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED,
-                "zstd frame %u, from byte %" G_GUINT64_FORMAT " of the file on, is %s", r->frame.index + 1,
-                r->frame.packed_at, why);
-    return false;
+    return vmb_fail(error, VMB_ERROR_DAMAGED, "zstd frame %u, from byte %" G_GUINT64_FORMAT " of the file on, is %s",
+                    r->frame.index + 1, r->frame.packed_at, why);
 }
 
 /* The next bytes of the frame under way, to `to`, or nowhere (NULL). */

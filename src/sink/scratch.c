@@ -41,10 +41,9 @@ void scratch_free(struct scratch *s)
 static bool fail(int error_number, GError **error)
 {
     g_autofree char *dir = text_make_safe(spool_default_dir());
-    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
-                "no room for %" G_GUINT64_FORMAT " MiB of notes in %s (%s); name another directory by TMPDIR",
-                PIECE_BYTES >> 20, dir, g_strerror(error_number));
-    return false;
+    return vmb_fail(error, VMB_ERROR_FAILED,
+                    "no room for %" G_GUINT64_FORMAT " MiB of notes in %s (%s); name another directory by TMPDIR",
+                    PIECE_BYTES >> 20, dir, g_strerror(error_number));
 }
 
 static bool add_piece(struct scratch *s, GError **error)

@@ -29,8 +29,7 @@ struct seek_table_reader {
 
 static bool fail(GError **error, enum vmb_error code, const char *why)
 {
-    g_set_error(error, VMB_ERROR, (int)code, "seek table: %s", why);
-    return false;
+    return vmb_fail(error, code, "seek table: %s", why);
 }
 
 static bool read_at(int fd, uint64_t at, void *to, size_t len, GError **error)

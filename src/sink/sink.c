@@ -127,9 +127,8 @@ static bool has_room(struct sink *s, uint64_t expected, GError **error)
     if (expected == UINT64_MAX || expected <= free_bytes)
         return true;
     char need[UNITS_LEN], have[UNITS_LEN];
-    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "target %s: %s will come, but only %s are free; make room", s->name,
-                units_format_size(expected, need), units_format_size(free_bytes, have));
-    return false;
+    return vmb_fail(error, VMB_ERROR_TARGET, "target %s: %s will come, but only %s are free; make room", s->name,
+                    units_format_size(expected, need), units_format_size(free_bytes, have));
 }
 
 /* bytes is UINT64_MAX where a file system has no figures (all zero). */

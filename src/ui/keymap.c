@@ -131,8 +131,7 @@ static bool refuse(const char *text, const char *source, const char *key, GError
     va_end(args);
     g_autofree char *line = g_strdup_printf("%s:%u: %s: %s", source, keyfile_line(text, "keys", key), key, why);
     g_autofree char *safe = text_make_safe(line);
-    g_set_error_literal(error, VMB_ERROR, VMB_ERROR_USAGE, safe);
-    return false;
+    return vmb_fail(error, VMB_ERROR_USAGE, "%s", safe);
 }
 
 /* A key may mean two things only where the two are never valid on one screen. */

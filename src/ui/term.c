@@ -82,8 +82,7 @@ static bool open_files(struct term_screen *t, GError **error)
     t->out = t->frame_fd < 0 ? NULL : fdopen(t->frame_fd, "w");
     if (t->in && t->out)
         return true;
-    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "terminal: %s", g_strerror(errno));
-    return false;
+    return vmb_fail(error, VMB_ERROR_FAILED, "terminal: %s", g_strerror(errno));
 }
 
 /* The entry that takes any colour, of the same kind of terminal; often not installed. */
@@ -142,10 +141,10 @@ static bool open_screen(struct term_screen *t, const struct term_options *o, GEr
     t->screen = new_screen_of(t, o, type);
     if (t->screen && can_place())
         return true;
-    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
-                "terminal type '%s': %s; set TERM (for example to xterm), or use --plain, which begins at once", type,
-                t->screen ? "nothing can be placed on its screen" : "neither it nor one like it is known here");
-    return false;
+    return vmb_fail(error, VMB_ERROR_FAILED,
+                    "terminal type '%s': %s; set TERM (for example to xterm), or use --plain, which begins at once",
+                    type,
+                    t->screen ? "nothing can be placed on its screen" : "neither it nor one like it is known here");
 }
 
 struct term_screen *term_new(const struct term_options *options, GError **error)

@@ -51,10 +51,8 @@ bool theme_load(const char *name, struct theme *theme, GError **error)
         set_not_found(name, error);
         return false;
     }
-    if (!g_file_get_contents(path, &text, NULL, &unread)) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "theme %s: %s", name, unread->message);
-        return false;
-    }
+    if (!g_file_get_contents(path, &text, NULL, &unread))
+        return vmb_fail(error, VMB_ERROR_USAGE, "theme %s: %s", name, unread->message);
     return theme_parse(text, path, theme, error);
 }
 

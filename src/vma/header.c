@@ -181,18 +181,15 @@ bool vma_header_set_config(struct vma_header *h, const char *name, const void *d
         why = "it is larger than 65535 bytes, the most the archive format can hold";
     else if (!slot)
         why = "an archive holds at most 256 configurations";
-    if (why) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "configuration %s: %s", shown, why);
-        return false;
-    }
+    if (why)
+        return vmb_fail(error, VMB_ERROR_FAILED, "configuration %s: %s", shown, why);
     struct vma_config before = *slot;
     *slot = (struct vma_config){g_strdup(name), g_memdup2(data, len), len, reserve};
     if (encoded_size(h) > VMA_MAX_HEADER_WRITTEN) {
         config_clear(slot);
         *slot = before;
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
-                    "configuration %s: no room left for it in the archive's header of 512 KiB", shown);
-        return false;
+        return vmb_fail(error, VMB_ERROR_FAILED,
+                        "configuration %s: no room left for it in the archive's header of 512 KiB", shown);
     }
     config_clear(&before);
     return true;

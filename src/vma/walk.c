@@ -129,10 +129,8 @@ static bool take_header(struct vma_walk *w, GError **error)
  * it is the archive's header. */
 static bool go_on_behind(struct vma_walk *w, GError **error)
 {
-    if (!w->check) {
-        g_set_error_literal(error, VMB_ERROR, VMB_ERROR_DAMAGED, vma_reader_why(w->reader));
-        return false;
-    }
+    if (!w->check)
+        return vmb_fail(error, VMB_ERROR_DAMAGED, "%s", vma_reader_why(w->reader));
     on_fault(w, vma_reader_offset(w->reader), vma_reader_why(w->reader));
     vma_check_skipped(w->check);
     return vma_reader_resync(w->reader);
@@ -183,10 +181,8 @@ bool vma_walk_feed(struct vma_walk *w, const uint8_t *bytes, size_t len, GError 
 
 bool vma_walk_gap(struct vma_walk *w, uint64_t lost, const char *why, GError **error)
 {
-    if (!w->check) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED, "archive header: %s", why);
-        return false;
-    }
+    if (!w->check)
+        return vmb_fail(error, VMB_ERROR_DAMAGED, "archive header: %s", why);
     on_fault(w, vma_reader_consumed(w->reader), why);
     vma_check_skipped(w->check);
     vma_reader_gap(w->reader, lost);

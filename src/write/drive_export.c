@@ -161,11 +161,9 @@ bool drive_export_fill(struct drive_export *e)
 
 bool drive_export_commit(struct drive_export *e, GError **error)
 {
-    if (e->state != EXPORT_OPEN || e->n_arriving) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "drive %s: %s", e->name,
-                    e->n_arriving ? "a write is arriving; commit it when its job is done" : "has ended already");
-        return false;
-    }
+    if (e->state != EXPORT_OPEN || e->n_arriving)
+        return vmb_fail(error, VMB_ERROR_USAGE, "drive %s: %s", e->name,
+                        e->n_arriving ? "a write is arriving; commit it when its job is done" : "has ended already");
     fill_rest(e);
     return true;
 }

@@ -297,8 +297,7 @@ bool standalone_commit(struct standalone *s, const char *name, GError **error)
         if (strcmp(e->name, name) == 0)
             return drive_export_commit(e, error);
     }
-    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "commit: there is no drive %s", name);
-    return false;
+    return vmb_fail(error, VMB_ERROR_USAGE, "commit: there is no drive %s", name);
 }
 
 int standalone_status(const struct standalone *s)
