@@ -27,8 +27,7 @@ struct drive *drive_by_name(const struct backup *b, const char *name, GError **e
     for_each_drive (d, b)
         if (strcmp(d->name, name) == 0)
             return d;
-    g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "no drive %s is being saved", name);
-    return NULL;
+    return vmb_null(error, VMB_ERROR_USAGE, "no drive %s is being saved", name);
 }
 
 struct drive *drive_by_job(const struct backup *b, const char *id)

@@ -28,6 +28,7 @@ enum vmb_error {
 
 /* The exit status for an error: its code when it is ours, VMB_ERROR_FAILED for foreign domains, 0 for NULL. */
 int vmb_error_exit_status(const GError *error);
-/* vmb_fail(error, code, format, …): sets it, and is false, as the compiler has to see. */
+/* vmb_fail(error, code, format, …): sets it, and is false, as the compiler has to see; vmb_null(…) is NULL. */
 #define vmb_fail(...) (vmb_error_set(__VA_ARGS__), false)
+#define vmb_null(...) (vmb_error_set(__VA_ARGS__), NULL)
 void vmb_error_set(GError **error, enum vmb_error code, const char *format, ...) G_GNUC_PRINTF(3, 4);

@@ -46,10 +46,8 @@ unsigned guest_program_version(const char *program)
 char *guest_program_find(const char *name, unsigned wanted, GError **error)
 {
     g_autoptr(GPtrArray) found = find_all(name);
-    if (!found->len) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "%s: not found; install QEMU, or name it by --qemu", name);
-        return NULL;
-    }
+    if (!found->len)
+        return vmb_null(error, VMB_ERROR_FAILED, "%s: not found; install QEMU, or name it by --qemu", name);
     for (unsigned i = 0; wanted && i < found->len; i++) {
         unsigned version = guest_program_version(found->pdata[i]);
         if (!version || version >= wanted)

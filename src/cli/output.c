@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/output.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 bool output_write(struct output *o, uint64_t offset, const uint8_t *bytes, size_t len, GError **error)
 {
     return o->ops->write(o, offset, bytes, len, error);
@@ -25,4 +28,15 @@ void output_free(struct output *o)
 {
     if (o)
         o->ops->free(o);
+}
+
+bool output_pwrite(int fd, uint64_t offset, const uint8_t *bytes, size_t len)
+{
+    for (ssize_t n; len; bytes += n, offset += (uint64_t)n, len -= (size_t)n) {
+        n = pwrite(fd, bytes, len, (off_t)offset);
+        if (n < 0 && errno != EINTR)
+            return false;
+        n = MAX(n, 0);
+    }
+    return true;
 }

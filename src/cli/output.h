@@ -46,3 +46,6 @@ bool output_zero(struct output *o, uint64_t offset, uint64_t len, GError **error
 bool output_finish(struct output *o, uint64_t size, GError **error);
 bool output_publish(struct output *o, GError **error);
 void output_free(struct output *o); /* NULL is allowed */
+
+/* For those that have a descriptor: all of it; false with errno. */
+bool output_pwrite(int fd, uint64_t offset, const uint8_t *bytes, size_t len);

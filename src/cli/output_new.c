@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A new raw file: what is not written stays a hole. */
-#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 #include "cli/newfile.h"
@@ -29,18 +28,9 @@ static void write_back(struct raw *r, uint64_t offset, size_t len)
 static bool raw_write(struct output *o, uint64_t offset, const uint8_t *bytes, size_t len, GError **error)
 {
     struct newfile *file = ((struct raw *)o)->file;
-    uint64_t from = offset;
-    while (len) {
-        ssize_t n = pwrite(newfile_fd(file), bytes, len, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return newfile_fail(file, "cannot be written", error);
-        bytes += n;
-        len -= (size_t)n;
-        offset += (uint64_t)n;
-    }
-    write_back((struct raw *)o, from, (size_t)(offset - from));
+    if (!output_pwrite(newfile_fd(file), offset, bytes, len))
+        return newfile_fail(file, "cannot be written", error);
+    write_back((struct raw *)o, offset, len);
     return true;
 }
 

@@ -39,17 +39,7 @@ static bool refuse(const struct opened *o, const char *why, GError **error)
 static bool opened_write(struct output *output, uint64_t offset, const uint8_t *bytes, size_t len, GError **error)
 {
     struct opened *o = (struct opened *)output;
-    while (len) {
-        ssize_t n = pwrite(o->fd, bytes, len, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return fail(o, "cannot be written", error);
-        bytes += n;
-        len -= (size_t)n;
-        offset += (uint64_t)n;
-    }
-    return true;
+    return output_pwrite(o->fd, offset, bytes, len) || fail(o, "cannot be written", error);
 }
 
 static bool write_zeros(struct opened *o, uint64_t offset, uint64_t len, GError **error)

@@ -37,8 +37,7 @@ static bool is_uri(const char *target)
 
 static struct output *refuse(const char *target, const char *why, GError **error)
 {
-    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "target %s: %s", target, why);
-    return NULL;
+    return vmb_null(error, VMB_ERROR_TARGET, "target %s: %s", target, why);
 }
 
 static struct output *open_target(const struct restore *r, const char *target, const struct vma_device *d,

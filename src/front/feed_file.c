@@ -148,10 +148,8 @@ struct feed *feed_of_file(uv_loop_t *loop, const char *path, double speed, const
         .is_recorded = true,
     };
     FILE *file = fopen(path, "re");
-    if (!file) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "recording %s: %s", path, g_strerror(errno));
-        return NULL;
-    }
+    if (!file)
+        return vmb_null(error, VMB_ERROR_USAGE, "recording %s: %s", path, g_strerror(errno));
     struct recording *r = g_new0(struct recording, 1);
     feed_init(&r->feed, &kind, listener, user);
     r->file = file;

@@ -185,17 +185,13 @@ struct runs_entry *runs_find(const char *run, GError **error)
         const struct runs_entry *e = g_ptr_array_index(all, i);
         if (!g_str_equal(e->run_id, run) && !is_same_monitor(e->model->monitor, run))
             continue;
-        if (found >= 0) {
-            g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE,
-                        "run %s: there are several; name it by its id (vmabackup runs)", safe);
-            return NULL;
-        }
+        if (found >= 0)
+            return vmb_null(error, VMB_ERROR_USAGE, "run %s: there are several; name it by its id (vmabackup runs)",
+                            safe);
         found = (int)i;
     }
-    if (found < 0) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_MONITOR, "run %s: there is none; `vmabackup runs` lists them", safe);
-        return NULL;
-    }
+    if (found < 0)
+        return vmb_null(error, VMB_ERROR_MONITOR, "run %s: there is none; `vmabackup runs` lists them", safe);
     return g_ptr_array_steal_index(all, (unsigned)found);
 }
 

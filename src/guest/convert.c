@@ -296,11 +296,6 @@ static bool convert_audio(struct guest_line *line, struct guest_entry *e)
 
 /* ---- all ---- */
 
-static bool is_none(const struct guest_entry *e)
-{
-    return !g_strcmp0(e->value, "none");
-}
-
 static bool convert_pairs(struct guest_line *line, struct guest_entry *e)
 {
     e->kv = keyvals_parse(e->value, e->rule->implied);
@@ -341,7 +336,7 @@ bool convert_entry(struct guest_line *line, struct guest_entry *e)
         return leave(line, e, NULL);
     case OPTION_OUT:
     case OPTION_GONE:
-        return !is_none(e) && leave(line, e, NULL);
+        return g_strcmp0(e->value, "none") && leave(line, e, NULL);
     case OPTION_FLAG:
         return true;
     case OPTION_VALUE:

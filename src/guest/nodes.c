@@ -7,11 +7,6 @@
 
 #define MAX_DEPTH 8
 
-static struct guest_entry *find_node(const struct guest_line *line, const char *name)
-{
-    return guest_line_find(line, OPTION_BLOCKDEV, "node-name", name);
-}
-
 static bool is_flash(const struct guest_line *line, const char *name)
 {
     for (unsigned i = 0; i < line->entries->len; i++) {
@@ -31,7 +26,7 @@ static const char *find_firmware(const struct guest_line *line, const struct gue
         path = path ? path : keyvals_get(e->kv, "file.filename");
         if (path)
             return *path == '/' && value_is(VALUE_FIRMWARE, path) ? path : NULL;
-        e = find_node(line, keyvals_get(e->kv, "file"));
+        e = guest_line_find(line, OPTION_BLOCKDEV, "node-name", keyvals_get(e->kv, "file"));
     }
     return NULL;
 }

@@ -19,10 +19,8 @@ struct logfile *logfile_open(uv_loop_t *loop, const char *path, GError **error)
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
     struct logfile *l;
 
-    if (fd < 0) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "log %s: %s", path, g_strerror(errno));
-        return NULL;
-    }
+    if (fd < 0)
+        return vmb_null(error, VMB_ERROR_TARGET, "log %s: %s", path, g_strerror(errno));
     l = g_new0(struct logfile, 1);
     l->out = textout_new(loop, fd, true);
     l->plain = plain_new(PROGRESS_S);

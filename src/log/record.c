@@ -16,10 +16,8 @@ struct record {
 struct record *record_open(uv_loop_t *loop, const char *path, const char *run_id, GError **error)
 {
     int fd = open(path, O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
-    if (fd < 0) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "recording %s: %s", path, g_strerror(errno));
-        return NULL;
-    }
+    if (fd < 0)
+        return vmb_null(error, VMB_ERROR_USAGE, "recording %s: %s", path, g_strerror(errno));
     struct record *r = g_new0(struct record, 1);
     r->out = textout_new(loop, fd, true);
     r->json = json_stream_new("vmabackup", run_id);

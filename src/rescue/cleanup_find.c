@@ -105,12 +105,6 @@ static void add_settings(struct cleanup *c)
 
 /* --- the order ---------------------------------------------------------------------------------- */
 
-/* A guest that has panicked since, for example, is in a state of its own: it stays there. */
-static bool is_stopped_by(const struct cleanup *c, const struct journal_record *r)
-{
-    return runstate_is_ours(c->status, r->did_we_stop, r->does_migrate);
-}
-
 /* Jobs and exports first, then what stands on what: frozen images, filters out of their drives, filters, targets. The
  * guest last: only one that runs can answer the thaw. */
 static void put_in_order(struct cleanup *c)
@@ -120,7 +114,8 @@ static void put_in_order(struct cleanup *c)
 
     for_each_in (const struct journal_record, r, c->records) {
         has_server |= r->has_nbd_server;
-        is_stopped |= is_stopped_by(c, r);
+        /* One that has panicked since, for example, is in a state of its own: it stays there. */
+        is_stopped |= runstate_is_ours(c->status, r->did_we_stop, r->does_migrate);
         agent = *r->agent ? r->agent : agent;
         if (r->is_of_monitor && qmp_can_pass_fds(c->qmp)) {
             g_ptr_array_add(c->passed_sockets, g_strdup_printf(PREFIX "%s-act", r->run_id));

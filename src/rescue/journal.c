@@ -36,11 +36,9 @@ char *journal_folder(GError **error)
     else
         folder = g_strdup_printf("%s/vmabackup-%u", g_get_tmp_dir(), getuid());
     if (g_mkdir_with_parents(folder, 0700) < 0 || lstat(folder, &st) < 0 || !S_ISDIR(st.st_mode) ||
-        st.st_uid != geteuid()) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "folder %s cannot be used; set XDG_RUNTIME_DIR to one of yours",
-                    folder);
-        return NULL;
-    }
+        st.st_uid != geteuid())
+        return vmb_null(error, VMB_ERROR_FAILED, "folder %s cannot be used; set XDG_RUNTIME_DIR to one of yours",
+                        folder);
     return g_steal_pointer(&folder);
 }
 

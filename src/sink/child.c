@@ -276,9 +276,7 @@ static void init_handles(struct child *c, uv_loop_t *loop, int said)
 static struct sink *fail_open(const char *command, int error_number, GError **error)
 {
     g_autofree char *safe = text_make_safe(command);
-    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "target |%s: cannot be started: %s", safe,
-                g_strerror(error_number));
-    return NULL;
+    return vmb_null(error, VMB_ERROR_TARGET, "target |%s: cannot be started: %s", safe, g_strerror(error_number));
 }
 
 /* Both pipes, close-on-exec; our end of the first non-blocking. False with errno. */

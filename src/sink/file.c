@@ -178,8 +178,7 @@ static struct sink *take_fd(uv_loop_t *loop, int fd, const char *name)
 
 static struct sink *fail_open(const char *name, const char *what, GError **error)
 {
-    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "target %s: %s: %s", name, what, g_strerror(errno));
-    return NULL;
+    return vmb_null(error, VMB_ERROR_TARGET, "target %s: %s: %s", name, what, g_strerror(errno));
 }
 
 struct sink *file_open_device(uv_loop_t *loop, const char *path, GError **error)
@@ -199,11 +198,8 @@ struct sink *file_open_device(uv_loop_t *loop, const char *path, GError **error)
 struct sink *file_open_block(uv_loop_t *loop, const char *path, bool force, GError **error)
 {
     uint64_t bytes;
-    if (!force) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "target %s: a block device; --force writes over what it holds",
-                    path);
-        return NULL;
-    }
+    if (!force)
+        return vmb_null(error, VMB_ERROR_TARGET, "target %s: a block device; --force writes over what it holds", path);
     int fd = open(path, O_RDWR | O_EXCL | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
         return fail_open(path,

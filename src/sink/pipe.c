@@ -194,8 +194,7 @@ static struct sink *take(uv_loop_t *loop, int fd, bool is_socket, const char *na
     if (pipe_init(p, &pipe_ops, loop, fd, is_socket, name))
         return &p->sink;
     g_free(p);
-    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "target %s: cannot be watched: %s", name, g_strerror(errno));
-    return NULL;
+    return vmb_null(error, VMB_ERROR_TARGET, "target %s: cannot be watched: %s", name, g_strerror(errno));
 }
 
 struct sink *pipe_open_fifo(uv_loop_t *loop, const char *path, GError **error)
@@ -207,8 +206,7 @@ struct sink *pipe_open_fifo(uv_loop_t *loop, const char *path, GError **error)
     }
     const char *why = errno == ENXIO ? "nobody reads this FIFO; start its reader first" : g_strerror(errno);
     g_autofree char *safe = text_make_safe(path);
-    g_set_error(error, VMB_ERROR, VMB_ERROR_TARGET, "target %s: %s", safe, why);
-    return NULL;
+    return vmb_null(error, VMB_ERROR_TARGET, "target %s: %s", safe, why);
 }
 
 struct sink *pipe_open_fd(uv_loop_t *loop, int fd, const char *name, GError **error)

@@ -346,19 +346,15 @@ struct spool *spool_open(uv_loop_t *loop, const char *dir, uint64_t max_bytes, G
 {
     g_autofree char *safe = text_make_safe(dir ? dir : spool_default_dir());
     g_assert(max_bytes > 0 && max_bytes <= INT64_MAX);
-    if (is_in_ram(dir ? dir : spool_default_dir())) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
-                    "spool in %s: this directory lies in RAM; name one on a disk by --spool-dir", safe);
-        return NULL;
-    }
+    if (is_in_ram(dir ? dir : spool_default_dir()))
+        return vmb_null(error, VMB_ERROR_FAILED,
+                        "spool in %s: this directory lies in RAM; name one on a disk by --spool-dir", safe);
     int fd = spool_open_nameless(dir ? dir : spool_default_dir());
-    if (fd < 0) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
-                    "spool in %s: cannot create a file: %s; "
-                    "name another directory by --spool-dir",
-                    safe, g_strerror(errno));
-        return NULL;
-    }
+    if (fd < 0)
+        return vmb_null(error, VMB_ERROR_FAILED,
+                        "spool in %s: cannot create a file: %s; "
+                        "name another directory by --spool-dir",
+                        safe, g_strerror(errno));
     struct spool *q = g_new0(struct spool, 1);
     q->loop = loop;
     q->dir = g_steal_pointer(&safe);

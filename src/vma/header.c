@@ -251,11 +251,9 @@ static void encode_fixed(const struct vma_header *h, uint8_t *out)
 GBytes *vma_header_encode(struct vma_header *h, GError **error)
 {
     size_t size = encoded_size(h);
-    if (size > VMA_MAX_HEADER_WRITTEN) {
-        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
-                    "archive header: names and configurations need %zu bytes; 524288 is the most", size);
-        return NULL;
-    }
+    if (size > VMA_MAX_HEADER_WRITTEN)
+        return vmb_null(error, VMB_ERROR_FAILED,
+                        "archive header: names and configurations need %zu bytes; 524288 is the most", size);
     GByteArray *out = g_byte_array_sized_new((guint)size);
     g_byte_array_set_size(out, VMA_FIXED_HEADER_SIZE + 1); /* blob offset 0 means "none": one byte unused */
     memset(out->data, 0, out->len);
