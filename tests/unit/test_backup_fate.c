@@ -151,6 +151,22 @@ static void test_stands_no_more(void)
     rig_down(&r);
 }
 
+/* One that stands and breaks has had its tries: it is not taken again by itself. */
+static void test_standing_breaks(void)
+{
+    struct rig r;
+
+    rig_up(&r, true);
+    r.b->options.retries = 0;
+    judge(r.d[0], EIO_TEXT);
+    r.b->options.retries = 3;
+    r.d[0]->job.state = JOB_NONE;
+    fate_broken(r.d[0], "broke");
+    g_assert_cmpint(r.d[0]->state, ==, DRIVE_FAILED);
+    g_assert_cmpstr(backup_row(r.d[0])->hint, ==, "retry d0 takes it again at a new instant");
+    rig_down(&r);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -162,5 +178,6 @@ int main(int argc, char **argv)
     g_test_add_func("/backup/fate/cancel-and-back", test_cancel_and_back);
     g_test_add_func("/backup/fate/retry-of-standing", test_retry_of_standing);
     g_test_add_func("/backup/fate/stands-no-more", test_stands_no_more);
+    g_test_add_func("/backup/fate/standing-breaks", test_standing_breaks);
     return g_test_run();
 }
