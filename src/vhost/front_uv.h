@@ -4,7 +4,7 @@
  * A front end of vhost-user-blk on libuv: QEMU reads an exported node straight into our buffers.
  *
  *     vhost_socket_pair(path, &listening, &connected, &error);
- *     ...getfd listening; add-fd connected, for QEMU to hold; block-export-add
+ *     ...getfd listening; getfd connected, for QEMU to hold; block-export-add
  *     struct vhost_front *f = vhost_open(loop, memory, 0, connected, &events, user, &error);
  *     ...on_ready: vhost_read(f, 0, 1 << 20, sixteen_buffers, tag) while vhost_room(f) > 0
  *     ...on_read: the buffers are filled
@@ -13,17 +13,17 @@
  * Seen on QEMU 7.2.22, 10.0.2 and 11.1, whose server of this type is easily killed:
  * - QEMU MUST HOLD OUR END, TOO. When it sees the connection end while reads are in flight and more are asked for, it
  *   aborts (vhost_user_server_inc_in_flight: Assertion `!server->wait_idle' failed; 11.1 was also seen to crash). To be
- *   killed in the midst of reads is enough: all three died within some tries. So hand a duplicate of the connected
- *   socket to QEMU (add-fd, a set of its own) before block-export-add, and take it back (remove-fd) after
- *   block-export-del. QEMU lets it go by itself when its last monitor leaves, which comes late enough: none of 20
- *   killed readers did harm on any version, with other monitors or without. For the same reason never close our end
- *   before block-export-del is answered: that first stops asking by itself.
+ *   killed in the midst of reads is enough: all three died within some tries. So give QEMU a duplicate of the connected
+ *   socket (getfd, under a name of its own) before block-export-add, and take it back (closefd) after block-export-del.
+ *   It stays over the end of our monitor connection, and only that monitor can take it back; a set of descriptors
+ *   (add-fd) would not: 7.2 drops it with the last monitor, maybe too soon. So none of 20 killed readers did harm, on
+ *   any version. And never close our end before block-export-del is answered: that first stops asking by itself.
  * - NEVER FOR A NODE OF AN IOTHREAD. While reads are asked for, `stop`, or a reboot of the guest, or whatever else
- *   drains, makes QEMU hang for good: on all three, and within a few tries. (A read that begins while its node is being
- *   drained is put off until the end of that, which waits for the read: blk_set_disable_request_queuing() is not
- *   called for this type of export.) 7.2 may abort, too ("Co-routine was already scheduled"), and hangs in
- *   block-export-del of such a node even with nothing in flight. Of a node of the main loop thousands of stop and cont
- *   in the midst of reads did no harm.
+ *   drains, makes QEMU hang for good: on all three, and within a few tries. (By the source of 10.0.2 a read that begins
+ *   while its node is being drained is put off until the end of that, which waits for the read: nothing calls
+ *   blk_set_disable_request_queuing() for this type of export.) 7.2 may abort, too ("Co-routine was already
+ *   scheduled"), and hangs in block-export-del of such a node even with nothing in flight. Of a node of the main loop
+ *   thousands of stop and cont in the midst of reads did no harm.
  * - block-export-del ends the connection at once, so on_broken comes, but QEMU still reads what is in flight into our
  *   buffers, answers when that has ended, and does nothing else meanwhile. So ask for no more, let vhost_in_flight()
  *   become 0, and then delete: QEMU would hang as long as a disk does. BLOCK_EXPORT_DELETED follows the answer.
@@ -67,6 +67,6 @@ unsigned vhost_in_flight(const struct vhost_front *f);
 void vhost_close(struct vhost_front *f, void (*taken_back)(void *user, void *tag));
 
 /* A socket that listens, for QEMU (getfd), and one that is connected to it already, for vhost_open() and, duplicated,
- * for QEMU to hold (add-fd: see above). Made at `path`, which is gone again when this returns. Both are the caller's.
+ * for QEMU to hold (getfd: see above). Made at `path`, which is gone again when this returns. Both are the caller's.
  */
 bool vhost_socket_pair(const char *path, int *listening, int *connected, GError **error);
