@@ -4,8 +4,8 @@
  *
  * QEMU gets a socket that listens, and to which we are connected already: nobody else can come in. It holds our end of
  * the connection, too: it aborts when that ends while it reads (vhost/front_uv.h), so even our death must not end it.
- * The export goes away again only when nothing is in flight: QEMU waits for that in its main loop, and a disk that hangs
- * would hang the guest.
+ * The export goes away again only when nothing is in flight: QEMU waits for that in its main loop, and a disk that
+ * hangs would hang the guest.
  */
 #include <unistd.h>
 #include "backup/pull.h"
@@ -18,7 +18,7 @@ static char *socket_name(const struct drive *d)
     return g_strdup_printf("%s-socket", d->names.export);
 }
 
-/* See rescue/cleanup.c, which knows it too. */
+/* cleanup_actions.c knows it too. */
 static char *held_name(const struct drive *d)
 {
     return g_strdup_printf("%s-held", d->names.export);

@@ -126,6 +126,23 @@ static void on_job_cancelled(void *user, const GError *error)
     qmp_query_jobs(c->qmp, on_jobs_again, c);
 }
 
+static void on_end_closed(void *user, const GError *error)
+{
+    action_over(user, qmp_error_is_refusal(error) ? NULL : error); /* it has none, or by another monitor */
+}
+
+/* Of an export that was read, QEMU holds the reader's end of the connection: see backup/pull_export.c. */
+static void on_export_ended(void *user, const GError *error)
+{
+    struct cleanup *c = user;
+    g_autofree char *held = g_strdup_printf("%s-held", g_array_index(c->actions, struct action, c->at).name);
+
+    if (error)
+        action_over(c, error);
+    else
+        qmp_closefd(c->qmp, held, on_end_closed, c);
+}
+
 static void on_server_stopped(void *user, const GError *error)
 {
     action_over(user, qmp_error_is_refusal(error) ? NULL : error); /* it does not run: as wanted */
@@ -264,7 +281,7 @@ void cleanup_act(struct cleanup *c)
         qmp_job_cancel(c->qmp, a->name, on_job_cancelled, c);
         break;
     case END_EXPORT:
-        qmp_export_del(c->qmp, a->name, action_over, c);
+        qmp_export_del(c->qmp, a->name, on_export_ended, c);
         break;
     case DELETE_NODE:
         qmp_del_node(c->qmp, a->name, action_over, c);

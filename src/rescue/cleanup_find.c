@@ -105,6 +105,27 @@ static void add_settings(struct cleanup *c)
 
 /* --- the order ---------------------------------------------------------------------------------- */
 
+static bool is_export_there(const struct cleanup *c, const char *id)
+{
+    for (unsigned i = 0; i < c->exports->len; i++)
+        if (g_str_equal(g_array_index(c->exports, struct action, i).name, id))
+            return true;
+    return false;
+}
+
+/* While its export is there, QEMU must not lose its end: END_EXPORT takes that back. */
+static void add_passed_sockets(struct cleanup *c, const struct journal_record *r)
+{
+    g_ptr_array_add(c->passed_sockets, g_strdup_printf(PREFIX "%s-act", r->run_id));
+    g_ptr_array_add(c->passed_sockets, g_strdup_printf(PREFIX "%s-pin", r->run_id));
+    for (unsigned i = 0; i < r->n_exports; i++) {
+        g_autofree char *id = g_strdup_printf(PREFIX "%s-exp-%u", r->run_id, i);
+        g_ptr_array_add(c->passed_sockets, g_strdup_printf("%s-socket", id));
+        if (!is_export_there(c, id))
+            g_ptr_array_add(c->passed_sockets, g_strdup_printf("%s-held", id));
+    }
+}
+
 /* Jobs and exports first, then what stands on what: frozen images, filters out of their drives, filters, targets. The
  * guest last: only one that runs can answer the thaw. */
 static void put_in_order(struct cleanup *c)
@@ -117,10 +138,8 @@ static void put_in_order(struct cleanup *c)
         /* One that has panicked since, for example, is in a state of its own: it stays there. */
         is_stopped |= runstate_is_ours(c->status, r->did_we_stop, r->does_migrate);
         agent = *r->agent ? r->agent : agent;
-        if (r->is_of_monitor && qmp_can_pass_fds(c->qmp)) {
-            g_ptr_array_add(c->passed_sockets, g_strdup_printf(PREFIX "%s-act", r->run_id));
-            g_ptr_array_add(c->passed_sockets, g_strdup_printf(PREFIX "%s-pin", r->run_id));
-        }
+        if (r->is_of_monitor && qmp_can_pass_fds(c->qmp))
+            add_passed_sockets(c, r);
     }
     if (c->jobs->len)
         cleanup_add(c->actions, PAUSE_JOBS, NULL);

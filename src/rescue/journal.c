@@ -21,6 +21,8 @@ struct journal {
     int lock_fd;
 };
 
+#define MAX_COUNT 1024 /* drives, which nobody has */
+
 /* --- places ------------------------------------------------------------------------------------- */
 
 char *journal_folder(GError **error)
@@ -186,6 +188,8 @@ bool journal_write(struct journal *j, const struct journal_record *r, GError **e
     json_object_object_add(root, "stopped", json_object_new_boolean(r->did_we_stop));
     json_object_object_add(root, "migrates", json_object_new_boolean(r->does_migrate));
     json_object_object_add(root, "nbd-server", json_object_new_boolean(r->has_nbd_server));
+    if (r->n_exports)
+        json_object_object_add(root, "exports", json_object_new_int64(r->n_exports));
     if (r->agent)
         json_object_object_add(root, "agent", json_object_new_string(r->agent));
     if (r->has_capabilities)
@@ -231,6 +235,15 @@ static bool is_true_in(json_object *object, const char *key)
     return json_object_object_get_ex(object, key, &value) && json_object_get_boolean(value);
 }
 
+/* No more than a guest may have drives. */
+static unsigned count_in(json_object *object, const char *key)
+{
+    json_object *value = NULL;
+    int64_t n = json_object_object_get_ex(object, key, &value) ? json_object_get_int64(value) : 0;
+
+    return (unsigned)CLAMP(n, 0, MAX_COUNT);
+}
+
 /* False when it is no list. */
 static bool read_strings(GPtrArray *to, json_object *list)
 {
@@ -274,6 +287,7 @@ static struct journal_record *record_of(const char *folder, const char *path, js
     r->did_we_stop = is_true_in(root, "stopped");
     r->does_migrate = is_true_in(root, "migrates");
     r->has_nbd_server = is_true_in(root, "nbd-server");
+    r->n_exports = count_in(root, "exports");
     read_strings(r->sockets, json_object_object_get_ex(root, "sockets", &value) ? value : NULL);
     r->has_capabilities =
         read_strings(r->capabilities, json_object_object_get_ex(root, "capabilities", &value) ? value : NULL);
