@@ -22,11 +22,12 @@ class Guest:
         os.environ["VMABACKUP_QEMU_PATH"] = qemu[0]
         self.version, = env.qemu_versions()
         self.folder, self.is_writing = folder, is_writing
-        self.drives = [Drive(f"disk{n}", path=f"{folder}/disk{n}.raw", size=size // n_drives, is_idle=n >= BIOS_KNOWS)
+        each = size // n_drives // data.MIB * data.MIB
+        self.drives = [Drive(f"disk{n}", path=f"{folder}/disk{n}.raw", size=each, is_idle=n >= BIOS_KNOWS)
                        for n in range(n_drives)]
         boot = build_guest(folder, min(n_drives, BIOS_KNOWS)) if is_writing else b""
         for n, drive in enumerate(self.drives):
-            data.make_image(drive.path, kind, drive.size // data.MIB * data.MIB, b"" if n else boot)
+            data.make_image(drive.path, kind, drive.size, b"" if n else boot)
         self._guest = counting.Guest(self.version, folder, self.drives,
                                      extra=[*qemu[1:], *([] if is_writing else ["-S"])])
         self.qmp, self.monitor = self._guest.qmp, self._guest.monitor
