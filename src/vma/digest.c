@@ -4,6 +4,9 @@
 #define XXH_STATIC_LINKING_ONLY /* for the size of the state */
 #include <glib.h>
 #include <xxhash.h>
+#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
+#include <xxh_x86dispatch.h> /* by the widest registers of this processor, not of those the library was built for */
+#endif
 
 #include "base/be.h"
 

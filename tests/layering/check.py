@@ -39,7 +39,7 @@ LIBRARY_ONLY_IN = {
     r"libnbd\.h": r"^(nbd/client\.[ch]|cli/.*)$",
     r"zstd.*\.h": r"^sink/.*$",
     r"lzo/.*": r"^sink/.*$",
-    r"xxhash\.h": r"^(vma/.*|sink/stored\.c)$",
+    r"xxh(ash|_x86dispatch)\.h": r"^(vma/.*|sink/stored\.c)$",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
 
