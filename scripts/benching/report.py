@@ -24,7 +24,7 @@ def title(cell):
 def _texts(row, has_writes):
     texts = [row.way, f"{row.wall_s:.2f}", f"{row.ratio:.2f}", f"{row.qemu_cpu_s:.2f}", f"{row.other_cpu_s:.2f}",
              f"{row.rss_mib:.0f}" if row.rss_mib else ""]
-    return texts + [f"{ms:.1f}" for ms in row.write_ms] if has_writes else texts
+    return texts + ([f"{ms:.1f}" for ms in row.write_ms] or [""] * 3) if has_writes else texts
 
 
 def table(cell):
