@@ -78,24 +78,35 @@ def _row(name, runs, base):
                max(run.cost.rss_mib for run in runs), _write_ms(runs), [run.wall_s for run in runs])
 
 
-def chosen_ways(guest, build, names, is_full):
-    """Those that are there. BASE is always among them."""
-    def is_wanted(way):
-        return way.name == BASE or (way.name in names if names else is_full or way.is_usual)
-    return [way for way in WAYS if is_wanted(way) and way.is_there(guest, build)]
+def _is_wanted(o, way):
+    return way.name == BASE or (way.name in o.way if o.way else o.full or way.is_usual)
+
+
+def _take_turns(o, guest, folder, ways):
+    """{name of a way: its runs}."""
+    runs = {way.name: [] for way in ways}
+    for number in range(o.rounds):
+        for way in ways[number % len(ways):] + ways[:number % len(ways)]:
+            runs[way.name].append(_run(way, guest, folder, o.build))
+    return runs
+
+
+def _rows(o, qemu, kind, n_drives, is_apart):
+    """The version of QEMU, and the rows of those ways that are measured apart, or of the others."""
+    folder = tempfile.mkdtemp(prefix="bench.", dir=o.dir)  # short: sockets have their place here
+    try:
+        with Guest(qemu, folder, kind, n_drives, o.size << 20, o.guest) as guest:
+            ways = [way for way in WAYS if (way.is_apart == is_apart or way.name == BASE) and _is_wanted(o, way) and
+                    way.is_there(guest, o.build)]
+            runs = _take_turns(o, guest, folder, ways)
+            return guest.version, [_row(name, of_way, runs[BASE]) for name, of_way in runs.items()]
+    finally:
+        shutil.rmtree(folder)
 
 
 def measure(o, qemu, kind, n_drives):
     """o: the options of scripts/bench."""
-    folder = tempfile.mkdtemp(prefix="bench.", dir=o.dir)  # short: sockets have their place here
-    try:
-        with Guest(qemu, folder, kind, n_drives, o.size << 20, o.guest) as guest:
-            ways = chosen_ways(guest, o.build, o.way, o.full)
-            runs = {way.name: [] for way in ways}
-            for number in range(o.rounds):
-                for way in ways[number % len(ways):] + ways[:number % len(ways)]:
-                    runs[way.name].append(_run(way, guest, folder, o.build))
-            version = guest.version
-    finally:
-        shutil.rmtree(folder)
-    return Cell(version, kind, n_drives, o.size, [_row(name, of_way, runs[BASE]) for name, of_way in runs.items()])
+    version, rows = _rows(o, qemu, kind, n_drives, is_apart=False)
+    if any(way.is_apart and _is_wanted(o, way) for way in WAYS):
+        rows += [row for row in _rows(o, qemu, kind, n_drives, is_apart=True)[1] if row.way != BASE]
+    return Cell(version, kind, n_drives, o.size, rows)
