@@ -2,14 +2,12 @@
 """The QEMU whose drives are copied: the tests' own, with the guest standing still, or counting and timing its writes."""
 import os
 import pathlib
-import sys
+
+from vmtest import env, guest as counting
+from vmtest.drives import Drive, build_guest
+from vmtest.qmp import QmpError
 
 from . import data
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/e2e"))
-from vmtest import env, guest as counting  # noqa: E402
-from vmtest.drives import Drive, build_guest  # noqa: E402
-from vmtest.qmp import QmpError  # noqa: E402
 
 BIOS_KNOWS = 16  # drives
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")

@@ -53,16 +53,16 @@ def plot(path, cells):
     script = f"""$data << END
 {data}
 END
-set terminal pngcairo size 1000,480
+set terminal pngcairo size 1000,520
 set output "{path}"
 set title "Wall clock, as a multiple of {BASE} to a raw file (QEMU {cells[0].qemu}, {cells[0].mib} MiB)"
 set style data histograms
 set style fill solid 0.8
 set boxwidth 0.9
-set yrange [0:*]
+set yrange [0:*<4]
 set grid ytics
 set xtics rotate by -35
-set key top right
+set key outside top center horizontal
 plot {bars}, 1 notitle with lines lc "black"
 """
     subprocess.run(["gnuplot"], input=script, text=True, check=True)
