@@ -201,7 +201,7 @@ WAYS = [
     Way("in-process backup", _in_process, lambda guest, build: guest.has_command("backup"), is_usual=True),
     *(Way(f"nbdkit {kind}", functools.partial(_push_to_nbdkit, kind=kind), _needs("nbdkit"), kind == "null")
       for kind in ("null", "file")),
-    # An export's large buffers raise glibc's threshold for mmap(): QEMU 10's own jobs take half the CPU from then on.
+    # Once an export was read, QEMU 10's own jobs take half the CPU: docs/performance.md.
     *(Way(f"nbdcopy {kind}", functools.partial(_nbdcopy, kind=kind), _needs("nbdcopy"), is_apart=True)
       for kind in ("null", "file")),
     Way("zstd -T2 -1", functools.partial(_shell, line="zstd -T2 -1 -q -c"), _needs("zstd")),
