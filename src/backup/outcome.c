@@ -14,7 +14,8 @@
 #include "log/record.h"
 #include "rescue/journal.h"
 
-#define STUCK_MS 5000 /* how long the end waits for a disk that does not answer */
+#define CLOSING_TICK_MS 2    /* what is closing is through in a few milliseconds: the command ends with it */
+#define STUCK_MS        5000 /* how long the end waits for a disk that does not answer */
 
 /* --- the outcome -------------------------------------------------------------------------------- */
 
@@ -176,6 +177,8 @@ void backup_end(struct backup *b)
         return;
     b->end.is_ending = true;
     b->end.since_ms = uv_now(b->loop);
+    uv_timer_set_repeat(&b->tick, CLOSING_TICK_MS);
+    uv_timer_again(&b->tick);
     monitor_stop(b);
     agent_close(b);
     close_connections(b);
