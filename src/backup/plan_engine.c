@@ -6,7 +6,7 @@
 /* Push stays where nobody may ask for anything else. */
 bool plan_engine_is_wanted(const struct backup *b)
 {
-    return engine_is_built && (b->options.engine == ENGINE_PULL || b->options.wait_for_begin);
+    return b->options.engine == ENGINE_PULL || b->options.wait_for_begin;
 }
 
 static void judge_drive(struct drive *d, struct engine_facts facts)
@@ -59,12 +59,11 @@ void plan_engine(struct backup *b)
     if (plan_engine_is_wanted(b))
         judge(b);
     model_set(b->model.pull_obstacle, "%s", b->facts.pull_obstacle ? b->facts.pull_obstacle : "");
-    for (unsigned i = 0; engine_is_built && i < b->drives->len; i++) {
-        struct drive *d = g_ptr_array_index(b->drives, i);
+    for_each_drive (d, b) {
         show_drive(d);
         engine = d->is_pulled ? ENGINE_PULL : engine;
     }
-    model_set(b->model.engine, "%s", engine_is_built ? engine_word(engine) : "");
+    model_set(b->model.engine, "%s", engine_word(engine));
 }
 
 bool plan_engine_check(const struct backup *b, GError **error)

@@ -78,8 +78,6 @@ static bool take_engine(const struct config *c, struct backup_options *o, GError
 static bool take_backup(const struct config *c, struct backup_options *o, GError **error)
 {
     g_auto(GStrv) keys = g_key_file_get_keys(c->file, "backup", NULL, NULL);
-    if (!engine_is_built)
-        return true;
     for (unsigned i = 0; keys && keys[i]; i++)
         if (strcmp(keys[i], "engine") != 0)
             return refuse(c, "backup", keys[i], "unknown; there is engine", error);

@@ -30,14 +30,9 @@ const struct command_entry *command_entry_of(enum command_verb verb)
 const struct command_entry *command_entry_of_word(const char *word)
 {
     for (unsigned i = 0; i < command_table_len; i++)
-        if (g_str_equal(command_table[i].word, word) && command_is_built(command_table[i].verb))
+        if (g_str_equal(command_table[i].word, word))
             return &command_table[i];
     return NULL;
-}
-
-bool command_is_built(enum command_verb verb)
-{
-    return engine_is_built || (verb != COMMAND_TOGGLE_ENGINE && verb != COMMAND_ENGINE);
 }
 
 bool command_is_valid(enum command_verb verb, enum model_phase phase)
@@ -56,7 +51,7 @@ char *command_describe(void)
     GString *out = g_string_new(NULL);
     for (unsigned i = 0; i < command_table_len; i++) {
         const struct command_entry *entry = &command_table[i];
-        if (!entry->form || !command_is_built(entry->verb))
+        if (!entry->form)
             continue;
         g_autofree char *usage =
             g_strjoin(entry->arguments ? " " : "", entry->word, entry->arguments ? entry->arguments : "", NULL);

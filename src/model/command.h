@@ -57,8 +57,6 @@ extern const struct command_entry command_table[];
 extern const unsigned command_table_len;
 const struct command_entry *command_entry_of(enum command_verb verb);
 const struct command_entry *command_entry_of_word(const char *word);
-/* False: it is as if it did not stand in the table; see engine_is_built. */
-bool command_is_built(enum command_verb verb);
 bool command_is_valid(enum command_verb verb, enum model_phase phase);
 /* What can be typed, one line each ("limit DRIVE|all RATE   …"): the answer to "help". g_free() it. */
 char *command_describe(void);

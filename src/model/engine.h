@@ -15,10 +15,6 @@ enum engine { ENGINE_PUSH, ENGINE_PULL, ENGINES };
 const char *engine_word(enum engine engine);                  /* push pull */
 bool engine_from_word(const char *word, enum engine *engine); /* false: no such word */
 
-/* While it is false there is only push: no option, no command, and nothing tells of engines. In a file of its own, so
- * that a test can have its own. */
-extern const bool engine_is_built;
-
 struct engine_facts {
     /* of the run */
     bool knows_export;       /* QEMU has block-export-add of type vhost-user-blk */

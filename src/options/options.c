@@ -110,17 +110,12 @@ static GOptionEntry entry_of(const struct option_row *row, struct backup_options
     return entry;
 }
 
-static bool is_there(const struct option_row *row, bool is_of_archive_only)
-{
-    return (row->is_of_archive || !is_of_archive_only) && (row->kind != &option_engine || engine_is_built);
-}
-
 static GOptionGroup *group_of(struct backup_options *o, bool is_of_archive_only)
 {
     GOptionGroup *group = g_option_group_new("backup", "Backup options:", "Show backup options", o, NULL);
     for_each_option (row) {
         const GOptionEntry entries[] = {entry_of(row, o), G_OPTION_ENTRY_NULL};
-        if (is_there(row, is_of_archive_only))
+        if (row->is_of_archive || !is_of_archive_only)
             g_option_group_add_entries(group, entries);
     }
     return group;

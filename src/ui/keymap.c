@@ -71,8 +71,6 @@ static char *bound[COMMAND_VERBS]; /* NULL: as the table has it */
 
 static const char *keys_of(const struct command_entry *entry, char *const *own)
 {
-    if (!command_is_built(entry->verb))
-        return NULL;
     return own[entry->verb] ? own[entry->verb] : entry->keys;
 }
 

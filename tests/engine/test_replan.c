@@ -5,8 +5,6 @@
 
 #include "fake/trial.h"
 
-const bool engine_is_built = true; /* as it will be */
-
 static const struct model *model_of(struct trial *t)
 {
     return backup_model(t->backup);

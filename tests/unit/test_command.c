@@ -5,8 +5,6 @@
 
 #include "base/error.h"
 
-const bool engine_is_built = true; /* as it will be */
-
 #define M (UINT64_C(1) << 20)
 
 static struct command parsed(const char *line)

@@ -5,8 +5,6 @@
 
 #include "options/options.h"
 
-const bool engine_is_built = true; /* as it will be */
-
 /* Through a shell's eyes, then through GOption. */
 static void parse(const char *line, struct backup_options *o)
 {

@@ -90,7 +90,7 @@ static void test_documented(void)
     g_assert_true(g_file_get_contents(path, &page, NULL, NULL));
     for (unsigned i = 0; i < command_table_len; i++) {
         g_autofree char *word = g_strdup_printf("`%s`", command_table[i].word);
-        if (command_table[i].keys && command_is_built(command_table[i].verb) && !strstr(page, word))
+        if (command_table[i].keys && !strstr(page, word))
             g_error("docs/console.md does not tell of %s", word);
     }
 }

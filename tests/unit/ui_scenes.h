@@ -7,8 +7,6 @@
 #include "model/model.h"
 #include "ui/ui.h"
 
-const bool engine_is_built = true; /* as it will be */
-
 #define G           (UINT64_C(1) << 30)
 #define M           (UINT64_C(1) << 20)
 #define SCENE_NOW_S 1795347727
