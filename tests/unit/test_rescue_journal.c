@@ -139,6 +139,7 @@ static void test_records(struct fixture *f, gconstpointer data)
     f->record.does_migrate = f->record.did_we_stop = f->record.has_capabilities = f->record.has_params = true;
     f->record.max_bandwidth = INT64_C(1) << 40;
     f->record.downtime_limit_ms = 300;
+    f->record.n_exports = 7;
     g_ptr_array_add(f->record.capabilities, g_strdup("auto-converge"));
     g_assert_true(journal_write(j, &f->record, NULL));
     must_be_alive(f, true);
@@ -151,6 +152,7 @@ static void test_records(struct fixture *f, gconstpointer data)
                   r->has_capabilities);
     g_assert_cmpint(r->max_bandwidth, ==, INT64_C(1) << 40);
     g_assert_cmpint(r->downtime_limit_ms, ==, 300);
+    g_assert_cmpuint(r->n_exports, ==, 7);
     g_assert_cmpstr(g_ptr_array_index(r->capabilities, 0), ==, "auto-converge");
     journal_forget(r);
     g_assert_cmpuint(files_in(f->dir), ==, 0);
