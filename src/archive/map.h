@@ -6,7 +6,7 @@
  *     struct map map;
  *     map_init(&map, clusters);
  *     map_add(&map, cluster, zero_blocks);                  // it has come, so many of its 4 KiB blocks are zero
- *     map_fill(&map, row->map_held, row->map_zero);         // 0 … 255 of each cell
+ *     map_fill(&map, row->map.held, row->map.zero);         // 0 … 255 of each cell
  */
 #include <stdint.h>
 #include "model/model.h"

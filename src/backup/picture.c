@@ -70,7 +70,7 @@ static void fill_drive(struct drive *d, uint64_t now)
     if (d->intake.lane)
         row->zero = MIN(writer_lane_zero_bytes(d->intake.lane), row->done);
     if (d->intake.lane)
-        map_fill(writer_lane_map(d->intake.lane), row->map_held, row->map_zero);
+        map_fill(writer_lane_map(d->intake.lane), row->map.held, row->map.zero);
     row->retry_in_ms = d->job.restart_at_ms > now ? d->job.restart_at_ms - now : 0;
     row->rate = row->state == MODEL_RUN ? rate_per_s(&d->progress.rate, now) : 0;
     row->data_rate = row->state == MODEL_RUN ? rate_per_s(&d->progress.data_rate, now) : 0;
@@ -211,7 +211,7 @@ static void count_bottleneck(struct backup *b, uint64_t now)
     struct model *m = &b->model;
 
     if (b->picture.counted_at_ms && m->phase >= MODEL_RAM && m->phase <= MODEL_COPY)
-        m->bottleneck_ms[m->bottleneck] += now - b->picture.counted_at_ms;
+        m->slowest.ms[m->slowest.by] += now - b->picture.counted_at_ms;
     b->picture.counted_at_ms = now;
 }
 
@@ -288,7 +288,7 @@ void picture_fill(struct backup *b)
     m->elapsed_ms = b->started_ms ? now - b->started_ms : 0;
     if (!b->archive.readback)
         m->eta_ms = m->phase == MODEL_COPY || m->phase == MODEL_RAM ? longest_eta(m) : MODEL_UNKNOWN;
-    m->bottleneck = bottleneck_of(b);
+    m->slowest.by = bottleneck_of(b);
     count_bottleneck(b, now);
     m->link.data_age_ms = b->qmp ? now - qmp_last_heard_ms(b->qmp) : b->link.lost_at_ms ? now - b->link.lost_at_ms : 0;
     m->link.retry_in_ms = b->link.next_try_ms > now ? b->link.next_try_ms - now : 0;

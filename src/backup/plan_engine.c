@@ -58,12 +58,12 @@ void plan_engine(struct backup *b)
     b->facts.pull_obstacle = NULL;
     if (plan_engine_is_wanted(b))
         judge(b);
-    model_set(b->model.pull_obstacle, "%s", b->facts.pull_obstacle ? b->facts.pull_obstacle : "");
+    model_set(b->model.engine.obstacle, "%s", b->facts.pull_obstacle ? b->facts.pull_obstacle : "");
     for_each_drive (d, b) {
         show_drive(d);
         engine = d->is_pulled ? ENGINE_PULL : engine;
     }
-    model_set(b->model.engine, "%s", engine_word(engine));
+    model_set(b->model.engine.word, "%s", engine_word(engine));
 }
 
 bool plan_engine_check(const struct backup *b, GError **error)

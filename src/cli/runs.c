@@ -83,7 +83,7 @@ static void print_status(const struct runs_entry *e)
     printf("guest   %s %s, QEMU %s, %s\n", m->guest, m->guest_state, m->qemu, m->monitor);
     printf("target  %s\n", m->target);
     if (*progress)
-        printf("so far  %s, held up by %s\n", progress, model_bottleneck_word(m->bottleneck));
+        printf("so far  %s, held up by %s\n", progress, model_bottleneck_word(m->slowest.by));
     for (unsigned i = 0; i < m->n_drives; i++)
         if (m->drives[i].is_included)
             print_drive(&m->drives[i]);

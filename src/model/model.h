@@ -55,6 +55,11 @@ static inline bool model_is_saved(enum model_state state)
     return state == MODEL_OK || state == MODEL_WARN;
 }
 
+/* Of each 1/256 of a drive, how much is held, and found to be zero: 0 … 255. */
+struct model_map {
+    uint8_t held[MODEL_MAP_CELLS], zero[MODEL_MAP_CELLS];
+};
+
 /* A row of the table: a drive, or the RAM state. */
 struct model_drive {
     char name[MODEL_NAME_LEN]; /* as it stands in the archive */
@@ -96,8 +101,7 @@ struct model_drive {
     uint64_t filter_rate;
     char error[MODEL_TEXT_LEN]; /* the last one, "" = none */
     char hint[MODEL_TEXT_LEN];  /* what to press or do about it */
-    /* Of each 1/256 of the drive, how much is held, and found to be zero: 0 … 255. */
-    uint8_t map_held[MODEL_MAP_CELLS], map_zero[MODEL_MAP_CELLS];
+    struct model_map map;
 };
 
 enum model_level { MODEL_INFO, MODEL_WARNING, MODEL_ERROR, MODEL_HINT };
@@ -204,6 +208,18 @@ struct model_end {
     uint64_t read_done, read_total, read_rate;
 };
 
+/* By which the drives come. */
+struct model_engine {
+    char word[MODEL_NAME_LEN];     /* "push", "pull" where at least one drive is pulled */
+    char obstacle[MODEL_TEXT_LEN]; /* why no drive can be pulled, "" = some can */
+};
+
+/* What holds the rest back. */
+struct model_slowest {
+    enum model_bottleneck by;
+    uint64_t ms[MODEL_BOTTLENECKS]; /* for how long each was it */
+};
+
 struct model {
     enum model_phase phase;
     /* the guest */
@@ -218,9 +234,8 @@ struct model {
     unsigned retries; /* of a failed drive, by itself */
     bool is_strict;   /* a lost drive fails the run */
     bool wants_vmstate;
-    char engine[MODEL_NAME_LEN];        /* "push", "pull" where at least one drive is pulled; "" = there is no choice */
-    char pull_obstacle[MODEL_TEXT_LEN]; /* why no drive can be pulled, "" = some can */
-    char recipe[MODEL_TEXT_LEN];        /* "guard, background snapshot", … */
+    struct model_engine engine;
+    char recipe[MODEL_TEXT_LEN]; /* "guard, background snapshot", … */
     char target[MODEL_TEXT_LEN];
     char compression[MODEL_NAME_LEN]; /* "zstd:3", "" = none */
     char same_as[MODEL_LINE_LEN];     /* the equal command line, quoted for a shell; "" = too long */
@@ -235,8 +250,7 @@ struct model {
     uint64_t in_rate, out_rate; /* bytes/s over 5 s: taken in, archive written */
     uint64_t data_rate;         /* taken in of data alone, no holes: what limits mean */
     uint64_t pause_ms;          /* how long the guest was stopped for the instant, MODEL_UNKNOWN before */
-    enum model_bottleneck bottleneck;
-    uint64_t bottleneck_ms[MODEL_BOTTLENECKS]; /* for how long each was it */
+    struct model_slowest slowest;
     struct model_loop loop;
     struct model_impact impact;
     struct model_end end;

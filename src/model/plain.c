@@ -144,7 +144,7 @@ static void say_plan(const struct model *m, GString *out, int64_t now_s)
     unsigned included = 0;
     for (unsigned i = 0; i < m->n_drives; i++)
         included += m->drives[i].is_included;
-    bool is_pull = strcmp(m->engine, engine_word(ENGINE_PULL)) == 0; /* push goes without saying */
+    bool is_pull = strcmp(m->engine.word, engine_word(ENGINE_PULL)) == 0; /* push goes without saying */
     say(out, now_s, "plan %u devices %s to %s%s%s%s", included, units_format_size(m->total, total), m->target,
         *m->recipe ? ", " : "", m->recipe, is_pull ? ", engine pull" : "");
     for (unsigned i = 0; i < m->n_drives; i++)

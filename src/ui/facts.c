@@ -80,7 +80,7 @@ static bool fact(struct pen *pen, const char *name, const char *value)
 
 static void say_bottleneck(const struct scene *s, struct pen *pen)
 {
-    const char *word = model_bottleneck_word(s->m->bottleneck);
+    const char *word = model_bottleneck_word(s->m->slowest.by);
     if (s->m->phase < MODEL_RAM || s->m->phase > MODEL_COPY)
         return;
     (void)((s->canvas->width >= 100 && pen_right(pen, ROLE_TEXT, "bottleneck: %s", word)) ||

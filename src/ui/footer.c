@@ -189,7 +189,7 @@ static bool has_no_leftovers(const struct scene *s, enum command_verb verb)
 
 static bool may_pull(const struct scene *s, enum command_verb verb)
 {
-    return *s->m->engine && !*s->m->pull_obstacle;
+    return *s->m->engine.word && !*s->m->engine.obstacle;
 }
 
 static bool has_archive(const struct scene *s, enum command_verb verb)

@@ -122,7 +122,7 @@ static unsigned mean(const uint8_t *cells, int from, int to)
 
 static enum part part_of(const struct model_drive *d, int from, int to)
 {
-    unsigned held = mean(d->map_held, from, to), zero = mean(d->map_zero, from, to);
+    unsigned held = mean(d->map.held, from, to), zero = mean(d->map.zero, from, to);
     if (!held)
         return TO_DO;
     if (held < 255)

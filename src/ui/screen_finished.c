@@ -57,16 +57,16 @@ static char *bottleneck_text(const struct model *m)
     bool was_said[MODEL_BOTTLENECKS] = {false};
     uint64_t sum = 0;
     for (unsigned i = 0; i < MODEL_BOTTLENECKS; i++)
-        sum += m->bottleneck_ms[i];
+        sum += m->slowest.ms[i];
     for (unsigned turn = 0; sum && turn < MODEL_BOTTLENECKS; turn++) { /* the longest first */
         unsigned most = 0;
         while (was_said[most])
             most++;
         for (unsigned i = most; i < MODEL_BOTTLENECKS; i++)
-            if (!was_said[i] && m->bottleneck_ms[i] > m->bottleneck_ms[most])
+            if (!was_said[i] && m->slowest.ms[i] > m->slowest.ms[most])
                 most = i;
         was_said[most] = true;
-        unsigned share = (unsigned)(m->bottleneck_ms[most] * 100 / sum);
+        unsigned share = (unsigned)(m->slowest.ms[most] * 100 / sum);
         if (share)
             g_string_append_printf(text, "%s%s %u%%%s", text->len ? ", " : "", model_bottleneck_word(most), share,
                                    text->len ? "" : " of the time");

@@ -99,16 +99,16 @@ static void fact(const struct scene *s, int *y, int below, const char *name, con
 static char *engine_text(const struct model *m)
 {
     unsigned n_pushed = 0;
-    if (!*m->engine)
+    if (!*m->engine.word)
         return NULL;
-    if (*m->pull_obstacle)
-        return g_strdup_printf("%s   no pull: %s", m->engine, m->pull_obstacle);
-    if (strcmp(m->engine, engine_word(ENGINE_PUSH)) == 0)
-        return g_strdup_printf("%s   QEMU's jobs write to us", m->engine);
+    if (*m->engine.obstacle)
+        return g_strdup_printf("%s   no pull: %s", m->engine.word, m->engine.obstacle);
+    if (strcmp(m->engine.word, engine_word(ENGINE_PUSH)) == 0)
+        return g_strdup_printf("%s   QEMU's jobs write to us", m->engine.word);
     for (unsigned i = 0; i < m->n_drives; i++)
         n_pushed += m->drives[i].is_included && strcmp(m->drives[i].engine, engine_word(ENGINE_PUSH)) == 0;
-    return n_pushed ? g_strdup_printf("%s   read through shared memory; %u by push", m->engine, n_pushed)
-                    : g_strdup_printf("%s   read through shared memory", m->engine);
+    return n_pushed ? g_strdup_printf("%s   read through shared memory; %u by push", m->engine.word, n_pushed)
+                    : g_strdup_printf("%s   read through shared memory", m->engine.word);
 }
 
 static char *limits_text(const struct model *m)
@@ -193,7 +193,7 @@ static void draw_facts(const struct scene *s, int y, int below)
     fact(s, &y, below, "RAM state", ram, COMMAND_TOGGLE_VMSTATE);
     fact(s, &y, below, "limits", limits, COMMAND_LIMIT_ALL);
     if (engine)
-        fact(s, &y, below, "engine", engine, *m->pull_obstacle ? COMMAND_NONE : COMMAND_TOGGLE_ENGINE);
+        fact(s, &y, below, "engine", engine, *m->engine.obstacle ? COMMAND_NONE : COMMAND_TOGGLE_ENGINE);
     fact(s, &y, below, "on error", on_error, COMMAND_ASK_ON_ERROR);
     fact(s, &y, below, "agent", m->agent, COMMAND_NONE);
     if (y + 2 < below)

@@ -142,11 +142,11 @@ static struct ui_action toggle_vmstate(struct ui *ui, const struct model *m, int
 static struct ui_action toggle_engine(struct ui *ui, const struct model *m, int n)
 {
     struct ui_action action = ui_command(COMMAND_ENGINE, "");
-    bool is_pull = strcmp(m->engine, engine_word(ENGINE_PULL)) == 0;
+    bool is_pull = strcmp(m->engine.word, engine_word(ENGINE_PULL)) == 0;
     action.command.engine = is_pull ? ENGINE_PUSH : ENGINE_PULL;
-    if (is_pull || !*m->pull_obstacle)
+    if (is_pull || !*m->engine.obstacle)
         return action;
-    ui_say(ui, MODEL_WARNING, "pull is not possible: %s", m->pull_obstacle);
+    ui_say(ui, MODEL_WARNING, "pull is not possible: %s", m->engine.obstacle);
     return nothing;
 }
 

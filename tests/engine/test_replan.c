@@ -203,16 +203,16 @@ static void test_target(void)
 /* Only as the plan has it: what each engine does is told elsewhere. */
 static void change_engine(struct trial *t)
 {
-    g_assert_cmpstr(model_of(t)->engine, ==, "push");
-    g_assert_cmpstr(model_of(t)->pull_obstacle, ==, "");
+    g_assert_cmpstr(model_of(t)->engine.word, ==, "push");
+    g_assert_cmpstr(model_of(t)->engine.obstacle, ==, "");
     say(t, "engine pull");
-    g_assert_cmpstr(model_of(t)->engine, ==, "pull");
+    g_assert_cmpstr(model_of(t)->engine.word, ==, "pull");
     g_assert_cmpstr(row(t, "dev0")->engine, ==, "pull");
     g_assert_cmpstr(row(t, "vmstate")->engine, ==, "");
     must_say_same(t, " --engine=pull ");
     say(t, "strict yes");
     say(t, "engine push");
-    g_assert_cmpstr(model_of(t)->engine, ==, "push");
+    g_assert_cmpstr(model_of(t)->engine.word, ==, "push");
     g_assert_cmpstr(row(t, "dev0")->engine, ==, "push");
     g_assert_null(strstr(model_of(t)->same_as, "--engine"));
     say(t, "begin");
@@ -226,11 +226,11 @@ static void test_engine(void)
 
 static void see_no_pull(struct trial *t)
 {
-    g_assert_cmpstr(model_of(t)->engine, ==, "push");
-    g_assert_cmpstr(model_of(t)->pull_obstacle, ==,
-                    t->options.guard ? "no drive stands behind a filter"
+    g_assert_cmpstr(model_of(t)->engine.word, ==, "push");
+    g_assert_cmpstr(model_of(t)->engine.obstacle, ==,
+                    t->options.guard ? "no drive stands behind a filter and outside iothreads"
                                      : "this QEMU was built without vhost-user-blk exports");
-    must_refuse(t, "engine pull", model_of(t)->pull_obstacle);
+    must_refuse(t, "engine pull", model_of(t)->engine.obstacle);
     must_refuse(t, "strict yes", "drives cannot be pulled");
     say(t, "engine push");
     say(t, "strict yes");

@@ -29,7 +29,7 @@ static void on_done(void *user)
     const struct model *m = backup_model(t->backup);
     g_atomic_int_set(&t->is_over, 1);
     t->status = m->end.exit_status;
-    t->by_operator_ms = m->bottleneck_ms[MODEL_BY_OPERATOR];
+    t->by_operator_ms = m->slowest.ms[MODEL_BY_OPERATOR];
     for (unsigned i = 0; i < m->n_drives; i++) {
         const struct model_drive *d = &m->drives[i];
         bool is_saved = d->state == MODEL_OK;

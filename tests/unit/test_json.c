@@ -96,7 +96,7 @@ static void test_plan(struct fixture *f, gconstpointer data)
     g_assert_true(json_object_get_boolean(get(device(o, SCSI0), "included")));
     g_assert_false(json_object_get_boolean(get(device(o, CDROM), "included")));
     g_assert_false(json_object_object_get_ex(o, "engine", NULL)); /* there is no choice */
-    model_set(f->m.engine, "pull");
+    model_set(f->m.engine.word, "pull");
     model_set(f->m.drives[SCSI0].engine, "pull");
     o = event(f, (struct model_event){.type = MODEL_EV_PLAN, .drive = -1});
     assert_text(o, "engine", "pull");

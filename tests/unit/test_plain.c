@@ -46,7 +46,7 @@ static void test_plan(struct fixture *f, gconstpointer data)
     assert_says(f, (struct model_event){.type = MODEL_EV_PLAN, .drive = -1}, NOW_S,
                 "11:29:26 plan 3 devices 96.0G to /mnt/bk/web-01.vma.zst, guard, background snapshot\n"
                 "11:29:26 plan without cdrom: read-only: skipped\n");
-    model_set(f->m.engine, "pull");
+    model_set(f->m.engine.word, "pull");
     assert_says(f, (struct model_event){.type = MODEL_EV_PLAN, .drive = -1}, NOW_S,
                 "11:29:26 plan 3 devices 96.0G to /mnt/bk/web-01.vma.zst, guard, background snapshot, engine pull\n"
                 "11:29:26 plan without cdrom: read-only: skipped\n");

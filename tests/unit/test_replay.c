@@ -42,8 +42,8 @@ static void fill_row(struct model_drive *d, unsigned salt)
     model_set(d->error, "read error %u", salt);
     model_set(d->hint, "r retries %u", salt);
     for (unsigned i = 0; i < MODEL_MAP_CELLS; i++) { /* as coarse as a line is */
-        d->map_held[i] = (uint8_t)(i / 4 % 16 * 17);
-        d->map_zero[i] = (uint8_t)((i / 4 + salt) % 16 * 17);
+        d->map.held[i] = (uint8_t)(i / 4 % 16 * 17);
+        d->map.zero[i] = (uint8_t)((i / 4 + salt) % 16 * 17);
     }
 }
 
@@ -68,9 +68,9 @@ static void fill_figures(struct model *m)
     m->zero = 37 * GIB;
     m->link.data_age_ms = 400;
     m->link.retry_in_ms = 3000;
-    m->bottleneck = MODEL_BY_CPU;
+    m->slowest.by = MODEL_BY_CPU;
     for (unsigned i = 0; i < MODEL_BOTTLENECKS; i++)
-        m->bottleneck_ms[i] = 1000 + i;
+        m->slowest.ms[i] = 1000 + i;
     m->level = 7;
     m->retries = 4;
     m->is_strict = m->wants_vmstate = true;
@@ -252,7 +252,7 @@ static void test_course(void)
     d->error[0] = d->hint[0] = d->note[0] = '\0';
     d->is_slowed = d->may_retry = false;
     d->filter_rate = 0;
-    memset(d->map_held, 255, sizeof d->map_held);
+    memset(d->map.held, 255, sizeof d->map.held);
     struct model_event drive = {.type = MODEL_EV_DRIVE, .drive = SCSI0};
     g_autofree char *second = json_stream_event(s, &m, &drive, NOW_S * G_USEC_PER_SEC + 500000);
     feed(r, second, &e);

@@ -231,12 +231,12 @@ static void test_engine(void)
     struct ui_action a = type(&d, "p");
     g_assert_cmpint(a.command.verb, ==, COMMAND_ENGINE);
     g_assert_cmpint(a.command.engine, ==, ENGINE_PULL);
-    model_set(d.m.engine, "pull");
+    model_set(d.m.engine.word, "pull");
     a = type(&d, "p");
     g_assert_cmpint(a.does, ==, UI_COMMAND);
     g_assert_cmpint(a.command.engine, ==, ENGINE_PUSH);
-    model_set(d.m.engine, "push");
-    model_set(d.m.pull_obstacle, "this monitor passes no descriptors");
+    model_set(d.m.engine.word, "push");
+    model_set(d.m.engine.obstacle, "this monitor passes no descriptors");
     g_assert_cmpint(type(&d, "p").does, ==, UI_NOTHING);
     g_assert_cmpstr(d.ui.message, ==, "pull is not possible: this monitor passes no descriptors");
     model_clear(&d.m);

@@ -114,7 +114,7 @@ static void known(struct model *m)
 static void pulled(struct model *m)
 {
     scene_plan(m);
-    model_set(m->engine, "pull");
+    model_set(m->engine.word, "pull");
     for (unsigned i = 1; i < m->n_drives; i++)
         model_set(m->drives[i].engine, i == 3 ? "push" : "pull");
     model_set(m->drives[3].note, "unguarded; pushed");
@@ -122,7 +122,7 @@ static void pulled(struct model *m)
 static void not_pulled(struct model *m)
 {
     scene_plan(m);
-    model_set(m->pull_obstacle, "this QEMU was built without vhost-user-blk exports");
+    model_set(m->engine.obstacle, "this QEMU was built without vhost-user-blk exports");
 }
 static void left_over(struct model *m)
 {

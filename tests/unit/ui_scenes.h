@@ -63,8 +63,8 @@ static inline void scene_log(struct model *m)
 static inline void scene_map(struct model_drive *d)
 {
     for (unsigned i = 0; i < MODEL_MAP_CELLS; i++) {
-        d->map_held[i] = i < 156 ? 255 : i == 156 ? 100 : i % 40 == 0 ? 9 : 0;
-        d->map_zero[i] = i >= 70 && i < 100 ? 255 : 0;
+        d->map.held[i] = i < 156 ? 255 : i == 156 ? 100 : i % 40 == 0 ? 9 : 0;
+        d->map.zero[i] = i >= 70 && i < 100 ? 255 : 0;
     }
 }
 
@@ -103,7 +103,7 @@ static inline void scene_copy(struct model *m)
     m->sink.spool_size = 5 * G;
     m->sink.spool_used = 150 * M;
     m->pause_ms = 38;
-    m->bottleneck = MODEL_BY_SINK;
+    m->slowest.by = MODEL_BY_SINK;
     m->sink.buffers_total = 768;
     m->sink.buffers_used = 630;
     m->impact = (struct model_impact){.write_us = 1800, .base_us = 900, .p99_us = 7000};
@@ -163,7 +163,7 @@ static inline void scene_plan(struct model *m)
     m->sink.need_bytes = 167 * G;
     m->retries = m->level = 3;
     m->wants_vmstate = true;
-    model_set(m->engine, "push");
+    model_set(m->engine.word, "push");
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
         struct model_drive *d = scene_drive(m, rows[i].name, rows[i].size, 0, MODEL_WAIT, 0);
         d->used = rows[i].used;
@@ -230,9 +230,9 @@ static inline void scene_finished(struct model *m, bool is_complete)
     m->done = m->total;
     m->zero = m->total / 100 * 37;
     m->end.archive_bytes = 141 * G + 300 * M;
-    m->bottleneck_ms[MODEL_BY_SINK] = 1320000;
-    m->bottleneck_ms[MODEL_BY_LIMIT] = 335000;
-    m->bottleneck_ms[MODEL_BY_SOURCE] = 204000;
+    m->slowest.ms[MODEL_BY_SINK] = 1320000;
+    m->slowest.ms[MODEL_BY_LIMIT] = 335000;
+    m->slowest.ms[MODEL_BY_SOURCE] = 204000;
     for (unsigned i = 0; i < m->n_drives; i++) {
         struct model_drive *d = &m->drives[i];
         if (d->state == MODEL_FAIL && !is_complete) {
