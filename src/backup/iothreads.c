@@ -36,12 +36,16 @@ static void ask_next(struct backup *b)
     b->facts.on_iothreads(b, NULL);
 }
 
+/* Who does not say may have some: then nothing is pulled. */
 static void on_has_iothreads(void *user, bool has, const GError *error)
 {
     struct backup *b = user;
+    bool is_refused = qmp_error_is_refusal(error);
 
+    for_each_found (f, b)
+        f->is_in_iothread = is_refused;
     if (error || !has)
-        b->facts.on_iothreads(b, error);
+        b->facts.on_iothreads(b, is_refused ? NULL : error);
     else
         ask_next(b);
 }
