@@ -9,17 +9,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from vmtest import Scenario, Skip, main, older_than, product, standard_drives, wait_for
 
 
-def job_of(s, index):
-    return next(j["device"] for j in s.jobs() if j["device"].endswith(f"-job-{index}"))
-
-
 def cancelled_by_somebody_else_then_retried(version):
     """It fails with a clear line; the retry goes on at the same instant, and all is well in the end."""
     product()
     with Scenario(version, drives=standard_drives(count=3)) as s:
         run = s.backup("--no-vmstate", "--limit", "512K")
-        wait_for(lambda: len(s.wait_copying(run)) == 3, 20, "three jobs")
-        s.vm.qmp.cmd("job-cancel", {"id": job_of(s, 1)})
+        wait_for(lambda: len(s.wait_copying(run)) == 3, 20, "three drives that are read")
+        s.end_copy(1)
         run.wait_event(ev="drive", id="disk1", state="fail")
         error = run.wait_event(ev="error")
         assert "cancelled by somebody else" in error["text"] and "retry disk1" in error["hint"], error
@@ -35,8 +31,8 @@ def cancelled_by_somebody_else_for_good(version):
     product()
     with Scenario(version, drives=standard_drives(count=3)) as s:
         run = s.backup("--no-vmstate", "--limit", "512K")
-        wait_for(lambda: len(s.wait_copying(run)) == 3, 20, "three jobs")
-        s.vm.qmp.cmd("job-cancel", {"id": job_of(s, 2)})
+        wait_for(lambda: len(s.wait_copying(run)) == 3, 20, "three drives that are read")
+        s.end_copy(2)
         run.wait_event(ev="drive", id="disk2", state="fail")
         run.say("limit all 0")
         run.must_succeed(status=3)
@@ -50,7 +46,7 @@ def unplugged_in_mid_run(version):
     product()
     with Scenario(version, drives=standard_drives(count=4)) as s:
         run = s.backup("--no-vmstate", "--limit", "512K")
-        wait_for(lambda: len(s.wait_copying(run)) == 4, 20, "four jobs")
+        wait_for(lambda: len(s.wait_copying(run)) == 4, 20, "four drives that are read")
         s.vm.qmp.cmd("stop")  # a guest whose drive vanishes while it counts on it would say BAD
         s.vm.qmp.cmd("device_del", {"id": "disk2"})
         wait_for(lambda: all(d["qdev"] != "disk2" for d in s.vm.qmp.cmd("query-block") if "qdev" in d), 20, "it to be gone")

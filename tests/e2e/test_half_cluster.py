@@ -8,7 +8,7 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Scenario, main, product, standard_drives, wait_for
+from vmtest import Scenario, main, of_push, product, standard_drives, wait_for
 from vmtest.pattern import written_clusters
 from vmtest.relay import CLUSTER, WRITE
 
@@ -20,6 +20,10 @@ def cluster_with_data(drive, seen):
                 if c not in seen and base[c * CLUSTER:c * CLUSTER + CLUSTER].strip(b"\0"))
 
 
+TORN = "what is pulled comes by no connection of which a part could be cut off"
+
+
+@of_push(TORN)
 def torn_cluster_is_exact(version):
     """Nothing else may change in QEMU's block graph while the cluster hangs: that would wait for it, and QMP with it.
 
@@ -52,6 +56,7 @@ def torn_cluster_is_exact(version):
             s.must_be_untouched()
 
 
+@of_push(TORN)
 def torn_cluster_then_cut_at_once(version):
     """The same, but the guest does not write there: the retry has to bring it."""
     product()

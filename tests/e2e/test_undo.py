@@ -94,7 +94,7 @@ def full_file_system(version):
         os.unlink(rubbish)
 
         run = fill_up_under(s, rubbish, "wait:1")
-        wait_for(lambda: all(j["paused"] for j in s.wait_copying(run)), 30, "the jobs to be paused")
+        wait_for(lambda: all(s.is_paused(run, d.name) for d in s.drives if d.is_counted_on()), 30, "the drives to be paused")
         s.vm.wait_rounds(LAP)
         os.unlink(rubbish)
         s.must_be_saved(run)

@@ -7,7 +7,7 @@
         before = QemuState(guest.qmp)
         ...
 """
-from .env import Skip, main, older_than, option, product, qemu_versions, repo, wait_for
+from .env import Skip, engine, main, of_push, older_than, option, product, qemu_versions, repo, wait_for
 from .agent import Agent
 from .asker import Asker, bound_s
 from .drives import Drive, standard_drives
@@ -22,4 +22,4 @@ from .scenario import Scenario
 from .state import QemuState
 
 __all__ = ["Agent", "Asker", "LAP", "Drive", "Guest", "Lab", "Noise", "Proxy", "QemuState", "Qmp", "QmpError", "Run", "Scenario", "Skip",
-           "bound_s", "check_images", "main", "older_than", "option", "product", "qemu_versions", "repo", "standard_drives", "wait_for"]
+           "bound_s", "check_images", "engine", "main", "of_push", "older_than", "option", "product", "qemu_versions", "repo", "standard_drives", "wait_for"]

@@ -19,6 +19,23 @@ class Skip(Exception):
     """Raised by a test that cannot be run here; says why."""
 
 
+def engine():
+    """What all backups are asked to read drives by: VMABACKUP_ENGINE; without it, what the program does by itself."""
+    return os.environ.get("VMABACKUP_ENGINE", "push")
+
+
+def of_push(why):
+    """Decorates a test of what only engine push does."""
+    def decorate(test):
+        @functools.wraps(test)
+        def run(version):
+            if engine() != "push":
+                raise Skip(f"of engine push alone: {why}")
+            return test(version)
+        return run
+    return decorate
+
+
 def wait_for(condition, seconds, what, step=0.02):
     """Returns condition() once it is true; fails after so many seconds. Never a sleep for its own sake."""
     deadline = time.monotonic() + seconds
@@ -83,12 +100,19 @@ def qemu_binary(version):
     return binary
 
 
+@functools.cache
+def _can_pull(program):
+    return "--engine" in subprocess.run([program, "backup", "--help"], capture_output=True, text=True, check=False).stdout
+
+
 def product(name="vmabackup"):
     """The program under test, from $VMABACKUP_BUILD (ctest sets it)."""
     build = pathlib.Path(os.environ.get("VMABACKUP_BUILD", repo / "build/dev"))
     program = build / name
     if not program.exists():
         raise Skip(f"{name} is not built in {build}")
+    if engine() == "pull" and not _can_pull(build / "vmabackup"):
+        raise Skip("engine pull is not built in")
     return str(program)
 
 

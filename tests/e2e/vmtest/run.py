@@ -59,6 +59,19 @@ class Run:
         """The first event that has all these items."""
         return next((e for e in list(self.events) if items.items() <= e.items()), None)
 
+    def pulled(self):
+        """The drives that its plan reads by exports to its own memory."""
+        plan = self.find(ev="plan") or {"devices": []}
+        return [d["id"] for d in plan["devices"] if d["included"] and d.get("engine") == "pull"]
+
+    def device(self, name):
+        """What the last progress event tells of a drive."""
+        told = next((e for e in reversed(list(self.events)) if e.get("ev") == "progress"), {"devices": []})
+        return next((d for d in told["devices"] if d["id"] == name), {})
+
+    def done(self, name):
+        return self.device(name).get("done", 0)
+
     def wait_event(self, seconds=30, **items):
         deadline = time.monotonic() + seconds
         while True:

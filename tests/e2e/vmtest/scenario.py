@@ -8,10 +8,12 @@
 """
 import contextlib
 import os
+import re
+import signal
 import subprocess
 
 from .drives import standard_drives
-from .env import wait_for
+from .env import engine, wait_for
 from .lab import Lab
 from .proxy import Proxy
 from .restore import prove, unpack
@@ -37,6 +39,7 @@ class Scenario(Lab):
             raise
         self.archive = self.path("a.vma")
         self.proxy = None
+        self.runs = []
 
     def take_note(self):
         """From here on "before" is now."""
@@ -55,14 +58,14 @@ class Scenario(Lab):
         """The product with these arguments."""
         run = Run(arguments, env={**self.env, **options.pop("env", {})}, **options)
         run.guest = self.vm
+        self.runs.append(run)
         self.at_end(run.kill)
         return run
 
     def backup(self, *arguments, output=None, **options):
-        """vmabackup backup in the background, through the proxy if there is one; by $VMABACKUP_ENGINE."""
+        """vmabackup backup in the background, through the proxy if there is one; by engine()."""
         monitor = self.proxy.path if self.proxy else self.vm.monitor
-        engine = os.environ.get("VMABACKUP_ENGINE")
-        given = ["--engine", engine] if engine and "--engine" not in arguments else []
+        given = [] if engine() == "push" or "--engine" in arguments else ["--engine", engine()]
         return self.run("backup", "--json", "-o", output or self.archive, *given, *arguments, monitor, **options)
 
     def cleanup(self, *arguments, status=0):
@@ -75,15 +78,37 @@ class Scenario(Lab):
     # Moments ---------------------------------------------------------------------------------------------------
 
     def jobs(self):
+        """Those of engine push."""
         return self.vm.qmp.cmd("query-block-jobs")
 
+    def copies(self):
+        """What reads drives in QEMU for either engine, by id: jobs, and exports to the program's memory."""
+        exports = [e["id"] for e in self.vm.qmp.cmd("query-block-exports") if e["type"] == "vhost-user-blk"]
+        return [j["device"] for j in self.jobs()] + exports
+
+    def end_copy(self, index):
+        """Somebody else ends what reads this drive."""
+        copy = next(c for c in self.copies() if re.search(rf"-(job|exp)-{index}$", c))
+        if "-job-" in copy:
+            self.vm.qmp.cmd("job-cancel", {"id": copy})
+        else:
+            self.vm.qmp.cmd("block-export-del", {"id": copy})
+
     def wait_copying(self, run, bytes_done=1):
-        """Until every job is there and some bytes have moved."""
+        """Until there is something that reads each drive and some bytes have moved; returns copies()."""
         def is_copying():
             assert run.process.poll() is None, f"it has ended: {run.report()}"
-            jobs = self.jobs()
-            return jobs and sum(j["offset"] for j in jobs) >= bytes_done and jobs
-        return wait_for(is_copying, 40, "jobs that copy")
+            copies = self.copies()
+            done = sum(j["offset"] for j in self.jobs()) + sum(run.done(name) for name in run.pulled())
+            return copies and run.find(ev="phase", phase="copy") and done >= bytes_done and copies
+        return wait_for(is_copying, 40, "drives that are read")
+
+    def is_paused(self, run, name):
+        """Does nothing of this drive move, for its own sake or the target's?"""
+        if name in run.pulled():
+            return bool(run.device(name).get("paused_by"))
+        index = [d.name for d in self.drives].index(name)
+        return any(j["paused"] for j in self.jobs() if j["device"].endswith(f"-job-{index}"))
 
     def copy_images(self):
         """{drive: flat copy} of what the drives hold now; the guest has to stand still."""
@@ -95,6 +120,10 @@ class Scenario(Lab):
                 subprocess.run([self.qemu_img, "convert", "-U", "-f", drive.format, "-O", "raw", drive.path,
                                 copies[drive.name]], check=True)
         return copies
+
+    def held_for_the_killed(self):
+        """Sockets that QEMU keeps of runs that were killed: one for each export, until a cleanup closes it."""
+        return sum(len(run.pulled()) for run in self.runs if run.process.returncode == -signal.SIGKILL)
 
     # Judgements ------------------------------------------------------------------------------------------------
 
@@ -138,7 +167,7 @@ class Scenario(Lab):
         def is_as_before():
             nonlocal found
             found = self.before.differences(QemuState(self.vm.qmp), ignore)
-            return not found and self.vm.sockets() <= self.sockets
+            return not found and self.vm.sockets() <= self.sockets + self.held_for_the_killed()
         try:
             wait_for(is_as_before, seconds, "QEMU to be as it was")
         except AssertionError as reason:

@@ -1,0 +1,354 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Engine pull by itself: its limits, disks that cannot be read, what becomes of QEMU when the program stands still or dies.
+
+How much is read is told by QEMU: its process counts the bytes that it reads from the images, to the byte and at any moment.
+"""
+import os
+import pathlib
+import random
+import re
+import signal
+import sys
+import time
+
+os.environ["VMABACKUP_ENGINE"] = "pull"
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from vmtest import Drive, Noise, Scenario, main, option, product, wait_for
+from vmtest.drives import fill_base
+from vmtest.pattern import written_clusters
+
+MIB = 1 << 20
+CLUSTER = 65536
+IN_FLIGHT = 128 * CLUSTER  # what may be on its way at most
+BOUND_S = 0.3  # of an answer of QEMU's
+
+
+def idle(name, mib, **more):
+    return Drive(name, size=mib * MIB, style="blockdev", is_dense=True, is_idle=True, **more)
+
+
+def boot_drive(**more):
+    return Drive("drive0", size=8 * MIB, style="blockdev", **more)
+
+
+def bytes_read(s):
+    """By QEMU, of its images and whatever else."""
+    return int(re.search(r"rchar: (\d+)", pathlib.Path(f"/proc/{s.vm.process.pid}/io").read_text()).group(1))
+
+
+def pass_time(until):
+    """Nothing can be waited for but the clock."""
+    wait_for(lambda: time.monotonic() >= until, 60, "the time to pass", step=0.002)
+
+
+def read_between(s, begin, end):
+    """Bytes between two moments, and how long that was."""
+    pass_time(begin)
+    start, before = time.monotonic(), bytes_read(s)
+    pass_time(end)
+    after = bytes_read(s)
+    return after - before, time.monotonic() - start
+
+
+def again(check, tries=3):
+    """A machine that others use may spoil a try or two."""
+    for left in reversed(range(tries)):
+        try:
+            return check()
+        except AssertionError as reason:
+            if not left:
+                raise
+            print(f"      once more: {reason}", flush=True)
+
+
+def say(run, line):
+    """Returns when it is carried out."""
+    seen = sum(e["ev"] == "reply" for e in list(run.events))
+    run.say(line)
+    wait_for(lambda: sum(e["ev"] == "reply" for e in list(run.events)) > seen, 10, f"the reply to {line}", step=0.002)
+    return time.monotonic()
+
+
+def standing_guest(s):
+    """Only the backup reads."""
+    s.vm.qmp.cmd("stop")
+    s.take_note()
+
+
+# Limits ------------------------------------------------------------------------------------------------------------------
+
+
+def must_be_kept(s, what, rate, seconds=5):
+    def check():
+        amount, took = read_between(s, 0, time.monotonic() + seconds)
+        print(f"      {what}: {amount / took / rate - 1:+.2%} in {took:.1f} s", flush=True)
+        assert abs(amount / took / rate - 1) <= 0.01, f"{what}: {amount / took:.0f} bytes/s instead of {rate}"
+    again(check)
+
+
+def limits_are_exact(version):
+    """One drive's, the sum of two, and the whole backup's: within 1 % over 5 s."""
+    product()
+    with Scenario(version, drives=[boot_drive(), idle("disk1", 128), idle("disk2", 128, bus="scsi")]) as s:
+        standing_guest(s)
+        run = s.backup("--no-vmstate", "--limit", "disk1=4M", "--limit", "disk2=4M", "--exclude", "drive0")
+        s.wait_copying(run)
+        must_be_kept(s, "two drives of 4M", 8 * MIB)
+        say(run, "limit all 5M")
+        pass_time(time.monotonic() + 0.5)
+        must_be_kept(s, "all to have 5M", 5 * MIB)
+        run.signal(signal.SIGINT)
+        s.must_have_failed(run, 130)
+        s.must_be_untouched()
+
+
+def limits_are_in_force_at_once(version):
+    """Lower, higher, pause and resume: 0.1 s later it is so."""
+    product()
+    with Scenario(version, drives=[boot_drive(), idle("disk1", 256)]) as s:
+        standing_guest(s)
+        run = s.backup("--no-vmstate", "--limit", "disk1=1M", "--exclude", "drive0")
+        s.wait_copying(run)
+
+        def changed(line, least, most):
+            """MIB that come between 0.1 and 0.6 s after it was said."""
+            def check():
+                said = say(run, line)
+                amount, took = read_between(s, said + 0.1, said + 0.6)
+                print(f"      {line}: {amount / MIB:.2f} MiB in {took:.2f} s", flush=True)
+                assert least * MIB <= amount / took * 0.5 <= most * MIB, f"{line}: {amount / MIB:.2f} MiB in {took:.2f} s"
+            return check
+        again(changed("limit disk1 32M", 15.5, 16.5))
+        again(changed("limit disk1 2M", 0.9, 1.1))
+        again(changed("pause disk1", 0, 0))
+        again(changed("resume disk1", 0.9, 1.1))
+        again(changed("limit disk1 24M", 11.5, 12.5))
+        again(changed("pause disk1", 0, 0))
+        say(run, "limit disk1 0")
+        say(run, "resume disk1")
+        run.must_succeed(status=3)
+        s.must_be_untouched()
+
+
+# Disks that cannot be read -----------------------------------------------------------------------------------------------
+
+
+def cluster_left_alone(drive):
+    """In its middle, with data; the guest neither writes nor reads there."""
+    taken = written_clusters(drive.size)
+    base = pathlib.Path(drive.path)
+    fill_base(base, drive.size, f"{drive.name} 0", dense=drive.is_dense)
+    return next(c for c in range(drive.size // CLUSTER // 2, drive.size // CLUSTER) if c not in taken)
+
+
+def bad_drive(tmp, *rules):
+    """A drive one sector of which fails to be read, as the rules say; and the offset of its cluster."""
+    drive = Drive("disk1", path=str(tmp), size=16 * MIB, style="blockdev", is_dense=True)
+    cluster = cluster_left_alone(drive)
+    drive.path = ""
+    drive.faults = tuple({"iotype": "read", "sector": cluster * 128 + 77, **rule} for rule in rules)
+    return drive, cluster * CLUSTER
+
+
+def with_bad_drive(version, *rules):
+    path = pathlib.Path(f"/tmp/vmt-bad-{os.getpid()}")
+    try:
+        drive, offset = bad_drive(path, *rules)
+    finally:
+        path.unlink(missing_ok=True)
+    return Scenario(version, drives=[boot_drive(), drive, Drive("disk2", size=8 * MIB, style="blockdev", bus="scsi")]), offset
+
+
+def bad_sector(version):
+    """The drive fails with the place, the others are saved and exact."""
+    product()
+    scenario, offset = with_bad_drive(version, {})
+    with scenario as s:
+        run = s.backup("--no-vmstate", "--retries", "1")
+        run.must_succeed(status=3)
+        result = run.find(ev="result")
+        assert result["missing"] == ["disk1"], result
+        error = run.find(ev="error", level="error")
+        assert f"read error at {offset / MIB:.1f}M (offset {offset})" in error["text"], error
+        s.drives = [d for d in s.drives if d.name != "disk1"]
+        s.must_be_untouched()
+
+
+def read_error_that_goes_away(version):
+    """A request that fails once is asked for again cluster by cluster, without a word."""
+    product()
+    scenario, _ = with_bad_drive(version, {"once": True})
+    with scenario as s:
+        run = s.backup("--no-vmstate", "--retries", "0")
+        s.must_be_saved(run)
+        s.must_be_untouched()
+
+
+def retried_at_the_same_instant(version):
+    """It fails for longer: the retry – the program's, then the operator's – is of the same instant, and saves it."""
+    product()
+    for options in (["--retries", "1"], ["--retries", "0"]):
+        scenario, _ = with_bad_drive(version, {"once": True}, {"once": True})
+        with scenario as s:
+            run = s.backup("--no-vmstate", "--limit", "disk2=1M", *options)
+            if options[1] == "1":
+                run.wait_event(ev="drive", id="disk1", state="retry")
+            else:
+                error = run.wait_event(ev="error", level="error")
+                assert "retry disk1 goes on at the same instant" in error["hint"], error
+                run.say("retry disk1")
+            run.say("limit disk2 0")
+            s.must_be_saved(run)
+            assert not [e for e in run.events if e.get("instant_own")], run.report()
+            s.must_be_untouched()
+
+
+def one_is_cancelled(version):
+    """In mid-pull; the others are saved; taken again by the operator it comes at a new instant."""
+    product()
+    with Scenario(version, drives=[boot_drive(), idle("disk1", 32), Drive("disk2", size=8 * MIB, style="blockdev")]) as s:
+        run = s.backup("--no-vmstate", "--limit", "2M")
+        s.wait_copying(run, MIB)
+        run.say("cancel disk1 yes")
+        run.wait_event(ev="drive", id="disk1", state="cancelled")
+        run.say("retry disk1")
+        run.say("limit all 0")
+        s.must_be_saved(run, status=3)  # of a later instant
+        assert not run.find(ev="result")["missing"], run.report()
+        s.must_be_untouched()
+
+
+# What others do ----------------------------------------------------------------------------------------------------------
+
+
+def export_is_deleted(version):
+    """By another monitor: it is retried at the same instant."""
+    product()
+    with Scenario(version, drives=[boot_drive(), idle("disk1", 32)]) as s:
+        run = s.backup("--no-vmstate", "--limit", "disk1=4M")
+        s.wait_copying(run, MIB)
+        s.end_copy(1)
+        run.wait_event(ev="drive", id="disk1", state="retry")
+        run.say("limit disk1 0")
+        s.must_be_saved(run)
+        assert not [e for e in run.events if e.get("instant_own")], run.report()
+        s.must_be_untouched()
+
+
+def qemu_is_killed(version):
+    """5, one line."""
+    product()
+    with Scenario(version, drives=[boot_drive(), idle("disk1", 64)]) as s:
+        run = s.backup("--no-vmstate", "--limit", "8M")
+        s.wait_copying(run, MIB)
+        s.vm.kill()
+        s.must_have_failed(run, 5)
+        assert len([e for e in run.events if e["ev"] == "error" and e["level"] == "error"]) == 1, run.report()
+
+
+def drive_in_an_iothread(version):
+    """Pushed, with a warning; refused where --strict forbids that."""
+    product()
+    with Scenario(version, drives=[boot_drive(), Drive("disk1", size=4 * MIB, style="blockdev", bus="iothread")]) as s:
+        run = s.backup("--no-vmstate")
+        s.must_be_saved(run)
+        assert run.pulled() == ["drive0"], run.pulled()
+        assert [e for e in run.events if "drive disk1 is pushed, not pulled" in (e.get("text") or "")], run.report()
+        run = s.backup("--no-vmstate", "--strict", output=s.path("b.vma"))
+        assert run.wait() == 1, run.report()
+        assert "drive disk1 cannot be pulled" in run.report(), run.report()
+        s.must_be_untouched()
+
+
+# The program stands still, or dies ---------------------------------------------------------------------------------------
+
+
+def stand_still(version, seconds):
+    """Nothing of the guest's waits for us: QEMU answers at once all the time."""
+    product()
+    with Scenario(version, drives=[boot_drive(), idle("disk1", 96)]) as s:
+        run = s.backup("--no-vmstate", "--limit", "16M", "--exclude", "drive0")
+        s.wait_copying(run, MIB)
+        since, until = s.vm.round_now(), time.monotonic() + seconds
+        run.signal(signal.SIGSTOP)
+        with Noise() as noise:
+            worst, slowest = {}, 0
+            while time.monotonic() < until:
+                s.vm.wait_rounds(16)
+                slowest = max(slowest, s.vm.worst_write(since))
+                for command in ("stop", "cont", "system_reset"):
+                    worst[command] = max(worst.get(command, 0), s.vm.answers_within(10, command))
+                boots = s.vm.output().count("S\n")
+                wait_for(lambda: s.vm.output().count("S\n") > boots and s.vm.rounds() >= 0, 10, "the guest to boot again")
+                since = 1
+        for command, took in worst.items():
+            noise.must_be_within(BOUND_S, took, command)
+        noise.must_be_within(BOUND_S, slowest, "worst write of the guest")
+        run.signal(signal.SIGCONT)
+        run.say("limit all 0")
+        run.must_succeed(status=3)
+        s.must_be_untouched()
+
+
+def stopped_for_seconds(version):
+    stand_still(version, 5)
+
+
+def stopped_for_long(version):
+    stand_still(version, 20)
+
+
+def writes_wait_once(version):
+    """With its drives behind filters a write of the guest waits for cbw-timeout, once for each, and no longer."""
+    product()
+    drives = [boot_drive(), Drive("disk1", size=16 * MIB, style="blockdev", is_dense=True)]
+    timeout = max(2, 10 // len(drives))
+    with Scenario(version, drives=drives) as s:
+        run = s.backup("--no-vmstate", "--limit", "1M", "--retries", "0")
+        s.wait_copying(run)
+        since = s.vm.round_now()
+        run.signal(signal.SIGSTOP)
+        with Noise() as noise:
+            s.vm.wait_rounds(32, seconds=2 * timeout + 30)
+            noise_free = s.vm.write_times(since)
+        noise.must_be_within(timeout + 0.5, max(noise_free), "worst write of the guest")
+        assert sum(took > 0.5 for took in noise_free) <= len(drives), "more than one write waited"
+        run.signal(signal.SIGCONT)
+        run.say("limit all 0")
+        assert run.wait() in (1, 3), run.report()
+        s.must_be_untouched()
+
+
+def killed_often(version, times):
+    """kill -9 at random moments: QEMU lives, the guest is sound, a cleanup leaves nothing."""
+    product()
+    chance = random.Random(option("seed", 1))
+    with Scenario(version, drives=[boot_drive(), idle("disk1", 64), idle("disk2", 64, bus="scsi")]) as s:
+        for _ in range(times):
+            limit = chance.choice(["0", "8M", "64M"])
+            run = s.backup("--no-vmstate", "--limit", limit)
+            run.wait_event(ev="phase", phase="freeze")
+            wait_for(lambda: s.copies() or run.process.poll() is not None, 20, "a drive that is read", step=0.001)
+            pass_time(time.monotonic() + chance.uniform(0, 0.15))
+            run.kill()
+            s.vm.answers_within(5, "query-status")
+            s.vm.wait_rounds(16)
+            s.cleanup()
+            s.must_be_untouched(rounds=16)
+            if os.path.exists(s.archive):  # it was quicker
+                os.unlink(s.archive)
+
+
+def killed_some_times(version):
+    killed_often(version, 4)
+
+
+def killed_twenty_times(version):
+    killed_often(version, 20)
+
+
+if __name__ == "__main__":
+    main(limits_are_exact, bad_sector, retried_at_the_same_instant, export_is_deleted, stopped_for_seconds, killed_some_times,
+         slow=(limits_are_in_force_at_once, read_error_that_goes_away, one_is_cancelled, qemu_is_killed, drive_in_an_iothread,
+               stopped_for_long, writes_wait_once, killed_twenty_times))
