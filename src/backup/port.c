@@ -170,6 +170,7 @@ void port_init(struct port *p, struct drive *d, bool is_filter)
     struct nbd_export export = {
         .name = name,
         .size = d->size,
+        .no_flush = true,      /* the guest's "stop" and its flushes must not wait for us, who have nothing to flush */
         .no_structured = true, /* a block status of ours could abort QEMU 10 */
         .ops = &port_ops,
         .user = p,

@@ -62,8 +62,10 @@ void nbd_reply_listed(struct nbd_server *s, const struct nbd_export *export)
 
 static uint16_t transmission_flags(const struct nbd_server *s, const struct nbd_export *export)
 {
-    uint16_t flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH;
+    uint16_t flags = NBD_FLAG_HAS_FLAGS;
 
+    if (!export->no_flush)
+        flags |= NBD_FLAG_SEND_FLUSH;
     if (s->is_structured)
         flags |= NBD_FLAG_SEND_DF;
     if (export->read_only) /* several connections see the same: nothing changes */

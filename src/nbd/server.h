@@ -90,6 +90,7 @@ struct nbd_export {
     char *name;
     uint64_t size;
     bool read_only;
+    bool no_flush;      /* do not offer FLUSH: QEMU flushes all nodes at "stop", written to or not, and waits for it */
     bool no_structured; /* refuse OPT_STRUCTURED_REPLY on every connection to the set: docs/architecture.md */
     const struct nbd_export_ops *ops;
     void *user;

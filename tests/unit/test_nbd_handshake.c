@@ -213,6 +213,20 @@ static void test_read_only_flags(struct fixture *f, gconstpointer unused)
                         NBD_FLAG_CAN_MULTI_CONN);
 }
 
+static void test_go_without_flush(struct fixture *f, gconstpointer unused)
+{
+    struct peer_reply reply;
+
+    nbd_exports_add(f->exports, &(struct nbd_export){
+                                    .name = (char *)"nf", .size = 1, .no_flush = true, .ops = &recorder_ops});
+    greet(f, BOTH);
+    peer_ask(f->says, NBD_OPT_INFO, "nf", NBD_INFO_EXPORT);
+    talk(f);
+    reply = expect_reply(f, NBD_OPT_INFO, NBD_REP_INFO);
+    g_assert_cmphex(be16_get(reply.data + 10), ==,
+                    NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_WRITE_ZEROES | NBD_FLAG_SEND_TRIM);
+}
+
 static void test_go_unknown(struct fixture *f, gconstpointer unused)
 {
     greet(f, BOTH);
@@ -381,6 +395,7 @@ int main(int argc, char **argv)
     ADD(go);
     ADD(info_does_not_choose);
     ADD(read_only_flags);
+    ADD(go_without_flush);
     ADD(go_unknown);
     ADD(go_malformed);
     ADD(go_long_name);
