@@ -37,6 +37,7 @@ struct pull {
     uint64_t failed;       /* this one cannot be read; or PULL_NOWHERE */
     uint64_t good;         /* this one could; or PULL_NOWHERE */
     bool is_probing;       /* it is read again */
+    uint64_t asked_ms;     /* is the deleted export gone: asked then */
 };
 
 /* All of them. */

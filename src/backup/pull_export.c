@@ -13,6 +13,8 @@
 #include "backup/steps.h"
 #include "vhost/front_uv.h"
 
+#define ASK_MS 500 /* as often as jobs are asked for */
+
 static char *socket_name(const struct drive *d)
 {
     return g_strdup_printf("%s-socket", d->names.export);
@@ -235,6 +237,13 @@ static void on_exports_after(void *user, const struct qmp_export *exports, unsig
         gone(op);
 }
 
+/* Until an answer or the event says so: either may get lost. */
+static void ask_if_gone(struct drive *d)
+{
+    d->pull.asked_ms = uv_now(d->b->loop);
+    qmp_query_exports(d->b->qmp, on_exports_after, d);
+}
+
 static void on_deleted(void *user, const GError *error)
 {
     struct steps_op *op = user;
@@ -246,7 +255,7 @@ static void on_deleted(void *user, const GError *error)
     } else {
         op->sub = UNDO_WAITS;
         op->d->job.moved_ms = uv_now(op->b->loop);
-        qmp_query_exports(op->b->qmp, on_exports_after, op->d);
+        ask_if_gone(op->d);
     }
 }
 
@@ -319,6 +328,6 @@ void pull_on_tick(struct backup *b)
         give_up_waiting(op);
     else if (op->is_undo && op->sub == UNDO_QUIETS)
         delete_when_quiet(op);
-    else if (op->is_undo && now >= b->jobs.next_poll_ms)
-        qmp_query_exports(b->qmp, on_exports_after, op->d);
+    else if (op->is_undo && now - op->d->pull.asked_ms >= ASK_MS)
+        ask_if_gone(op->d);
 }
