@@ -4,8 +4,8 @@
  * at a time; as much as there are buffers, and as fast as limits let.
  *
  * A request has up to 16 clusters, each read into a buffer of its own. One that fails is asked for again cluster by
- * cluster. If a single cluster cannot be read, one that could be is read once more: fails that too, then not the disk
- * is bad there, but the frozen image is gone.
+ * cluster. If a single cluster cannot be read, one that could be – by us or by the filter – is read once more: fails
+ * that too, then not the disk is bad there, but the frozen image is gone.
  */
 #include "backup/pull.h"
 
@@ -315,7 +315,6 @@ static void take_in(struct drive *d, uint64_t offset, uint8_t *buffer)
 
 static void take_all_in(struct pull_request *r)
 {
-    r->d->pull.good = r->offset;
     for (unsigned i = 0; i < r->n; i++)
         take_in(r->d, r->offset + (uint64_t)i * VMA_CLUSTER_SIZE, r->buffers[i]);
 }
@@ -340,12 +339,30 @@ static void note_unreadable(struct pull_request *r)
     }
 }
 
+/* What could be read, by us or by the filter, can be read again while the image stands. */
+static uint64_t place_to_probe(const struct drive *d)
+{
+    uint64_t last = (d->size - 1) / VMA_CLUSTER_SIZE * VMA_CLUSTER_SIZE;
+
+    if (!d->is_guarded)
+        return PULL_NOWHERE;
+    if (d->pull.good != PULL_NOWHERE)
+        return d->pull.good;
+    for (uint64_t at = d->pull.failed; at > 0; at -= VMA_CLUSTER_SIZE)
+        if (is_held(d, at - VMA_CLUSTER_SIZE))
+            return at - VMA_CLUSTER_SIZE;
+    for (uint64_t at = d->pull.failed; at < d->size; at += VMA_CLUSTER_SIZE)
+        if (is_held(d, at))
+            return at;
+    return last != d->pull.failed ? last : PULL_NOWHERE; /* anywhere else */
+}
+
 static void end_with_failure(struct drive *d)
 {
     g_autofree char *why = NULL;
     char at[UNITS_LEN];
 
-    if (d->is_guarded && d->pull.is_probing && d->pull.good == PULL_NOWHERE && !d->doubt)
+    if (d->pull.is_probing && d->pull.good == PULL_NOWHERE && !d->doubt)
         d->doubt = g_strdup("the frozen image broke (a write of the guest could not be kept for us in time, or another "
                             "node was put over it)");
     why = g_strdup_printf("read error at %s (offset %" G_GUINT64_FORMAT ")", units_format_size(d->pull.failed, at),
@@ -353,25 +370,29 @@ static void end_with_failure(struct drive *d)
     jobs_ended(d, why);
 }
 
-static void probe(struct drive *d)
+static void probe(struct drive *d, uint64_t offset)
 {
-    struct pull_request *r = request_new(d, d->pull.good);
+    struct pull_request *r = request_new(d, offset);
 
-    d->pull.is_probing = true;
     r->is_probe = true;
-    if (!add_cluster(r) || !send_request(r))
+    add_cluster(r);
+    d->pull.is_probing = send_request(r);
+    if (!d->pull.is_probing)
         end_with_failure(d);
 }
 
 /* Nothing of the drive is in flight. */
 static void settle(struct drive *d)
 {
+    uint64_t other;
+
     d->job.is_at_rest = true;
     if (!does_read(d))
         return;
     if (d->pull.failed != PULL_NOWHERE) {
-        if (d->pull.good != PULL_NOWHERE && !d->pull.is_probing)
-            probe(d);
+        other = d->pull.is_probing ? PULL_NOWHERE : place_to_probe(d);
+        if (other != PULL_NOWHERE)
+            probe(d, other);
         else
             end_with_failure(d);
     } else if (d->pull.rewind != PULL_NOWHERE) {
@@ -398,6 +419,8 @@ void pull_on_read(void *user, void *tag, int error)
         take_all_in(r);
     if (error)
         note_unreadable(r);
+    else
+        d->pull.good = r->offset;
     g_free(r);
     if (!d->pull.in_flight)
         settle(d);
