@@ -10,7 +10,7 @@
  * a kick wanted?
  */
 #include <errno.h>
-#include "../unit/vhost_device.h"
+#include "../fake/vhost_device.h"
 
 enum { GUARD_BYTES = 4096, TAGS_MAX = 512 };
 enum state { UNASKED, ASKED, BACK };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The handshake against a peer that answers as QEMU does, and one that lies. */
 #include <stdbool.h>
-#include "unit/vhost_peer.h"
+#include "fake/vhost_peer.h"
 #include "vhost/message.h"
 
 static const struct vhost_message_setup setup = {

@@ -2,7 +2,7 @@
 /* The ring against a device that tells the truth, and one that lies. */
 #include <errno.h>
 #include <string.h>
-#include "unit/vhost_device.h"
+#include "fake/vhost_device.h"
 
 #define KIB 1024u
 

@@ -122,8 +122,8 @@ static void test_hang_up(struct fixture *f, gconstpointer unused)
         ask(f, 0, 512);
     f->device.status = 1; /* so that nobody looks for data */
     for (unsigned i = 0; i < 4; i++) {
-        g_assert_true(device_take(&f->device.ring, &read));
-        device_end(&f->device.ring, &read, 1);
+        g_assert_true(device_take(&f->device.back.ring, &read));
+        device_end(&f->device.back.ring, &read, 1);
     }
     fake_hang_up(&f->device);
     TURN_UNTIL(f, f->why);
@@ -138,7 +138,7 @@ static void test_hang_up(struct fixture *f, gconstpointer unused)
 
 static void test_hang_up_early(struct fixture *f, gconstpointer data)
 {
-    f->device.hangs_up_at = GPOINTER_TO_UINT(data);
+    f->device.back.hangs_up_at = GPOINTER_TO_UINT(data);
     TURN_UNTIL(f, f->why);
     g_assert_false(f->is_ready);
     g_assert_true(strstr(f->why, "QEMU has ended the connection of its export") ||
@@ -150,7 +150,7 @@ static void test_hang_up_early(struct fixture *f, gconstpointer data)
 
 static void test_lie_in_handshake(struct fixture *f, gconstpointer unused)
 {
-    f->device.peer.capacity = 0;
+    f->device.back.peer.capacity = 0;
     TURN_UNTIL(f, f->why);
     g_assert_cmpstr(f->why, ==, "QEMU's export cannot be used: its disk has 0 sectors");
     g_assert_false(f->is_ready);
@@ -162,8 +162,8 @@ static void test_lie_in_ring(struct fixture *f, gconstpointer unused)
     TURN_UNTIL(f, f->is_ready);
     ask(f, 0, 512);
     ask(f, 0, 512);
-    device_say(&f->device.ring, 77, 513);
-    eventfd_write(f->device.call_fd, 1);
+    device_say(&f->device.back.ring, 77, 513);
+    eventfd_write(f->device.back.call_fd, 1);
     TURN_UNTIL(f, f->why);
     g_assert_cmpstr(f->why, ==, "QEMU's export does what it must not: read number 77 ended, which was not in flight");
     g_assert_cmpuint(f->n_read, ==, 0);
@@ -172,7 +172,7 @@ static void test_lie_in_ring(struct fixture *f, gconstpointer unused)
 static void test_chatter(struct fixture *f, gconstpointer unused)
 {
     TURN_UNTIL(f, f->is_ready);
-    g_assert_cmpint(send(f->device.fd, "x", 1, MSG_NOSIGNAL), ==, 1);
+    g_assert_cmpint(send(f->device.back.fd, "x", 1, MSG_NOSIGNAL), ==, 1);
     TURN_UNTIL(f, f->why);
     g_assert_cmpstr(f->why, ==, "QEMU's export cannot be used: it sends what nobody has asked for");
 }
@@ -184,7 +184,7 @@ static void test_false_alarm(struct fixture *f, gconstpointer unused)
     TURN_UNTIL(f, f->is_ready);
     ask(f, 0, 512);
     for (unsigned i = 0; i < 50; i++) {
-        eventfd_write(f->device.call_fd, 1);
+        eventfd_write(f->device.back.call_fd, 1);
         uv_run(&f->loop, UV_RUN_NOWAIT);
     }
     g_assert_null(f->why);

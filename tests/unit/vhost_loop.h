@@ -8,15 +8,10 @@
  *     ask(f, 0, 65536);
  *     TURN_UNTIL(f, f->n_read == 1);
  *
- * The device answers as f->device.peer says, and serves a disk whose byte at n is disk_byte(n).
+ * The device answers as f->device.back.peer says, and serves a disk whose byte at n is disk_byte(n).
  */
 #include <dirent.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#include "unit/vhost_device.h"
-#include "unit/vhost_peer.h"
+#include "fake/vhost_back.h"
 #include "vhost/front_uv.h"
 #include "vhost/memory.h"
 
@@ -25,16 +20,13 @@
 #define POOL_BUFFERS (POOL_BYTES / VHOST_CLUSTER_BYTES)
 #define DEADLINE_NS  (20 * UINT64_C(1000000000))
 
-/* Our ends of what the front has given, and how the device behaves. */
+/* The back end on this loop, and how it behaves. */
 struct fake {
-    struct peer peer;
-    struct device ring;
+    struct back back;
     uv_poll_t socket, kick;
-    int fd, kick_fd, call_fd;
-    size_t memory_bytes;
-    uint32_t hangs_up_at; /* this request */
-    bool is_lazy;         /* reads are not served */
-    uint8_t status;       /* of all reads */
+    bool is_kick_open;
+    bool is_lazy;   /* reads are not served */
+    uint8_t status; /* of all reads */
     uint64_t n_kicks;
     unsigned n_served;
 };
@@ -71,15 +63,15 @@ static inline void fake_serve(struct fake *fake)
 {
     struct device_read read;
 
-    while (!fake->is_lazy && device_take(&fake->ring, &read)) {
+    while (!fake->is_lazy && device_take(&fake->back.ring, &read)) {
         uint64_t at = read.sector * 512;
         for (unsigned i = 0; i < read.n_data; i++)
             for (uint32_t j = 0; j < read.data[i].len; j++)
-                fake->ring.memory[read.data[i].address + j] = disk_byte(at++);
-        device_end(&fake->ring, &read, fake->status);
+                fake->back.ring.memory[read.data[i].address + j] = disk_byte(at++);
+        device_end(&fake->back.ring, &read, fake->status);
         fake->n_served++;
     }
-    eventfd_write(fake->call_fd, 1);
+    back_call(&fake->back);
 }
 
 static inline void on_kicked(uv_poll_t *handle, int status, int events)
@@ -87,81 +79,34 @@ static inline void on_kicked(uv_poll_t *handle, int status, int events)
     struct fake *fake = handle->data;
     eventfd_t count;
 
-    if (eventfd_read(fake->kick_fd, &count) == 0)
+    if (eventfd_read(fake->back.kick_fd, &count) == 0)
         fake->n_kicks += count;
     fake_serve(fake);
-}
-
-static inline void fake_take_message(struct fake *fake, uint32_t request, const uint8_t *payload, int fd)
-{
-    g_autoptr(GByteArray) reply = g_byte_array_new();
-
-    g_assert_true((fd >= 0) == (request == SET_MEM_TABLE || request == SET_VRING_KICK || request == SET_VRING_CALL));
-    if (request == SET_MEM_TABLE) {
-        fake->memory_bytes = le64_get(payload + 16);
-        fake->ring.memory = mmap(NULL, fake->memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        g_assert_true(fake->ring.memory != MAP_FAILED);
-        close(fd);
-    } else if (request == SET_VRING_ADDR) {
-        fake->ring.descriptors = le64_get(payload + 8);
-        fake->ring.used = le64_get(payload + 16);
-        fake->ring.avail = le64_get(payload + 24);
-    } else if (request == SET_VRING_KICK) {
-        fake->kick_fd = fd;
-        uv_poll_init(fake->socket.loop, &fake->kick, fd);
-        uv_poll_start(&fake->kick, UV_READABLE, on_kicked);
-    } else if (request == SET_VRING_CALL) {
-        fake->call_fd = fd;
-    } else if (request == GET_FEATURES || request == GET_PROTOCOL_FEATURES || request == GET_CONFIG) {
-        peer_reply(&fake->peer, request, reply);
-        g_assert_cmpint(send(fake->fd, reply->data, reply->len, MSG_NOSIGNAL), ==, reply->len);
-    }
-}
-
-/* `len` bytes, and what comes along. */
-static inline bool fake_receive(struct fake *fake, uint8_t *to, size_t len, int *fd)
-{
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec piece = {.iov_base = to, .iov_len = len};
-    struct msghdr message = {
-        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room};
-    ssize_t n = len ? recvmsg(fake->fd, &message, MSG_CMSG_CLOEXEC) : 0;
-
-    if (n > 0 && message.msg_controllen > 0)
-        memcpy(fd, CMSG_DATA(&control.header), sizeof *fd);
-    return n == (ssize_t)len;
 }
 
 static inline void fake_hang_up(struct fake *fake)
 {
     uv_poll_stop(&fake->socket);
-    shutdown(fake->fd, SHUT_RDWR);
+    shutdown(fake->back.fd, SHUT_RDWR);
 }
 
 static inline void on_message(uv_poll_t *handle, int status, int events)
 {
     struct fake *fake = handle->data;
-    uint8_t header[12], payload[64] = {0};
-    int fd = -1;
 
-    if (!fake_receive(fake, header, sizeof header, &fd) || le32_get(header) == fake->hangs_up_at) {
+    if (!back_receive(&fake->back)) {
         fake_hang_up(fake);
-        if (fd >= 0)
-            close(fd);
-        return;
+    } else if (fake->back.kick_fd >= 0 && !fake->is_kick_open) {
+        fake->is_kick_open = true;
+        uv_poll_init(fake->socket.loop, &fake->kick, fake->back.kick_fd);
+        uv_poll_start(&fake->kick, UV_READABLE, on_kicked);
     }
-    g_assert_cmpuint(le32_get(header + 8), <=, sizeof payload);
-    g_assert_true(fake_receive(fake, payload, le32_get(header + 8), &fd));
-    fake_take_message(fake, le32_get(header), payload, fd);
 }
 
 static inline void fake_begin(struct fake *fake, uv_loop_t *loop, int fd)
 {
-    *fake = (struct fake){.peer = peer_of_qemu(), .fd = fd, .kick_fd = -1, .call_fd = -1};
-    fake->peer.capacity = DISK_BYTES / 512;
+    *fake = (struct fake){.back = back_of(fd)};
+    fake->back.peer.capacity = DISK_BYTES / 512;
     uv_poll_init(loop, &fake->socket, fd);
     fake->socket.data = fake->kick.data = fake;
     uv_poll_start(&fake->socket, UV_READABLE, on_message);
@@ -170,15 +115,9 @@ static inline void fake_begin(struct fake *fake, uv_loop_t *loop, int fd)
 static inline void fake_end(struct fake *fake)
 {
     uv_close((uv_handle_t *)&fake->socket, NULL);
-    if (fake->kick_fd >= 0) {
+    if (fake->is_kick_open)
         uv_close((uv_handle_t *)&fake->kick, NULL);
-        close(fake->kick_fd);
-    }
-    if (fake->call_fd >= 0)
-        close(fake->call_fd);
-    if (fake->ring.memory)
-        munmap(fake->ring.memory, fake->memory_bytes);
-    close(fake->fd);
+    back_end(&fake->back);
 }
 
 /* --- the front --- */
