@@ -210,7 +210,8 @@ static void test_mute(void)
     const struct fake_kind kind = {.major = 10, .n_drives = 4, .holds_jobs = true};
     g_auto(trials) all = trials_begin();
     gint64 begin = g_get_monotonic_time();
-    struct trial *t = trial_new(&all, &kind, (struct fake_fault){"job-cancel", 1, FAULT_MUTE}, false);
+    const char *command = trial_engine() == ENGINE_PULL ? "block-export-del" : "job-cancel";
+    struct trial *t = trial_new(&all, &kind, (struct fake_fault){command, 1, FAULT_MUTE}, false);
     trials_run(&all);
     g_assert_cmpint(t->status, ==, VMB_ERROR_CANCELLED);
     g_assert_nonnull(strstr(t->said->str, "QEMU does not answer any more"));

@@ -110,6 +110,7 @@ static int run_child(char **argv)
     options.target = argv[2];
     options.no_vmstate = strcmp(argv[3], "no") == 0;
     options.agent = g_strdup(argv[4]);
+    options.engine = trial_engine();
     b = backup_new(&loop, &options, &listener, &loop);
     backup_connect(b);
     uv_run(&loop, UV_RUN_DEFAULT);

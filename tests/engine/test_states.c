@@ -36,7 +36,7 @@ static void test_drives_only(void)
 static void must_have_done_nothing(struct trial *t)
 {
     g_assert_false(trial_has_sent(t, "blockdev-add") || trial_has_sent(t, "migrate") || trial_has_sent(t, "cont ") ||
-                   trial_has_sent(t, "getfd"));
+                   trial_has_sent(t, "getfd vmb-"));
 }
 
 static void test_not_here(void)

@@ -120,7 +120,7 @@ static void on_moment(void *user, unsigned n)
 {
     struct trial *t = user;
     struct whims *w = t->of;
-    if (!w->has_job && t->qemu->jobs->len)
+    if (!w->has_job && (t->qemu->jobs->len || t->qemu->exports->len))
         count_from_now(w, n);
     while ((unsigned)w->n_told < w->n && w->list[w->n_told].at <= n)
         g_atomic_int_inc(&w->n_told);

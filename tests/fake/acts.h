@@ -17,9 +17,10 @@ struct fake_command {
     const char *name;
     const char *(*act)(struct fake_qemu *q, json_object *args);
 };
-extern const struct fake_command fake_block_commands[]; /* block.c: nodes, devices, exports, and descriptors */
-extern const struct fake_command fake_job_commands[];   /* jobs.c */
-extern const struct fake_command fake_guest_commands[]; /* guest.c: it runs, stops, its RAM moves */
+extern const struct fake_command fake_block_commands[];  /* block.c: nodes, devices, and descriptors */
+extern const struct fake_command fake_export_commands[]; /* export.c */
+extern const struct fake_command fake_job_commands[];    /* jobs.c */
+extern const struct fake_command fake_guest_commands[];  /* guest.c: it runs, stops, its RAM moves */
 
 uint8_t fake_byte(unsigned drive, unsigned cluster, const struct fake_content *content);
 /* It writes a cluster; a filter sends what was there before. */
@@ -36,11 +37,18 @@ void fake_leave(struct fake_qemu *q);
 /* By somebody else: an image over whatever the first drive stands on. */
 void fake_snapshot(struct fake_qemu *q);
 
+/* The device whose drive a node shows in the end. */
+unsigned fake_drive_of(struct fake_qemu *q, const char *node);
+/* What the node shows of the drive; NULL if that is broken. */
+const struct fake_content *fake_content_of(struct fake_qemu *q, const char *node, unsigned drive);
+/* This cluster of it cannot be read: counted. */
+bool fake_is_unreadable(struct fake_qemu *q, unsigned drive, unsigned cluster);
+
 /* To its end. */
 void fake_run_job(struct fake_qemu *q, struct fake_job *j);
-/* Of a lively kind: the one whose turn it is, NULL: none moves. */
-struct fake_job *fake_next_job(struct fake_qemu *q);
-/* A little life: a job gets on by a cluster, a guest that runs writes another one. */
-void fake_live(struct fake_qemu *q, struct fake_job *j);
+/* A little life of a lively kind: a job or an export whose turn it is gets on by a cluster, a guest that runs writes
+ * another one. */
+bool fake_is_busy(struct fake_qemu *q);
+void fake_live(struct fake_qemu *q);
 /* Something happens: on_moment() is told. */
 void fake_moment(struct fake_qemu *q);

@@ -2,6 +2,7 @@
 #include "fake/acts.h"
 #include <libnbd.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- nodes -------------------------------------------------------------------------------------- */
 
@@ -124,6 +125,19 @@ static const char *set_drive(struct fake_qemu *q, json_object *args)
     return NULL;
 }
 
+/* Of a machine, and of its devices: which of them works in an iothread. */
+static const char *get_property(struct fake_qemu *q, json_object *args)
+{
+    const char *property = fake_text(args, "property");
+    bool is_first = g_str_has_prefix(fake_text(args, "path"), "/machine/peripheral/dev0");
+    if (strcmp(property, "iothread-vq-mapping") == 0)
+        return "Property 'virtio-blk-device.iothread-vq-mapping' not found";
+    q->answer = g_strdup(strcmp(property, "iothread") != 0  ? "\"fake-machine\""
+                         : is_first && q->kind.has_iothread ? "\"/objects/io0\""
+                                                            : "\"\"");
+    return NULL;
+}
+
 void fake_snapshot(struct fake_qemu *q)
 {
     struct fake_node *overlay = fake_add_node(q, "disk0.ov", "qcow2", FAKE_DRIVE_SIZE);
@@ -143,56 +157,6 @@ static const char *stream(struct fake_qemu *q, json_object *args)
     return NULL;
 }
 
-/* --- exports ------------------------------------------------------------------------------------ */
-
-static bool is_copied(struct fake_qemu *q, const char *node)
-{
-    fake_each (struct fake_job, j, q->jobs)
-        if (strcmp(j->status, "running") == 0 && strcmp(j->device, node) == 0)
-            return true;
-    return false;
-}
-
-/* One with a socket gets that from us. */
-static const char *no_node(struct fake_qemu *q, const char *node)
-{
-    g_autofree char *sentence = g_strdup_printf("Cannot find device='' nor node-name='%s'", node);
-    return fake_keep(q, sentence);
-}
-
-static const char *add_export(struct fake_qemu *q, json_object *args)
-{
-    const char *node = fake_text(args, "node-name"), *socket = fake_text(fake_object(args, "addr"), "str");
-    struct fake_export *e;
-    if (fake_export(q, fake_text(args, "id")))
-        return "Block export id 'it' is already in use";
-    if (q->kind.has_no_vhost && g_strcmp0(fake_text(args, "type"), "vhost-user-blk") == 0)
-        return "Parameter 'type' does not accept value 'vhost-user-blk'";
-    if (!fake_node(q, node))
-        return no_node(q, node);
-    if (socket && !g_hash_table_remove(q->fds, socket))
-        return "no such descriptor";
-    if (socket && !is_copied(q, node) && q->kind.holds_jobs)
-        fake_violate(q, "an export before the job: a migration would fail by it");
-    q->is_inactive = false;
-    e = g_new0(struct fake_export, 1);
-    e->id = fake_keep(q, fake_text(args, "id"));
-    e->node = fake_keep(q, node);
-    g_ptr_array_add(q->exports, e);
-    return NULL;
-}
-
-static const char *del_export(struct fake_qemu *q, json_object *args)
-{
-    struct fake_export *e = fake_export(q, fake_text(args, "id"));
-    if (!e)
-        return "Export 'it' is not found";
-    if (is_copied(q, e->node))
-        fake_violate(q, "an export goes while a job copies its node: 10.0 hangs where that has an iothread");
-    g_ptr_array_remove(q->exports, e);
-    return NULL;
-}
-
 /* --- descriptors -------------------------------------------------------------------------------- */
 
 static const char *get_fd(struct fake_qemu *q, json_object *args)
@@ -200,6 +164,11 @@ static const char *get_fd(struct fake_qemu *q, json_object *args)
     const char *name = fake_text(args, fake_text(args, "fdname") ? "fdname" : "opaque");
     if (q->passed_fd < 0)
         return "No file descriptor supplied via SCM_RIGHTS";
+    if (g_ascii_isdigit(*name)) {
+        close(q->passed_fd);
+        q->passed_fd = -1;
+        return "Parameter 'fdname' expects a name not starting with a digit";
+    }
     g_hash_table_replace(q->fds, g_strdup(name), GINT_TO_POINTER(q->passed_fd));
     q->passed_fd = -1;
     return NULL;
@@ -228,33 +197,16 @@ static const char *remove_fd(struct fake_qemu *q, json_object *args)
     return g_hash_table_foreach_remove(q->fds, is_number, set) ? NULL : "File descriptor named 'fdset-id' not found";
 }
 
-static const char *start_server(struct fake_qemu *q, json_object *args)
-{
-    if (!g_hash_table_remove(q->fds, fake_text(fake_object(fake_object(args, "addr"), "data"), "str")))
-        return "no such descriptor";
-    q->has_nbd_server = true;
-    return NULL;
-}
-
-static const char *stop_server(struct fake_qemu *q, json_object *args)
-{
-    q->has_nbd_server = false;
-    return NULL;
-}
-
 const struct fake_command fake_block_commands[] = {
     {"blockdev-add", add},
     {"blockdev-del", del},
     {"blockdev-set-active", activate},
     {"qom-set", set_drive},
+    {"qom-get", get_property},
     {"block-stream", stream},
-    {"block-export-add", add_export},
-    {"block-export-del", del_export},
     {"getfd", get_fd},
     {"closefd", close_fd},
     {"add-fd", add_fd},
     {"remove-fd", remove_fd},
-    {"nbd-server-start", start_server},
-    {"nbd-server-stop", stop_server},
     {0},
 };

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "fake/agent.h"
+#include "fake/vhost.h"
 
 #define USUAL_BANDWIDTH 134217728
 #define USUAL_DOWNTIME  300
@@ -20,6 +21,13 @@ static void free_node(gpointer data)
         nbd_close(n->nbd);
     }
     g_free(n);
+}
+
+static void free_export(gpointer data)
+{
+    struct fake_export *e = data;
+    fake_vhost_free(e->vhost);
+    g_free(e);
 }
 
 static void close_fd(gpointer fd)
@@ -48,7 +56,7 @@ struct fake_qemu *fake_new(const char *path, const struct fake_kind *kind)
     q->names = g_string_chunk_new(256);
     q->nodes = g_ptr_array_new_with_free_func(free_node);
     q->jobs = g_ptr_array_new_with_free_func(g_free);
-    q->exports = g_ptr_array_new_with_free_func(g_free);
+    q->exports = g_ptr_array_new_with_free_func(free_export);
     q->fds = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, close_fd);
     q->log = g_ptr_array_new_with_free_func(g_free);
     q->drives = g_new0(char *, kind->n_drives + 1);

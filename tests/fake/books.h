@@ -18,6 +18,7 @@
 #define FAKE_CLUSTER    65536u
 #define FAKE_CLUSTERS   8u /* of a drive; the last one is short */
 #define FAKE_DRIVES     8u /* at most */
+#define FAKE_FOR_EVER   UINT32_MAX
 
 enum fault_kind {
     FAULT_NONE,
@@ -63,6 +64,7 @@ struct fake_kind {
     unsigned passes_ms;   /* after a plain migration its state is "finish-migrate" for so long */
     bool never_converges; /* a plain migration goes on until it is cancelled */
     bool has_no_vhost;    /* it was built without vhost-user-blk exports */
+    bool has_iothread;    /* the first drive's */
     bool is_lively;       /* jobs move by a cluster now and then, and a guest that runs writes meanwhile */
 };
 /* How often each cluster of a drive was written: what tells its content. */
@@ -80,6 +82,21 @@ struct fake_node {
 };
 struct fake_export {
     const char *id, *node;
+    struct fake_vhost *vhost; /* NULL: not of this type */
+};
+/* What an export does instead of serving a front end truly. */
+enum fake_lie {
+    LIE_NONE,
+    LIE_ID,       /* another read has ended, which nobody asked for */
+    LIE_TWICE,    /* each read ends twice */
+    LIE_STATUS,   /* a read has a status that no read has */
+    LIE_COUNT,    /* more reads have ended than were asked for */
+    LIE_LENGTH,   /* a read is shorter than it says */
+    LIE_CHATTER,  /* it sends what nobody has asked for */
+    LIE_CLOSES,   /* it ends the connection */
+    LIE_CAPACITY, /* it has another size */
+    LIE_SILENT,   /* it never answers */
+    LIE_KINDS,
 };
 struct fake_job {
     const char *id, *device, *target;
@@ -108,7 +125,9 @@ struct fake_qemu {
     bool is_dead, hangs_up, is_mute;
 
     struct fake_content contents[FAKE_DRIVES], instants[FAKE_DRIVES]; /* now; when its latest filter was put in */
-    unsigned n_bad_reads[FAKE_DRIVES], bad_cluster[FAKE_DRIVES];      /* a job fails there, so often */
+    unsigned n_bad_reads[FAKE_DRIVES], bad_cluster[FAKE_DRIVES];      /* reads fail there, so often; FAKE_FOR_EVER */
+    enum fake_lie lie;                                                /* of the first drive's exports, */
+    unsigned n_lies;                                                  /* so many of them */
     unsigned n_moments;
 
     GPtrArray *nodes;                /* struct fake_node */
@@ -116,7 +135,8 @@ struct fake_qemu {
     GPtrArray *exports;              /* struct fake_export */
     const char *command;             /* the one that it is at, */
     char *answer;                    /* to it, NULL: {}, */
-    struct fake_job *started;        /* and by it: it runs when that is answered */
+    struct fake_job *started;        /* and by it: it runs when that is answered, */
+    const char *deleted;             /* or that export is gone then */
     char **drives;                   /* the node of each device */
     GHashTable *fds;                 /* name, or what the set of add-fd is called -> fd */
     const char *state;               /* while it does not run */

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "fake/vhost.h"
 
 void fake_end_stream(struct fake_qemu *q, const char *status)
 {
@@ -149,7 +150,7 @@ void fake_leave(struct fake_qemu *q)
 {
     if (strcmp(q->migration, "active") == 0 || strcmp(q->state, "postmigrate") == 0)
         return;
-    q->was_instant_left = q->n_copied < q->kind.n_drives;
+    q->was_instant_left = q->n_copied + fake_vhost_complete(q) < q->kind.n_drives;
     q->has_left = q->kind.is_paused = true;
     q->kind.state = NULL;
     fake_set_running(q, false);

@@ -2,6 +2,7 @@
 #include "fake/acts.h"
 #include <libnbd.h>
 #include <string.h>
+#include "fake/vhost.h"
 
 /* --- copying ------------------------------------------------------------------------------------ */
 
@@ -15,8 +16,7 @@ static void conclude(struct fake_qemu *q, struct fake_job *j, const char *error)
     fake_event(q, "JOB_STATUS_CHANGE", data);
 }
 
-/* The device whose drive a node shows in the end. */
-static unsigned drive_of(struct fake_qemu *q, const char *name)
+unsigned fake_drive_of(struct fake_qemu *q, const char *name)
 {
     struct fake_node *n = fake_node(q, name);
     while (n && n->file)
@@ -24,8 +24,7 @@ static unsigned drive_of(struct fake_qemu *q, const char *name)
     return n ? g_ascii_strtoull(n->name + strlen("disk"), NULL, 10) : 0;
 }
 
-/* What the node shows of the drive; NULL if that is broken. */
-static const struct fake_content *content_of(struct fake_qemu *q, const char *name, unsigned drive)
+const struct fake_content *fake_content_of(struct fake_qemu *q, const char *name, unsigned drive)
 {
     const struct fake_node *n = fake_node(q, name);
     while (n && n->file && !n->target)
@@ -33,21 +32,27 @@ static const struct fake_content *content_of(struct fake_qemu *q, const char *na
     return n && n->is_broken ? NULL : n && n->target ? &n->frozen : &q->contents[drive];
 }
 
+bool fake_is_unreadable(struct fake_qemu *q, unsigned drive, unsigned cluster)
+{
+    bool is_bad = q->n_bad_reads[drive] && cluster == q->bad_cluster[drive];
+    q->n_bad_reads[drive] -= is_bad && q->n_bad_reads[drive] != FAKE_FOR_EVER;
+    return is_bad;
+}
+
 /* One cluster more. */
 static void copy(struct fake_qemu *q, struct fake_job *j)
 {
     uint8_t data[FAKE_CLUSTER];
     struct fake_node *target = fake_node(q, j->target);
-    unsigned drive = drive_of(q, j->device), cluster = j->at / FAKE_CLUSTER;
-    const struct fake_content *content = content_of(q, j->device, drive);
+    unsigned drive = fake_drive_of(q, j->device), cluster = j->at / FAKE_CLUSTER;
+    const struct fake_content *content = fake_content_of(q, j->device, drive);
     uint32_t bytes = MIN(FAKE_CLUSTER, FAKE_DRIVE_SIZE - j->at);
     if (!content) {
         conclude(q, j, "Permission denied");
         return;
     }
     memset(data, fake_byte(drive, cluster, content), sizeof data);
-    if (q->n_bad_reads[drive] && cluster == q->bad_cluster[drive]) {
-        q->n_bad_reads[drive]--;
+    if (fake_is_unreadable(q, drive, cluster)) {
         conclude(q, j, "Input/output error");
     } else if (nbd_pwrite(target->nbd, data, bytes, j->at, 0) < 0) {
         conclude(q, j, "Input/output error");
@@ -69,9 +74,9 @@ void fake_moment(struct fake_qemu *q)
         q->on_moment(q->user, q->n_moments);
 }
 
-struct fake_job *fake_next_job(struct fake_qemu *q)
+static struct fake_job *next_job(struct fake_qemu *q)
 {
-    for (unsigned i = 0; q->kind.is_lively && i < q->jobs->len; i++) {
+    for (unsigned i = 0; i < q->jobs->len; i++) {
         struct fake_job *j = g_ptr_array_index(q->jobs, (q->n_moments + i) % q->jobs->len);
         if (strcmp(j->status, "running") == 0 && !j->is_paused)
             return j;
@@ -79,12 +84,23 @@ struct fake_job *fake_next_job(struct fake_qemu *q)
     return NULL;
 }
 
-void fake_live(struct fake_qemu *q, struct fake_job *j)
+bool fake_is_busy(struct fake_qemu *q)
 {
+    return q->kind.is_lively && (next_job(q) || fake_vhost_next(q));
+}
+
+void fake_live(struct fake_qemu *q)
+{
+    struct fake_job *j = next_job(q);
+    struct fake_export *e = fake_vhost_next(q);
+
     fake_moment(q);
     if (q->is_running && !q->is_inactive)
         fake_guest_writes(q, q->n_moments * 5 % q->kind.n_drives, q->n_moments * 3 % FAKE_CLUSTERS);
-    copy(q, j);
+    if (j && (!e || q->n_moments % 2))
+        copy(q, j);
+    else if (e)
+        fake_vhost_step(q, e);
 }
 
 /* --- commands ----------------------------------------------------------------------------------- */
@@ -104,7 +120,7 @@ static const char *backup(struct fake_qemu *q, json_object *args)
     j->status = "running";
     j->speed = json_object_get_int64(fake_object(args, "speed"));
     if (!device->file) /* its own instant, without a filter */
-        q->instants[drive_of(q, j->device)] = q->contents[drive_of(q, j->device)];
+        q->instants[fake_drive_of(q, j->device)] = q->contents[fake_drive_of(q, j->device)];
     g_ptr_array_add(q->jobs, j);
     q->started = q->kind.holds_jobs || q->kind.is_lively ? NULL : j;
     return NULL;

@@ -188,7 +188,7 @@ char *fake_answer(struct fake_qemu *q, const char *command)
     if (strcmp(command, "query-migrate-parameters") == 0)
         return g_strdup_printf("{\"max-bandwidth\":%" G_GINT64_FORMAT ",\"downtime-limit\":%" G_GINT64_FORMAT "}",
                                q->bandwidth, q->downtime);
-    if (strcmp(command, "qom-get") == 0)
-        return g_strdup("\"fake-machine\"");
+    if (strcmp(command, "query-iothreads") == 0)
+        return g_strdup(q->kind.has_iothread ? "[{\"id\":\"io0\",\"thread-id\":1}]" : "[]");
     return strcmp(command, "qmp_capabilities") == 0 ? g_strdup("{}") : NULL;
 }

@@ -7,12 +7,14 @@
 #include <unistd.h>
 #include "fake/agent.h"
 #include "fake/acts.h"
+#include "fake/vhost.h"
 
 /* --- a command ---------------------------------------------------------------------------------- */
 
 static const char *act(struct fake_qemu *q, json_object *args)
 {
-    static const struct fake_command *const tables[] = {fake_block_commands, fake_job_commands, fake_guest_commands};
+    static const struct fake_command *const tables[] = {fake_block_commands, fake_export_commands, fake_job_commands,
+                                                        fake_guest_commands};
     if ((q->answer = fake_answer(q, q->command)))
         return NULL;
     for (unsigned i = 0; i < G_N_ELEMENTS(tables); i++)
@@ -61,6 +63,11 @@ static void execute(struct fake_qemu *q, json_object *args, int64_t id, enum fau
     if (kind != FAULT_HANGUP_AFTER && kind != FAULT_SILENT_AFTER && kind != FAULT_TOLD_AND_LOST && kind != FAULT_LATE)
         answer(q, id, why);
     g_clear_pointer(&q->answer, g_free);
+    if (q->deleted) {
+        g_autofree char *data = g_strdup_printf("{\"id\":\"%s\"}", q->deleted);
+        q->deleted = NULL;
+        fake_event(q, "BLOCK_EXPORT_DELETED", data);
+    }
     if (q->started)
         fake_run_job(q, g_steal_pointer(&q->started));
 }
@@ -74,6 +81,7 @@ static void die(struct fake_qemu *q)
         nbd_close(g_steal_pointer(&n->nbd)); /* no goodbye */
     g_ptr_array_set_size(q->nodes, 0);
     g_ptr_array_set_size(q->jobs, 0);
+    g_ptr_array_set_size(q->exports, 0);
     g_hash_table_remove_all(q->fds);
     fake_end_stream(q, "failed");
 }
@@ -199,19 +207,20 @@ static gpointer qemu_main(gpointer data)
 {
     struct fake_qemu *q = data;
     while (!q->is_dead) {
-        struct pollfd fds[] = {{q->wake[0], POLLIN, 0},
-                               {q->conn >= 0 ? q->conn : q->listener, POLLIN, 0},
-                               {q->agent && q->is_running ? fake_agent_fd(q->agent) : -1, POLLIN, 0}};
-        struct fake_job *job = fake_next_job(q);
-        poll(fds, G_N_ELEMENTS(fds), job ? 1 : -1);
+        struct pollfd fds[3 + FAKE_VHOST_FDS] = {{q->wake[0], POLLIN, 0},
+                                                 {q->conn >= 0 ? q->conn : q->listener, POLLIN, 0},
+                                                 {q->agent && q->is_running ? fake_agent_fd(q->agent) : -1, POLLIN, 0}};
+        bool is_busy = fake_is_busy(q);
+        poll(fds, 3 + fake_vhost_poll(q, fds + 3), is_busy ? 1 : -1);
         if (fds[0].revents)
             break;
+        fake_vhost_serve(q, fds + 3);
         if (fds[2].revents)
             fake_agent_serve(q->agent);
         if (fds[1].revents)
             (q->conn >= 0 ? serve : greet)(q);
-        else if (job && !fds[2].revents)
-            fake_live(q, job);
+        else if (is_busy && !fds[2].revents)
+            fake_live(q);
     }
     hang_up(q);
     if (q->agent)

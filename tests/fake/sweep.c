@@ -28,7 +28,7 @@ static int usual_status(const struct fake_kind *kind)
 
 GArray *sweep_faults(const struct sweep *s)
 {
-    static const char *const polls[] = {"query-jobs", "query-block-jobs", "query-migrate", NULL};
+    static const char *const polls[] = {"query-jobs", "query-block-jobs", "query-block-exports", "query-migrate", NULL};
     GArray *faults = g_array_new(FALSE, FALSE, sizeof(struct fake_fault));
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
     g_auto(trials) all = trials_begin();

@@ -76,6 +76,26 @@ static const char *const kinds[FAULT_KINDS] = {
     "migrated away",
 };
 
+enum engine trial_engine(void)
+{
+    return g_strcmp0(g_getenv("VMABACKUP_ENGINE"), "pull") == 0 ? ENGINE_PULL : ENGINE_PUSH;
+}
+
+/* No job is there to be held: reading has a limit by which it would take long. */
+static void hold_reads(struct backup_options *o)
+{
+    struct backup_limit limit = {NULL, COMMAND_MIN_RATE};
+
+    g_array_append_val(o->limits, limit);
+}
+
+void trial_pull(struct trial *t)
+{
+    t->options.engine = ENGINE_PULL;
+    if (t->qemu->kind.holds_jobs && !t->qemu->kind.hangs_disks)
+        hold_reads(&t->options);
+}
+
 struct trial *trial_new(struct trials *all, const struct fake_kind *kind, struct fake_fault fault, bool with_ram)
 {
     g_autofree char *socket = g_strdup_printf("%s/%u.sock", all->dir, all->list->len);
@@ -98,6 +118,8 @@ struct trial *trial_new(struct trials *all, const struct fake_kind *kind, struct
     t->options.spool_dir = g_strdup("/var/tmp");
     t->options.spool_bytes = 16 << 20;
     t->options.timeout_s = is_silent ? 2 : 30;
+    if (trial_engine() == ENGINE_PULL)
+        trial_pull(t);
     g_ptr_array_add(all->list, t);
     return t;
 }

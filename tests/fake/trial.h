@@ -57,6 +57,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(trials, trials_end)
 /* It begins with trials_run(), which returns when all have ended and their QEMUs stand still; a fault's on_fault() is
  * to cancel it. Any of its options may be set before, and target and name by these. */
 struct trial *trial_new(struct trials *all, const struct fake_kind *kind, struct fake_fault fault, bool with_ram);
+/* By which engine all is done: VMABACKUP_ENGINE=pull. */
+enum engine trial_engine(void);
+void trial_pull(struct trial *t); /* this one in any case */
 void trial_name(struct trial *t, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void trial_into_pipe(struct trial *t);
 /* It waits for a command to begin, which act gives when the plan has been made. */
