@@ -159,19 +159,23 @@ static const char *stream(struct fake_qemu *q, json_object *args)
 
 /* --- descriptors -------------------------------------------------------------------------------- */
 
-static const char *get_fd(struct fake_qemu *q, json_object *args)
+static const char *keep_fd(struct fake_qemu *q, GHashTable *in, const char *name)
 {
-    const char *name = fake_text(args, fake_text(args, "fdname") ? "fdname" : "opaque");
-    if (q->passed_fd < 0)
-        return "No file descriptor supplied via SCM_RIGHTS";
-    if (g_ascii_isdigit(*name)) {
-        close(q->passed_fd);
-        q->passed_fd = -1;
-        return "Parameter 'fdname' expects a name not starting with a digit";
-    }
-    g_hash_table_replace(q->fds, g_strdup(name), GINT_TO_POINTER(q->passed_fd));
+    g_hash_table_replace(in, g_strdup(name), GINT_TO_POINTER(q->passed_fd));
     q->passed_fd = -1;
     return NULL;
+}
+
+static const char *get_fd(struct fake_qemu *q, json_object *args)
+{
+    const char *name = fake_text(args, "fdname");
+    if (q->passed_fd < 0)
+        return "No file descriptor supplied via SCM_RIGHTS";
+    if (!g_ascii_isdigit(*name))
+        return keep_fd(q, q->fds, name);
+    close(q->passed_fd);
+    q->passed_fd = -1;
+    return "Parameter 'fdname' expects a name not starting with a digit";
 }
 
 static const char *close_fd(struct fake_qemu *q, json_object *args)
@@ -182,8 +186,10 @@ static const char *close_fd(struct fake_qemu *q, json_object *args)
 /* The number of a set is that of its one descriptor. */
 static const char *add_fd(struct fake_qemu *q, json_object *args)
 {
+    if (q->passed_fd < 0)
+        return "No file descriptor supplied via SCM_RIGHTS";
     q->answer = g_strdup_printf("{\"fdset-id\":%d,\"fd\":%d}", q->passed_fd, q->passed_fd);
-    return get_fd(q, args);
+    return keep_fd(q, q->sets, fake_text(args, "opaque"));
 }
 
 static gboolean is_number(gpointer name, gpointer fd, gpointer number)
@@ -194,7 +200,7 @@ static gboolean is_number(gpointer name, gpointer fd, gpointer number)
 static const char *remove_fd(struct fake_qemu *q, json_object *args)
 {
     gpointer set = GINT_TO_POINTER(json_object_get_int(fake_object(args, "fdset-id")));
-    return g_hash_table_foreach_remove(q->fds, is_number, set) ? NULL : "File descriptor named 'fdset-id' not found";
+    return g_hash_table_foreach_remove(q->sets, is_number, set) ? NULL : "File descriptor named 'fdset-id' not found";
 }
 
 const struct fake_command fake_block_commands[] = {

@@ -58,6 +58,7 @@ struct fake_qemu *fake_new(const char *path, const struct fake_kind *kind)
     q->jobs = g_ptr_array_new_with_free_func(g_free);
     q->exports = g_ptr_array_new_with_free_func(free_export);
     q->fds = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, close_fd);
+    q->sets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, close_fd);
     q->log = g_ptr_array_new_with_free_func(g_free);
     q->drives = g_new0(char *, kind->n_drives + 1);
     q->is_running = !kind->is_paused;
@@ -84,6 +85,7 @@ void fake_free(struct fake_qemu *q)
     g_ptr_array_unref(q->jobs);
     g_ptr_array_unref(q->exports);
     g_hash_table_unref(q->fds);
+    g_hash_table_unref(q->sets);
     g_ptr_array_unref(q->log);
     g_string_free(q->input, TRUE);
     g_string_chunk_free(q->names);
@@ -135,11 +137,18 @@ struct fake_node *fake_add_node(struct fake_qemu *q, const char *name, const cha
     return n;
 }
 
+static void say_descriptors(GHashTable *table, GString *s)
+{
+    GHashTableIter iter;
+    gpointer key;
+    g_hash_table_iter_init(&iter, table);
+    while (g_hash_table_iter_next(&iter, &key, NULL))
+        g_string_append_printf(s, " descriptor %s", (const char *)key);
+}
+
 char *fake_left(struct fake_qemu *q)
 {
     GString *s = g_string_new(NULL);
-    GHashTableIter iter;
-    gpointer key;
     fake_each (struct fake_job, j, q->jobs)
         g_string_append_printf(s, " job %s", j->id);
     fake_each (struct fake_export, e, q->exports)
@@ -150,9 +159,8 @@ char *fake_left(struct fake_qemu *q)
     for (unsigned i = 0; i < q->kind.n_drives; i++)
         if (!g_str_has_prefix(q->drives[i], "disk"))
             g_string_append_printf(s, " device %u on %s", i, q->drives[i]);
-    g_hash_table_iter_init(&iter, q->fds);
-    while (g_hash_table_iter_next(&iter, &key, NULL))
-        g_string_append_printf(s, " descriptor %s", (const char *)key);
+    say_descriptors(q->fds, s);
+    say_descriptors(q->sets, s);
     if (q->is_running == q->kind.is_paused)
         g_string_append(s, q->is_running ? " guest resumed" : " guest stands still");
     if (q->kind.is_paused && q->kind.state && !q->is_running && strcmp(q->state, q->kind.state) != 0 &&

@@ -138,7 +138,8 @@ struct fake_qemu {
     struct fake_job *started;        /* and by it: it runs when that is answered, */
     const char *deleted;             /* or that export is gone then */
     char **drives;                   /* the node of each device */
-    GHashTable *fds;                 /* name, or what the set of add-fd is called -> fd */
+    GHashTable *fds;                 /* name -> fd, */
+    GHashTable *sets;                /* and what the set of add-fd is called -> fd */
     const char *state;               /* while it does not run */
     unsigned n_copied;               /* jobs that ended well */
     bool has_left, was_instant_left; /* to run elsewhere; and its drives had not been copied by then */

@@ -81,7 +81,7 @@ static char *list_fds(struct fake_qemu *q)
     GHashTableIter iter;
     gpointer name, fd;
 
-    g_hash_table_iter_init(&iter, q->fds);
+    g_hash_table_iter_init(&iter, q->sets);
     while (g_hash_table_iter_next(&iter, &name, &fd))
         add(s, "{\"fdset-id\":%d,\"fds\":[{\"fd\":%d,\"opaque\":\"%s\"}]}", GPOINTER_TO_INT(fd), GPOINTER_TO_INT(fd),
             (char *)name);

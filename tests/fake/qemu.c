@@ -83,6 +83,7 @@ static void die(struct fake_qemu *q)
     g_ptr_array_set_size(q->jobs, 0);
     g_ptr_array_set_size(q->exports, 0);
     g_hash_table_remove_all(q->fds);
+    g_hash_table_remove_all(q->sets);
     fake_end_stream(q, "failed");
 }
 
