@@ -17,7 +17,7 @@
 #include "vhost/memory.h"
 
 #define REQUEST_CLUSTERS 8   /* 512 KiB: measured, see docs/performance.md */
-#define IN_FLIGHT        128 /* clusters over all drives */
+#define IN_FLIGHT        64  /* clusters over all drives */
 #define TURN_CLUSTERS    59  /* an extent's worth: so that not every drive has one half full */
 #define KEPT_FREE        192 /* buffers: with fewer the writer begins to spool */
 #define NS_PER_MS        1000000
