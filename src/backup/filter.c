@@ -10,10 +10,18 @@
 #include "backup/run.h"
 #include "backup/steps.h"
 
-/* Longest a guest write may wait for us before QEMU breaks the snapshot: at most about 10 s over all drives. */
+static bool is_before_9_1(const struct qmp_version *v)
+{
+    return v->major < 9 || (v->major == 9 && v->minor < 1);
+}
+
+/* Longest a guest write may wait for us before QEMU breaks the snapshot: at most about 10 s over all drives. Before 9.1
+ * it counts nanoseconds in 32 bits: 10 s would be 1.4 s, and 5 s 0.7 s. */
 static unsigned cbw_timeout_s(const struct backup *b)
 {
-    return MAX(2, 10 / b->drives->len);
+    unsigned longest = is_before_9_1(&b->facts.version) ? 4 : 10;
+
+    return CLAMP(10 / b->drives->len, 2, longest);
 }
 
 /* Since look.c saw it, a moment ago: its filter is taken away again, and the others go on. */
@@ -62,7 +70,7 @@ static void fall_back_to_direct(struct steps_op *op, const GError *error)
  * old image does once somebody has taken a snapshot and streamed the image into it. */
 static bool leaves_bitmap_below(const struct qmp_version *v)
 {
-    return v->major < 9 || (v->major == 9 && v->minor < 1);
+    return is_before_9_1(v);
 }
 
 static void on_filter_added(void *user, const GError *error);
