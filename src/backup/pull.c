@@ -405,6 +405,15 @@ static void settle(struct drive *d)
     }
 }
 
+/* What was left of it the filter has brought since. */
+void pull_settle_idle(struct backup *b)
+{
+    for_each_drive (d, b) {
+        if (does_read(d) && !d->pull.in_flight)
+            settle(d);
+    }
+}
+
 void pull_on_read(void *user, void *tag, int error)
 {
     struct drive *d = user;

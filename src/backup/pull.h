@@ -59,6 +59,7 @@ void pull_close(struct backup *b);
 bool pull_prepare(struct backup *b, GError **error);
 void pull_start(struct drive *d); /* its connection stands */
 void pull_pump(struct backup *b); /* buffers, tokens or drives are there that were not */
+void pull_settle_idle(struct backup *b);
 void pull_set_rates(struct backup *b);
 void pull_count_filter(struct drive *d, uint32_t bytes); /* limits count what comes beside, too */
 void pull_on_read(void *user, void *tag, int error);     /* see vhost_events */

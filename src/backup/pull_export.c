@@ -321,6 +321,7 @@ void pull_on_tick(struct backup *b)
     struct steps_op *op = current && current->d ? op_of(current->d, current->is_undo) : NULL;
     uint64_t now = uv_now(b->loop);
 
+    pull_settle_idle(b);
     pull_pump(b);
     if (!op || !is_waiting(op) || !monitor_is_up(b))
         return;
