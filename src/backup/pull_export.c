@@ -109,7 +109,7 @@ void pull_see(struct drive *d)
 
 /* --- the export --------------------------------------------------------------------------------- */
 
-static void on_refused_socket_closed(void *user, const GError *error)
+static void on_refused_end_closed(void *user, const GError *error)
 {
     struct steps_op *op = user;
     g_autoptr(GError) refusal = g_steal_pointer(&op->d->refusal);
@@ -117,21 +117,38 @@ static void on_refused_socket_closed(void *user, const GError *error)
     steps_end(op, g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) ? error : refusal);
 }
 
+static void on_refused_socket_closed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    g_autofree char *name = held_name(op->d);
+
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
+        steps_end(op, error);
+    else
+        qmp_closefd(op->b->qmp, name, on_refused_end_closed, op);
+}
+
+/* QEMU shall not keep what it was passed for it. */
+static void refused(struct steps_op *op, const GError *error)
+{
+    g_autofree char *name = socket_name(op->d);
+
+    op->d->pull.may_be_in_qemu = false;
+    g_clear_error(&op->d->refusal);
+    op->d->refusal = g_error_copy(error);
+    qmp_closefd(op->b->qmp, name, on_refused_socket_closed, op);
+}
+
 static void on_exported(void *user, const GError *error)
 {
     struct steps_op *op = user;
-    g_autofree char *name = socket_name(op->d);
 
-    if (!error) {
+    if (!error)
         connect_to(op);
-    } else if (!qmp_error_is_refusal(error)) {
+    else if (qmp_error_is_refusal(error))
+        refused(op, error);
+    else
         steps_end(op, error);
-    } else {
-        op->d->pull.may_be_in_qemu = false;
-        g_clear_error(&op->d->refusal);
-        op->d->refusal = g_error_copy(error);
-        qmp_closefd(op->b->qmp, name, on_refused_socket_closed, op);
-    }
 }
 
 static void on_end_passed(void *user, const GError *error)
@@ -140,6 +157,10 @@ static void on_end_passed(void *user, const GError *error)
     struct drive *d = op->d;
     g_autofree char *name = socket_name(d);
 
+    if (qmp_error_is_refusal(error)) {
+        refused(op, error);
+        return;
+    }
     if (error) {
         steps_end(op, error);
         return;

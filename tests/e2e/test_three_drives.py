@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Drive, Scenario, main, product, standard_drives, wait_for
+from vmtest import Drive, Scenario, engine, main, product, standard_drives, wait_for
 from vmtest.drives import fill_base
 from vmtest.pattern import first_difference, written_clusters
 from vmtest.relay import CLUSTER
@@ -48,7 +48,8 @@ class SlowDrive(Drive):
 def drives_with_a_fault():
     cancelled, untouched, third = standard_drives(count=3, size=32 << 20, with_odd_ones=False)
     fault = {"iotype": "read", "sector": cluster_left_alone(third) * 128 + 5, "once": True}
-    return cancelled, untouched, SlowDrive(**{**dataclasses.asdict(third), "faults": (fault,)})
+    faults = (fault,) if engine() == "push" else (fault, fault)  # pull asks for each cluster of a request once more
+    return cancelled, untouched, SlowDrive(**{**dataclasses.asdict(third), "faults": faults})
 
 
 def limits(*drives):

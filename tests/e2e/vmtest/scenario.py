@@ -82,8 +82,8 @@ class Scenario(Lab):
         return self.vm.qmp.cmd("query-block-jobs")
 
     def copies(self):
-        """What reads drives in QEMU for either engine, by id: jobs, and exports to the program's memory."""
-        exports = [e["id"] for e in self.vm.qmp.cmd("query-block-exports") if e["type"] == "vhost-user-blk"]
+        """What reads drives in QEMU for either engine, by id: jobs, and exports to the program's memory (not its pins)."""
+        exports = [e["id"] for e in self.vm.qmp.cmd("query-block-exports") if "-exp-" in e["id"]]
         return [j["device"] for j in self.jobs()] + exports
 
     def end_copy(self, index):
@@ -122,8 +122,9 @@ class Scenario(Lab):
         return copies
 
     def held_for_the_killed(self):
-        """Sockets that QEMU keeps of runs that were killed: one for each export, until a cleanup closes it."""
-        return sum(len(run.pulled()) for run in self.runs if run.process.returncode == -signal.SIGKILL)
+        """Sockets that QEMU keeps of runs that were killed, or had to leave their exports: no cleanup closes them yet."""
+        return sum(len(run.pulled()) for run in self.runs
+                   if run.process.returncode == -signal.SIGKILL or "vmabackup cleanup" in "".join(run.lines))
 
     # Judgements ------------------------------------------------------------------------------------------------
 
