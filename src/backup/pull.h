@@ -28,6 +28,8 @@ struct pull {
     struct vhost_front *front;
     int connected;       /* to the export that QEMU is asked for, until the front has it; -1 */
     bool may_be_in_qemu; /* the export */
+    bool are_fds_passed; /* QEMU may have the socket that listens, and our end; */
+    bool is_socket_used; /* the export has taken the first of them */
     char *broken;        /* why its connection ended */
     struct tokens tokens;
     unsigned in_flight;    /* clusters */

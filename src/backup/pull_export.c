@@ -58,6 +58,7 @@ static void on_broken(void *user, const GError *why)
 
     g_free(d->pull.broken);
     d->pull.broken = g_strdup(why->message);
+    d->job.is_at_rest = true; /* see delete_when_quiet() */
     if (op)
         steps_end(op, why);
     else
@@ -80,6 +81,7 @@ static void connect_to(struct steps_op *op)
     g_autoptr(GError) error = NULL;
 
     g_clear_pointer(&d->pull.broken, g_free);
+    d->pull.is_socket_used = true;
     d->pull.front = vhost_open(d->b->loop, d->b->pulls.memory, d->index, d->pull.connected, &events, d, &error);
     d->pull.connected = -1;
     if (d->pull.front) {
@@ -103,52 +105,22 @@ void pull_see(struct drive *d)
 {
     if (!d->pull.broken || d->job.state != JOB_RUNNING)
         return;
-    d->job.is_target_lost = true;
     jobs_ended(d, d->pull.broken);
 }
 
 /* --- the export --------------------------------------------------------------------------------- */
 
-static void on_refused_end_closed(void *user, const GError *error)
-{
-    struct steps_op *op = user;
-    g_autoptr(GError) refusal = g_steal_pointer(&op->d->refusal);
-
-    steps_end(op, g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE) ? error : refusal);
-}
-
-static void on_refused_socket_closed(void *user, const GError *error)
-{
-    struct steps_op *op = user;
-    g_autofree char *name = held_name(op->d);
-
-    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
-        steps_end(op, error);
-    else
-        qmp_closefd(op->b->qmp, name, on_refused_end_closed, op);
-}
-
-/* QEMU shall not keep what it was passed for it. */
-static void refused(struct steps_op *op, const GError *error)
-{
-    g_autofree char *name = socket_name(op->d);
-
-    op->d->pull.may_be_in_qemu = false;
-    g_clear_error(&op->d->refusal);
-    op->d->refusal = g_error_copy(error);
-    qmp_closefd(op->b->qmp, name, on_refused_socket_closed, op);
-}
-
 static void on_exported(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
-    if (!error)
+    if (!error) {
         connect_to(op);
-    else if (qmp_error_is_refusal(error))
-        refused(op, error);
-    else
-        steps_end(op, error);
+        return;
+    }
+    if (qmp_error_is_refusal(error))
+        op->d->pull.may_be_in_qemu = false;
+    steps_end(op, error);
 }
 
 static void on_end_passed(void *user, const GError *error)
@@ -157,10 +129,6 @@ static void on_end_passed(void *user, const GError *error)
     struct drive *d = op->d;
     g_autofree char *name = socket_name(d);
 
-    if (qmp_error_is_refusal(error)) {
-        refused(op, error);
-        return;
-    }
     if (error) {
         steps_end(op, error);
         return;
@@ -188,10 +156,13 @@ static void ask_for_export(struct steps_op *op)
     int listening;
 
     pull_disconnect(d);
-    if (vhost_socket_pair(path, &listening, &d->pull.connected, &error))
-        qmp_getfd(op->b->qmp, name, listening, on_socket_passed, op);
-    else
+    if (!vhost_socket_pair(path, &listening, &d->pull.connected, &error)) {
         steps_end(op, error);
+        return;
+    }
+    d->pull.are_fds_passed = true;
+    d->pull.is_socket_used = false;
+    qmp_getfd(op->b->qmp, name, listening, on_socket_passed, op);
 }
 
 static bool is_there(const struct drive *d, const struct qmp_export *exports, unsigned n)
@@ -227,26 +198,59 @@ void pull_begin(struct steps_op *op)
 
 enum undo_sub { UNDO_QUIETS, UNDO_DELETES, UNDO_WAITS, UNDO_CLOSES };
 
-static void on_end_closed(void *user, const GError *error)
+/* What is looked at in the end does not tell of descriptors. */
+static void undo_ends(struct steps_op *op, const GError *error)
 {
-    struct steps_op *op = user;
-
-    if (qmp_error_is_refusal(error)) /* it never came, or by another monitor */
-        error = NULL;
-    if (!error) {
-        op->d->pull.may_be_in_qemu = false;
-        op->d->job.state = JOB_NONE;
-    }
+    if (error && !g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
+        op->b->end.has_undo_failed = true;
     steps_end(op, error);
 }
 
-static void gone(struct steps_op *op)
+static void on_end_closed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    struct drive *d = op->d;
+
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE)) /* it never came, or by another monitor */
+        error = NULL;
+    if (!error) {
+        d->pull.may_be_in_qemu = d->pull.are_fds_passed = false;
+        d->job.state = JOB_NONE;
+    }
+    undo_ends(op, error);
+}
+
+static void close_end(struct steps_op *op)
 {
     g_autofree char *name = held_name(op->d);
 
-    op->sub = UNDO_CLOSES;
-    pull_disconnect(op->d);
     qmp_closefd(op->b->qmp, name, on_end_closed, op);
+}
+
+static void on_socket_closed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (error && !g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE))
+        on_end_closed(op, error);
+    else
+        close_end(op);
+}
+
+/* The export is; now our ends of it. */
+static void gone(struct steps_op *op)
+{
+    struct drive *d = op->d;
+    g_autofree char *name = socket_name(d);
+
+    op->sub = UNDO_CLOSES;
+    pull_disconnect(d);
+    if (!d->pull.are_fds_passed)
+        on_end_closed(op, NULL);
+    else if (d->pull.is_socket_used)
+        close_end(op);
+    else
+        qmp_closefd(op->b->qmp, name, on_socket_closed, op);
 }
 
 static void on_exports_after(void *user, const struct qmp_export *exports, unsigned n, const GError *error)
@@ -272,8 +276,9 @@ static void on_deleted(void *user, const GError *error)
     if (g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE)) {
         gone(op);
     } else if (error) {
-        steps_end(op, error);
+        undo_ends(op, error);
     } else {
+        op->d->pull.is_socket_used = true;
         op->sub = UNDO_WAITS;
         op->d->job.moved_ms = uv_now(op->b->loop);
         ask_if_gone(op->d);
@@ -298,13 +303,10 @@ void pull_undo(struct steps_op *op)
     if (d->job.state == JOB_RUNNING)
         d->job.state = JOB_ENDED;
     d->job.moved_ms = uv_now(op->b->loop);
-    if (d->pull.may_be_in_qemu) {
+    if (d->pull.may_be_in_qemu)
         delete_when_quiet(op);
-        return;
-    }
-    pull_disconnect(d);
-    d->job.state = JOB_NONE;
-    steps_end(op, NULL);
+    else
+        gone(op);
 }
 
 void pull_on_event(struct backup *b, const struct qmp_event *event)
