@@ -279,7 +279,8 @@ int main(int argc, char **argv)
     g_test_add_func("/engine/faults/hanging-disk", test_hanging_disk);
     g_test_add_func("/engine/faults/hanging-drive", test_hanging_drive);
     g_test_add_func("/engine/faults/mute", test_mute);
-    g_test_add_func("/engine/faults/limit-refused", test_limit_refused);
+    if (trial_engine() == ENGINE_PUSH) /* else limits are our own */
+        g_test_add_func("/engine/faults/limit-refused", test_limit_refused);
     g_test_add_func("/engine/faults/snapshot-in-between", test_snapshot_in_between);
     return g_test_run();
 }
