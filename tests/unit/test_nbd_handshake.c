@@ -217,8 +217,8 @@ static void test_go_without_flush(struct fixture *f, gconstpointer unused)
 {
     struct peer_reply reply;
 
-    nbd_exports_add(f->exports, &(struct nbd_export){
-                                    .name = (char *)"nf", .size = 1, .no_flush = true, .ops = &recorder_ops});
+    nbd_exports_add(f->exports,
+                    &(struct nbd_export){.name = (char *)"nf", .size = 1, .no_flush = true, .ops = &recorder_ops});
     greet(f, BOTH);
     peer_ask(f->says, NBD_OPT_INFO, "nf", NBD_INFO_EXPORT);
     talk(f);

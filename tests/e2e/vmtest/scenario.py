@@ -122,8 +122,9 @@ class Scenario(Lab):
         return copies
 
     def held_for_the_killed(self):
-        """Sockets that QEMU keeps of runs that were killed, or had to leave their exports: no cleanup closes them yet."""
-        return sum(len(run.pulled()) for run in self.runs
+        """Sockets that QEMU keeps of runs that were killed, or had to leave their exports, two for each: until cleanup closes
+        "<export>-socket" and "<export>-held"; then this goes."""
+        return sum(2 * len(run.pulled()) for run in self.runs
                    if run.process.returncode == -signal.SIGKILL or "vmabackup cleanup" in "".join(run.lines))
 
     # Judgements ------------------------------------------------------------------------------------------------
