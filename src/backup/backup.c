@@ -56,6 +56,7 @@ static void on_planned(struct backup *b)
 static const struct run_hooks hooks = {
     .planned = on_planned,
     .fail = outcome_fail,
+    .drive_read = jobs_ended,
     .check_over = outcome_check_over,
     .check_left = outcome_check_left,
     .give_up = monitor_give_up,

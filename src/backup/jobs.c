@@ -182,6 +182,13 @@ static void see_job(struct drive *d, const struct qmp_job *job)
         jobs_ended(d, job->error);
 }
 
+/* QEMU lives to answer: so its connection has ended by itself. */
+static void see_pulled(struct drive *d)
+{
+    if (d->pull.broken && d->job.state == JOB_RUNNING)
+        jobs_ended(d, d->pull.broken);
+}
+
 static void on_jobs(void *user, const struct qmp_job *jobs, unsigned n, const GError *error)
 {
     struct backup *b = user;
@@ -196,7 +203,7 @@ static void on_jobs(void *user, const struct qmp_job *jobs, unsigned n, const GE
             if (g_strcmp0(jobs[j].id, d->names.job) == 0)
                 found = &jobs[j];
         if (d->is_pulled)
-            pull_see(d);
+            see_pulled(d);
         else if (d->job.state == JOB_RUNNING && !d->job.is_new && b->jobs.n_polls >= d->job.first_poll)
             see_job(d, found);
     }
@@ -224,7 +231,6 @@ void jobs_on_event(struct backup *b, const struct qmp_event *event)
 {
     struct drive *d = event->id ? drive_by_job(b, event->id) : NULL;
 
-    pull_on_event(b, event);
     if (!d)
         return;
     if (event->type == QMP_EVENT_JOB_STATUS_CHANGE && g_strcmp0(event->status, "concluded") == 0)

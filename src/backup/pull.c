@@ -80,8 +80,6 @@ void pull_start(struct drive *d)
     d->job.state = JOB_RUNNING;
     d->job.is_at_rest = true;
     d->job.moved_ms = uv_now(d->b->loop);
-    budget_share(d->b);
-    pull_pump(d->b);
 }
 
 /* --- limits ------------------------------------------------------------------------------------- */
@@ -367,7 +365,7 @@ static void end_with_failure(struct drive *d)
                             "node was put over it)");
     why = g_strdup_printf("read error at %s (offset %" G_GUINT64_FORMAT ")", units_format_size(d->pull.failed, at),
                           d->pull.failed);
-    jobs_ended(d, why);
+    d->b->hooks->drive_read(d, why);
 }
 
 static void probe(struct drive *d, uint64_t offset)
@@ -401,7 +399,7 @@ static void settle(struct drive *d)
     } else {
         skip_what_is_held(d);
         if (d->pull.next >= d->size)
-            jobs_ended(d, NULL);
+            d->b->hooks->drive_read(d, NULL);
     }
 }
 

@@ -59,7 +59,7 @@ void pull_init(struct backup *b);
 void pull_close(struct backup *b);
 /* Takes the pool into shared memory where drives are pulled. Before anything uses it. */
 bool pull_prepare(struct backup *b, GError **error);
-void pull_start(struct drive *d); /* its connection stands */
+void pull_start(struct drive *d); /* its connection stands: it reads from the next pull_pump() on */
 void pull_pump(struct backup *b); /* buffers, tokens or drives are there that were not */
 void pull_settle_idle(struct backup *b);
 void pull_set_rates(struct backup *b);
@@ -72,5 +72,4 @@ void pull_begin(struct steps_op *op);
 void pull_undo(struct steps_op *op);
 void pull_on_event(struct backup *b, const struct qmp_event *event);
 void pull_on_tick(struct backup *b);
-void pull_see(struct drive *d);        /* QEMU lives and answers: a connection that ended has failed by itself */
 void pull_disconnect(struct drive *d); /* QEMU is free of it, or lost */

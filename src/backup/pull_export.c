@@ -41,12 +41,14 @@ static void on_ready(void *user, uint64_t capacity)
     struct steps_op *op = op_of(d, false);
     g_autoptr(GError) error = NULL;
 
-    if (capacity != d->size)
+    if (capacity != d->size) {
         g_set_error(&error, VMB_ERROR, VMB_ERROR_FAILED,
                     "the exported image has %" G_GUINT64_FORMAT " bytes, the drive %" G_GUINT64_FORMAT, capacity,
                     d->size);
-    else
+    } else {
         pull_start(d);
+        budget_share(d->b); /* by which it begins to read */
+    }
     if (op)
         steps_end(op, error);
 }
@@ -62,7 +64,7 @@ static void on_broken(void *user, const GError *why)
     if (op)
         steps_end(op, why);
     else
-        jobs_poll(d->b); /* pull_see(), if QEMU lives to answer; else it is QEMU that went */
+        jobs_poll(d->b); /* which ends it if QEMU lives to answer; else it is QEMU that went */
 }
 
 static void on_closed(void *user)
@@ -99,13 +101,6 @@ void pull_disconnect(struct drive *d)
     if (d->pull.connected >= 0)
         close(d->pull.connected);
     d->pull.connected = -1;
-}
-
-void pull_see(struct drive *d)
-{
-    if (!d->pull.broken || d->job.state != JOB_RUNNING)
-        return;
-    jobs_ended(d, d->pull.broken);
 }
 
 /* --- the export --------------------------------------------------------------------------------- */

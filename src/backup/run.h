@@ -197,10 +197,11 @@ struct backup {
 
 /* What is told upwards: backup.c says who does it. */
 struct run_hooks {
-    void (*planned)(struct backup *b);    /* the plan is made: begin, wait, or end */
-    void (*fail)(struct backup *b);       /* is_failing and the outcome are set: undo everything */
-    void (*check_over)(struct backup *b); /* a drive or the RAM has ended: are all over? */
-    void (*check_left)(struct backup *b); /* does QEMU hold anything of this run still? */
+    void (*planned)(struct backup *b);                      /* the plan is made: begin, wait, or end */
+    void (*fail)(struct backup *b);                         /* is_failing and the outcome are set: undo everything */
+    void (*drive_read)(struct drive *d, const char *error); /* a pulled one, to its end (NULL) or no further */
+    void (*check_over)(struct backup *b);                   /* a drive or the RAM has ended: are all over? */
+    void (*check_left)(struct backup *b);                   /* does QEMU hold anything of this run still? */
     void (*give_up)(struct backup *b, const char *why);
     void (*graph_changes)(struct backup *b, bool is_under_way); /* rows of the table are gone through */
 };
