@@ -7,11 +7,11 @@
  */
 #include "fake/sweep.h"
 
-/* Every kind of fault at every command; at every ninth of them unless there is time (-m slow). */
+/* Every kind of fault at every command; see sweep_stride(). */
 static void add_trials(struct trials *all, const struct sweep *s)
 {
     g_autoptr(GArray) faults = sweep_faults(s);
-    unsigned stride = g_test_slow() ? 1 : 9;
+    unsigned stride = sweep_stride();
     g_assert_cmpuint(faults->len, >, 20);
     for (unsigned kind = FAULT_ERROR; kind < FAULT_KINDS; kind++)
         for (unsigned i = kind % stride; i < faults->len; i += stride) {

@@ -39,7 +39,7 @@ static void test_killed(gconstpointer data)
 {
     const struct sweep *s = data;
     g_autoptr(GArray) faults = sweep_faults(s);
-    unsigned stride = g_test_slow() ? 1 : 9;
+    unsigned stride = sweep_stride();
     g_auto(trials) all = trials_begin();
     for (unsigned i = 0; i < faults->len; i += stride) {
         struct fake_fault fault = g_array_index(faults, struct fake_fault, i);

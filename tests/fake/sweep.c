@@ -26,6 +26,12 @@ static int usual_status(const struct fake_kind *kind)
     return kind->holds_jobs ? VMB_ERROR_CANCELLED : 0;
 }
 
+/* Most commands are the same by either engine. */
+unsigned sweep_stride(void)
+{
+    return g_test_slow() ? 1 : trial_engine() == ENGINE_PULL ? 19 : 9;
+}
+
 GArray *sweep_faults(const struct sweep *s)
 {
     static const char *const polls[] = {"query-jobs", "query-block-jobs", "query-block-exports", "query-migrate", NULL};

@@ -14,6 +14,8 @@ struct sweep {
 extern const struct sweep sweeps[];
 extern const unsigned n_sweeps;
 
+/* How many commands lie between two that are disturbed: one, if there is time (-m slow). */
+unsigned sweep_stride(void);
 /* The commands of an undisturbed run, without a kind yet (struct fake_fault); each as often as it came, but polls only
  * twice. It makes that run, and judges it. */
 GArray *sweep_faults(const struct sweep *s);
