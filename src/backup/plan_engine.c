@@ -25,14 +25,17 @@ static void judge(struct backup *b)
                                  .passes_descriptors = b->facts.passes_descriptors,
                                  .has_memfd = b->facts.has_memfd};
     bool can_any = !b->drives->len; /* then that is what the plan has to say */
+    bool is_any_guarded = false;
 
     engine_can_pull(&facts, &b->facts.pull_obstacle);
     for_each_drive (d, b) {
         judge_drive(d, facts);
         can_any |= !d->pull_obstacle;
+        is_any_guarded |= d->is_guarded;
     }
     if (!can_any && !b->facts.pull_obstacle)
-        b->facts.pull_obstacle = "no drive stands behind a filter and outside iothreads";
+        b->facts.pull_obstacle =
+            is_any_guarded ? "the drives belong to iothreads" : "no drive stands behind a filter";
 }
 
 /* Some are pulled, and this one is not. */

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a plan refuses or says before anything is changed: names, firmware, memory and drives of special kinds."""
+import dataclasses
 import json
 import os
 import pathlib
@@ -179,7 +180,8 @@ def warnings(run):
 def engine_pull(version):
     """Planned, and told in the archive; a drive that has no filter is pushed, which --strict refuses."""
     may_pull()
-    with Scenario(version, drives=standard_drives(count=2), rounds=1) as s:
+    drives = [dataclasses.replace(drive, bus="virtio" if drive.bus == "iothread" else drive.bus) for drive in standard_drives(count=2)]
+    with Scenario(version, drives=drives, rounds=1) as s:
         run = s.backup("--engine", "pull", "--no-vmstate")
         assert run.wait() == 0, run.report()
         engine, drives, why = planned(run)
@@ -202,6 +204,22 @@ def engine_pull(version):
         said = answer(s.backup("--engine", "pull", "--no-vmstate", "--guard", "direct", "--strict"), 1)
         assert "drives cannot be pulled: no drive stands behind a filter; use --engine push" in said, said
         assert not os.path.exists(s.archive)
+        s.must_be_untouched(rounds=1)
+
+
+def drives_of_iothreads(version):
+    """Such a drive is pushed, with a warning; where there is no other, nothing is pulled, and --strict refuses it."""
+    may_pull()
+    with Scenario(version, drives=standard_drives(count=2), rounds=1) as s:
+        run = s.backup("--engine", "pull", "--no-vmstate")
+        assert run.wait() == 0, run.report()
+        assert planned(run) == ("pull", {"drive0": "pull", "disk1": "push"}, None), run.report()
+        assert [w for w in warnings(run) if w.startswith("drive disk1 is pushed, not pulled: it belongs to an iothread")], run.report()
+        said = answer(s.backup("--engine", "pull", "--no-vmstate", "--strict", output=s.path("b.vma")), 1)
+        assert "drive disk1 cannot be pulled: it belongs to an iothread" in said, said
+        run = s.backup("--engine", "pull", "--no-vmstate", "--exclude", "drive0", output=s.path("b.vma"))
+        assert run.wait() == 0, run.report()
+        assert planned(run)[2] == "the drives belong to iothreads", run.report()
         s.must_be_untouched(rounds=1)
 
 
@@ -299,5 +317,5 @@ def engine_by_key(version):
 
 if __name__ == "__main__":
     main(configurations_that_clash, efi_for_proxmox, encrypted_drives, what_is_not_saved_is_named,
-         engine_pull, one_drive_is_pushed, no_pull_by_this_monitor, engine_by_key,
+         engine_pull, drives_of_iothreads, one_drive_is_pushed, no_pull_by_this_monitor, engine_by_key,
          both=(efi_for_proxmox,))

@@ -228,7 +228,7 @@ static void see_no_pull(struct trial *t)
 {
     g_assert_cmpstr(model_of(t)->engine.word, ==, "push");
     g_assert_cmpstr(model_of(t)->engine.obstacle, ==,
-                    t->options.guard ? "no drive stands behind a filter and outside iothreads"
+                    t->options.guard ? "no drive stands behind a filter"
                                      : "this QEMU was built without vhost-user-blk exports");
     must_refuse(t, "engine pull", model_of(t)->engine.obstacle);
     must_refuse(t, "strict yes", "drives cannot be pulled");
