@@ -34,7 +34,8 @@ foreach(short faults killed whims)
   add_test(NAME slow/engine_${short} COMMAND engine_${short} -m slow)
   set_tests_properties(slow/engine_${short} PROPERTIES LABELS slow TIMEOUT 600)
   add_test(NAME slow/engine-pull_${short} COMMAND engine_${short} -m slow)
-  set_tests_properties(slow/engine-pull_${short} PROPERTIES LABELS slow TIMEOUT 600 ENVIRONMENT VMABACKUP_ENGINE=pull)
+  set_tests_properties(slow/engine-pull_${short} PROPERTIES LABELS "slow;long" TIMEOUT 600
+    ENVIRONMENT VMABACKUP_ENGINE=pull) # engine-pull/x has every nineteenth command of it
 endforeach()
 
 # It measures how quick the console is: nothing beside it.
