@@ -25,11 +25,15 @@ def must_write_on(s, since):
 
 
 def kill_at(s, options, command, nth, is_answered):
-    """Returns the guest's slowest write from then on."""
+    """Returns the guest's slowest write from then on; None when the run ended before that command: some are polls."""
     proxy = s.add_proxy()
     rule = proxy.hold_reply(command, nth) if is_answered else proxy.hold(command, nth)
     run = s.backup(*options)
-    rule.wait(30)
+    wait_for(lambda: rule.has_come() or run.process.poll() is not None, 30, f"{command} number {nth}")
+    if not rule.has_come():
+        proxy.close()
+        os.unlink(s.archive)
+        return None
     since = s.vm.round_now()
     run.kill()
     try:
@@ -46,18 +50,21 @@ def kill_at(s, options, command, nth, is_answered):
 
 def kill_at_every_command(version, options, moments):
     product()
-    worst, failures, runs = 0, [], 0
+    worst, failures, runs, missed = 0, [], 0, 0
     with Scenario(version, drives=standard_drives(N_DRIVES, size=4 << 20, with_odd_ones=False)) as s:
         for index, (command, nth) in enumerate(commands_of_a_good_run(s, options)):
             for is_answered in moments(index):
                 runs += 1
                 try:
-                    worst = max(worst, kill_at(s, options, command, nth, is_answered))
+                    slowest = kill_at(s, options, command, nth, is_answered)
+                    missed += slowest is None
+                    worst = max(worst, slowest or 0)
                 except AssertionError as reason:
                     when = "after" if is_answered else "before"
                     failures.append(f"{when} {command} number {nth}: {reason}")
                     recover(s)
-    print(f"      {runs} runs killed, worst guest write {worst * 1000:.0f} ms")
+    print(f"      {runs - missed} of {runs} runs killed, worst guest write {worst * 1000:.0f} ms")
+    assert missed <= runs // 5, "too few were killed"
     assert not failures, f"{len(failures)} failures\n" + "\n".join(failures)
 
 
