@@ -34,8 +34,7 @@ static void judge(struct backup *b)
         is_any_guarded |= d->is_guarded;
     }
     if (!can_any && !b->facts.pull_obstacle)
-        b->facts.pull_obstacle =
-            is_any_guarded ? "the drives belong to iothreads" : "no drive stands behind a filter";
+        b->facts.pull_obstacle = is_any_guarded ? "the drives belong to iothreads" : "no drive stands behind a filter";
 }
 
 /* Some are pulled, and this one is not. */
