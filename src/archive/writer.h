@@ -25,6 +25,10 @@
 #include "sink/sink.h"
 #include "sink/spool.h"
 
+/* Below this many free buffers sealed extents go to the spool: what a paused job still has in flight
+ * (256 buffers over all drives) must not meet an empty pool. */
+#define WRITER_SPOOLS_BELOW 192u
+
 struct writer;
 struct map;
 struct writer_lane;

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "archive/writer_spool.h"
 
-/* Below this many free buffers sealed extents go to the spool: what a paused job still has in flight
- * (256 buffers over all drives) must not meet an empty pool. */
-#define BELOW_FREE 192
-#define RETRY_MS   1000
+#define RETRY_MS 1000
 
 /* Whose a record is and how long it was before it was packed, in what a queue holds. */
 G_STATIC_ASSERT(sizeof(gpointer) >= 8);
@@ -76,7 +73,7 @@ static bool push(struct spool_stage *s, struct item *item, uint64_t keep_free)
 /* Nothing stands before it, and the target is quick enough, however few buffers are free: workers may have them. */
 static bool goes_straight(const struct spool_stage *s)
 {
-    return writer_spool_is_empty(s) && (!s->out->length || pool_free_count(s->env->pool) >= BELOW_FREE);
+    return writer_spool_is_empty(s) && (!s->out->length || pool_free_count(s->env->pool) >= WRITER_SPOOLS_BELOW);
 }
 
 /* To the target, or behind what is in the spool. Stops where the spool is busy or full: then they wait in their

@@ -119,7 +119,7 @@ void budget_count(struct port *p, uint32_t bytes, bool is_news)
     }
     if (d->is_pulled) {
         if (p->is_filter && is_news)
-            pull_count_filter(d, bytes);
+            pull_take_tokens(d, bytes);
     } else if (pace_is_ahead(&d->b->limits.pot, &d->limit.pace)) {
         pace_brake(&d->limit.pace, uv_now(d->b->loop));
         job_pause_set(d, PAUSE_LIMIT, true);

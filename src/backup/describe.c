@@ -62,8 +62,7 @@ static json_object *saved_drives(const struct backup *b)
         json_object_object_add(entry, "encrypted",
                                json_object_new_boolean(f && f->is_encrypted)); /* it was, here it is not */
         json_object_object_add(entry, "guard", text(d->is_guarded ? "filter" : "direct"));
-        if (*b->model.engine.word)
-            json_object_object_add(entry, "engine", text(engine_word(d->is_pulled ? ENGINE_PULL : ENGINE_PUSH)));
+        json_object_object_add(entry, "engine", text(engine_word(d->is_pulled ? ENGINE_PULL : ENGINE_PUSH)));
         json_object_object_add(entry, "instant", instant(d->instant_us ? d->instant_us : b->instant_us));
         if (drive_is(d, DRIVE_IS_OUT)) /* a pipe has swallowed a part of it */
             json_object_object_add(entry, "whole", json_object_new_boolean(false));
@@ -165,8 +164,7 @@ char *describe_run(const struct backup *b)
     if (b->facts.argv)
         add_command_line(b, root);
     json_object_object_add(root, "recipe", text(b->model.recipe));
-    if (*b->model.engine.word)
-        json_object_object_add(root, "engine", text(b->model.engine.word));
+    json_object_object_add(root, "engine", text(b->model.engine.word));
     json_object_object_add(root, "instant", instant(b->instant_us));
     json_object_object_add(root, "ram", json_object_new_boolean(b->ram.method != RAM_NONE && !b->ram.is_lost));
     json_object_object_add(root, "frozen", json_object_new_boolean(b->options.agent && !b->agent.has_failed));

@@ -9,7 +9,6 @@
 #include "backup/run.h"
 
 #define IN_FLIGHT_BUFFERS  256 /* over all drives, see job_workers() */
-#define SPOOL_BEGINS_AT    192 /* free buffers, as in writer.c */
 #define HYSTERESIS         160
 #define SPOOL_NEARLY_EMPTY (16u << 20)
 #define MAX_QUEUED         2048 /* extents in memory, about 4 MiB of them */
@@ -22,7 +21,7 @@ unsigned job_workers(const struct backup *b)
 
 static unsigned pause_below(const struct backup *b)
 {
-    return SPOOL_BEGINS_AT + job_workers(b) * MIN(b->jobs.n, IN_FLIGHT_BUFFERS / 8);
+    return WRITER_SPOOLS_BELOW + job_workers(b) * MIN(b->jobs.n, IN_FLIGHT_BUFFERS / 8);
 }
 
 static void on_switched(void *user, const GError *error)

@@ -3,7 +3,7 @@
  * What is asked for, and when: each drive from its begin to its end, but for what its filter has brought; a few drives
  * at a time; as much as there are buffers, and as fast as limits let.
  *
- * A request has up to 16 clusters, each read into a buffer of its own. One that fails is asked for again cluster by
+ * A request has up to 8 clusters, each read into a buffer of its own. One that fails is asked for again cluster by
  * cluster. If a single cluster cannot be read, one that could be – by us or by the filter – is read once more: fails
  * that too, then not the disk is bad there, but the frozen image is gone.
  */
@@ -15,11 +15,11 @@
 #include "base/units.h"
 #include "vhost/front_uv.h"
 #include "vhost/memory.h"
+#include "vma/extent.h"
 
-#define REQUEST_CLUSTERS 8   /* 512 KiB: measured, see docs/performance.md */
-#define IN_FLIGHT        64  /* clusters over all drives */
-#define TURN_CLUSTERS    59  /* an extent's worth: so that not every drive has one half full */
-#define KEPT_FREE        192 /* buffers: with fewer the writer begins to spool */
+#define REQUEST_CLUSTERS 8                       /* 512 KiB: measured, see docs/performance.md */
+#define IN_FLIGHT        64                      /* clusters over all drives */
+#define TURN_CLUSTERS    VMA_CLUSTERS_PER_EXTENT /* so that not every drive has one half full */
 #define NS_PER_MS        1000000
 
 struct pull_request {
@@ -110,15 +110,10 @@ void pull_set_rates(struct backup *b)
     pull_pump(b);
 }
 
-static void take_tokens(struct drive *d, uint64_t bytes)
+void pull_take_tokens(struct drive *d, uint64_t bytes)
 {
     tokens_take(&d->pull.tokens, bytes);
     tokens_take(&d->b->pulls.tokens, bytes);
-}
-
-void pull_count_filter(struct drive *d, uint32_t bytes)
-{
-    take_tokens(d, bytes);
 }
 
 /* It cannot be slowed: the drives make room for it. */
@@ -166,9 +161,11 @@ static void skip_what_is_held(struct drive *d)
         d->pull.next += VMA_CLUSTER_SIZE;
 }
 
+/* One that is cancelled may wait long until it is undone: for the monitor, or for others' turns. */
 static bool does_read(const struct drive *d)
 {
-    return d->is_pulled && d->job.state == JOB_RUNNING && d->pull.front && !d->pull.broken && !d->b->is_failing;
+    return d->is_pulled && d->job.state == JOB_RUNNING && d->pull.front && !d->pull.broken && !d->b->is_failing &&
+           !drive_is(d, DRIVE_IS_SAVED | DRIVE_IS_OUT);
 }
 
 static bool may_ask(struct drive *d)
@@ -202,13 +199,18 @@ static bool add_cluster(struct pull_request *r)
     return true;
 }
 
+static void give_back(struct pull_request *r)
+{
+    for (unsigned i = 0; i < r->n; i++)
+        pool_give(r->d->b->archive.pool, r->buffers[i]);
+}
+
 static bool send_request(struct pull_request *r)
 {
     struct drive *d = r->d;
 
     if (!r->n || !vhost_read(d->pull.front, r->offset, r->len, r->buffers, r)) {
-        for (unsigned i = 0; i < r->n; i++)
-            pool_give(d->b->archive.pool, r->buffers[i]);
+        give_back(r);
         g_free(r);
         return false;
     }
@@ -220,21 +222,25 @@ static bool send_request(struct pull_request *r)
 
 static bool has_credit(const struct backup *b)
 {
-    return pool_free_count(b->archive.pool) > KEPT_FREE + REQUEST_CLUSTERS;
+    return pool_free_count(b->archive.pool) > WRITER_SPOOLS_BELOW + REQUEST_CLUSTERS;
 }
 
 /* How many clusters it has asked for. */
 static unsigned ask(struct drive *d, unsigned most)
 {
     struct pull_request *r = request_new(d, d->pull.next);
+    uint64_t end = d->pull.next;
     unsigned n;
 
     most = MIN(most, portion_of(d));
-    while (r->n < most && d->pull.next < d->size && !is_held(d, d->pull.next) && add_cluster(r))
-        d->pull.next += VMA_CLUSTER_SIZE;
+    while (r->n < most && end < d->size && !is_held(d, end) && add_cluster(r))
+        end += VMA_CLUSTER_SIZE;
     n = r->n;
-    take_tokens(d, r->len);
-    return send_request(r) ? n : 0;
+    if (!send_request(r))
+        return 0;
+    pull_take_tokens(d, end - d->pull.next);
+    d->pull.next = end;
+    return n;
 }
 
 /* Whose turn it is, or the next that can ask; NULL for none. */
@@ -289,20 +295,13 @@ void pull_pump(struct backup *b)
 
 /* --- what has come ------------------------------------------------------------------------------ */
 
-static bool is_zero(const uint8_t *bytes, size_t len)
-{
-    static const uint8_t zeroes[16];
-
-    return memcmp(bytes, zeroes, sizeof zeroes) == 0 && memcmp(bytes, bytes + sizeof zeroes, len - sizeof zeroes) == 0;
-}
-
 /* Takes the buffer. What lies behind the drive's end is zero in the archive. */
 static void take_in(struct drive *d, uint64_t offset, uint8_t *buffer)
 {
     uint32_t len = (uint32_t)MIN(d->size - offset, VMA_CLUSTER_SIZE);
 
     memset(buffer + len, 0, VMA_CLUSTER_SIZE - len);
-    if (is_zero(buffer, VMA_CLUSTER_SIZE)) {
+    if (vma_is_zero(buffer, VMA_CLUSTER_SIZE)) {
         pool_give(d->b->archive.pool, buffer);
         tokens_give_back(&d->pull.tokens, len);
         tokens_give_back(&d->b->pulls.tokens, len);
@@ -315,12 +314,6 @@ static void take_all_in(struct pull_request *r)
 {
     for (unsigned i = 0; i < r->n; i++)
         take_in(r->d, r->offset + (uint64_t)i * VMA_CLUSTER_SIZE, r->buffers[i]);
-}
-
-static void give_back(struct pull_request *r)
-{
-    for (unsigned i = 0; i < r->n; i++)
-        pool_give(r->d->b->archive.pool, r->buffers[i]);
 }
 
 static void note_unreadable(struct pull_request *r)

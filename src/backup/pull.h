@@ -63,8 +63,8 @@ void pull_start(struct drive *d); /* its connection stands: it reads from the ne
 void pull_pump(struct backup *b); /* buffers, tokens or drives are there that were not */
 void pull_settle_idle(struct backup *b);
 void pull_set_rates(struct backup *b);
-void pull_count_filter(struct drive *d, uint32_t bytes); /* limits count what comes beside, too */
-void pull_on_read(void *user, void *tag, int error);     /* see vhost_events */
+void pull_take_tokens(struct drive *d, uint64_t bytes); /* also for what comes beside */
+void pull_on_read(void *user, void *tag, int error);    /* see vhost_events */
 void pull_taken_back(void *user, void *tag);
 
 /* pull_export.c */

@@ -7,6 +7,7 @@
  * The export goes away again only when nothing is in flight: QEMU waits for that in its main loop, and a disk that
  * hangs would hang the guest.
  */
+#include <fcntl.h>
 #include <unistd.h>
 #include "backup/pull.h"
 #include "backup/run.h"
@@ -41,6 +42,8 @@ static void on_ready(void *user, uint64_t capacity)
     struct steps_op *op = op_of(d, false);
     g_autoptr(GError) error = NULL;
 
+    if (!op)
+        return; /* too late: it is being undone, or soon will be */
     if (capacity != d->size) {
         g_set_error(&error, VMB_ERROR, VMB_ERROR_FAILED,
                     "the exported image has %" G_GUINT64_FORMAT " bytes, the drive %" G_GUINT64_FORMAT, capacity,
@@ -49,8 +52,7 @@ static void on_ready(void *user, uint64_t capacity)
         pull_start(d);
         budget_share(d->b); /* by which it begins to read */
     }
-    if (op)
-        steps_end(op, error);
+    steps_end(op, error);
 }
 
 static void on_broken(void *user, const GError *why)
@@ -140,7 +142,7 @@ static void on_socket_passed(void *user, const GError *error)
     if (error)
         steps_end(op, error);
     else
-        qmp_getfd(op->b->qmp, name, dup(op->d->pull.connected), on_end_passed, op);
+        qmp_getfd(op->b->qmp, name, fcntl(op->d->pull.connected, F_DUPFD_CLOEXEC, 0), on_end_passed, op);
 }
 
 static void ask_for_export(struct steps_op *op)

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "vma/bitmap.h"
+#include "vma/extent.h"
 
 struct device {
     char *name; /* safe to print; NULL: there is no such device */
@@ -154,14 +155,6 @@ void vma_check_extent(struct vma_check *c, const struct vma_read_extent *e)
 
 /* ---- payload ---- */
 
-static bool is_zero(const uint8_t *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (bytes[i])
-            return false;
-    return true;
-}
-
 void vma_check_block(struct vma_check *c, const struct vma_read_block *b)
 {
     const struct device *d = &c->devices[b->dev_id];
@@ -169,7 +162,7 @@ void vma_check_block(struct vma_check *c, const struct vma_read_block *b)
     if (!d->seen || start >= d->size || d->size - start >= VMA_BLOCK_SIZE)
         return;
     size_t on_device = (size_t)(d->size - start);
-    if (!is_zero(b->data + on_device, VMA_BLOCK_SIZE - on_device))
+    if (!vma_is_zero(b->data + on_device, VMA_BLOCK_SIZE - on_device))
         report(c, c->extent_offset, "device %s: its last block is not zero behind the device's end", d->name);
 }
 

@@ -19,16 +19,16 @@ void vma_extent_add(struct vma_extent *e, uint32_t cluster, uint8_t *data)
 
 /* Runs over every byte of a backup: libc's memcmp uses the widest registers the machine has, stops at
  * the first difference, and the block of zeros stays in the nearest cache. */
-static bool block_is_zero(const uint8_t *block)
+bool vma_is_zero(const uint8_t *bytes, size_t len)
 {
-    return !memcmp(block, zero_cluster, VMA_BLOCK_SIZE);
+    return !memcmp(bytes, zero_cluster, len);
 }
 
 static uint16_t stored_mask(const uint8_t *cluster)
 {
     unsigned mask = 0;
     for (unsigned b = 0; b < VMA_BLOCKS_PER_CLUSTER; b++)
-        if (!block_is_zero(cluster + (size_t)b * VMA_BLOCK_SIZE))
+        if (!vma_is_zero(cluster + (size_t)b * VMA_BLOCK_SIZE, VMA_BLOCK_SIZE))
             mask |= 1u << b;
     return (uint16_t)mask;
 }

@@ -14,6 +14,9 @@
 #include <sys/uio.h>
 #include "vma/format.h"
 
+/* len: up to VMA_CLUSTER_SIZE. */
+bool vma_is_zero(const uint8_t *bytes, size_t len);
+
 /* Worst case: the header and, in each cluster, every second block stored. */
 #define VMA_EXTENT_MAX_IOV (1 + VMA_CLUSTERS_PER_EXTENT * VMA_BLOCKS_PER_CLUSTER / 2)
 

@@ -20,8 +20,9 @@ from vmtest.pattern import written_clusters
 
 MIB = 1 << 20
 CLUSTER = 65536
-IN_FLIGHT = 128 * CLUSTER  # what may be on its way at most
+IN_FLIGHT = 64 * CLUSTER  # what may be on its way at most
 BOUND_S = 0.3  # of an answer of QEMU's
+BURST_S = 0.025  # what a limit leaves unused is lost after that: TOKENS_BURST_NS
 
 
 def idle(name, mib, **more):
@@ -51,17 +52,6 @@ def read_between(s, begin, end):
     return after - before, time.monotonic() - start
 
 
-def again(check, tries=3):
-    """A machine that others use may spoil a try or two."""
-    for left in reversed(range(tries)):
-        try:
-            return check()
-        except AssertionError as reason:
-            if not left:
-                raise
-            print(f"      once more: {reason}", flush=True)
-
-
 def say(run, line):
     """Returns when it is carried out."""
     seen = sum(e["ev"] == "reply" for e in list(run.events))
@@ -80,11 +70,12 @@ def standing_guest(s):
 
 
 def must_be_kept(s, what, rate, seconds=5):
-    def check():
+    """Never above; below by so much as this machine wakes a sleeper too late."""
+    with Noise() as noise:
         amount, took = read_between(s, 0, time.monotonic() + seconds)
-        print(f"      {what}: {amount / took / rate - 1:+.2%} in {took:.1f} s", flush=True)
-        assert abs(amount / took / rate - 1) <= 0.01, f"{what}: {amount / took:.0f} bytes/s instead of {rate}"
-    again(check)
+    lost = noise.lost(BURST_S) / took
+    print(f"      {what}: {amount / took / rate - 1:+.2%} in {took:.1f} s; this machine alone loses {lost:.2%}", flush=True)
+    assert -0.01 - 2 * lost <= amount / took / rate - 1 <= 0.01, f"{what}: {amount / took:.0f} bytes/s instead of {rate}"
 
 
 def limits_are_exact(version):
@@ -121,18 +112,19 @@ def limits_are_in_force_at_once(version):
 
         def changed(line, least, most):
             """MIB that come between 0.1 and 0.6 s after it was said."""
-            def check():
-                said = say(run, line)
+            said = say(run, line)
+            with Noise() as noise:
                 amount, took = read_between(s, said + 0.1, said + 0.6)
-                print(f"      {line}: {amount / MIB:.2f} MiB in {took:.2f} s", flush=True)
-                assert least * MIB <= amount / took * 0.5 <= most * MIB, f"{line}: {amount / MIB:.2f} MiB in {took:.2f} s"
-            return check
-        again(changed("limit disk1 32M", 15.5, 16.5))
-        again(changed("limit disk1 2M", 0.9, 1.1))
-        again(changed("pause disk1", 0, 0.01))
-        again(changed("resume disk1", 0.9, 1.1))
-        again(changed("limit disk1 24M", 11.5, 12.5))
-        again(changed("pause disk1", 0, 0.01))
+            kept = 1 - min(1, 2 * noise.lost(BURST_S) / took)
+            told = f"{line}: {amount / MIB:.2f} MiB in {took:.2f} s; this machine alone lets {kept:.0%} of the time be used"
+            print(f"      {told}", flush=True)
+            assert least * kept * MIB <= amount / took * 0.5 <= most * MIB, told
+        changed("limit disk1 32M", 15.5, 16.5)
+        changed("limit disk1 2M", 0.9, 1.1)
+        changed("pause disk1", 0, 0.01)
+        changed("resume disk1", 0.9, 1.1)
+        changed("limit disk1 24M", 11.5, 12.5)
+        changed("pause disk1", 0, 0.01)
         say(run, "limit disk1 0")
         say(run, "resume disk1")
         run.must_succeed()
@@ -247,6 +239,23 @@ def last_clusters_come_by_the_filter(version):
                 "command-line": f'qemu-io -d drive0 "aio_write -q -z {cluster * CLUSTER + 61440} 512"'}, timeout=20)
         run.wait_event(ev="drive", id="drive0", state="done")
         run.must_succeed()
+
+
+def one_leaves_without_a_monitor(version):
+    """It cannot be undone before the monitor is back; the other one is read on."""
+    product()
+    with Scenario(version, drives=[boot_drive(), idle("disk1", 64), idle("disk2", 64, bus="scsi")]) as s:
+        s.add_proxy()
+        run = s.backup("--no-vmstate", "--limit", "16M")
+        s.wait_copying(run, MIB)
+        s.proxy.hang_up(for_good=True)
+        run.wait_event(ev="log", level="warning")
+        run.say("cancel disk1 yes")
+        run.wait_event(ev="drive", id="disk1", state="cancelled")
+        run.wait_event(ev="drive", id="disk2", state="done", seconds=40)
+        s.proxy.refusing = False
+        run.must_succeed(status=3)
+        s.must_be_untouched()
 
 
 # What others do ----------------------------------------------------------------------------------------------------------
@@ -381,5 +390,5 @@ def killed_twenty_times(version):
 
 if __name__ == "__main__":
     main(limits_are_exact, bad_sector, last_clusters_come_by_the_filter, retried_at_the_same_instant, export_is_deleted, stopped_for_seconds, killed_some_times,
-         slow=(limit_of_all_is_exact, limits_are_in_force_at_once, retried_by_itself, read_error_that_goes_away, one_is_cancelled, qemu_is_killed, drive_in_an_iothread,
+         slow=(limit_of_all_is_exact, limits_are_in_force_at_once, retried_by_itself, read_error_that_goes_away, one_is_cancelled, one_leaves_without_a_monitor, qemu_is_killed, drive_in_an_iothread,
                stopped_for_long, writes_wait_once, killed_twenty_times))

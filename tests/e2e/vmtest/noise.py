@@ -31,6 +31,10 @@ class Noise:
             time.sleep(NAP_S)
             self._late.append(time.monotonic() - begin - NAP_S)
 
+    def lost(self, spared):
+        """Seconds that naps were too long by, but for so many of each."""
+        return sum(max(0, late - spared) for late in self._late)
+
     def must_be_within(self, bound, seconds, what, percent=100):
         """percent: of what the seconds are a percentile. Two processes take part in most answers: each may be that late."""
         late = sorted(self._late)
