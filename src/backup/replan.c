@@ -241,6 +241,8 @@ bool replan(struct backup *b, const struct command *c, GError **error)
         backup_options_clear(&fresh);
         return false;
     }
+    if (c->verb == COMMAND_ENGINE)
+        plan_engine_log(b);
     backup_emit(b, &(struct model_event){.type = MODEL_EV_PLAN, .drive = -1});
     target_space_ask(b);
     return true;

@@ -224,6 +224,20 @@ static void test_engine(void)
     run_plan(&all, (struct fake_kind){.major = 10, .n_drives = 2}, change_engine);
 }
 
+static void see_one_pushed(struct trial *t)
+{
+    g_assert_null(strstr(t->said->str, "not pulled"));
+    say(t, "engine pull");
+    g_assert_nonnull(strstr(t->said->str, "drive dev0 is pushed, not pulled: it belongs to an iothread"));
+    say(t, "begin");
+}
+
+static void test_one_pushed(void)
+{
+    g_auto(trials) all = trials_begin();
+    run_plan(&all, (struct fake_kind){.major = 10, .n_drives = 2, .has_iothread = true}, see_one_pushed);
+}
+
 static void see_no_pull(struct trial *t)
 {
     g_assert_cmpstr(model_of(t)->engine.word, ==, "push");
@@ -260,6 +274,7 @@ int main(int argc, char **argv)
     g_test_add_func("/engine/replan/occupied", test_occupied);
     g_test_add_func("/engine/replan/ram", test_ram);
     g_test_add_func("/engine/replan/engine", test_engine);
+    g_test_add_func("/engine/replan/one-pushed", test_one_pushed);
     g_test_add_func("/engine/replan/no-pull", test_no_pull);
     return g_test_run();
 }
