@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * How QEMU finds a socket of ours: by its path, or, where QEMU sees other paths, by a descriptor of the run's folder. A
+ * How QEMU finds our sockets: by their paths, or, where QEMU sees other paths, by a descriptor of the run's folder. A
  * part of run.h.
  */
 #include <stdbool.h>

@@ -8,7 +8,7 @@
  *     ...
  *     vhost_memory_free(m);                              // after every front that uses it
  *
- * QEMU can write all of it at any moment, so nothing else of ours lies in it. It is sealed: nobody can make it shorter
+ * QEMU can write all of it at any moment, so nothing but that lies in it. It is sealed: nobody can make it shorter
  * under us, which would be a SIGBUS. Pages that nobody has touched are not resident.
  */
 #include <stdbool.h>

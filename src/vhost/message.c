@@ -120,7 +120,7 @@ static void put_question(struct vhost_message *m, enum request request)
     m->awaited = request;
 }
 
-/* One region: to the device, addresses of "the guest" and "of ours" are both the distance from its beginning. */
+/* One region: to the device, "guest" and "user" addresses are both the distance from its beginning. */
 static void put_memory(struct vhost_message *m)
 {
     struct out *out = put(m, SET_MEM_TABLE);

@@ -198,7 +198,7 @@ static void release(struct vhost_ring *r, unsigned slot)
     r->free[r->n_free++] = slot;
 }
 
-/* A request of ours has ended, says the device: is what it says about it possible? */
+/* The device says that one of our requests has ended: can what it says be true? */
 static enum vhost_ring_verdict end_request(struct vhost_ring *r, unsigned slot, uint32_t written,
                                            struct vhost_ring_done *done)
 {

@@ -11,7 +11,7 @@
  *     if (verdict == VHOST_RING_BROKEN) ...vhost_ring_why(r)...
  *
  * Each request has a slot: one descriptor of the ring that leads to a table of its own (VIRTIO_F_INDIRECT_DESC), a
- * header and a status byte. Which slots are in flight is known from memory of ours alone; what the device says is
+ * header and a status byte. Which slots are in flight is known from our own memory alone; what the device says is
  * checked against that.
  */
 #include <stdbool.h>
