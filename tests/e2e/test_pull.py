@@ -216,8 +216,8 @@ def retried(version, times):
 def one_is_cancelled(version):
     """In mid-pull; the others are saved; taken again by the operator it comes at a new instant."""
     product()
-    with Scenario(version, drives=[boot_drive(), idle("disk1", 32), Drive("disk2", size=8 * MIB, style="blockdev")]) as s:
-        run = s.backup("--no-vmstate", "--limit", "2M")
+    with Scenario(version, drives=[boot_drive(), idle("disk1", 32), idle("disk2", 32, bus="scsi")]) as s:
+        run = s.backup("--no-vmstate", "--limit", "2M")  # disk2 is busy until that is lifted: a retry needs a run
         s.wait_copying(run, MIB)
         run.say("cancel disk1 yes")
         run.wait_event(ev="drive", id="disk1", state="cancelled")
