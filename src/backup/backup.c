@@ -33,7 +33,7 @@ static void on_tick(uv_timer_t *timer)
     disk_watch_on_tick(b);
     write_latency_on_tick(b);
     jobs_on_tick(b);
-    pull_on_tick(b);
+    pull_export_on_tick(b);
     retake_on_tick(b);
     budget_on_tick(b);
     target_watch_on_tick(b);
@@ -56,7 +56,6 @@ static void on_planned(struct backup *b)
 static const struct run_hooks hooks = {
     .planned = on_planned,
     .fail = outcome_fail,
-    .drive_read = jobs_ended,
     .check_over = outcome_check_over,
     .check_left = outcome_check_left,
     .give_up = monitor_give_up,
@@ -92,7 +91,6 @@ struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
     pulse_init(&b->pulse, loop);
     job_throttle_init(b);
     job_end_init(b);
-    pull_init(b);
     return b;
 }
 
@@ -148,6 +146,7 @@ void backup_free(struct backup *b)
     g_free(b->archive.space_of);
     g_free(b->archive.path);
     pool_free(b->archive.pool);
+    puller_free(b->pulls.readers);
     vhost_memory_free(b->pulls.memory);
     model_clear(&b->model);
     backup_options_clear(&b->options);

@@ -86,12 +86,34 @@ static void share(struct backup *b)
         pace_share(&b->limits.pot, paces, n, uv_now(b->loop));
 }
 
+/* What the budget leaves when QEMU's own jobs have their shares. */
+static uint64_t rate_of_pulled(const struct backup *b)
+{
+    uint64_t jobs = 0;
+
+    for_each_drive (d, b) {
+        if (!d->is_pulled && d->job.state == JOB_RUNNING)
+            jobs += d->limit.pace.share;
+    }
+    return b->limits.pot.budget ? MAX(b->limits.pot.budget - MIN(b->limits.pot.budget, jobs), 1) : 0;
+}
+
+static void set_pull_rates(struct backup *b)
+{
+    puller_set_rate(b->pulls.readers, rate_of_pulled(b));
+    for_each_drive (d, b) {
+        if (d->pull.reader)
+            pull_set_rate(d->pull.reader, d->limit.pace.own);
+    }
+    puller_pump(b->pulls.readers);
+}
+
 void budget_share(struct backup *b)
 {
     share(b);
     for_each_drive (d, b)
         send_speed(d);
-    pull_set_rates(b);
+    set_pull_rates(b);
 }
 
 /* For the command that starts its job. */
@@ -119,7 +141,7 @@ void budget_count(struct port *p, uint32_t bytes, bool is_news)
     }
     if (d->is_pulled) {
         if (p->is_filter && is_news)
-            pull_take_tokens(d, bytes);
+            pull_count(d->pull.reader, bytes);
     } else if (pace_is_ahead(&d->b->limits.pot, &d->limit.pace)) {
         pace_brake(&d->limit.pace, uv_now(d->b->loop));
         job_pause_set(d, PAUSE_LIMIT, true);

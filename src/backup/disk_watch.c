@@ -14,7 +14,7 @@
 
 static bool is_restless(const struct drive *d)
 {
-    return (d->job.state == JOB_RUNNING || d->is_pulled) && !d->job.is_at_rest;
+    return d->is_pulled ? !pull_export_is_at_rest(d) : d->job.state == JOB_RUNNING && !d->job.is_at_rest;
 }
 
 static const struct steps_op *waiting_op(struct backup *b)
@@ -77,8 +77,8 @@ void disk_watch_undo(struct steps_op *op)
     op->sub = 1;
     b->jobs.disk_wait_until_ms = uv_now(b->loop) + b->options.timeout_s * UINT64_C(1000);
     for_each_drive (d, b) {
-        if (d->is_pulled && !d->job.is_at_rest)
-            n++; /* nothing more is asked for */
+        if (d->is_pulled)
+            n += is_restless(d); /* nothing more is asked for */
         if (d->is_pulled || d->job.state != JOB_RUNNING)
             continue;
         d->job.is_at_rest = false;

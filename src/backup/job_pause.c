@@ -40,7 +40,9 @@ void job_pause_update(struct drive *d)
     bool should_pause = d->job.pause_reasons != 0;
 
     if (d->is_pulled) {
-        pull_pump(d->b);
+        if (d->pull.reader)
+            pull_pause(d->pull.reader, d->job.pause_reasons & (PAUSE_OPERATOR | PAUSE_FULL));
+        puller_pump(d->b->pulls.readers);
         return;
     }
     if (d->job.state != JOB_RUNNING || d->job.is_new || d->b->is_failing || !monitor_is_up(d->b) ||

@@ -177,7 +177,7 @@ static void on_event(void *user, const struct qmp_event *event)
         backup_fail_new(b, VMB_ERROR_MONITOR, "guest was shut down during the backup; start it and back up again");
     state_on_event(b, event);
     jobs_on_event(b, event);
-    pull_on_event(b, event);
+    pull_export_on_event(b, event);
 }
 
 /* QEMU itself is gone when nobody listens and every connection into us has ended. */

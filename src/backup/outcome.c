@@ -155,7 +155,7 @@ static void report_done(struct backup *b)
     pulse_close(&b->pulse);
     job_throttle_close(b);
     job_end_close(b);
-    pull_close(b);
+    puller_close(b->pulls.readers);
     b->listener.on_done(b->user);
 }
 
@@ -166,7 +166,7 @@ static void close_connections(struct backup *b)
     for_each_drive (d, b) {
         port_close(&d->filter);
         port_close(&d->target);
-        pull_disconnect(d);
+        pull_export_disconnect(d);
     }
 }
 

@@ -144,7 +144,7 @@ static enum model_bottleneck bottleneck_of(const struct backup *b)
         does_any_run |= row->state == MODEL_RUN;
         is_any_paused |= row->state == MODEL_PAUSE;
     }
-    if (b->jobs.is_credit_low || b->pulls.is_starved || b->archive.is_full)
+    if (b->jobs.is_credit_low || puller_is_starved(b->pulls.readers) || b->archive.is_full)
         return b->archive.writer && writer_is_cpu_bound(b->archive.writer) ? MODEL_BY_CPU : MODEL_BY_SINK;
     if (is_limited)
         return MODEL_BY_LIMIT;

@@ -81,6 +81,7 @@ static void drive_free(gpointer data)
     g_free(d->names.job);
     g_free(d->doubt);
     g_free(d->job.error);
+    pull_free(d->pull.reader);
     g_free(d->pull.broken);
     g_clear_error(&d->refusal);
     g_clear_error(&d->failure);
@@ -320,7 +321,7 @@ static bool prepare(struct backup *b, GError **error)
     g_autofree char *what = g_strdup_printf("writing %s", b->options.target);
 
     b->journal = journal_open(b->options.monitor, b->run_id, what, error);
-    if (!b->journal || !door_open(b, error) || !pull_prepare(b, error))
+    if (!b->journal || !door_open(b, error) || !pull_export_prepare(b, error))
         return false;
     for_each_drive (d, b) {
         name_nodes(d);

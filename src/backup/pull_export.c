@@ -9,10 +9,12 @@
  */
 #include <fcntl.h>
 #include <unistd.h>
-#include "backup/pull.h"
+#include "archive/vmstate.h"
 #include "backup/run.h"
 #include "backup/steps.h"
 #include "vhost/front_uv.h"
+#include "vhost/memory.h"
+#include "vma/format.h"
 
 #define ASK_MS 500 /* as often as jobs are asked for */
 
@@ -31,7 +33,88 @@ static struct steps_op *op_of(const struct drive *d, bool is_undo)
 {
     const struct steps_op *op = steps_current(d->b->steps);
 
-    return op && op->d == d && op->is_undo == is_undo && op->step->undo == pull_undo ? (struct steps_op *)op : NULL;
+    return op && op->d == d && op->is_undo == is_undo && op->step->undo == pull_export_undo ? (struct steps_op *)op
+                                                                                            : NULL;
+}
+
+/* --- reading ------------------------------------------------------------------------------------ */
+
+/* It cannot be slowed: the drives make room for it. */
+static uint64_t ram_bytes(void *user)
+{
+    const struct backup *b = user;
+
+    return b->ram.vmstate && b->ram.method == RAM_BACKGROUND ? vmstate_bytes(b->ram.vmstate) : 0;
+}
+
+/* Buffers in extents that nobody closes would never come back. */
+static void on_starved(void *user)
+{
+    struct backup *b = user;
+
+    if (b->archive.writer && !writer_queued(b->archive.writer))
+        writer_flush(b->archive.writer);
+}
+
+static void on_done(void *user)
+{
+    jobs_ended(user, NULL);
+}
+
+static void on_failed(void *user, const char *why, bool is_image_gone)
+{
+    struct drive *d = user;
+
+    if (is_image_gone && !d->doubt)
+        d->doubt = g_strdup("the frozen image broke (a write of the guest could not be kept for us in time, or another "
+                            "node was put over it)");
+    jobs_ended(d, why);
+}
+
+static const struct puller_events readers_events = {.beside_bytes = ram_bytes, .on_starved = on_starved};
+static const struct pull_events reader_events = {.on_done = on_done, .on_failed = on_failed};
+
+bool pull_export_prepare(struct backup *b, GError **error)
+{
+    unsigned n_buffers = pool_total(b->archive.pool), n_pulled = 0;
+
+    for_each_drive (d, b)
+        n_pulled += d->is_pulled;
+    b->jobs.n = b->drives->len - n_pulled;
+    if (!n_pulled)
+        return true;
+    b->pulls.memory = vhost_memory_new((size_t)n_buffers * VMA_CLUSTER_SIZE, b->drives->len, error);
+    if (!b->pulls.memory)
+        return false;
+    pool_free(b->archive.pool);
+    b->archive.pool = pool_new(n_buffers, vhost_memory_pool(b->pulls.memory));
+    b->pulls.readers = puller_new(b->loop, b->archive.pool, &readers_events, b);
+    for_each_drive (d, b) {
+        d->intake.pool = b->archive.pool;
+        if (d->is_pulled)
+            d->pull.reader = pull_new(b->pulls.readers, &d->target.source, &reader_events, d);
+    }
+    return true;
+}
+
+static void start(struct drive *d)
+{
+    if (!d->is_guarded)
+        drive_take_instant(d);
+    d->job.state = JOB_RUNNING;
+    d->job.moved_ms = uv_now(d->b->loop);
+    job_pause_update(d); /* an operator may have paused it by now */
+    pull_start(d->pull.reader,
+               &(struct pull_image){.front = d->pull.front, .size = d->size, .may_break = d->is_guarded});
+    budget_share(d->b); /* by which it begins to read */
+}
+
+static void on_read(void *user, void *tag, int error)
+{
+    struct drive *d = user;
+
+    d->job.moved_ms = uv_now(d->b->loop);
+    pull_read_ended(tag, error);
 }
 
 /* --- the connection ----------------------------------------------------------------------------- */
@@ -49,8 +132,7 @@ static void on_ready(void *user, uint64_t capacity)
                     "the exported image has %" G_GUINT64_FORMAT " bytes, the drive %" G_GUINT64_FORMAT, capacity,
                     d->size);
     } else {
-        pull_start(d);
-        budget_share(d->b); /* by which it begins to read */
+        start(d);
     }
     steps_end(op, error);
 }
@@ -62,7 +144,7 @@ static void on_broken(void *user, const GError *why)
 
     g_free(d->pull.broken);
     d->pull.broken = g_strdup(why->message);
-    d->job.is_at_rest = true; /* see delete_when_quiet() */
+    pull_stop(d->pull.reader);
     if (op)
         steps_end(op, why);
     else
@@ -77,7 +159,7 @@ static void on_closed(void *user)
 }
 
 static const struct vhost_events events = {
-    .on_ready = on_ready, .on_read = pull_on_read, .on_broken = on_broken, .on_closed = on_closed};
+    .on_ready = on_ready, .on_read = on_read, .on_broken = on_broken, .on_closed = on_closed};
 
 static void connect_to(struct steps_op *op)
 {
@@ -96,10 +178,12 @@ static void connect_to(struct steps_op *op)
     }
 }
 
-void pull_disconnect(struct drive *d)
+void pull_export_disconnect(struct drive *d)
 {
-    if (d->pull.front)
+    if (d->pull.front) {
+        pull_stop(d->pull.reader);
         vhost_close(g_steal_pointer(&d->pull.front), pull_taken_back);
+    }
     if (d->pull.connected >= 0)
         close(d->pull.connected);
     d->pull.connected = -1;
@@ -152,7 +236,7 @@ static void ask_for_export(struct steps_op *op)
     g_autoptr(GError) error = NULL;
     int listening;
 
-    pull_disconnect(d);
+    pull_export_disconnect(d);
     if (!vhost_socket_pair(path, &listening, &d->pull.connected, &error)) {
         steps_end(op, error);
         return;
@@ -183,7 +267,7 @@ static void on_exports_again(void *user, const struct qmp_export *exports, unsig
         ask_for_export(op);
 }
 
-void pull_begin(struct steps_op *op)
+void pull_export_begin(struct steps_op *op)
 {
     if (op->d->pull.may_be_in_qemu && op->d->pull.connected >= 0)
         qmp_query_exports(op->b->qmp, on_exports_again, op);
@@ -241,7 +325,7 @@ static void gone(struct steps_op *op)
     g_autofree char *name = socket_name(d);
 
     op->sub = UNDO_CLOSES;
-    pull_disconnect(d);
+    pull_export_disconnect(d);
     if (!d->pull.are_fds_passed)
         on_end_closed(op, NULL);
     else if (d->pull.is_socket_used)
@@ -282,21 +366,26 @@ static void on_deleted(void *user, const GError *error)
     }
 }
 
-/* Of a connection that has ended nobody says what is in flight: that is over, or QEMU is. */
+bool pull_export_is_at_rest(const struct drive *d)
+{
+    return !d->pull.reader || !pull_in_flight(d->pull.reader) || d->pull.broken;
+}
+
 static void delete_when_quiet(struct steps_op *op)
 {
     struct drive *d = op->d;
 
-    if (op->sub != UNDO_QUIETS || (d->pull.in_flight && !d->pull.broken))
+    if (op->sub != UNDO_QUIETS || !pull_export_is_at_rest(d))
         return;
     op->sub = UNDO_DELETES;
     qmp_export_del(op->b->qmp, d->names.export, on_deleted, op);
 }
 
-void pull_undo(struct steps_op *op)
+void pull_export_undo(struct steps_op *op)
 {
     struct drive *d = op->d;
 
+    pull_stop(d->pull.reader);
     if (d->job.state == JOB_RUNNING)
         d->job.state = JOB_ENDED;
     d->job.moved_ms = uv_now(op->b->loop);
@@ -306,7 +395,7 @@ void pull_undo(struct steps_op *op)
         gone(op);
 }
 
-void pull_on_event(struct backup *b, const struct qmp_event *event)
+void pull_export_on_event(struct backup *b, const struct qmp_event *event)
 {
     const struct steps_op *op = steps_current(b->steps);
 
@@ -335,14 +424,13 @@ static bool is_waiting(const struct steps_op *op)
     return op->is_undo ? op->sub == UNDO_QUIETS || op->sub == UNDO_WAITS : op->d->pull.front && !op->d->pull.broken;
 }
 
-void pull_on_tick(struct backup *b)
+void pull_export_on_tick(struct backup *b)
 {
     const struct steps_op *current = steps_current(b->steps);
     struct steps_op *op = current && current->d ? op_of(current->d, current->is_undo) : NULL;
     uint64_t now = uv_now(b->loop);
 
-    pull_settle_idle(b);
-    pull_pump(b);
+    puller_on_tick(b->pulls.readers);
     if (!op || !is_waiting(op) || !monitor_is_up(b))
         return;
     if (now - op->d->job.moved_ms > (uint64_t)b->options.timeout_s * 1000)

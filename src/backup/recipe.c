@@ -10,7 +10,6 @@
 #include <string.h>
 #include "backup/filter.h"
 #include "backup/pin.h"
-#include "backup/pull.h"
 #include "backup/recipe.h"
 #include "backup/run.h"
 #include "backup/steps.h"
@@ -265,7 +264,8 @@ const struct step recipe_table[] = {
     {"resume the guest", STEP_RUN, needs_resume, halt_resume, NULL, STEP_REPEATS | STEP_IN_WINDOW},
     {"thaw the file systems", STEP_RUN, agent_is_frozen, agent_begin_thaw, NULL, STEP_IN_WINDOW},
     {"start the job", STEP_DRIVE, is_pushed_guarded, begin_job, jobs_undo, STEP_REPEATS | STEP_OF_JOB},
-    {"export the frozen image", STEP_DRIVE, is_pulled, pull_begin, pull_undo, STEP_STAYS | STEP_REPEATS | STEP_OF_JOB},
+    {"export the frozen image", STEP_DRIVE, is_pulled, pull_export_begin, pull_export_undo,
+     STEP_STAYS | STEP_REPEATS | STEP_OF_JOB},
     {"fix the frozen image to its iothread", STEP_DRIVE, pin_is_wanted, pin_begin, NULL,
      STEP_STAYS | STEP_REPEATS | STEP_OF_JOB},
     {"see that all disks answer", STEP_RUN, NULL, NULL, disk_watch_undo, 0},

@@ -19,7 +19,7 @@
  *                 job_verdict.c, fate.c (how each ends)  retake.c (at a new instant)
  *                 job_pause.c  job_throttle.c (makes the last buffers last)
  *                 job_end.c (one at a time)
- *     pull        pull.c (what is asked for, when)  pull_export.c (exports, connections)
+ *     pull        pull_export.c (exports, connections; what is asked for: src/pull)
  *     limits      limit.c (what an operator says)  budget.c
  *                 write_latency.c (how the guest's writes fare)
  *     archive     target.c (sink, spool, header, lanes)  finish.c  after.c
@@ -41,7 +41,7 @@
 #include "backup/limit.h"
 #include "backup/link.h"
 #include "backup/port.h"
-#include "backup/pull.h"
+#include "backup/pull_export.h"
 #include "base/pulse_uv.h"
 #include "backup/ram.h"
 #include "backup/state.h"
@@ -96,7 +96,7 @@ struct drive {
     struct port filter, target;
     struct intake intake;
     struct job job;
-    struct pull pull; /* where is_pulled */
+    struct pull_export pull; /* where is_pulled */
     struct drive_limit limit;
 
     int64_t instant_us;  /* wall clock */
@@ -182,7 +182,7 @@ struct backup {
     struct agent agent;
     struct ram ram;
     struct jobs jobs;
-    struct pulls pulls;
+    struct pull_exports pulls;
     struct limits limits;
     struct target archive;
     struct retake retake;
@@ -197,11 +197,10 @@ struct backup {
 
 /* What is told upwards: backup.c says who does it. */
 struct run_hooks {
-    void (*planned)(struct backup *b);                      /* the plan is made: begin, wait, or end */
-    void (*fail)(struct backup *b);                         /* is_failing and the outcome are set: undo everything */
-    void (*drive_read)(struct drive *d, const char *error); /* a pulled one, to its end (NULL) or no further */
-    void (*check_over)(struct backup *b);                   /* a drive or the RAM has ended: are all over? */
-    void (*check_left)(struct backup *b);                   /* does QEMU hold anything of this run still? */
+    void (*planned)(struct backup *b);    /* the plan is made: begin, wait, or end */
+    void (*fail)(struct backup *b);       /* is_failing and the outcome are set: undo everything */
+    void (*check_over)(struct backup *b); /* a drive or the RAM has ended: are all over? */
+    void (*check_left)(struct backup *b); /* does QEMU hold anything of this run still? */
     void (*give_up)(struct backup *b, const char *why);
     void (*graph_changes)(struct backup *b, bool is_under_way); /* rows of the table are gone through */
 };

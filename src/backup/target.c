@@ -133,7 +133,7 @@ static void on_room(void *user)
     job_pause_check_credit(b);
     if (b->ram.vmstate)
         vmstate_pump(b->ram.vmstate);
-    pull_pump(b);
+    puller_pump(b->pulls.readers);
 }
 
 static void on_full(void *user, bool is_full)

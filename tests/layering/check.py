@@ -21,19 +21,20 @@ MAY_INCLUDE = {
     "pacing": {"qmp"},
     "options": {"vma", "sink", "model"},
     "archive": {"options", "vma", "sink", "model"},
+    "pull": {"archive", "pacing", "vhost", "vma"},
     "write": {"archive", "options", "nbd", "vma", "sink"},
     "qemu": {"qmp", "model"},
     "rescue": {"qemu", "qmp"},
     "log": {"model"},
     "front": {"backup", "rescue", "options", "log", "model"},
-    "backup": {"log", "rescue", "qemu", "archive", "options", "pacing", "guest", "qmp", "nbd", "vhost", "vma", "sink", "model"},
+    "backup": {"log", "rescue", "qemu", "archive", "pull", "options", "pacing", "guest", "qmp", "nbd", "vhost", "vma", "sink", "model"},
     "ui": {"model"},
     "console": {"ui", "front", "backup", "options", "model"},
     "cli": {"front", "backup", "log", "rescue", "qemu", "write", "archive", "options", "guest", "vma", "nbd", "sink", "model"},
 }
 # A library header and the only files (regular expressions over the path) that may see it.
 LIBRARY_ONLY_IN = {
-    r"uv\.h": r"^(\w+/\w+_uv\.[ch]|(archive|write|log|front|rescue|backup|console|cli|sink)/.*)$",
+    r"uv\.h": r"^(\w+/\w+_uv\.[ch]|(archive|pull|write|log|front|rescue|backup|console|cli|sink)/.*)$",
     r"json-c/.*": r"^(qmp/.*|model/(json|replay)\w*\.c|rescue/journal\.c|backup/describe\.c|guest/keyvals\.c|cli/\w+\.c)$",
     r"(n?curses\w*|term|ncursesw/.*)\.h": r"^ui/term(_keys\.c|_inside\.h|\.c)$",
     r"libnbd\.h": r"^(nbd/client\.[ch]|cli/.*)$",

@@ -223,7 +223,6 @@ static inline void rig_down(struct rig *r)
     pulse_close(&b->pulse);
     job_throttle_close(b);
     job_end_close(b);
-    pull_close(b);
     peer_hang_up(&r->w.peer);
     uv_unref((uv_handle_t *)&r->w.peer.listener_poll);
     uv_run(&r->w.loop, UV_RUN_DEFAULT);
