@@ -11,10 +11,10 @@
  * a retry goes on at the same instant, as long as other drives are busy.
  */
 #include "backup/fate.h"
-#include "backup/job_verdict.h"
 #include "backup/recipe.h"
 #include "backup/run.h"
 #include "backup/steps.h"
+#include "qemu/job_verdict.h"
 
 /* --- one drive ---------------------------------------------------------------------------------- */
 

@@ -16,7 +16,7 @@
  *     RAM         ram.c  ram_settings.c  ram_loss.c (it is not saved)
  *                 activate.c, reopen.c (what its migration needs)
  *     drives      drives.c (their states)  port.c (NBD exports -> clusters)  jobs.c
- *                 job_verdict.c, fate.c (how each ends)  retake.c (at a new instant)
+ *                 fate.c (how each ends)  retake.c (at a new instant)
  *                 job_pause.c  job_throttle.c (makes the last buffers last)
  *                 job_end.c (one at a time)
  *     pull        pull_export.c (exports, connections; what is asked for: src/pull)

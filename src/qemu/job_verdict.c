@@ -5,7 +5,7 @@
  * overwrote it. (Asking QEMU by a second small job is no way: adding a node over a busy image hangs QEMU 10.0 for good
  * where the drive has an iothread.)
  */
-#include "backup/job_verdict.h"
+#include "qemu/job_verdict.h"
 
 #include <string.h>
 #include <glib.h>

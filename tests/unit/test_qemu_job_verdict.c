@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <glib.h>
-#include "backup/job_verdict.h"
+#include "qemu/job_verdict.h"
 
 static const struct {
     struct evidence e;
@@ -54,6 +54,6 @@ static void test_verdicts(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/backup/job_verdict/of-each-end", test_verdicts);
+    g_test_add_func("/qemu/job_verdict/of-each-end", test_verdicts);
     return g_test_run();
 }
