@@ -305,7 +305,7 @@ static void ask_vhost_export(struct backup *b)
 static void ask_iothreads(struct backup *b)
 {
     if (plan_engine_is_wanted(b))
-        iothreads_ask(b, answered);
+        plan_engine_ask_iothreads(b, answered);
     else
         answered(b, NULL);
 }

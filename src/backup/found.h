@@ -13,7 +13,7 @@ struct found_drive {
     char *type;     /* of its device, where that was asked for: "scsi-hd" */
     char *occupant; /* "block job m0 (mirror) is on it": it cannot be saved now; NULL where nobody is at work on it */
     bool is_removable, has_medium, is_read_only, is_attached, is_encrypted;
-    bool is_in_iothread; /* or may be, see iothreads.c */
+    bool is_in_iothread; /* or may be, see plan_engine.c */
     bool is_asleep;      /* let go by a migration, and not woken since */
     uint64_t virtual_size, actual_size;
 };
@@ -25,6 +25,3 @@ bool naming_fits(const struct backup *b, const struct found_drive *f,
 /* The same for a list; or one of them is its name in the archive. */
 bool naming_is_among(const struct backup *b, const GPtrArray *names, const char *name, const struct found_drive *f);
 char *naming_device_path(const struct found_drive *f); /* of its device, in QOM */
-
-/* iothreads.c: which drives belong to one; then `done`. */
-void iothreads_ask(struct backup *b, void (*done)(struct backup *b, const GError *error));

@@ -40,7 +40,7 @@ struct facts {
     /* For engine pull; asked only where that may be wanted: QEMU has exports of type vhost-user-blk, this system has
      * memfd_create, and QEMU gets what is passed by the monitor. */
     bool has_vhost_export, has_memfd, passes_descriptors;
-    unsigned n_iothreads_asked; /* drives that iothreads.c is through with */
+    unsigned n_iothreads_asked; /* drives that plan_engine.c is through with */
     void (*on_iothreads)(struct backup *b, const GError *error);
     const char *pull_obstacle; /* why no drive can be pulled, a constant; NULL = some can, or push was asked for */
 };

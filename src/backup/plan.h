@@ -31,6 +31,7 @@ bool plan_engine_check(const struct backup *b, GError **error);
 void plan_engine_log(struct backup *b); /* what is pushed all the same, and why */
 /* Is it asked for, or may it yet be: QEMU is asked whether it can. */
 bool plan_engine_is_wanted(const struct backup *b);
+void plan_engine_ask_iothreads(struct backup *b, void (*done)(struct backup *b, const GError *error));
 
 /* replan.c: another plan by a command of the operator's; where it cannot be, the old one stays */
 bool replan(struct backup *b, const struct command *c, GError **error);
