@@ -4,6 +4,9 @@
 #include "backup/fate.h"
 #include "backup/plan.h"
 #include "backup/run.h"
+#include "rescue/cleanup.h"
+
+/* --- drives ------------------------------------------------------------------------------------- */
 
 static bool is_target_of(const struct command *c, const struct drive *d)
 {
@@ -72,6 +75,8 @@ static bool retry(struct backup *b, const struct command *c, GError **error)
     return d && fate_retry(d, error);
 }
 
+/* --- the run ------------------------------------------------------------------------------------ */
+
 static bool cancel_all(struct backup *b, const struct command *c, GError **error)
 {
     if (strcmp(c->confirmation, b->model.guest) != 0)
@@ -83,15 +88,10 @@ static bool cancel_all(struct backup *b, const struct command *c, GError **error
 
 static bool begin(struct backup *b, const struct command *c, GError **error)
 {
-    if (tidy_is_needed(b, error))
+    if (!plan_check_leftovers(b, error))
         return false;
     plan_begin(b);
     return true;
-}
-
-static bool clean_up(struct backup *b, const struct command *c, GError **error)
-{
-    return tidy_begin(b, error);
 }
 
 static bool change_monitor(struct backup *b, const struct command *c, GError **error)
@@ -104,6 +104,52 @@ static bool reconnect(struct backup *b, const struct command *c, GError **error)
     b->link.next_try_ms = uv_now(b->loop);
     return true;
 }
+
+/* --- what a dead backup has left ----------------------------------------------------------------- */
+
+static void on_line(void *user, const char *line)
+{
+    struct backup *b = user;
+
+    backup_note(b, "clean up: %s", line);
+}
+
+/* Whatever is left then, the plan says so again. */
+static void on_cleaned(void *user, unsigned n_actions, const GError *error)
+{
+    struct backup *b = user;
+    g_autofree char *monitor = g_strdup(b->options.monitor);
+    g_autoptr(GError) refusal = NULL;
+
+    b->end.n_open[OPEN_CLEANUP]--;
+    b->tidy.is_cleaning = false;
+    if (b->end.is_ending || b->end.is_reported)
+        return;
+    if (error)
+        backup_log(b, MODEL_ERROR, NULL, "cleaning up: %s", error->message);
+    else
+        backup_log(b, MODEL_INFO, NULL, "QEMU is as it was before the backup that died (%u things undone)", n_actions);
+    if (!monitor_change(b, monitor, &refusal))
+        backup_fail(b, refusal);
+}
+
+/* It is taken away, and the plan made anew. */
+static bool clean_up(struct backup *b, const struct command *c, GError **error)
+{
+    if (!b->tidy.n_leftovers)
+        return vmb_fail(error, VMB_ERROR_USAGE, "nothing of a dead backup is left in QEMU");
+    backup_log(b, MODEL_INFO, NULL, "cleaning up what a backup that died has left: %s", b->tidy.leftovers);
+    monitor_stop(b); /* it takes one client at a time */
+    b->tidy.n_leftovers = 0;
+    b->model.link.n_checks = 0;
+    b->tidy.is_cleaning = true;
+    b->end.n_open[OPEN_CLEANUP]++;
+    backup_set_phase(b, MODEL_CONNECTING);
+    cleanup_new(b->loop, b->options.monitor, false, b->options.timeout_s, on_line, on_cleaned, b);
+    return true;
+}
+
+/* --- the table ---------------------------------------------------------------------------------- */
 
 /* What stands nowhere here is the front ends' own. */
 static const struct {

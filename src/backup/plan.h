@@ -23,6 +23,7 @@ void plan_forecast(struct backup *b);
 void plan_remember(struct backup *b); /* how this run went, for the guest's next one */
 /* plan_check.c */
 bool plan_check(struct backup *b, GError **error);
+bool plan_check_leftovers(const struct backup *b, GError **error); /* none is in QEMU of a backup that died */
 
 /* plan_engine.c: who is pulled; fills the facts, the drives and the model */
 void plan_engine(struct backup *b);
@@ -35,10 +36,6 @@ void plan_engine_ask_iothreads(struct backup *b, void (*done)(struct backup *b, 
 
 /* replan.c: another plan by a command of the operator's; where it cannot be, the old one stays */
 bool replan(struct backup *b, const struct command *c, GError **error);
-
-/* tidy.c: what a dead backup has left in QEMU */
-bool tidy_begin(struct backup *b, GError **error);           /* takes it away, then plans anew */
-bool tidy_is_needed(const struct backup *b, GError **error); /* true, with the error: no backup can begin */
 
 /* target_watch.c: how much is free where the archive will go; the answer goes into the model */
 void target_space_ask(struct backup *b);

@@ -81,6 +81,15 @@ static bool check_refused(struct backup *b, GError **error)
     return true;
 }
 
+bool plan_check_leftovers(const struct backup *b, GError **error)
+{
+    if (b->tidy.n_leftovers)
+        g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
+                    "a backup that died has left in QEMU: %s; run: vmabackup cleanup %s", b->tidy.leftovers,
+                    b->options.monitor);
+    return !b->tidy.n_leftovers;
+}
+
 bool plan_check(struct backup *b, GError **error)
 {
     if (!check_names(b, b->options.include, error) || !check_names(b, b->options.exclude, error) ||
@@ -106,7 +115,7 @@ bool plan_check(struct backup *b, GError **error)
         g_set_error(error, VMB_ERROR, VMB_ERROR_HELD, "%s", b->link.held);
         return false;
     }
-    if (!b->options.only_ask && !b->options.wait_for_begin && tidy_is_needed(b, error))
+    if (!b->options.only_ask && !b->options.wait_for_begin && !plan_check_leftovers(b, error))
         return false;
     if (!b->drives->len && !b->options.only_ask) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "guest has no drive to save; vmabackup info says why");

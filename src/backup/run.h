@@ -9,7 +9,6 @@
  *                 door.c (how QEMU finds our sockets)  describe.c (vmabackup.json)
  *     plan        plan.c  plan_check.c  plan_engine.c  naming.c
  *                 replan.c (changed before it begins)
- *                 tidy.c (what a dead run left)
  *     recipe      recipe.c: THE table  recipe_lists.c  steps.c (runs its rows, undoes them)
  *                 filter.c  pin.c  look.c  agent.c  halt.c  state.c
  *                 disk_watch.c (do all disks answer)
