@@ -14,7 +14,7 @@
  *                 disk_watch.c (do all disks answer)
  *     RAM         ram.c  ram_settings.c  ram_loss.c (it is not saved)
  *                 activate.c, reopen.c (what its migration needs)
- *     drives      drives.c (their states)  port.c (NBD exports -> clusters)  jobs.c
+ *     drives      port.c (NBD exports -> clusters)  jobs.c
  *                 fate.c (how each ends)  retake.c (at a new instant)
  *                 job_pause.c  job_throttle.c (makes the last buffers last)
  *                 job_end.c (one at a time)
@@ -241,6 +241,13 @@ bool run_journal_write(const struct backup *b, GError **error);
 void run_check_over(struct backup *b);
 void run_check_left(struct backup *b);
 void run_give_up(struct backup *b, const char *why); /* nothing more is sent to QEMU */
+/* The only way from one state to another; shows it, and tells it. */
+void drive_become(struct drive *d, enum drive_state state);
+void drive_take_instant(struct drive *d); /* now */
+/* NULL, and an error of usage for an operator, where there is none */
+struct drive *drive_by_name(const struct backup *b, const char *name, GError **error);
+struct drive *drive_by_job(const struct backup *b, const char *id);
+struct drive *drive_by_device(const struct backup *b, const char *qdev);
 
 /* outcome.c */
 void backup_end(struct backup *b); /* QEMU is free or lost; now everything of our own is closed */
@@ -251,11 +258,3 @@ bool after_command(struct backup *b, const struct command *c, GError **error);
 /* picture.c */
 void picture_fill(struct backup *b);
 uint64_t picture_data_rate(const struct backup *b); /* over the last 5 s; as limits count: no holes */
-
-/* drives.c: the only way from one state to another; shows it, and tells it. */
-void drive_become(struct drive *d, enum drive_state state);
-void drive_take_instant(struct drive *d); /* now */
-/* NULL, and an error of usage for an operator, where there is none */
-struct drive *drive_by_name(const struct backup *b, const char *name, GError **error);
-struct drive *drive_by_job(const struct backup *b, const char *id);
-struct drive *drive_by_device(const struct backup *b, const char *qdev);
