@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What an operator can ask of a run; limits: limit.c, of its plan: replan.c, when it has ended: after.c. */
+/* What an operator can ask of a run; limits: limit.c, of its plan: replan.c, when it has ended: finish.c. */
 #include <string.h>
 #include "backup/fate.h"
 #include "backup/plan.h"

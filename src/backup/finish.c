@@ -1,21 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The end of a good run: QEMU is free; the archive gets its end mark, becomes durable, is read back if asked. */
+/*
+ * The end of a good run: QEMU is free; the archive gets its end mark, becomes durable, is read back if asked. When the
+ * run has ended it can be read once more, by a worker, one reading at a time.
+ */
 #include "archive/readback.h"
 #include "archive/vmstate.h"
+#include "backup/outcome.h"
 #include "backup/run.h"
 #include "vma/extent.h"
 
 /* --- reading it back ---------------------------------------------------------------------------- */
 
+static GError *damage_of(const struct backup *b, const GError *error)
+{
+    return g_error_new(VMB_ERROR, VMB_ERROR_DAMAGED, "archive %s is damaged (%s); the target's disk may be failing",
+                       b->model.target, error->message);
+}
+
 static void on_verified(void *user, const char *said, const GError *error)
 {
     struct backup *b = user;
+    g_autoptr(GError) damage = error ? damage_of(b, error) : NULL;
 
     b->end.n_open[OPEN_READBACK]--;
     b->archive.readback = NULL;
-    if (error)
-        backup_fail_new(b, VMB_ERROR_DAMAGED, "archive %s is damaged (%s); the target's disk may be failing",
-                        b->model.target, error->message);
+    if (damage)
+        backup_fail(b, damage);
     b->archive.is_verified = !error;
     if (!error)
         backup_note(b, "archive verified: %s", said);
@@ -85,4 +95,76 @@ void finish_archive(struct backup *b)
         backup_fail(b, error);
     else
         writer_finish(b->archive.writer, end_flags(b), ram_bytes, header, on_written, b);
+}
+
+/* --- reading it once more ------------------------------------------------------------------------ */
+
+/* The run is judged anew, by what is known now. */
+static void judge(struct backup *b, const GError *error)
+{
+    g_clear_error(&b->end.outcome);
+    b->end.cancel_status = 0; /* of the reading before */
+    b->end.outcome = error ? damage_of(b, error) : NULL;
+    b->archive.is_verified = !error;
+    outcome_set(b);
+}
+
+static void take_verdict(struct backup *b, const char *said, const GError *error)
+{
+    judge(b, error);
+    if (error)
+        backup_log(b, MODEL_ERROR, "do not count on it: back up again, to another disk", "%s", b->end.outcome->message);
+    else
+        backup_log(b, MODEL_INFO, NULL, "archive verified: %s", said);
+}
+
+static void on_read_again(void *user, const char *said, const GError *error)
+{
+    struct backup *b = user;
+    enum model_reading what = b->archive.reading;
+
+    picture_fill(b);
+    b->archive.readback = NULL;
+    b->archive.reading = MODEL_READING_NOTHING;
+    b->model.eta_ms = MODEL_UNKNOWN;
+    if (g_error_matches(error, VMB_ERROR, VMB_ERROR_CANCELLED)) {
+        backup_log(b, MODEL_INFO, NULL, "archive was not read to its end");
+    } else if (error && !g_error_matches(error, VMB_ERROR, VMB_ERROR_DAMAGED)) {
+        backup_log(b, MODEL_ERROR, NULL, "archive %s: %s", b->model.target, error->message);
+    } else if (what == MODEL_READING_TO_VERIFY) {
+        take_verdict(b, said, error);
+    } else {
+        model_set(b->model.end.sha256, "%s", said);
+        backup_log(b, MODEL_INFO, NULL, "sha256 %s", said);
+    }
+}
+
+static enum model_reading reading_of(enum command_verb verb)
+{
+    return verb == COMMAND_VERIFY ? MODEL_READING_TO_VERIFY : MODEL_READING_TO_HASH;
+}
+
+static bool begin(struct backup *b, enum command_verb verb, GError **error)
+{
+    enum readback_kind kind = verb == COMMAND_VERIFY ? READBACK_VERIFY : READBACK_SHA256;
+
+    if (!b->archive.is_saved || !b->archive.path)
+        return vmb_fail(error, VMB_ERROR_USAGE, "%s",
+                        b->archive.is_saved ? "the archive went down a pipe: it cannot be read here"
+                                            : "there is no archive to be read");
+    b->archive.reading = reading_of(verb);
+    b->archive.readback = readback_new(b->loop, b->archive.path, kind, on_read_again, b);
+    picture_fill(b);
+    return true;
+}
+
+/* The same once more ends it. */
+bool finish_read(struct backup *b, const struct command *c, GError **error)
+{
+    if (!b->archive.readback)
+        return begin(b, c->verb, error);
+    if (b->archive.reading != reading_of(c->verb))
+        return vmb_fail(error, VMB_ERROR_USAGE, "the archive is being read already");
+    readback_stop(b->archive.readback);
+    return true;
 }

@@ -247,3 +247,14 @@ bool replan(struct backup *b, const struct command *c, GError **error)
     target_space_ask(b);
     return true;
 }
+
+void backup_next_options(struct backup *b, struct backup_options *o)
+{
+    backup_options_copy(o, &b->options);
+    o->wait_for_begin = true;
+    g_clear_pointer(&o->record_path, g_free); /* it holds this run */
+    if (!o->target || *o->target == '|')
+        return;
+    g_autofree char *old = g_steal_pointer(&o->target), *folder = g_path_get_dirname(old);
+    o->target = plan_default_target(b, folder, old);
+}

@@ -21,7 +21,7 @@
  *     pull        pull_export.c (exports, connections; what is asked for: src/pull)
  *     limits      limit.c (what an operator says)  budget.c
  *                 write_latency.c (how the guest's writes fare)
- *     archive     target.c (sink, spool, header, lanes)  finish.c  after.c
+ *     archive     target.c (sink, spool, header, lanes)  finish.c (end mark, reading back)
  *                 target_watch.c (full, stands still, too small)
  *     operators   commands.c
  *
@@ -251,9 +251,6 @@ struct drive *drive_by_device(const struct backup *b, const char *qdev);
 
 /* outcome.c */
 void backup_end(struct backup *b); /* QEMU is free or lost; now everything of our own is closed */
-
-/* after.c */
-bool after_command(struct backup *b, const struct command *c, GError **error);
 
 /* picture.c */
 void picture_fill(struct backup *b);

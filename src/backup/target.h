@@ -15,6 +15,7 @@
 #include "vma/header.h"
 
 struct backup;
+struct command;
 struct readback;
 
 struct target {
@@ -51,4 +52,5 @@ void target_watch_on_tick(struct backup *b);
 
 /* finish.c */
 void finish_archive(struct backup *b);
-void finish_interrupt(struct backup *b); /* reading it back ends early */
+bool finish_read(struct backup *b, const struct command *c, GError **error); /* a run that has ended */
+void finish_interrupt(struct backup *b);                                     /* reading it back ends early */

@@ -132,12 +132,12 @@ COMMAND(RETRY_ALL, "retry-all", "retry all that failed", PAUSABLE,
 COMMAND(STATUS, "status", "say how it stands", ANYWHERE, TYPED(BARE, NULL) ANSWER(status_of))
 COMMAND(DETACH, "detach", "leave it to itself: the run goes on", ANYWHERE, TYPED(BARE, NULL) ANSWER(say_goes_on))
 COMMAND(VERIFY, "verify", "read the archive back, check it", ENDED,
-        KEYS("V", "Verify", "AFTERWARDS") SCREEN(read_back, COMMAND_VERIFY) OFFER(has_archive) RUN(after_command))
+        KEYS("V", "Verify", "AFTERWARDS") SCREEN(read_back, COMMAND_VERIFY) OFFER(has_archive) RUN(finish_read))
 COMMAND(REPORT, "report", "write a report file", ENDED, KEYS("w", "Report", "AFTERWARDS") SCREEN(act, UI_REPORT))
 COMMAND(NEW, "new", "another backup: its plan", ENDED,
         CHANGES KEYS("n", "New backup", "AFTERWARDS") SCREEN(begin_anew, 0) OFFER(is_own_run))
 COMMAND(CHECKSUM, "checksum", "checksum of the archive", ENDED,
-        KEYS("h", "SHA-256", "AFTERWARDS") SCREEN(read_back, COMMAND_CHECKSUM) OFFER(has_archive) RUN(after_command))
+        KEYS("h", "SHA-256", "AFTERWARDS") SCREEN(read_back, COMMAND_CHECKSUM) OFFER(has_archive) RUN(finish_read))
 COMMAND(LOG, "log", "log on the whole screen", ANYWHERE, KEYS("l", "Log", "SCREEN") SCREEN(show, UI_VIEW_LOG))
 COMMAND(MARK, "mark", "mark it, for s p c r", RUNNING, KEYS("Space", "Mark", "DRIVES") SCREEN(ui_mark, 0))
 COMMAND(MARK_ALL, "mark-all", "mark all, or none", RUNNING, KEYS("a", NULL, "DRIVES") SCREEN(ui_mark_all, 0))
