@@ -321,7 +321,7 @@ static bool prepare(struct backup *b, GError **error)
     g_autofree char *what = g_strdup_printf("writing %s", b->options.target);
 
     b->journal = journal_open(b->options.monitor, b->run_id, what, error);
-    if (!b->journal || !door_open(b, error) || !pull_export_prepare(b, error))
+    if (!b->journal || !door_open(b, error) || !pull_reader_prepare(b, error))
         return false;
     for_each_drive (d, b) {
         name_nodes(d);

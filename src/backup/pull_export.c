@@ -9,12 +9,9 @@
  */
 #include <fcntl.h>
 #include <unistd.h>
-#include "archive/vmstate.h"
 #include "backup/run.h"
 #include "backup/steps.h"
 #include "vhost/front_uv.h"
-#include "vhost/memory.h"
-#include "vma/format.h"
 
 #define ASK_MS 500 /* as often as jobs are asked for */
 
@@ -37,86 +34,6 @@ static struct steps_op *op_of(const struct drive *d, bool is_undo)
                                                                                             : NULL;
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
-
-/* It cannot be slowed: the drives make room for it. */
-static uint64_t ram_bytes(void *user)
-{
-    const struct backup *b = user;
-
-    return b->ram.vmstate && b->ram.method == RAM_BACKGROUND ? vmstate_bytes(b->ram.vmstate) : 0;
-}
-
-/* Buffers in extents that nobody closes would never come back. */
-static void on_starved(void *user)
-{
-    struct backup *b = user;
-
-    if (b->archive.writer && !writer_queued(b->archive.writer))
-        writer_flush(b->archive.writer);
-}
-
-static void on_done(void *user)
-{
-    jobs_ended(user, NULL);
-}
-
-static void on_failed(void *user, const char *why, bool is_image_gone)
-{
-    struct drive *d = user;
-
-    if (is_image_gone && !d->doubt)
-        d->doubt = g_strdup("the frozen image broke (a write of the guest could not be kept for us in time, or another "
-                            "node was put over it)");
-    jobs_ended(d, why);
-}
-
-static const struct puller_events readers_events = {.beside_bytes = ram_bytes, .on_starved = on_starved};
-static const struct pull_events reader_events = {.on_done = on_done, .on_failed = on_failed};
-
-bool pull_export_prepare(struct backup *b, GError **error)
-{
-    unsigned n_buffers = pool_total(b->archive.pool), n_pulled = 0;
-
-    for_each_drive (d, b)
-        n_pulled += d->is_pulled;
-    b->jobs.n = b->drives->len - n_pulled;
-    if (!n_pulled)
-        return true;
-    b->pulls.memory = vhost_memory_new((size_t)n_buffers * VMA_CLUSTER_SIZE, b->drives->len, error);
-    if (!b->pulls.memory)
-        return false;
-    pool_free(b->archive.pool);
-    b->archive.pool = pool_new(n_buffers, vhost_memory_pool(b->pulls.memory));
-    b->pulls.readers = puller_new(b->loop, b->archive.pool, &readers_events, b);
-    for_each_drive (d, b) {
-        d->intake.pool = b->archive.pool;
-        if (d->is_pulled)
-            d->pull.reader = pull_new(b->pulls.readers, &d->target.source, &reader_events, d);
-    }
-    return true;
-}
-
-static void start(struct drive *d)
-{
-    if (!d->is_guarded)
-        drive_take_instant(d);
-    d->job.state = JOB_RUNNING;
-    d->job.moved_ms = uv_now(d->b->loop);
-    job_pause_update(d); /* an operator may have paused it by now */
-    pull_start(d->pull.reader,
-               &(struct pull_image){.front = d->pull.front, .size = d->size, .may_break = d->is_guarded});
-    budget_share(d->b); /* by which it begins to read */
-}
-
-static void on_read(void *user, void *tag, int error)
-{
-    struct drive *d = user;
-
-    d->job.moved_ms = uv_now(d->b->loop);
-    pull_read_ended(tag, error);
-}
-
 /* --- the connection ----------------------------------------------------------------------------- */
 
 static void on_ready(void *user, uint64_t capacity)
@@ -132,9 +49,17 @@ static void on_ready(void *user, uint64_t capacity)
                     "the exported image has %" G_GUINT64_FORMAT " bytes, the drive %" G_GUINT64_FORMAT, capacity,
                     d->size);
     } else {
-        start(d);
+        pull_reader_start(d);
     }
     steps_end(op, error);
+}
+
+static void on_read(void *user, void *tag, int error)
+{
+    struct drive *d = user;
+
+    d->job.moved_ms = uv_now(d->b->loop);
+    pull_read_ended(tag, error);
 }
 
 static void on_broken(void *user, const GError *why)

@@ -38,8 +38,12 @@ struct pull_exports {
     struct puller *readers;
 };
 
-/* Takes the pool into shared memory where drives are pulled. Before anything uses it. */
-bool pull_export_prepare(struct backup *b, GError **error);
+/* pull_reader.c */
+/* Where drives are pulled, takes the pool into shared memory (before anything uses it), and makes their readers. */
+bool pull_reader_prepare(struct backup *b, GError **error);
+void pull_reader_start(struct drive *d); /* its connection stands */
+
+/* pull_export.c */
 void pull_export_begin(struct steps_op *op);
 void pull_export_undo(struct steps_op *op);
 void pull_export_on_event(struct backup *b, const struct qmp_event *event);

@@ -18,7 +18,7 @@
  *                 fate.c (how each ends)  retake.c (at a new instant)
  *                 job_pause.c  job_throttle.c (makes the last buffers last)
  *                 job_end.c (one at a time)
- *     pull        pull_export.c (exports, connections; what is asked for: src/pull)
+ *     pull        pull_export.c (exports, connections)  pull_reader.c (who reads: src/pull)
  *     limits      limit.c (what an operator says)  budget.c
  *                 write_latency.c (how the guest's writes fare)
  *     archive     target.c (sink, spool, header, lanes)  finish.c (end mark, reading back)
