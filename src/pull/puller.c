@@ -85,11 +85,13 @@ static bool has_credit(const struct puller *all)
     return pool_free_count(all->pool) > WRITER_SPOOLS_BELOW + PULL_REQUEST_CLUSTERS;
 }
 
-/* Whose turn it is, or the next that can ask; NULL for none. */
+/* Whose turn it is, or the next that can ask, which may be the one whose turn has just ended; NULL for none. */
 static struct pull *pull_in_turn(struct puller *all, uint64_t now)
 {
-    for (unsigned i = 0; i < all->pulls->len; i++) {
-        struct pull *p = g_ptr_array_index(all->pulls, all->turn % all->pulls->len);
+    unsigned n = all->pulls->len;
+
+    for (unsigned i = 0; n && i <= n; i++) {
+        struct pull *p = g_ptr_array_index(all->pulls, all->turn % n);
         if (all->left && pull_may_ask(p) && do_limits_let(p, now))
             return p;
         all->turn++;
