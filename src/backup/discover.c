@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "backup/found.h"
+#include "backup/lid.h"
 #include "backup/plan.h"
 #include "backup/run.h"
 #include "qemu/identity.h"
@@ -304,7 +305,7 @@ static void ask_vhost_export(struct backup *b)
 }
 static void ask_iothreads(struct backup *b)
 {
-    if (plan_engine_is_wanted(b))
+    if (plan_engine_is_wanted(b) || lid_may_be_wanted(b))
         plan_engine_ask_iothreads(b, answered);
     else
         answered(b, NULL);

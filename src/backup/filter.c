@@ -162,7 +162,7 @@ static void on_inserted(void *user, const GError *error)
     }
 }
 
-static void set_drive(struct steps_op *op, const char *node, qmp_done done)
+void filter_set_drive(struct steps_op *op, const char *node, qmp_done done)
 {
     g_autofree char *path =
         op->d->is_bare_path_wrong ? g_strdup_printf("/machine/peripheral/%s", op->d->qdev) : g_strdup(op->d->qdev);
@@ -189,7 +189,7 @@ static void on_drives_before_insert(void *user, const struct qmp_drive *drives, 
         return;
     }
     op->d->is_bare_path_wrong = op->sub == 1;
-    set_drive(op, op->d->names.cbw, on_inserted);
+    filter_set_drive(op, op->d->names.cbw, on_inserted);
 }
 
 static void try_insert(struct steps_op *op)
@@ -218,23 +218,40 @@ static void on_out(void *user, const struct takeout *t, const GError *error)
     struct steps_op *op = user;
     struct drive *d = op->d;
 
-    if (error || !t->stays) {
-        if (!error)
-            tell_of_orphan(d, &t->survey);
+    if (error) {
         steps_end(op, error);
+        return;
+    }
+    if (!t->stays) {
+        op->b->on_out(op);
         return;
     }
     if (!d->is_left_told)
         backup_log(op->b, MODEL_WARNING, NULL,
-                   "drive %s: filter %s stays in QEMU, where it does no harm, because of %s", d->name, d->names.cbw,
+                   "drive %s: filter %s stays in QEMU, where it does no harm, because of %s", d->name, t->filter,
                    t->stays);
     d->is_left_told = true;
     filter_leave(op);
 }
 
+void filter_take_out(struct steps_op *op, const char *node, void (*out)(struct steps_op *op))
+{
+    op->b->on_out = out;
+    takeout_begin(&op->b->takeout, op->b->qmp, node, on_out, op);
+}
+
+static void on_filter_out(struct steps_op *op)
+{
+    tell_of_orphan(op->d, &op->b->takeout.survey);
+    steps_end(op, NULL);
+}
+
 void filter_undo_insert(struct steps_op *op)
 {
-    takeout_begin(&op->b->takeout, op->b->qmp, op->d->names.cbw, on_out, op);
+    if (op->d->left) /* its lid */
+        filter_leave(op);
+    else
+        filter_take_out(op, op->d->names.cbw, on_filter_out);
 }
 
 void filter_begin_snapshot(struct steps_op *op)

@@ -9,7 +9,7 @@
  */
 #include <string.h>
 #include "backup/filter.h"
-#include "backup/pin.h"
+#include "backup/lid.h"
 #include "backup/recipe.h"
 #include "backup/run.h"
 #include "backup/steps.h"
@@ -258,15 +258,13 @@ const struct step recipe_table[] = {
     {"add the filter", STEP_DRIVE, is_guarded, filter_begin_add, filter_undo_add, 0},
     {"insert the filter", STEP_DRIVE, is_guarded, filter_begin_insert, filter_undo_insert, 0},
     {"add the frozen image", STEP_DRIVE, is_guarded, filter_begin_snapshot, filter_undo_snapshot, 0},
-    {"let the frozen image go from its iothread", STEP_DRIVE, NULL, NULL, pin_undo, STEP_OF_JOB},
+    {"put the lid on", STEP_DRIVE, lid_is_wanted, lid_begin, lid_undo, 0},
     {"start saving the RAM", STEP_RUN, is_background, ram_begin_moving, ram_undo_moving, STEP_STAYS},
     {"start the job", STEP_DRIVE, is_pushed_directly, begin_job, jobs_undo, STEP_REPEATS | STEP_OF_JOB},
     {"resume the guest", STEP_RUN, needs_resume, halt_resume, NULL, STEP_REPEATS | STEP_IN_WINDOW},
     {"thaw the file systems", STEP_RUN, agent_is_frozen, agent_begin_thaw, NULL, STEP_IN_WINDOW},
     {"start the job", STEP_DRIVE, is_pushed_guarded, begin_job, jobs_undo, STEP_REPEATS | STEP_OF_JOB},
     {"export the frozen image", STEP_DRIVE, is_pulled, pull_export_begin, pull_export_undo,
-     STEP_STAYS | STEP_REPEATS | STEP_OF_JOB},
-    {"fix the frozen image to its iothread", STEP_DRIVE, pin_is_wanted, pin_begin, NULL,
      STEP_STAYS | STEP_REPEATS | STEP_OF_JOB},
     {"see that all disks answer", STEP_RUN, NULL, NULL, disk_watch_undo, 0},
 };

@@ -10,7 +10,7 @@
  *     plan        plan.c  plan_check.c  plan_engine.c  naming.c
  *                 replan.c (changed before it begins)
  *     recipe      recipe.c: THE table  recipe_lists.c  steps.c (runs its rows, undoes them)
- *                 filter.c  pin.c  look.c  agent.c  halt.c  state.c
+ *                 filter.c  lid.c  look.c  agent.c  halt.c  state.c
  *                 disk_watch.c (do all disks answer)
  *     RAM         ram.c  ram_settings.c  ram_loss.c (it is not saved)
  *                 activate.c, reopen.c (what its migration needs)
@@ -60,7 +60,7 @@ struct steps;
 
 /* Ours, in QEMU. */
 struct drive_names {
-    char *filter, *target, *cbw, *snap, *pin, *export, *job;
+    char *filter, *target, *cbw, *snap, *lid, *export, *job;
 };
 
 struct drive_progress {
@@ -81,7 +81,7 @@ struct drive {
     enum drive_state state; /* see drive_become() */
     bool is_guarded;
     bool is_read_only;         /* nobody writes to it: it needs no guard */
-    bool is_in_iothread;       /* or may be; known where engine pull is wanted */
+    bool is_in_iothread;       /* or may be; known where engine pull or a lid may be wanted */
     bool is_pulled;            /* by engine pull: no job, no target node; see plan_engine.c */
     const char *pull_obstacle; /* why it cannot be pulled, a constant; NULL = it can */
     bool is_shared;            /* two devices write to its node: a filter before one of them would not see the other */
@@ -89,8 +89,7 @@ struct drive {
     unsigned begun;            /* rows of the table that were begun and not undone, a bit each */
     unsigned left;             /* of them, those whose undo others stand in the way of: tried again at the end */
     bool is_left_told;
-    bool is_left;   /* a disk does not answer: nothing of it is undone */
-    bool is_pinned; /* or may be: see pin.c */
+    bool is_left; /* a disk does not answer: nothing of it is undone */
 
     struct port filter, target;
     struct intake intake;
@@ -176,6 +175,7 @@ struct backup {
     struct facts facts;
     struct survey survey;
     struct takeout takeout;
+    void (*on_out)(struct steps_op *op); /* of what it takes out: see filter_take_out() */
     struct door door;
     struct guest_state guest;
     struct agent agent;

@@ -163,7 +163,9 @@ const char *graph_below(const struct graph *g, const char *filter)
 {
     unsigned at = child_of(g, find(g, QMP_VERTEX_NODE, filter), "file"), below = child_of(g, at, "image");
 
-    if (below != NOWHERE && *vertex(g, at)->name == '#') /* a blkdebug of the filter's own: see qmp_add_filter */
+    if (at == NOWHERE) /* a lid, see backup/lid.c */
+        at = child_of(g, find(g, QMP_VERTEX_NODE, filter), "image");
+    else if (below != NOWHERE && *vertex(g, at)->name == '#') /* a blkdebug of the filter's own: see qmp_add_filter */
         at = below;
     return at == NOWHERE ? NULL : vertex(g, at)->name;
 }

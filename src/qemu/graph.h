@@ -25,7 +25,7 @@ struct graph *graph_new(const struct qmp_graph *answer, const struct qmp_job *jo
 void graph_free(struct graph *g);
 
 bool graph_has(const struct graph *g, const char *node);
-/* The node that a filter of ours stands on now; NULL where that is not told. */
+/* The node that a filter of ours, or its lid, stands on now; NULL where that is not told. */
 const char *graph_below(const struct graph *g, const char *filter);
 
 /*

@@ -164,6 +164,8 @@ void qmp_add_nbd(struct qmp *q, const char *node, const char *path, const char *
  * on. */
 void qmp_add_filter(struct qmp *q, const char *node, const char *file, bool is_apart, const char *target,
                     unsigned cbw_timeout_s, qmp_done done, void *user);
+/* blockdev-add blkdebug without any rule: it passes everything on. */
+void qmp_add_passing(struct qmp *q, const char *node, const char *image, qmp_done done, void *user);
 void qmp_add_snapshot_access(struct qmp *q, const char *node, const char *file, qmp_done done, void *user);
 /* blockdev-add of a file, or of a device of the host (driver), to be written, without locks: may QEMU open it? */
 void qmp_add_file(struct qmp *q, const char *node, const char *driver, const char *filename, qmp_done done, void *user);
@@ -179,8 +181,6 @@ void qmp_nbd_server_stop(struct qmp *q, qmp_done done, void *user);
 void qmp_export_add(struct qmp *q, const char *id, const char *node, qmp_done done, void *user);
 /* block-export-add type vhost-user-blk, read-only, on a listening socket from qmp_getfd() */
 void qmp_export_vhost(struct qmp *q, const char *id, const char *node, const char *fdname, qmp_done done, void *user);
-/* The same, and its node stays in its iothread. */
-void qmp_export_fixed(struct qmp *q, const char *id, const char *node, const char *fdname, qmp_done done, void *user);
 /* Are there exports of type vhost-user-blk? By adding one to `nowhere`, which names no node: QEMU refuses that, and by
  * what it says it knows the type. (The schema says it, too, but costs QEMU's main loop 16 ms, and this half of one.) */
 void qmp_has_vhost_export(struct qmp *q, const char *nowhere, qmp_on_answer done, void *user);

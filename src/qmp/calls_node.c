@@ -46,6 +46,14 @@ void qmp_add_filter(struct qmp *q, const char *node, const char *file, bool is_a
     call_do(q, "blockdev-add", args, done, user);
 }
 
+void qmp_add_passing(struct qmp *q, const char *node, const char *image, qmp_done done, void *user)
+{
+    struct json_object *args = new_node("blkdebug", node);
+
+    args_text(args, "image", image);
+    call_do(q, "blockdev-add", args, done, user);
+}
+
 void qmp_add_snapshot_access(struct qmp *q, const char *node, const char *file, qmp_done done, void *user)
 {
     struct json_object *args = new_node("snapshot-access", node);
@@ -114,14 +122,12 @@ void qmp_export_add(struct qmp *q, const char *id, const char *node, qmp_done do
     call_do(q, "block-export-add", args, done, user);
 }
 
-static struct json_object *vhost_args(const char *id, const char *node, const char *fdname, bool is_fixed)
+static struct json_object *vhost_args(const char *id, const char *node, const char *fdname)
 {
     struct json_object *args = args_new_text("type", "vhost-user-blk"), *address = args_new_text("type", "fd");
 
     args_text(args, "id", id);
     args_text(args, "node-name", node);
-    if (is_fixed)
-        args_flag(args, "fixed-iothread", true);
     args_text(address, "str", fdname);
     args_object(args, "addr", address);
     return args;
@@ -129,12 +135,7 @@ static struct json_object *vhost_args(const char *id, const char *node, const ch
 
 void qmp_export_vhost(struct qmp *q, const char *id, const char *node, const char *fdname, qmp_done done, void *user)
 {
-    call_do(q, "block-export-add", vhost_args(id, node, fdname, false), done, user);
-}
-
-void qmp_export_fixed(struct qmp *q, const char *id, const char *node, const char *fdname, qmp_done done, void *user)
-{
-    call_do(q, "block-export-add", vhost_args(id, node, fdname, true), done, user);
+    call_do(q, "block-export-add", vhost_args(id, node, fdname), done, user);
 }
 
 /* A type that is not known is refused before the node is looked for. */
@@ -152,7 +153,7 @@ void qmp_has_vhost_export(struct qmp *q, const char *nowhere, qmp_on_answer done
     struct call *call = call_new(q, CALL_ANY(done), user);
 
     call->text = g_strdup(nowhere);
-    call_send(call, "block-export-add", vhost_args(nowhere, nowhere, nowhere, false), CALL_ANY_SHAPE, on_no_node);
+    call_send(call, "block-export-add", vhost_args(nowhere, nowhere, nowhere), CALL_ANY_SHAPE, on_no_node);
 }
 
 void qmp_export_del(struct qmp *q, const char *id, qmp_done done, void *user)

@@ -35,6 +35,7 @@ static void cleanup_free(struct cleanup *c)
     g_array_unref(c->actions);
     g_array_unref(c->jobs);
     g_array_unref(c->exports);
+    g_array_unref(c->lids);
     g_array_unref(c->snapshots);
     g_array_unref(c->inserted);
     g_array_unref(c->nodes);
@@ -111,6 +112,7 @@ static struct cleanup *new_cleanup(const char *monitor, void *user)
     c->actions = new_actions();
     c->jobs = new_actions();
     c->exports = new_actions();
+    c->lids = new_actions();
     c->snapshots = new_actions();
     c->inserted = new_actions();
     c->nodes = new_actions();

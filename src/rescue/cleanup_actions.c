@@ -192,14 +192,20 @@ static void on_out(void *user, const struct takeout *t, const GError *error)
     action_over(c, error ? error : stays);
 }
 
-/* "vmb-<run>-cbw-3" has the target "vmb-<run>-fl-3". */
+/* "vmb-<run>-lid-3" stands on "vmb-<run>-cbw-3", and that has the target "vmb-<run>-fl-3". */
 bool cleanup_is_part_of(const char *node, const char *filter)
 {
-    const char *part = strstr(filter, "-cbw-");
-    g_autofree char *target =
-        part ? g_strdup_printf("%.*s-fl-%s", (int)(part - filter), filter, part + strlen("-cbw-")) : NULL;
+    static const char *const parts[] = {"-lid-", "-cbw-", "-fl-"};
+    const char *at = NULL, *number = NULL;
+    bool is_part = strcmp(node, filter) == 0;
 
-    return strcmp(node, filter) == 0 || g_strcmp0(node, target) == 0;
+    for (unsigned i = 0; i < G_N_ELEMENTS(parts); i++) {
+        if (!at && (at = strstr(filter, parts[i])))
+            number = at + strlen(parts[i]);
+        g_autofree char *name = at ? g_strdup_printf("%.*s%s%s", (int)(at - filter), filter, parts[i], number) : NULL;
+        is_part |= g_strcmp0(node, name) == 0;
+    }
+    return is_part;
 }
 
 static bool is_staying(const struct cleanup *c, const char *node)
@@ -286,6 +292,7 @@ void cleanup_act(struct cleanup *c)
     case DELETE_NODE:
         qmp_del_node(c->qmp, a->name, action_over, c);
         break;
+    case TAKE_OFF:
     case PUT_BACK:
         takeout_begin(&c->takeout, c->qmp, a->name, on_out, c);
         break;

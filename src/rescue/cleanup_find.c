@@ -117,7 +117,6 @@ static bool is_export_there(const struct cleanup *c, const char *id)
 static void add_passed_sockets(struct cleanup *c, const struct journal_record *r)
 {
     g_ptr_array_add(c->passed_sockets, g_strdup_printf(PREFIX "%s-act", r->run_id));
-    g_ptr_array_add(c->passed_sockets, g_strdup_printf(PREFIX "%s-pin", r->run_id));
     for (unsigned i = 0; i < r->n_exports; i++) {
         g_autofree char *id = g_strdup_printf(PREFIX "%s-exp-%u", r->run_id, i);
         g_ptr_array_add(c->passed_sockets, g_strdup_printf("%s-socket", id));
@@ -126,8 +125,8 @@ static void add_passed_sockets(struct cleanup *c, const struct journal_record *r
     }
 }
 
-/* Jobs and exports first, then what stands on what: frozen images, filters out of their drives, filters, targets. The
- * guest last: only one that runs can answer the thaw. */
+/* Jobs and exports first, then what stands on what: lids, frozen images, filters out of their drives, filters, targets.
+ * The guest last: only one that runs can answer the thaw. */
 static void put_in_order(struct cleanup *c)
 {
     bool has_server = false, is_stopped = false;
@@ -145,6 +144,7 @@ static void put_in_order(struct cleanup *c)
         cleanup_add(c->actions, PAUSE_JOBS, NULL);
     append_all(c, c->jobs);
     append_all(c, c->exports);
+    append_all(c, c->lids);
     append_all(c, c->snapshots);
     append_all(c, c->inserted);
     append_all(c, c->nodes);
@@ -270,37 +270,76 @@ static void forget_parts(GArray *nodes, const char *filter)
             g_array_remove_index(nodes, i);
 }
 
-/* Filters that somebody stands on. One that has to stay, which does no harm, is in nobody's way: a run that only looks
- * does not count it. */
+static bool has_lid(const struct cleanup *c, const char *filter)
+{
+    for (unsigned i = 0; i < c->lids->len; i++)
+        if (cleanup_is_part_of(filter, g_array_index(c->lids, struct action, i).name))
+            return true;
+    return false;
+}
+
+static enum graph_way way_out(const struct survey *s, const char *name)
+{
+    struct graph_exit exit = graph_way_out(s->graph, name, survey_showing(s, name) != NULL);
+
+    g_free(exit.why);
+    return exit.way;
+}
+
+/* One that has to stay, which does no harm, is in nobody's way: a run that only looks does not count it. */
+static void forget_stuck(struct cleanup *c, const struct survey *s, const GArray *from, const char *part)
+{
+    g_autoptr(GPtrArray) stuck = g_ptr_array_new_with_free_func(g_free);
+
+    for (unsigned i = 0; c->looked && i < from->len; i++) {
+        const char *name = g_array_index(from, struct action, i).name;
+        if (has_part(name, part) && way_out(s, name) == GRAPH_STUCK)
+            g_ptr_array_add(stuck, g_strdup(name));
+    }
+    for_each_in (const char, name, stuck) {
+        forget_parts(c->lids, name);
+        forget_parts(c->nodes, name);
+    }
+}
+
+/* Filters that somebody stands on, or will when their lids are off. */
+static void find_inserted(struct cleanup *c, const struct survey *s)
+{
+    forget_stuck(c, s, c->lids, "-lid-");
+    forget_stuck(c, s, c->nodes, "-cbw-");
+    for (unsigned i = 0; i < c->nodes->len; i++) {
+        const char *name = g_array_index(c->nodes, struct action, i).name;
+        if (has_part(name, "-cbw-") && (has_lid(c, name) || way_out(s, name) != GRAPH_FREE))
+            cleanup_add(c->inserted, PUT_BACK, name);
+    }
+}
+
 static void on_surveyed(void *user, const struct survey *s, const GError *error)
 {
     struct cleanup *c = user;
-    g_autoptr(GPtrArray) stuck = g_ptr_array_new_with_free_func(g_free);
 
-    for (unsigned i = 0; !error && i < c->nodes->len; i++) {
-        const char *name = g_array_index(c->nodes, struct action, i).name;
-        if (!has_part(name, "-cbw-"))
-            continue;
-        struct graph_exit exit = graph_way_out(s->graph, name, survey_showing(s, name) != NULL);
-        g_free(exit.why);
-        if (exit.way == GRAPH_STUCK && c->looked)
-            g_ptr_array_add(stuck, g_strdup(name));
-        else if (exit.way != GRAPH_FREE)
-            cleanup_add(c->inserted, PUT_BACK, name);
-    }
-    for_each_in (const char, name, stuck)
-        forget_parts(c->nodes, name);
     if (error) {
         cleanup_finish(c, error);
         return;
     }
+    find_inserted(c, s);
     find_exports(c, s);
     ask_status(c);
 }
 
+static void add_node(struct cleanup *c, const char *name, bool are_filters_due)
+{
+    bool is_filter = has_part(name, "-cbw-"), is_lid = has_part(name, "-lid-");
+
+    if (!g_str_has_prefix(name, PREFIX) || is_filter != are_filters_due)
+        return;
+    if (is_lid)
+        cleanup_add(c->lids, TAKE_OFF, name);
+    cleanup_add(is_lid ? c->lids : has_part(name, "-snap-") ? c->snapshots : c->nodes, DELETE_NODE, name);
+}
+
 static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)
 {
-    static const char *const order[] = {"-cbw-", "-"}; /* filters, then everything they stood on */
     struct cleanup *c = user;
     g_autoptr(GError) held = NULL;
 
@@ -308,16 +347,9 @@ static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const
         cleanup_finish(c, error ? error : held);
         return;
     }
-    for (unsigned i = 0; i < n; i++)
-        if (g_str_has_prefix(nodes[i].node_name, PREFIX) && has_part(nodes[i].node_name, "-snap-"))
-            cleanup_add(c->snapshots, DELETE_NODE, nodes[i].node_name);
-    for (unsigned pass = 0; pass < G_N_ELEMENTS(order); pass++)
-        for (unsigned i = 0; i < n; i++) {
-            const char *name = nodes[i].node_name;
-            if (g_str_has_prefix(name, PREFIX) && !has_part(name, "-snap-") && has_part(name, "-cbw-") == (pass == 0) &&
-                has_part(name, order[pass]))
-                cleanup_add(c->nodes, DELETE_NODE, name);
-        }
+    for (unsigned pass = 0; pass < 2; pass++) /* filters, then everything they stood on */
+        for (unsigned i = 0; i < n; i++)
+            add_node(c, nodes[i].node_name, pass == 0);
     survey_take(&c->survey, c->qmp, on_surveyed, c);
 }
 

@@ -14,6 +14,7 @@ enum action_kind {
     END_JOB,
     END_EXPORT,
     DELETE_NODE,
+    TAKE_OFF,
     PUT_BACK,
     STOP_NBD_SERVER,
     CANCEL_MIGRATION,
@@ -44,7 +45,7 @@ struct cleanup {
     GPtrArray *capabilities; /* char *: those that are on; NULL = unknown */
     struct qmp_migration_params params;
     bool are_params_known;
-    GArray *actions, *jobs, *exports, *snapshots, *inserted, *nodes;
+    GArray *actions, *jobs, *exports, *lids, *snapshots, *inserted, *nodes;
     unsigned at, next_socket, next_door;
     struct qmp_again again; /* the guest's status */
     struct survey survey;
@@ -69,7 +70,7 @@ void cleanup_find(struct cleanup *c); /* fills actions, then cleanup_act() */
 void cleanup_act(struct cleanup *c);  /* does the next one, then the others; ends by cleanup_finish() */
 void cleanup_finish(struct cleanup *c, const GError *error);
 void cleanup_add(GArray *to, enum action_kind kind, const char *name);
-/* The filter, or the target of it. */
+/* The filter or its target; of a lid that, too, and what is below it. */
 bool cleanup_is_part_of(const char *node, const char *filter);
 char *cleanup_describe(const struct action *a); /* "end job vmb-…" */
 char *cleanup_summary(const GArray *actions);   /* "2 jobs, the guest stopped" */

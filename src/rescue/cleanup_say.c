@@ -10,6 +10,7 @@ static const struct {
     [END_JOB] = {"end job", "job", "jobs"},
     [END_EXPORT] = {"end export", "export", "exports"},
     [DELETE_NODE] = {"delete node", "node", "nodes"},
+    [TAKE_OFF] = {"take off lid", NULL, NULL},
     [PUT_BACK] = {"take out filter", "drive behind a filter", "drives behind filters"},
     [STOP_NBD_SERVER] = {"stop QEMU's NBD server", "its NBD server", NULL},
     [CANCEL_MIGRATION] = {"cancel the RAM's migration", "a migration of its RAM", NULL},

@@ -30,6 +30,15 @@ static unsigned count(const struct trial *t, const char *what)
     return n;
 }
 
+static unsigned count_of(const struct trial *t, const char *what, const char *whom)
+{
+    unsigned n = 0;
+
+    fake_each (const char, line, t->qemu->log)
+        n += g_str_has_prefix(line, what) && strstr(line, whom);
+    return n;
+}
+
 static bool has_said(const struct trial *t, const char *what)
 {
     return strstr(t->said->str, what) != NULL;
@@ -290,6 +299,9 @@ static void test_iothread(void)
     must_end(t, 0, trial_all_drives(t));
     g_assert_cmpuint(count(t, "blockdev-backup"), ==, 1);
     must_say(t, "drive dev0 is pushed, not pulled");
+    g_assert_cmpuint(count_of(t, "blockdev-add", "-lid-0"), ==, 1); /* the others are of the main loop */
+    g_assert_cmpuint(count_of(t, "blockdev-add", "-lid-"), ==, 1);
+    g_assert_cmpuint(count_of(t, "blockdev-del", "-lid-0"), ==, 1);
 }
 
 int main(int argc, char **argv)

@@ -22,7 +22,10 @@ static const char *add_nbd(struct fake_qemu *q, json_object *args)
 static const char *file_of(json_object *args)
 {
     json_object *between = fake_object(args, "file");
-    return json_object_is_type(between, json_type_object) ? fake_text(between, "image") : fake_text(args, "file");
+    const char *image = fake_text(args, "image");
+    if (json_object_is_type(between, json_type_object))
+        return fake_text(between, "image");
+    return image ? image : fake_text(args, "file");
 }
 
 static const char *add_above(struct fake_qemu *q, json_object *args)
@@ -118,7 +121,7 @@ static const char *set_drive(struct fake_qemu *q, json_object *args)
 {
     const char *qdev = fake_text(args, "path"), *name = fake_text(args, "value");
     unsigned i = g_ascii_strtoull(qdev + strlen("/machine/peripheral/dev"), NULL, 10);
-    struct fake_node *n = fake_node(q, name);
+    struct fake_node *n = fake_node(q, name), *lid = fake_node(q, q->drives[i]);
     if (q->kind.refuses_filters)
         return "Property 'drive' cannot be set";
     if (!n)
@@ -129,7 +132,7 @@ static const char *set_drive(struct fake_qemu *q, json_object *args)
         fake_violate(q, "setting the node that a device has already");
     g_free(q->drives[i]);
     q->drives[i] = g_strdup(name);
-    if (n->target)
+    if (n->target && g_strcmp0(lid->file, name) != 0)
         n->frozen = q->instants[i] = q->contents[i];
     return NULL;
 }

@@ -3,14 +3,6 @@
 #include "fake/acts.h"
 #include "fake/vhost.h"
 
-static bool is_copied(struct fake_qemu *q, const char *node)
-{
-    fake_each (struct fake_job, j, q->jobs)
-        if (strcmp(j->status, "running") == 0 && strcmp(j->device, node) == 0)
-            return true;
-    return false;
-}
-
 static const char *no_node(struct fake_qemu *q, const char *node)
 {
     g_autofree char *sentence = g_strdup_printf("Cannot find device='' nor node-name='%s'", node);
@@ -27,14 +19,13 @@ static int take_fd(struct fake_qemu *q, const char *name)
     return GPOINTER_TO_INT(fd);
 }
 
-/* To one that is fixed to its iothread nobody connects. */
 static void new_export(struct fake_qemu *q, json_object *args, int listener)
 {
     struct fake_export *e = g_new0(struct fake_export, 1);
     e->id = fake_keep(q, fake_text(args, "id"));
     e->node = fake_keep(q, fake_text(args, "node-name"));
     if (listener >= 0)
-        e->vhost = fake_vhost_new(listener, fake_object(args, "fixed-iothread") != NULL);
+        e->vhost = fake_vhost_new(listener);
     g_ptr_array_add(q->exports, e);
 }
 
@@ -50,8 +41,6 @@ static const char *add(struct fake_qemu *q, json_object *args)
         return no_node(q, node);
     if (socket && (listener = take_fd(q, socket)) < 0)
         return "no such descriptor";
-    if (fake_object(args, "fixed-iothread") && !is_copied(q, node) && q->kind.holds_jobs)
-        fake_violate(q, "an export before the job: a migration would fail by it");
     q->is_inactive = false;
     new_export(q, args, listener);
     return NULL;
@@ -63,8 +52,6 @@ static const char *del(struct fake_qemu *q, json_object *args)
     struct fake_export *e = fake_export(q, fake_text(args, "id"));
     if (!e)
         return "Export 'it' is not found";
-    if (is_copied(q, e->node))
-        fake_violate(q, "an export goes while a job copies its node: 10.0 hangs where that has an iothread");
     if (e->vhost)
         fake_vhost_end(q, e);
     q->deleted = e->id;

@@ -32,7 +32,8 @@ uint8_t fake_byte(unsigned drive, unsigned cluster, const struct fake_content *c
 
 void fake_guest_writes(struct fake_qemu *q, unsigned drive, unsigned cluster)
 {
-    struct fake_node *filter = fake_node(q, q->drives[drive]);
+    struct fake_node *top = fake_node(q, q->drives[drive]);
+    struct fake_node *filter = top && strcmp(top->driver, "blkdebug") == 0 ? fake_node(q, top->file) : top;
     struct fake_node *target = filter ? fake_node(q, filter->target) : NULL;
     uint32_t bytes = MIN(FAKE_CLUSTER, FAKE_DRIVE_SIZE - cluster * FAKE_CLUSTER);
     uint8_t old[FAKE_CLUSTER];

@@ -111,6 +111,11 @@ static void add_points(struct fake_qemu *q, GString *s)
         add(s, "{\"id\":3000,\"type\":\"block-job\",\"name\":\"m0\"}");
 }
 
+static const char *link_of(const struct fake_node *n)
+{
+    return strcmp(n->driver, "qcow2") == 0 ? "backing" : strcmp(n->driver, "blkdebug") == 0 ? "image" : "file";
+}
+
 static char *show_graph(struct fake_qemu *q)
 {
     GString *s = g_string_new("{\"nodes\":[");
@@ -118,7 +123,7 @@ static char *show_graph(struct fake_qemu *q)
     add_points(q, s);
     g_string_append(s, "],\"edges\":[");
     fake_each (struct fake_node, n, q->nodes) {
-        add_edge(q, s, node, n->file, strcmp(n->driver, "qcow2") == 0 ? "backing" : "file");
+        add_edge(q, s, node, n->file, link_of(n));
         add_edge(q, s, node++, n->target, "target");
     }
     for (unsigned i = 0; i < q->kind.n_drives; i++)

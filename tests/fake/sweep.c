@@ -13,6 +13,8 @@ const struct sweep sweeps[] = {
     {"ram-refused", {.major = 10, .n_drives = 1, .refuses_ram = true}, true},
     {"ram-fails-stopped", {.major = 7, .n_drives = 1, .fails_stopped = true}, true},
     {"images-not-reopened", {.major = 7, .n_drives = 1, .may_not_reopen = true}, true},
+    {"iothread", {.major = 10, .n_drives = 2, .has_iothread = true}, false},
+    {"iothread-that-goes-on", {.major = 10, .n_drives = 1, .has_iothread = true, .holds_jobs = true}, false},
     {"unguarded", {.major = 10, .n_drives = 1, .refuses_filters = true}, true},
 };
 const unsigned n_sweeps = G_N_ELEMENTS(sweeps);

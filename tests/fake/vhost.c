@@ -6,7 +6,7 @@
 
 struct fake_vhost {
     int listener;
-    bool is_dead_end, is_connected;
+    bool is_connected;
     struct back back;
     struct device_read reads[VHOST_RING_SLOTS]; /* in flight, oldest first */
     unsigned n_reads, n_done;                   /* of the oldest one's clusters */
@@ -16,11 +16,10 @@ struct fake_vhost {
 
 /* --- from its beginning to its end -------------------------------------------------------------- */
 
-struct fake_vhost *fake_vhost_new(int listener, bool is_dead_end)
+struct fake_vhost *fake_vhost_new(int listener)
 {
     struct fake_vhost *v = g_new0(struct fake_vhost, 1);
     v->listener = listener;
-    v->is_dead_end = is_dead_end;
     return v;
 }
 
@@ -160,14 +159,14 @@ void fake_vhost_end(struct fake_qemu *q, struct fake_export *e)
     if (e->vhost->n_reads && q->kind.hangs_disks)
         fake_violate(q, "an export goes while its disk hangs: QEMU would hang, too");
     read_all(q, e);
-    q->n_copied += !e->vhost->is_dead_end && is_complete(q, e);
+    q->n_copied += is_complete(q, e);
 }
 
 /* --- many of them ------------------------------------------------------------------------------- */
 
 static bool is_open(const struct fake_export *e)
 {
-    return e->vhost && !e->vhost->is_dead_end;
+    return e->vhost;
 }
 
 static void take_kick(struct fake_qemu *q, struct fake_export *e)

@@ -14,8 +14,8 @@
 #define FAKE_VHOST_FDS (4 * FAKE_DRIVES)
 
 struct fake_vhost;
-/* Takes over the socket. is_dead_end: nobody is let in. */
-struct fake_vhost *fake_vhost_new(int listener, bool is_dead_end);
+/* Takes over the socket. */
+struct fake_vhost *fake_vhost_new(int listener);
 void fake_vhost_free(struct fake_vhost *v); /* NULL: nothing */
 
 unsigned fake_vhost_poll(struct fake_qemu *q, struct pollfd *fds);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define CBW "vmb-0123abcd-cbw-0"
+#define LID "vmb-0123abcd-lid-0"
 #define RUN "0123abcd"
 
 /* "device>root>node node>file>file0": vertices by their first letter: @ a device, ! a job, else a node;
@@ -154,11 +155,13 @@ static void test_untold(void)
 
 /* --- the way out -------------------------------------------------------------------------------- */
 
-static const struct {
+struct way_out {
     const char *what, *graph;
     enum graph_way way;
     const char *above, *below, *why;
-} exits[] = {
+};
+
+static const struct way_out exits[] = {
     {"as it went in", "@vda>root>" CBW "(copy-before-write) " CBW ">file>n0(raw) " CBW ">target>fl(nbd)", GRAPH_DEVICE,
      "vda", "n0", NULL},
     {"the frozen image is there still", "vmb-0123abcd-snap-0(snapshot-access)>file>" CBW " " CBW ">file>n0(raw)",
@@ -180,21 +183,38 @@ static const struct {
     {"below is not told", "@vda>root>" CBW, GRAPH_STUCK, NULL, NULL, "QEMU, which does not tell what is below it"},
 };
 
+/* And of one that has a lid, which goes first. */
+static const struct way_out exits_of_lids[] = {
+    {"as it was put on", "@vda>root>" LID "(blkdebug) " LID ">image>" CBW " " CBW ">file>n0(raw)", GRAPH_DEVICE, "vda",
+     CBW, NULL},
+    {"a snapshot by device", "@vda>root>ov(qcow2) ov>backing>" LID "(blkdebug) " LID ">image>" CBW, GRAPH_OVERLAY, "ov",
+     CBW, NULL},
+    {"a backup above", "@vda>root>#1(copy-before-write) #1>file>" LID " !b0>main->#1 " LID ">image>" CBW, GRAPH_STUCK,
+     NULL, NULL, "block job b0"},
+};
+
+static void must_go(const char *node, const struct way_out *w)
+{
+    struct graph *g = draw(w->graph);
+    struct graph_exit exit = graph_way_out(g, node, w->way == GRAPH_DEVICE);
+
+    g_test_message("%s", w->what);
+    g_assert_cmpint(exit.way, ==, w->way);
+    if (exit.way == GRAPH_DEVICE || exit.way == GRAPH_OVERLAY) {
+        g_assert_cmpstr(exit.above, ==, w->above);
+        g_assert_cmpstr(exit.below, ==, w->below);
+    }
+    g_assert_cmpstr(exit.why, ==, w->why);
+    g_free(exit.why);
+    graph_free(g);
+}
+
 static void test_way_out(void)
 {
-    for (unsigned i = 0; i < G_N_ELEMENTS(exits); i++) {
-        struct graph *g = draw(exits[i].graph);
-        struct graph_exit exit = graph_way_out(g, CBW, exits[i].way == GRAPH_DEVICE);
-        g_test_message("%s", exits[i].what);
-        g_assert_cmpint(exit.way, ==, exits[i].way);
-        if (exit.way == GRAPH_DEVICE || exit.way == GRAPH_OVERLAY) {
-            g_assert_cmpstr(exit.above, ==, exits[i].above);
-            g_assert_cmpstr(exit.below, ==, exits[i].below);
-        }
-        g_assert_cmpstr(exit.why, ==, exits[i].why);
-        g_free(exit.why);
-        graph_free(g);
-    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(exits); i++)
+        must_go(CBW, &exits[i]);
+    for (unsigned i = 0; i < G_N_ELEMENTS(exits_of_lids); i++)
+        must_go(LID, &exits_of_lids[i]);
 }
 
 /* Devices are no part of what QEMU tells then: query-block does. */
