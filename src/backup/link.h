@@ -17,6 +17,7 @@ struct nearby;
 struct link {
     uint64_t lost_at_ms; /* uv_now(), 0 while the monitor is there */
     uint64_t next_try_ms;
+    uint64_t shutdown_at_ms; /* when QEMU said so, 0 = it has not */
     unsigned attempt;
     struct nearby *nearby; /* looks for monitors that do answer, NULL while ours does */
     unsigned question;     /* of discover.c */
@@ -26,6 +27,7 @@ struct link {
     char *held;            /* who holds this guest by another monitor of it, NULL = nobody */
     bool is_given_up;      /* the monitor will not come back */
     bool is_qemu_gone;
+    bool is_stuck; /* QEMU hangs in its own end */
 };
 
 /* What discover.c has found, but for the guest's state and RAM. */

@@ -13,6 +13,7 @@
 #define RETRY_MS       1000 /* while a run goes on */
 #define RETRY_FIRST_MS 3000 /* before one, in the console */
 #define GIVE_UP_MS     60000
+#define END_MS         UINT64_C(10000) /* without a word, of a QEMU whose guest was shut down */
 
 /* --- the connect diagnosis ---------------------------------------------------------------------- */
 
@@ -173,6 +174,8 @@ static void on_event(void *user, const struct qmp_event *event)
 {
     struct backup *b = user;
 
+    if (event->type == QMP_EVENT_SHUTDOWN)
+        b->link.shutdown_at_ms = uv_now(b->loop);
     if (event->type == QMP_EVENT_SHUTDOWN && b->has_begun && b->phase < MODEL_FINISH)
         backup_fail_new(b, VMB_ERROR_MONITOR, "guest was shut down during the backup; start it and back up again");
     state_on_event(b, event);
@@ -275,12 +278,35 @@ bool monitor_change(struct backup *b, const char *address, GError **error)
     return true;
 }
 
+/* A QEMU that ends closes its monitor, and one that stays (-action shutdown=pause) answers. */
+static bool hangs_in_its_end(const struct backup *b)
+{
+    uint64_t longest = MIN(b->options.timeout_s * UINT64_C(1000), END_MS);
+
+    return b->link.shutdown_at_ms && monitor_is_up(b) && steps_current(b->steps) &&
+           uv_now(b->loop) >= MAX(b->link.shutdown_at_ms, qmp_last_heard_ms(b->qmp)) + longest;
+}
+
+static void leave_to_its_end(struct backup *b)
+{
+    int pid = qmp_peer_pid(b->qmp);
+    g_autofree char *process = pid ? g_strdup_printf("%d", pid) : g_strdup("of QEMU");
+
+    b->link.is_stuck = true;
+    model_set(b->model.end.next, "end process %s by kill -9; what the guest has flushed is on its disks", process);
+    backup_log(b, MODEL_ERROR, b->model.end.next, "QEMU (process %s) neither ends nor answers: its guest has stopped",
+               process);
+    monitor_give_up(b, "QEMU hangs in its end");
+}
+
 void monitor_on_tick(struct backup *b)
 {
     uint64_t now = uv_now(b->loop);
 
-    if (b->has_begun && b->link.lost_at_ms && !b->link.is_given_up && !b->end.is_freed_from_qemu &&
-        now - b->link.lost_at_ms > GIVE_UP_MS)
+    if (hangs_in_its_end(b))
+        leave_to_its_end(b);
+    else if (b->has_begun && b->link.lost_at_ms && !b->link.is_given_up && !b->end.is_freed_from_qemu &&
+             now - b->link.lost_at_ms > GIVE_UP_MS)
         monitor_give_up(b, "monitor did not come back within 60 s; when it does, run: vmabackup cleanup MONITOR");
     else if (!b->qmp && b->link.next_try_ms && now >= b->link.next_try_ms && !b->link.is_given_up)
         open_monitor(b);

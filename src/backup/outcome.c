@@ -206,7 +206,7 @@ static void freed(struct backup *b, bool is_clean)
     b->end.is_freed_from_qemu = is_clean;
     if (b->link.is_qemu_gone && b->is_failing)
         model_set(b->model.end.next, "start the guest again, then back it up");
-    else if (!is_clean && !b->link.is_qemu_gone)
+    else if (!is_clean && !b->link.is_qemu_gone && !b->link.is_stuck)
         model_set(b->model.end.next, "run: vmabackup cleanup %s", b->options.monitor);
     if (b->is_failing)
         backup_end(b);

@@ -3,6 +3,7 @@
 """A guest that was paused stays paused; one that others meddle with is never reported as saved when it is not."""
 import json
 import pathlib
+import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -117,6 +118,26 @@ def powered_off_in_mid_copy(version):
                 s.must_be_untouched(rounds=0, ignore=("status",))
 
 
+def hung_in_its_end(version):
+    """QEMU tells of a shutdown, then neither ends nor answers: the run ends soon, and says what to do."""
+    product()
+    with Scenario(version, drives=standard_drives(count=2), extra=["-action", "reboot=shutdown,shutdown=pause"]) as s:
+        run = s.backup("--limit", "2M", "--no-vmstate")
+        s.wait_copying(run)
+        s.vm.qmp.begin("system_reset")
+        s.vm.qmp.wait_event("SHUTDOWN")
+        s.vm.process.send_signal(signal.SIGSTOP)
+        s.must_have_failed(run, 5, seconds=25)
+        result, errors = run.find(ev="result"), [e for e in run.events if e["ev"] == "error"]
+        assert "guest was shut down" in result["text"], run.report()
+        assert "kill -9" in result["hint"] and str(s.vm.process.pid) in result["hint"], run.report()
+        assert [e for e in errors if f"QEMU (process {s.vm.process.pid}) neither ends nor answers" in e["text"]], run.report()
+        s.vm.process.send_signal(signal.SIGCONT)
+        wait_for(lambda: s.vm.qmp.cmd("query-jobs") is not None, 30, "QEMU to answer again")
+        s.cleanup()
+        s.must_be_untouched(rounds=0, ignore=("status",))
+
+
 def outside_cancel_is_no_success(version):
     """Someone else ends what reads a drive: it is started again from the frozen image, or the run fails. Never a hole."""
     product()
@@ -203,5 +224,5 @@ def odd_monitors_are_told_apart(version):
 
 if __name__ == "__main__":
     main(paused_guest_stays_paused, paused_by_others_in_mid_copy, paused_by_others_while_ram_moves,
-         resumed_by_others_at_the_instant, reset_in_mid_copy, powered_off_in_mid_copy, outside_cancel_is_no_success, hot_unplug,
+         resumed_by_others_at_the_instant, reset_in_mid_copy, powered_off_in_mid_copy, hung_in_its_end, outside_cancel_is_no_success, hot_unplug,
          second_backup_is_refused, filter_refused, odd_monitors_are_told_apart, slow=(direct_by_request,))
