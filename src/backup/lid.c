@@ -2,6 +2,7 @@
 /*
  * The lid: a node that passes everything on, between a device of an iothread and its filter.
  *
+ *        cap ─▶╮
  *     device ─▶ lid ─▶ filter ─▶ the drive's node
  *                         ▲
  *                    frozen image ◀─ the filter of our job
@@ -12,7 +13,11 @@
  * users of a node it takes the youngest first. The frozen image is younger than the device, and leads to the job; the
  * lid is put on last, and leads to the device.
  *
- * What others put over the device's node goes over the lid, and does not take the frozen image along. An export that is
+ * What others put over the device's node goes over the lid, and does not take the frozen image along. The cap is there
+ * for QEMU to see that the device is not the lid's only user: it refuses mirrors and commits then, as it does without
+ * lids. One that went on would leave the lid without its device in the end, and QEMU would hang.
+ *
+ * An export that is
  * fixed to the iothread refuses, too. But a QEMU that ends removes exports while our job runs, and hangs by that.
  */
 #include "backup/filter.h"
@@ -63,7 +68,7 @@ static void on_put_on(void *user, const GError *error)
     }
     g_clear_error(&op->d->refusal);
     op->d->refusal = g_error_copy(error);
-    qmp_del_node(op->b->qmp, op->d->names.lid, on_refused_lid_deleted, op);
+    qmp_del_node(op->b->qmp, op->d->names.cap, on_refused_lid_deleted, op);
 }
 
 static void on_added(void *user, const GError *error)
@@ -80,12 +85,12 @@ static void on_added(void *user, const GError *error)
 
 void lid_begin(struct steps_op *op)
 {
-    qmp_add_passing(op->b->qmp, op->d->names.lid, op->d->names.cbw, on_added, op);
+    qmp_add_passing(op->b->qmp, op->d->names.cap, op->d->names.lid, op->d->names.cbw, on_added, op);
 }
 
 static void on_taken_off(struct steps_op *op)
 {
-    qmp_del_node(op->b->qmp, op->d->names.lid, steps_reply, op);
+    qmp_del_node(op->b->qmp, op->d->names.cap, steps_reply, op);
 }
 
 void lid_undo(struct steps_op *op)

@@ -77,6 +77,7 @@ static void drive_free(gpointer data)
     g_free(d->names.cbw);
     g_free(d->names.snap);
     g_free(d->names.lid);
+    g_free(d->names.cap);
     g_free(d->names.export);
     g_free(d->names.job);
     g_free(d->doubt);
@@ -302,6 +303,7 @@ static void name_nodes(struct drive *d)
     d->names.cbw = g_strdup_printf("vmb-%s-cbw-%u", run, d->index);
     d->names.snap = g_strdup_printf("vmb-%s-snap-%u", run, d->index);
     d->names.lid = g_strdup_printf("vmb-%s-lid-%u", run, d->index);
+    d->names.cap = g_strdup_printf("vmb-%s-lid-%u-cap", run, d->index);
     d->names.export = g_strdup_printf("vmb-%s-exp-%u", run, d->index);
     d->names.job = g_strdup_printf("vmb-%s-job-%u", run, d->index);
 }

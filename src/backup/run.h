@@ -60,7 +60,7 @@ struct steps;
 
 /* Ours, in QEMU. */
 struct drive_names {
-    char *filter, *target, *cbw, *snap, *lid, *export, *job;
+    char *filter, *target, *cbw, *snap, *lid, *cap, *export, *job;
 };
 
 struct drive_progress {

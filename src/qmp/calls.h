@@ -164,8 +164,9 @@ void qmp_add_nbd(struct qmp *q, const char *node, const char *path, const char *
  * on. */
 void qmp_add_filter(struct qmp *q, const char *node, const char *file, bool is_apart, const char *target,
                     unsigned cbw_timeout_s, qmp_done done, void *user);
-/* blockdev-add blkdebug without any rule: it passes everything on. */
-void qmp_add_passing(struct qmp *q, const char *node, const char *image, qmp_done done, void *user);
+/* blockdev-add blkdebug without any rule, which passes everything on, and another one, `top`, over it. It is top that
+ * is deleted: the other goes with it. */
+void qmp_add_passing(struct qmp *q, const char *top, const char *node, const char *image, qmp_done done, void *user);
 void qmp_add_snapshot_access(struct qmp *q, const char *node, const char *file, qmp_done done, void *user);
 /* blockdev-add of a file, or of a device of the host (driver), to be written, without locks: may QEMU open it? */
 void qmp_add_file(struct qmp *q, const char *node, const char *driver, const char *filename, qmp_done done, void *user);

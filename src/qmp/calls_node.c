@@ -46,11 +46,12 @@ void qmp_add_filter(struct qmp *q, const char *node, const char *file, bool is_a
     call_do(q, "blockdev-add", args, done, user);
 }
 
-void qmp_add_passing(struct qmp *q, const char *node, const char *image, qmp_done done, void *user)
+void qmp_add_passing(struct qmp *q, const char *top, const char *node, const char *image, qmp_done done, void *user)
 {
-    struct json_object *args = new_node("blkdebug", node);
+    struct json_object *args = new_node("blkdebug", top), *passing = new_node("blkdebug", node);
 
-    args_text(args, "image", image);
+    args_text(passing, "image", image);
+    args_object(args, "image", passing);
     call_do(q, "blockdev-add", args, done, user);
 }
 

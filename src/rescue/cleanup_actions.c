@@ -192,12 +192,14 @@ static void on_out(void *user, const struct takeout *t, const GError *error)
     action_over(c, error ? error : stays);
 }
 
-/* "vmb-<run>-lid-3" stands on "vmb-<run>-cbw-3", and that has the target "vmb-<run>-fl-3". */
+/* "vmb-<run>-lid-3" has "vmb-<run>-lid-3-cap" over it and stands on "vmb-<run>-cbw-3", and that has the target
+ * "vmb-<run>-fl-3". */
 bool cleanup_is_part_of(const char *node, const char *filter)
 {
     static const char *const parts[] = {"-lid-", "-cbw-", "-fl-"};
     const char *at = NULL, *number = NULL;
-    bool is_part = strcmp(node, filter) == 0;
+    g_autofree char *cap = g_strconcat(filter, "-cap", NULL);
+    bool is_part = strcmp(node, filter) == 0 || strcmp(node, cap) == 0;
 
     for (unsigned i = 0; i < G_N_ELEMENTS(parts); i++) {
         if (!at && (at = strstr(filter, parts[i])))

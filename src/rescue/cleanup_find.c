@@ -334,8 +334,9 @@ static void add_node(struct cleanup *c, const char *name, bool are_filters_due)
     if (!g_str_has_prefix(name, PREFIX) || is_filter != are_filters_due)
         return;
     if (is_lid)
-        cleanup_add(c->lids, TAKE_OFF, name);
-    cleanup_add(is_lid ? c->lids : has_part(name, "-snap-") ? c->snapshots : c->nodes, DELETE_NODE, name);
+        cleanup_add(c->lids, g_str_has_suffix(name, "-cap") ? DELETE_NODE : TAKE_OFF, name);
+    else
+        cleanup_add(has_part(name, "-snap-") ? c->snapshots : c->nodes, DELETE_NODE, name);
 }
 
 static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)

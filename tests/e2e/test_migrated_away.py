@@ -20,7 +20,7 @@ class Shared(Drive):
 
 
 def shared_drives():
-    return [Shared("drive0", size=16 * MIB), Shared("drive1", size=8 * MIB)]
+    return [Shared("drive0", size=16 * MIB), Shared("drive1", size=8 * MIB, bus="iothread")]
 
 
 def destination(s):

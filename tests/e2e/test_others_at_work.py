@@ -259,6 +259,10 @@ class SnapshotByDeviceOnIothread(SnapshotByDevice):
     bus = "iothread"
 
 
+class MirrorOnIothread(Mirror):
+    bus = "iothread"
+
+
 class StreamOnScsiIothread(Stream):
     bus = "scsi-iothread"
 
@@ -365,6 +369,7 @@ ON_IOTHREAD = [
 RARE_ON_IOTHREAD = [
     (BackupByDeviceOnIothread, "during", "after", 3, YES, ("disk0", "disk1"), True),
     (StreamOnScsiIothread, "during", "during", 0),
+    (MirrorOnIothread, "during", "during", 0, NO),
 ]
 RARE = [
     (SnapshotByDevice, "before", "before", 0),

@@ -299,9 +299,9 @@ static void test_iothread(void)
     must_end(t, 0, trial_all_drives(t));
     g_assert_cmpuint(count(t, "blockdev-backup"), ==, 1);
     must_say(t, "drive dev0 is pushed, not pulled");
-    g_assert_cmpuint(count_of(t, "blockdev-add", "-lid-0"), ==, 1); /* the others are of the main loop */
+    g_assert_cmpuint(count_of(t, "blockdev-add", "-lid-0-cap"), ==, 1); /* the others are of the main loop */
     g_assert_cmpuint(count_of(t, "blockdev-add", "-lid-"), ==, 1);
-    g_assert_cmpuint(count_of(t, "blockdev-del", "-lid-0"), ==, 1);
+    g_assert_cmpuint(count_of(t, "blockdev-del", "-lid-0-cap"), ==, 1);
 }
 
 int main(int argc, char **argv)

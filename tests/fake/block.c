@@ -22,7 +22,9 @@ static const char *add_nbd(struct fake_qemu *q, json_object *args)
 static const char *file_of(json_object *args)
 {
     json_object *between = fake_object(args, "file");
-    const char *image = fake_text(args, "image");
+    json_object *below = fake_object(args, "image");
+    const char *image =
+        json_object_is_type(below, json_type_object) ? fake_text(below, "node-name") : fake_text(args, "image");
     if (json_object_is_type(between, json_type_object))
         return fake_text(between, "image");
     return image ? image : fake_text(args, "file");
@@ -50,13 +52,16 @@ static const char *add_above(struct fake_qemu *q, json_object *args)
 
 static const char *add(struct fake_qemu *q, json_object *args)
 {
-    const char *driver = fake_text(args, "driver"), *name = fake_text(args, "node-name");
+    const char *driver = fake_text(args, "driver"), *name = fake_text(args, "node-name"), *wrong = NULL;
+    json_object *below = fake_object(args, "image");
     if (fake_node(q, name))
         return "Duplicate nodes with node-name";
     if (strcmp(driver, "nbd") == 0)
         return add_nbd(q, args);
+    if (json_object_is_type(below, json_type_object))
+        wrong = add_above(q, below);
     if (strcmp(driver, "file") != 0)
-        return add_above(q, args);
+        return wrong ? wrong : add_above(q, args);
     if (q->kind.may_not_reopen)
         return "Could not open 'disk0.raw': Permission denied";
     fake_add_node(q, name, driver, FAKE_DRIVE_SIZE);
@@ -88,6 +93,15 @@ static bool is_connected(struct fake_node *n)
     return nbd_aio_is_ready(n->nbd) == 1;
 }
 
+/* What it was made with goes, too, unless it has users of its own. */
+static void forget_node(struct fake_qemu *q, struct fake_node *n)
+{
+    struct fake_node *below = strcmp(n->driver, "blkdebug") == 0 ? fake_node(q, n->file) : NULL;
+    g_ptr_array_remove(q->nodes, n);
+    if (below && strcmp(below->driver, "blkdebug") == 0 && !is_used(q, below->name))
+        g_ptr_array_remove(q->nodes, below);
+}
+
 static const char *del(struct fake_qemu *q, json_object *args)
 {
     struct fake_node *n = fake_node(q, fake_text(args, "node-name"));
@@ -97,7 +111,7 @@ static const char *del(struct fake_qemu *q, json_object *args)
         return "Node is in use";
     if (n->nbd && !q->on_fault && q->fault.kind < FAULT_TOLD && !is_connected(n))
         fake_violate(q, "a connection has ended before its node: QEMU would connect again and again");
-    g_ptr_array_remove(q->nodes, n);
+    forget_node(q, n);
     return NULL;
 }
 

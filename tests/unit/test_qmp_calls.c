@@ -21,7 +21,7 @@ CALL(nbd_server_start, "vmb-act", NULL, world_on_done)
 CALL(remove_fd, 3, world_on_done)
 CALL(nbd_server_stop, world_on_done)
 CALL(export_add, "act-0", "disk0", world_on_done)
-CALL(add_passing, "lid0", "cbw0", world_on_done)
+CALL(add_passing, "cap0", "lid0", "cbw0", world_on_done)
 CALL(export_del, "act-0", world_on_done)
 CALL(job_cancel, "bk0", world_on_done)
 CALL(job_dismiss, "bk0", world_on_done)
@@ -114,7 +114,8 @@ static const struct {
     {nbd_server_stop, "\"nbd-server-stop\""},
     {export_add, "\"block-export-add\",\"arguments\":{\"type\":\"nbd\",\"id\":\"act-0\",\"node-name\":\"disk0\","
                  "\"name\":\"act-0\",\"writable\":false}"},
-    {add_passing, "\"blockdev-add\",\"arguments\":{\"driver\":\"blkdebug\",\"node-name\":\"lid0\",\"image\":\"cbw0\"}"},
+    {add_passing, "\"blockdev-add\",\"arguments\":{\"driver\":\"blkdebug\",\"node-name\":\"cap0\",\"image\":{"
+                  "\"driver\":\"blkdebug\",\"node-name\":\"lid0\",\"image\":\"cbw0\"}}"},
     {export_del, "\"block-export-del\",\"arguments\":{\"id\":\"act-0\"}"},
     {backup, "\"blockdev-backup\",\"arguments\":{\"job-id\":\"bk0\",\"device\":\"snap0\",\"target\":\"tgt0\","
              "\"sync\":\"full\",\"auto-dismiss\":false,\"speed\":1000,\"x-perf\":{\"max-workers\":64,"
