@@ -22,24 +22,26 @@ MAY_INCLUDE = {
     "options": {"vma", "sink", "model"},
     "archive": {"options", "vma", "sink", "model"},
     "pull": {"archive", "pacing", "vhost", "vma"},
+    "store": {"archive", "options", "vma", "sink", "model"},
     "write": {"archive", "options", "nbd", "vma", "sink"},
     "qemu": {"qmp", "model"},
     "rescue": {"qemu", "qmp"},
     "log": {"model"},
     "front": {"backup", "rescue", "options", "log", "model"},
-    "backup": {"log", "rescue", "qemu", "archive", "pull", "options", "pacing", "guest", "qmp", "nbd", "vhost", "vma", "sink", "model"},
+    "backup": {"store", "log", "rescue", "qemu", "archive", "pull", "options", "pacing", "guest", "qmp", "nbd", "vhost", "vma", "sink", "model"},
     "ui": {"model"},
     "console": {"ui", "front", "backup", "options", "model"},
-    "cli": {"front", "backup", "log", "rescue", "qemu", "write", "archive", "options", "guest", "vma", "nbd", "sink", "model"},
+    "cli": {"store", "front", "backup", "log", "rescue", "qemu", "write", "archive", "options", "guest", "vma", "nbd", "sink", "model"},
 }
 # A library header and the only files (regular expressions over the path) that may see it.
 LIBRARY_ONLY_IN = {
-    r"uv\.h": r"^(\w+/\w+_uv\.[ch]|(archive|pull|write|log|front|rescue|backup|console|cli|sink)/.*)$",
-    r"json-c/.*": r"^(qmp/.*|model/(json|replay)\w*\.c|rescue/journal\.c|backup/describe\.c|guest/keyvals\.c|cli/\w+\.c)$",
+    r"uv\.h": r"^(\w+/\w+_uv\.[ch]|(archive|pull|store|write|log|front|rescue|backup|console|cli|sink)/.*)$",
+    r"json-c/.*": r"^(qmp/.*|model/(json|replay)\w*\.c|rescue/journal\.c|store/snapshot_json\.c|backup/describe\.c|guest/keyvals\.c|cli/\w+\.c)$",
     r"(n?curses\w*|term|ncursesw/.*)\.h": r"^ui/term(_keys\.c|_inside\.h|\.c)$",
     r"libnbd\.h": r"^(nbd/client\.[ch]|cli/.*)$",
-    r"zstd.*\.h": r"^sink/.*$",
+    r"zstd.*\.h": r"^(sink/.*|store/chunk_pack\.c)$",
     r"lzo/.*": r"^sink/.*$",
+    r"openssl/.*": r"^store/chunk_id\.c$",
     r"xxh(ash|_x86dispatch)\.h": r"^(vma/.*|sink/stored\.c)$",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')

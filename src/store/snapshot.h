@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * A snapshot's folder: STORE/GUEST/2026-11-30T08:10:20Z with snapshot.json, an index for each drive and for the RAM
+ * state, and configurations as files.
+ *
+ *     g_autoptr(snapshot) s = snapshot_load(path, &error);                 // of one that is there
+ *
+ *     g_autoptr(snapshot) s = snapshot_new(uuid, instant);                 // or a new one
+ *     snapshot_add_device(s, "scsi0", size);
+ *     snapshot_begin(s, store_guest_folder, run_id, &error);               // .2026-…-RUN.partial
+ *     … write indexes beside it, then
+ *     snapshot_commit(s, &error);                                          // snapshot.json, sync, rename, latest
+ *
+ * Nothing of a file is believed: names are safe, sizes in bounds, and numbers agree.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <glib.h>
+
+#define SNAPSHOT_FILE   "snapshot.json"
+#define SNAPSHOT_LATEST "latest"
+#define SNAPSHOT_PINNED "pinned"
+
+struct snapshot_device {
+    char *name;         /* "scsi0", or "vmstate" for the RAM state */
+    char *index_name;   /* "scsi0.caibx" */
+    uint64_t size;      /* bytes; of the RAM state, its stream's length */
+    uint64_t new_bytes; /* that its chunks added to the store, packed */
+    uint64_t new_plain; /* the same chunks, unpacked */
+    char *bitmap;       /* that counts from this instant on; NULL: none */
+    char *digest;       /* SHA-256 of the index's file, hexadecimal */
+};
+struct snapshot_config {
+    char *name; /* also that of its file */
+    GBytes *bytes;
+};
+struct snapshot {
+    char *path; /* its folder; while it is being made, that of the .partial */
+    uint8_t uuid[16];
+    int64_t instant; /* seconds since the epoch */
+    uint32_t chunk_bytes;
+    GPtrArray *devices; /* struct snapshot_device, in the order of the archive's device ids, which count from 1 */
+    GPtrArray *configs; /* struct snapshot_config: vmabackup.json among them */
+    int64_t verified;   /* when it was read from end to end, seconds; 0: never */
+    bool is_pinned;     /* as it was when it was loaded */
+};
+
+struct snapshot *snapshot_new(const uint8_t uuid[16], int64_t instant, uint32_t chunk_bytes);
+void snapshot_free(struct snapshot *s);
+struct snapshot_device *snapshot_add_device(struct snapshot *s, const char *name, uint64_t size);
+void snapshot_drop_device(struct snapshot *s, const char *name);
+/* Adds or replaces. */
+void snapshot_set_config(struct snapshot *s, const char *name, GBytes *bytes);
+char *snapshot_index_path(const struct snapshot *s, const struct snapshot_device *d);
+/* Makes the folder of the guest too. TARGET: it cannot. */
+bool snapshot_begin(struct snapshot *s, const char *guest_folder, const char *run_id, GError **error);
+/* All it names is durable. Configurations and snapshot.json are written, everything is synced, and it appears by one
+ * rename. An instant that is taken gets -2 behind it. `latest` points at it then. */
+bool snapshot_commit(struct snapshot *s, GError **error);
+/* The .partial goes. */
+void snapshot_abort(struct snapshot *s);
+/* DAMAGED or FAILED, with the file's name. The indexes are not looked at. */
+struct snapshot *snapshot_load(const char *path, GError **error);
+/* Writes its snapshot.json anew (verified): a new file over the old one. */
+bool snapshot_update(struct snapshot *s, GError **error);
+/* Renames it to .removed-…, then deletes it: it is there as a whole, or not at all. */
+bool snapshot_remove(const char *path, GError **error);
+
+typedef struct snapshot snapshot;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(snapshot, snapshot_free)

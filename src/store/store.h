@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * A store: a folder with the key file vmabackup-store in it.
+ *
+ *     store_init(dir, 1u << 20, &error);
+ *     g_autoptr(store) s = store_open(dir, STORE_SHARED, &error);          // holds its lock until it is freed
+ *     g_autoptr(GPtrArray) guests = store_guests(s, &error);               // char *, names of folders
+ *     g_autoptr(GPtrArray) times = store_snapshots(s, "web-01", &error);   // char *, oldest first
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <glib.h>
+#include "store/chunk_folder.h"
+
+#define STORE_FILE          "vmabackup-store"
+#define STORE_CHUNK_DEFAULT (1u << 20)
+
+enum store_lock {
+    STORE_SHARED,    /* whoever reads or writes */
+    STORE_EXCLUSIVE, /* whoever collects chunks: HELD where somebody else is at it */
+};
+
+struct store {
+    char *path;
+    uint32_t chunk_bytes;
+    int lock_fd;
+    struct chunk_folder *chunks;
+};
+
+/* The folder may be there when it is empty. chunk_bytes: a power of two, 64 KiB to 16 MiB. */
+bool store_init(const char *dir, uint32_t chunk_bytes, GError **error);
+/* It has a key file of a store. */
+bool store_is(const char *dir);
+/* The store in which this snapshot's folder lies: two above it, `latest` resolved. NULL: in none. */
+char *store_of_snapshot(const char *path);
+/* A shared lock waits for an exclusive one that is held, for a moment, then fails by HELD. */
+struct store *store_open(const char *dir, enum store_lock lock, GError **error);
+void store_free(struct store *s);
+/* A guest's name made safe as a folder's. */
+char *store_guest_name(const char *name);
+GPtrArray *store_guests(struct store *s, GError **error);
+GPtrArray *store_snapshots(struct store *s, const char *guest, GError **error);
+
+typedef struct store store;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(store, store_free)
