@@ -19,19 +19,20 @@
 #include <glib.h>
 #include "store/chunk_id.h"
 
-#define CHUNK_MAX_BYTES (16u << 20)
-
 struct chunk_folder;
 struct chunk_folder *chunk_folder_open(const char *path, GError **error);
 void chunk_folder_free(struct chunk_folder *f);
 /* It has its name there. */
 bool chunk_folder_has(struct chunk_folder *f, const struct chunk_id *id);
-/* len: of the plain chunk. DAMAGED: it is missing, or not what its name says (how, and its path); FAILED: read error. */
+/* len: of the plain chunk. DAMAGED: it is missing, or not what its name says (how, and its path); FAILED: read error.
+ */
 bool chunk_folder_read(struct chunk_folder *f, const struct chunk_id *id, void *to, size_t len, GError **error);
 /* Bytes of its file; 0 where it is missing. */
 uint64_t chunk_folder_stored_bytes(struct chunk_folder *f, const struct chunk_id *id);
 /* A damaged one gets the name ….bad, so that whoever has its bytes writes it anew. */
 bool chunk_folder_set_aside(struct chunk_folder *f, const struct chunk_id *id, GError **error);
+/* What batches of dead runs have left goes. Only under the store's exclusive lock. */
+bool chunk_folder_tidy(struct chunk_folder *f, GError **error);
 
 struct chunk_batch;
 /* level: zstd's; 0 = 1. */

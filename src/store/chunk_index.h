@@ -17,11 +17,12 @@
 #include "store/chunk_id.h"
 
 struct chunk_index {
-    uint64_t size;         /* of the drive, bytes */
-    uint32_t chunk_bytes;  /* a power of two, 64 KiB to 16 MiB */
-    uint64_t n;            /* chunks */
-    struct chunk_id *ids;  /* n */
-    struct chunk_id zeros; /* of a whole chunk of zeros */
+    uint64_t size;             /* of the drive, bytes */
+    uint32_t chunk_bytes;      /* a power of two, 64 KiB to 16 MiB */
+    uint64_t n;                /* chunks */
+    struct chunk_id *ids;      /* n */
+    struct chunk_id zeros;     /* of a whole chunk of zeros */
+    struct chunk_id end_zeros; /* of the last chunk, if it is zeros */
 };
 
 struct chunk_index *chunk_index_new(uint64_t size, uint32_t chunk_bytes);

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "store/chunk_folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "store/chunk_file.h"
+#include "store/chunk_pack.h"
+#include "store/durable.h"
+
+void chunk_file_name(const struct chunk_id *id, const char *suffix, char name[CHUNK_NAME])
+{
+    char text[CHUNK_ID_TEXT];
+    chunk_id_text(id, text);
+    g_snprintf(name, CHUNK_NAME, "%.4s/%s%s", text, text, suffix);
+}
+
+struct chunk_folder *chunk_folder_open(const char *path, GError **error)
+{
+    int fd = durable_open_folder(path, error);
+    if (fd < 0)
+        return NULL;
+    struct chunk_folder *f = g_new0(struct chunk_folder, 1);
+    f->path = g_strdup(path);
+    f->fd = fd;
+    return f;
+}
+
+void chunk_folder_free(struct chunk_folder *f)
+{
+    if (!f)
+        return;
+    close(f->fd);
+    g_free(f->path);
+    g_free(f);
+}
+
+/* casync marks a chunk that is missing by a symbolic link: that is no file. */
+static bool look(struct chunk_folder *f, const struct chunk_id *id, struct stat *st)
+{
+    char name[CHUNK_NAME];
+    chunk_file_name(id, CHUNK_SUFFIX, name);
+    return fstatat(f->fd, name, st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st->st_mode);
+}
+
+bool chunk_folder_has(struct chunk_folder *f, const struct chunk_id *id)
+{
+    struct stat st;
+    return look(f, id, &st);
+}
+
+uint64_t chunk_folder_stored_bytes(struct chunk_folder *f, const struct chunk_id *id)
+{
+    struct stat st;
+    return look(f, id, &st) ? (uint64_t)st.st_size : 0;
+}
+
+/* ---- reading ---- */
+
+static bool fail(struct chunk_folder *f, const char *name, enum vmb_error code, const char *what, GError **error)
+{
+    g_autofree char *path = g_build_filename(f->path, name, NULL), *safe = text_make_safe(path);
+    return vmb_fail(error, code, "chunk %s: %s", safe, what);
+}
+
+static int open_chunk(struct chunk_folder *f, const char *name, struct stat *st, GError **error)
+{
+    int fd = openat(f->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 && (errno == ENOENT || errno == ELOOP)) {
+        fail(f, name, VMB_ERROR_DAMAGED, "missing", error);
+    } else if (fd < 0 || fstat(fd, st) < 0) {
+        fail(f, name, VMB_ERROR_FAILED, g_strerror(errno), error);
+    } else if (!S_ISREG(st->st_mode)) {
+        fail(f, name, VMB_ERROR_DAMAGED, "not a file", error);
+    } else {
+        return fd;
+    }
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* -1: errno; what is shorter than `len` was cut meanwhile. */
+static ssize_t read_frame(int fd, uint8_t *to, size_t len)
+{
+    size_t at = 0;
+    while (at < len) {
+        ssize_t n = pread(fd, to + at, len - at, (off_t)at);
+        if (n == 0)
+            break;
+        if (n < 0 && errno != EINTR)
+            return -1;
+        at += n > 0 ? (size_t)n : 0;
+    }
+    return (ssize_t)at;
+}
+
+static bool read_named(struct chunk_folder *f, const char *name, const struct chunk_id *id, void *to, size_t len,
+                       GError **error)
+{
+    struct stat st;
+    struct chunk_id found;
+    int fd = open_chunk(f, name, &st, error);
+    if (fd < 0)
+        return false;
+    bool is_too_long = st.st_size > (off_t)chunk_pack_bound(len);
+    g_autofree uint8_t *frame = g_malloc(is_too_long ? 1 : (size_t)st.st_size + 1);
+    ssize_t n = is_too_long ? 0 : read_frame(fd, frame, (size_t)st.st_size);
+    int failed = n < 0 ? errno : 0;
+    close(fd);
+    if (failed)
+        return fail(f, name, VMB_ERROR_FAILED, g_strerror(failed), error);
+    const char *wrong = is_too_long ? "longer than a chunk can be" : chunk_unpack(frame, (size_t)n, to, len);
+    if (wrong)
+        return fail(f, name, VMB_ERROR_DAMAGED, wrong, error);
+    chunk_id_of(to, len, &found);
+    return chunk_id_equal(&found, id) || fail(f, name, VMB_ERROR_DAMAGED, "its digest is wrong", error);
+}
+
+bool chunk_folder_read(struct chunk_folder *f, const struct chunk_id *id, void *to, size_t len, GError **error)
+{
+    char name[CHUNK_NAME];
+    chunk_file_name(id, CHUNK_SUFFIX, name);
+    return read_named(f, name, id, to, len, error);
+}
+
+/* ---- what is damaged ---- */
+
+bool chunk_folder_set_aside(struct chunk_folder *f, const struct chunk_id *id, GError **error)
+{
+    char name[CHUNK_NAME], bad[CHUNK_NAME];
+    chunk_file_name(id, CHUNK_SUFFIX, name);
+    chunk_file_name(id, CHUNK_BAD, bad);
+    return renameat(f->fd, name, f->fd, bad) == 0 || errno == ENOENT ||
+           durable_fail(error, f->path, name, "cannot be set aside", errno);
+}
+
+bool chunk_folder_tidy(struct chunk_folder *f, GError **error)
+{
+    return durable_remove_folder(f->fd, f->path, CHUNK_TEMPORARY, error);
+}
