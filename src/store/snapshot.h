@@ -9,7 +9,7 @@
  *     g_autoptr(snapshot) s = snapshot_new(uuid, instant);                 // or a new one
  *     snapshot_add_device(s, "scsi0", size);
  *     snapshot_begin(s, store_guest_folder, run_id, &error);               // .2026-…-RUN.partial
- *     … write indexes beside it, then
+ *     snapshot_write_index(s, d, index, &error);
  *     snapshot_commit(s, &error);                                          // snapshot.json, sync, rename, latest
  *
  * Nothing of a file is believed: names are safe, sizes in bounds, and numbers agree.
@@ -17,10 +17,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <glib.h>
+#include "store/chunk_index.h"
 
 #define SNAPSHOT_FILE   "snapshot.json"
 #define SNAPSHOT_LATEST "latest"
 #define SNAPSHOT_PINNED "pinned"
+/* Of names: what a dead run has left, and what is being removed. */
+#define SNAPSHOT_PARTIAL ".partial"
+#define SNAPSHOT_REMOVED ".removed-"
 
 struct snapshot_device {
     char *name;         /* "scsi0", or "vmstate" for the RAM state */
@@ -32,8 +36,11 @@ struct snapshot_device {
     char *digest;       /* SHA-256 of the index's file, hexadecimal */
 };
 struct snapshot_config {
-    char *name; /* also that of its file */
+    char *name;
+    char *file; /* the same, where that can be: of its bytes, beside snapshot.json */
     GBytes *bytes;
+    char *digest;    /* SHA-256 of the bytes, hexadecimal */
+    bool is_damaged; /* its file is missing, or was changed: the bytes are what was found */
 };
 struct snapshot {
     char *path; /* its folder; while it is being made, that of the .partial */
@@ -50,22 +57,37 @@ struct snapshot *snapshot_new(const uint8_t uuid[16], int64_t instant, uint32_t 
 void snapshot_free(struct snapshot *s);
 struct snapshot_device *snapshot_add_device(struct snapshot *s, const char *name, uint64_t size);
 void snapshot_drop_device(struct snapshot *s, const char *name);
-/* Adds or replaces. */
+/* Adds or replaces; at most VMA_MAX_BLOB bytes. */
 void snapshot_set_config(struct snapshot *s, const char *name, GBytes *bytes);
+struct snapshot_device *snapshot_find_device(const struct snapshot *s, const char *name);
 char *snapshot_index_path(const struct snapshot *s, const struct snapshot_device *d);
+/* FAILED, or DAMAGED: its index is not the one that it was made with. */
+struct chunk_index *snapshot_load_index(const struct snapshot *s, const struct snapshot_device *d, GError **error);
+/* "2026-11-30T08:10:20Z" */
+char *snapshot_instant_text(int64_t instant);
+/* The name of a snapshot's folder: an instant, and maybe -2, -3, … behind it. */
+bool snapshot_is_name(const char *name);
+/* The earlier first. */
+int snapshot_compare_names(const char *a, const char *b);
 /* Makes the folder of the guest too. TARGET: it cannot. */
 bool snapshot_begin(struct snapshot *s, const char *guest_folder, const char *run_id, GError **error);
+/* Its index, while it is being made; again over an earlier one. */
+bool snapshot_write_index(const struct snapshot *s, const struct snapshot_device *d, const struct chunk_index *x,
+                          GError **error);
 /* All it names is durable. Configurations and snapshot.json are written, everything is synced, and it appears by one
  * rename. An instant that is taken gets -2 behind it. `latest` points at it then. */
 bool snapshot_commit(struct snapshot *s, GError **error);
 /* The .partial goes. */
 void snapshot_abort(struct snapshot *s);
-/* DAMAGED or FAILED, with the file's name. The indexes are not looked at. */
+/* DAMAGED or FAILED, with the file's name. The indexes are not looked at. path may be that of a symbolic link. */
 struct snapshot *snapshot_load(const char *path, GError **error);
 /* Writes its snapshot.json anew (verified): a new file over the old one. */
 bool snapshot_update(struct snapshot *s, GError **error);
-/* Renames it to .removed-…, then deletes it: it is there as a whole, or not at all. */
+/* Renames it to .removed-…, then deletes it: it is there as a whole, or not at all. `latest` points at the last that is
+ * left. */
 bool snapshot_remove(const char *path, GError **error);
+/* Of a guest: what dead runs and interrupted removals have left. Only under the store's exclusive lock. */
+bool snapshot_tidy(const char *guest_folder, GError **error);
 
 typedef struct snapshot snapshot;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(snapshot, snapshot_free)

@@ -34,13 +34,23 @@ bool store_init(const char *dir, uint32_t chunk_bytes, GError **error);
 bool store_is(const char *dir);
 /* The store in which this snapshot's folder lies: two above it, `latest` resolved. NULL: in none. */
 char *store_of_snapshot(const char *path);
-/* A shared lock waits for an exclusive one that is held, for a moment, then fails by HELD. */
+/* A shared lock waits for an exclusive one that is held, for STORE_WAIT_MS, then fails by HELD; who holds that one is
+ * told by store_is_wanted(), and should go. With the exclusive lock, what dead runs have left is removed. FAILED: no
+ * store, or none that this program can use. */
+#define STORE_WAIT_MS 10000
 struct store *store_open(const char *dir, enum store_lock lock, GError **error);
 void store_free(struct store *s);
+/* Its shared lock becomes an exclusive one, or stays what it is: HELD. */
+bool store_lock_exclusive(struct store *s, GError **error);
+/* Only with the exclusive lock: what dead runs have left goes. */
+bool store_tidy(struct store *s, GError **error);
+/* Somebody waits for the exclusive lock that is held here. */
+bool store_is_wanted(struct store *s);
 /* A guest's name made safe as a folder's. */
 char *store_guest_name(const char *name);
 GPtrArray *store_guests(struct store *s, GError **error);
 GPtrArray *store_snapshots(struct store *s, const char *guest, GError **error);
+char *store_snapshot_path(const struct store *s, const char *guest, const char *name);
 
 typedef struct store store;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(store, store_free)

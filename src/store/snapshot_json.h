@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * snapshot.json: a snapshot as text, whose last member is the digest of all others. Pure.
+ *
+ *     g_autofree char *text = snapshot_to_json(s);
+ *     g_autoptr(snapshot) s = snapshot_from_json(text, len, &error);       // without path and bytes of configurations
+ */
+#include "store/snapshot.h"
+
+#define SNAPSHOT_MAX_JSON (4u << 20)
+
+char *snapshot_to_json(const struct snapshot *s);
+struct snapshot *snapshot_from_json(const char *text, size_t len, GError **error);
+/* The same object with its digest set right; NULL: it is none. */
+char *snapshot_json_seal(const char *text, size_t len);
