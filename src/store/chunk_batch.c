@@ -2,9 +2,9 @@
 /*
  * Every chunk of a batch is first a file in chunks.castr/tmp. A commit makes all of them durable by one syncfs, then
  * gives them their names. The names themselves need not be durable: nobody relies on them but snapshots, each of which
- * is given its own name after another syncfs (snapshot.c), which covers the names of all chunks, whoever wrote them.
- * So what syncfs costs does not hang on the number of chunks, and the folders, of which there are as many as chunks in
- * a batch, need no fsync each.
+ * is given its own name after another syncfs (snapshot_commit.c), which covers the names of all chunks, whoever wrote
+ * them. So what syncfs costs does not hang on the number of chunks, and the folders, of which there are as many as
+ * chunks in a batch, need no fsync each.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -8,6 +8,7 @@
  *     STORE_TEST("/store/x", test_x);
  */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
