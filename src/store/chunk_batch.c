@@ -3,8 +3,8 @@
  * Every chunk of a batch is first a file in chunks.castr/tmp. A commit makes all of them durable by one syncfs, then
  * gives them their names. The names themselves need not be durable: nobody relies on them but snapshots, each of which
  * is given its own name after another syncfs (snapshot_commit.c), which covers the names of all chunks, whoever wrote
- * them. So what syncfs costs does not hang on the number of chunks, and the folders, of which there are as many as
- * chunks in a batch, need no fsync each.
+ * them. 256 chunks of 1 MiB on ext4 (SSD): syncfs 0.13 s, fdatasync of each 0.26 to 0.53 s; their names in 256 folders:
+ * 0.06 s by syncfs, 0.1 to 0.35 s by an fsync of each.
  */
 #include <errno.h>
 #include <fcntl.h>
