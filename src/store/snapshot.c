@@ -89,8 +89,9 @@ void snapshot_drop_device(struct snapshot *s, const char *name)
 
 static bool is_reserved(const char *name)
 {
-    return *name == '.' || !strcmp(name, SNAPSHOT_PINNED) || g_str_has_prefix(name, SNAPSHOT_FILE) ||
-           g_str_has_suffix(name, INDEX_SUFFIX) || strlen(name) > MAX_FILE_NAME;
+    return *name == '.' || !strcmp(name, SNAPSHOT_PINNED) || !strcmp(name, SNAPSHOT_DAMAGED) ||
+           g_str_has_prefix(name, SNAPSHOT_FILE) || g_str_has_suffix(name, INDEX_SUFFIX) ||
+           strlen(name) > MAX_FILE_NAME;
 }
 
 static bool is_file_taken(const struct snapshot *s, const char *file)
@@ -160,6 +161,13 @@ static uint64_t number_of(const char *name)
 bool snapshot_is_name(const char *name)
 {
     return number_of(name);
+}
+
+int64_t snapshot_instant_of(const char *name)
+{
+    g_autofree char *text = g_strndup(name, INSTANT_LENGTH);
+    g_autoptr(GDateTime) when = g_date_time_new_from_iso8601(text, NULL);
+    return when ? g_date_time_to_unix(when) : 0;
 }
 
 int snapshot_compare_names(const char *a, const char *b)
@@ -240,14 +248,15 @@ static struct snapshot *load(const char *path, GError **error)
 
 struct snapshot *snapshot_load(const char *path, GError **error)
 {
-    g_autofree char *real = resolve(path), *pinned = g_build_filename(real, SNAPSHOT_PINNED, NULL);
+    g_autofree char *real = resolve(path);
     struct snapshot *s = load(real, error);
     if (!s) {
         g_autofree char *safe = text_make_safe(real);
         g_prefix_error(error, "snapshot %s: %s: ", safe, SNAPSHOT_FILE);
         return NULL;
     }
-    s->is_pinned = access(pinned, F_OK) == 0;
+    s->is_pinned = snapshot_is_marked(real, SNAPSHOT_PINNED);
+    s->is_damaged = snapshot_is_marked(real, SNAPSHOT_DAMAGED);
     for_each_in (struct snapshot_config, c, s->configs)
         load_config(s, c);
     return s;

@@ -22,6 +22,8 @@
 #define SNAPSHOT_FILE   "snapshot.json"
 #define SNAPSHOT_LATEST "latest"
 #define SNAPSHOT_PINNED "pinned"
+/* Laid there by a check that found damage, taken away by one that finds none: what it names is not to be relied on. */
+#define SNAPSHOT_DAMAGED "damaged"
 /* Of names: what a dead run has left, and what is being removed. */
 #define SNAPSHOT_PARTIAL ".partial"
 #define SNAPSHOT_REMOVED ".removed-"
@@ -50,7 +52,8 @@ struct snapshot {
     GPtrArray *devices; /* struct snapshot_device, in the order of the archive's device ids, which count from 1 */
     GPtrArray *configs; /* struct snapshot_config: vmabackup.json among them */
     int64_t verified;   /* when it was read from end to end, seconds; 0: never */
-    bool is_pinned;     /* as it was when it was loaded */
+    bool is_pinned;     /* these two as they were when it was loaded */
+    bool is_damaged;
 };
 
 struct snapshot *snapshot_new(const uint8_t uuid[16], int64_t instant, uint32_t chunk_bytes);
@@ -67,6 +70,8 @@ struct chunk_index *snapshot_load_index(const struct snapshot *s, const struct s
 char *snapshot_instant_text(int64_t instant);
 /* The name of a snapshot's folder: an instant, and maybe -2, -3, … behind it. */
 bool snapshot_is_name(const char *name);
+/* The instant that such a name tells, seconds since the epoch. */
+int64_t snapshot_instant_of(const char *name);
 /* The earlier first. */
 int snapshot_compare_names(const char *a, const char *b);
 /* Makes the folder of the guest too. TARGET: it cannot. */
@@ -83,6 +88,9 @@ void snapshot_abort(struct snapshot *s);
 struct snapshot *snapshot_load(const char *path, GError **error);
 /* Writes its snapshot.json anew (verified): a new file over the old one. */
 bool snapshot_update(struct snapshot *s, GError **error);
+/* Lays or takes away an empty file of that name, SNAPSHOT_PINNED or SNAPSHOT_DAMAGED. */
+bool snapshot_mark(const char *path, const char *mark, bool is_set, GError **error);
+bool snapshot_is_marked(const char *path, const char *mark);
 /* Renames it to .removed-…, then deletes it: it is there as a whole, or not at all. `latest` points at the last that is
  * left. */
 bool snapshot_remove(const char *path, GError **error);

@@ -177,6 +177,24 @@ bool snapshot_update(struct snapshot *s, GError **error)
            durable_rename(p.fd, p.path, FRESH_JSON, SNAPSHOT_FILE, error) && durable_sync_folder(p.fd, p.path, error);
 }
 
+bool snapshot_is_marked(const char *path, const char *mark)
+{
+    g_autofree char *file = g_build_filename(path, mark, NULL);
+    return access(file, F_OK) == 0;
+}
+
+bool snapshot_mark(const char *path, const char *mark, bool is_set, GError **error)
+{
+    if (snapshot_is_marked(path, mark) == is_set)
+        return true;
+    g_auto(place) p = place_open(g_strdup(path), error);
+    if (p.fd < 0)
+        return false;
+    bool ok = is_set ? durable_write(p.fd, p.path, mark, 0600, "", 0, error)
+                     : unlinkat(p.fd, mark, 0) == 0 || durable_fail(error, p.path, mark, "cannot be removed", errno);
+    return ok && durable_sync_folder(p.fd, p.path, error);
+}
+
 /* ---- removing ---- */
 
 bool snapshot_remove(const char *path, GError **error)

@@ -71,7 +71,7 @@ static char *names_of(struct store_fixture *f)
 
 static void test_round(struct store_fixture *f, gconstpointer data)
 {
-    g_autofree char *path = must_commit(f, INSTANT, "run1"), *pin = g_build_filename(path, SNAPSHOT_PINNED, NULL);
+    g_autofree char *path = must_commit(f, INSTANT, "run1");
     g_autofree char *link = g_build_filename(f->dir, "web-01", SNAPSHOT_LATEST, NULL);
     struct stat st;
     g_assert_cmpint(stat(path, &st), ==, 0);
@@ -91,9 +91,13 @@ static void test_round(struct store_fixture *f, gconstpointer data)
     g_assert_cmpstr(odd->name, ==, "pinned");
     g_assert_cmpmem(g_bytes_get_data(odd->bytes, NULL), g_bytes_get_size(odd->bytes), "a\0b", 3);
     g_assert_false(odd->is_damaged || s->is_pinned || s->verified);
-    must_write(pin, "", 0);
+    g_assert_true(snapshot_mark(path, SNAPSHOT_PINNED, true, NULL));
     g_autoptr(snapshot) again = must_load(path);
-    g_assert_true(again->is_pinned);
+    g_assert_true(again->is_pinned && !again->is_damaged);
+    g_assert_true(snapshot_mark(path, SNAPSHOT_PINNED, false, NULL));
+    g_assert_true(snapshot_mark(path, SNAPSHOT_PINNED, false, NULL));
+    g_assert_false(snapshot_is_marked(path, SNAPSHOT_PINNED));
+    g_assert_cmpint(snapshot_instant_of("2026-11-30T08:10:20Z-2"), ==, INSTANT);
     g_autofree char *of = store_of_snapshot(link), *real = realpath(f->dir, NULL);
     g_assert_cmpstr(of, ==, real);
     g_assert_null(store_of_snapshot(f->dir));
@@ -150,7 +154,9 @@ static void test_leftovers(struct store_fixture *f, gconstpointer data)
     g_autofree char *guest = g_path_get_dirname(path);
     g_autofree char *removed = g_build_filename(guest, SNAPSHOT_REMOVED "2026-11-29T08:10:20Z", NULL);
     g_assert_cmpint(mkdir(removed, 0700), ==, 0);
-    struct chunk_batch *b = chunk_batch_new(f->store->chunks, 1);
+    g_autofree char *chunks = g_build_filename(f->dir, "chunks.castr", NULL);
+    struct chunk_folder *theirs = chunk_folder_open(chunks, NULL);
+    struct chunk_batch *b = chunk_batch_new(theirs, 1);
     struct chunk_id id;
     uint64_t stored;
     chunk_id_of("abc", 3, &id);
@@ -162,10 +168,10 @@ static void test_leftovers(struct store_fixture *f, gconstpointer data)
     g_assert_nonnull(f->store);
     g_assert_false(g_file_test(dead->path, G_FILE_TEST_EXISTS) || g_file_test(removed, G_FILE_TEST_EXISTS));
     must_list(f, "2026-11-30T08:10:20Z");
-    g_autofree char *tmp = g_build_filename(f->dir, "chunks.castr", "tmp", NULL);
+    g_autofree char *tmp = g_build_filename(chunks, "tmp", NULL);
     g_assert_false(g_file_test(tmp, G_FILE_TEST_EXISTS));
-    g_ptr_array_set_size(dead->devices, 0);
     chunk_batch_free(b);
+    chunk_folder_free(theirs);
 }
 
 /* ---- hostile ---- */
