@@ -101,6 +101,12 @@ static ssize_t read_frame(int fd, uint8_t *to, size_t len)
     return (ssize_t)at;
 }
 
+/* A sector that is gone, or a digest of the file system's that is wrong: as good as damaged. */
+static enum vmb_error code_of(int error_number)
+{
+    return error_number == EIO ? VMB_ERROR_DAMAGED : VMB_ERROR_FAILED;
+}
+
 static bool read_named(struct chunk_folder *f, const char *name, const struct chunk_id *id, void *to, size_t len,
                        GError **error)
 {
@@ -115,7 +121,7 @@ static bool read_named(struct chunk_folder *f, const char *name, const struct ch
     int failed = n < 0 ? errno : 0;
     close(fd);
     if (failed)
-        return fail(f, name, VMB_ERROR_FAILED, g_strerror(failed), error);
+        return fail(f, name, code_of(failed), g_strerror(failed), error);
     const char *wrong = is_too_long ? "longer than a chunk can be" : chunk_unpack(frame, (size_t)n, to, len);
     if (wrong)
         return fail(f, name, VMB_ERROR_DAMAGED, wrong, error);
@@ -139,6 +145,14 @@ bool chunk_folder_set_aside(struct chunk_folder *f, const struct chunk_id *id, G
     chunk_file_name(id, CHUNK_BAD, bad);
     return renameat(f->fd, name, f->fd, bad) == 0 || errno == ENOENT ||
            durable_fail(error, f->path, name, "cannot be set aside", errno);
+}
+
+bool chunk_folder_remove(struct chunk_folder *f, const struct chunk_id *id, bool is_aside, GError **error)
+{
+    char name[CHUNK_NAME];
+    chunk_file_name(id, is_aside ? CHUNK_BAD : CHUNK_SUFFIX, name);
+    return unlinkat(f->fd, name, 0) == 0 || errno == ENOENT ||
+           durable_fail(error, f->path, name, "cannot be removed", errno);
 }
 
 bool chunk_folder_tidy(struct chunk_folder *f, GError **error)

@@ -31,6 +31,8 @@ bool chunk_folder_read(struct chunk_folder *f, const struct chunk_id *id, void *
 uint64_t chunk_folder_stored_bytes(struct chunk_folder *f, const struct chunk_id *id);
 /* A damaged one gets the name ….bad, so that whoever has its bytes writes it anew. */
 bool chunk_folder_set_aside(struct chunk_folder *f, const struct chunk_id *id, GError **error);
+/* Only under the store's exclusive lock: nobody names it. What was set aside, if is_aside. */
+bool chunk_folder_remove(struct chunk_folder *f, const struct chunk_id *id, bool is_aside, GError **error);
 /* What batches of dead runs have left goes. Only under the store's exclusive lock. */
 bool chunk_folder_tidy(struct chunk_folder *f, GError **error);
 

@@ -127,6 +127,11 @@ bool store_lock_exclusive(struct store *s, GError **error)
     return !failed || lock_failed(s, failed, STORE_EXCLUSIVE, error);
 }
 
+void store_lock_shared(struct store *s)
+{
+    lock_byte(s->lock_fd, F_RDLCK, BYTE_HELD);
+}
+
 bool store_is_wanted(struct store *s)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = BYTE_WANTED, .l_len = 1};

@@ -42,6 +42,8 @@ struct store *store_open(const char *dir, enum store_lock lock, GError **error);
 void store_free(struct store *s);
 /* Its shared lock becomes an exclusive one, or stays what it is: HELD. */
 bool store_lock_exclusive(struct store *s, GError **error);
+/* The exclusive one becomes a shared one. */
+void store_lock_shared(struct store *s);
 /* Only with the exclusive lock: what dead runs have left goes. */
 bool store_tidy(struct store *s, GError **error);
 /* Somebody waits for the exclusive lock that is held here. */

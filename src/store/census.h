@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * The chunks that are there and who names them, some folders at a time, so that memory stays bounded however large
+ * the store is.
+ *
+ *     struct census *c = census_new(s, entries);
+ *     while (census_next(c, &error))                                       // a range of folders
+ *         if (census_walk(c, census_count, NULL, NULL, &error)) …              // each index is read once for each
+ * range for (guint i = 0; i < c->chunks->len; i++) … census_chunk(c, i)->owner … census_free(c);
+ */
+#include "store/entries.h"
+
+#define CENSUS_MOST   (1u << 19) /* chunks of a range, about: 24 MiB */
+#define CENSUS_NOBODY 0u
+#define CENSUS_MANY   UINT32_MAX
+
+struct census_chunk {
+    struct chunk_id id;
+    uint32_t stored; /* bytes of its file */
+    uint32_t len;    /* of the plain chunk, as an index has it */
+    uint32_t owner;  /* the number of the entry that alone names it; CENSUS_NOBODY; CENSUS_MANY */
+    bool is_aside;   /* a damaged one (.bad): whole, it is not there */
+    bool is_damaged; /* for a check */
+};
+
+/* A place where a chunk is named. */
+struct census_place {
+    const struct entry *entry;
+    const struct snapshot_device *device;
+    uint64_t offset;
+    uint32_t len;
+    struct chunk_id id;
+};
+
+struct census {
+    struct store *store;
+    const GPtrArray *entries;
+    GPtrArray *folders; /* names of all, sorted */
+    unsigned next;      /* of folders */
+    unsigned from, to;  /* the range: the first 16 bits of ids */
+    unsigned most;
+    GArray *chunks;  /* struct census_chunk, sorted */
+    uint32_t *start; /* of each folder's in it */
+};
+
+/* entries: those that count. One that cannot be read names nothing. */
+struct census *census_new(struct store *s, const GPtrArray *entries);
+void census_free(struct census *c);
+/* The next range; false at the end, or with error. */
+bool census_next(struct census *c, GError **error);
+struct census_chunk *census_chunk(const struct census *c, guint i);
+/* NULL: it is not there; is_aside: only what was set aside is. */
+struct census_chunk *census_find(const struct census *c, const struct chunk_id *id);
+
+/* For every place in the range, in the order of entries, drives and offsets: the chunk as census_find() gives it. */
+typedef void (*census_visit)(void *user, const struct census_place *place, struct census_chunk *chunk);
+/* An index that cannot be read: false ends it with that error, which is borrowed. */
+typedef bool (*census_bad_index)(void *user, const struct entry *e, const struct snapshot_device *d, const GError *why);
+bool census_walk(const struct census *c, census_visit visit, census_bad_index bad, void *user, GError **error);
+/* A visitor: says who owns each chunk. It needs no user. */
+void census_count(void *user, const struct census_place *place, struct census_chunk *chunk);
