@@ -26,13 +26,15 @@
     ROW(resume, "let it go on")                                                                                        \
     ROW(cancel, "end it, or take a drive out of it")                                                                   \
     ROW(retry, "retry a drive that failed")                                                                            \
-    ROW(list, "say what an archive holds")                                                                             \
+    ROW(list, "say what an archive or a store holds")                                                                  \
     ROW(verify, "read everything, check everything")                                                                   \
     ROW(config, "print a stored configuration, or list them")                                                          \
     ROW(extract, "unpack drives, RAM state and configurations")                                                        \
     ROW(restore, "write drives back to files, block devices or NBD exports")                                           \
     ROW(serve, "export drives by NBD without unpacking them")                                                          \
     ROW(boot, "start a guest straight from an archive")                                                                \
+    ROW(store, "make, check and measure a store of snapshots")                                                         \
+    ROW(prune, "remove old snapshots from a store")                                                                    \
     ROW(write, "make an archive of what a management tool sends by NBD")
 #define CLI_DECLARED(name, help) int cli_##name(int argc, char **argv);
 CLI_COMMANDS(CLI_DECLARED)

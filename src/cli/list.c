@@ -10,6 +10,8 @@
 #include "cli/cli.h"
 #include "cli/description.h"
 #include "cli/guest_command.h"
+#include "cli/list_store.h"
+#include "cli/snapshots.h"
 
 static char *uuid_text(const uint8_t uuid[16])
 {
@@ -178,8 +180,12 @@ int cli_list(int argc, char **argv)
         G_OPTION_ENTRY_NULL,
     };
     g_autoptr(GError) error = NULL;
-    if (!cli_parse_counted(&argc, &argv, options, "ARCHIVE", "Says what an archive holds.", 1, 1, &error))
+    if (!cli_parse_counted(&argc, &argv, options, "ARCHIVE",
+                           "Says what an archive holds; of a store, or a guest's folder in it, which snapshots.", 1, 1,
+                           &error))
         return cli_fail(error);
+    if (snapshots_are_at(argv[1]))
+        return list_store(argv[1], is_json);
     static const struct vma_walk_ops nothing = {NULL};
     g_autoptr(cli_archive) archive = cli_archive_open(argv[1], &nothing, NULL, &error);
     if (!archive || !cli_archive_read_header(archive, &error))
