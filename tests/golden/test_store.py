@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands of a store, on stores that were made by what docs/store.md says: list, stat, check, pin, prune."""
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import stores  # noqa: E402
+from archives import PROGRAM, assert_one_line, main, run  # noqa: E402
+from stores import CHUNK, add_snapshot, chunk_path, make_store  # noqa: E402
+
+os.environ["TZ"] = "UTC"
+
+
+def noise(seed, chunks):
+    return random.Random(seed).randbytes(chunks * CHUNK)
+
+
+def files(store, suffix=".cacnk"):
+    return sorted(path.name for path in (store / "chunks.castr").rglob("*" + suffix))
+
+
+def run_json(*arguments, status=0):
+    """With damage there is a line on standard error, too."""
+    done = subprocess.run([PROGRAM, *map(str, arguments), "--json"], capture_output=True, timeout=60, check=False)
+    assert done.returncode == status, done
+    if status:
+        assert_one_line(done.stderr, arguments)
+    return json.loads(done.stdout)
+
+
+def test_init(folder):
+    store = folder / "bk"
+    assert b"chunks of 64.0K" in run("store", "init", "--chunk", "64K", store)[0]
+    assert (store.stat().st_mode & 0o777) == 0o700
+    key = (store / "vmabackup-store").read_text(encoding="ascii").splitlines()
+    assert key[:3] == ["format=1", "chunk=65536", "digest=sha256"] and key[3].startswith("created=2"), key
+    assert b"a store already" in run("store", "init", store, status=6)[1]
+    assert b"not empty" in run("store", "init", folder, status=6)[1]
+    for chunk in ("32K", "32M", "100K", "x", "0"):
+        run("store", "init", "--chunk", chunk, folder / "other", status=2)
+    assert not (folder / "other").exists()
+    assert b"chunk=1048576" in (run("store", "init", folder / "other") and (folder / "other" / "vmabackup-store").read_bytes())
+    assert run_json("list", store) == {"store": str(store.resolve()), "snapshots": []}
+    for wrong in (["store"], ["store", "stat"], ["store", "nosuch", store], ["store", "stat", "--chunk", "1M", store], ["prune"],
+                  ["prune", "--keep-last", "-1", store], ["prune", "--keep-last", "x", store]):
+        run(*wrong, status=2)
+    for command in (["store", "stat"], ["store", "check"], ["prune"]):
+        assert b"no store" in run(*command, folder, status=1)[1]
+
+
+def test_list(folder):
+    store = folder / "bk"
+    make_store(store)
+    a = noise(1, 3)
+    add_snapshot(store, "web", "2026-11-28T08:10:20Z", {"scsi0": a, "scsi1": bytes(512)}, {"vmabackup.json": b"{}"})
+    second = add_snapshot(store, "web", "2026-11-29T08:10:20Z", {"scsi0": a + bytes(512), "vmstate": b"stream"})
+    add_snapshot(store, "db", "2026-11-30T08:10:20Z", {"scsi0": a})
+    text = run("list", store)[0].decode().splitlines()
+    assert [line.split()[0] for line in text] == ["SNAPSHOT", "db/2026-11-30T08:10:20Z", "web/2026-11-28T08:10:20Z", "web/2026-11-29T08:10:20Z"]
+    assert text[2].split()[1:] == ["193K", "2.0K", "-", "scsi0", "scsi1"] and text[3].endswith("scsi0 +RAM"), text
+    run("store", "pin", second)
+    os.symlink("2026-11-29T08:10:20Z", store / "web" / "latest")
+    told = run_json("list", store / "web")["snapshots"]
+    assert [s["snapshot"] for s in told] == ["web/2026-11-28T08:10:20Z", "web/2026-11-29T08:10:20Z"]
+    assert [s["is_pinned"] for s in told] == [False, True] and not told[1]["is_damaged"] and told[1]["instant"] == "2026-11-29T08:10:20Z"
+    assert [d["name"] for d in told[1]["drives"]] == ["scsi0", "vmstate"] and told[1]["drives"][1]["is_ram"]
+    assert run("list", store / "web")[0].decode().splitlines()[2].endswith("pinned")
+    run("store", "unpin", store / "web" / "latest")
+    assert not run_json("list", store / "web")["snapshots"][1]["is_pinned"]
+    for path in (store, store / "web", folder, folder / "nosuch", store / "chunks.castr"):
+        assert b"no snapshot of a store" in run("store", "pin", path, status=1)[1]
+    (second / "snapshot.json").write_text("{}", encoding="ascii")
+    told = run_json("list", store / "web")["snapshots"]
+    assert told[1]["is_damaged"] and "snapshot.json" in told[1]["error"] and not told[0]["error"]
+
+
+def test_stat(folder):
+    store = folder / "bk"
+    make_store(store)
+    a, b, c = noise(1, 1), noise(2, 1), noise(3, 1)
+    add_snapshot(store, "web", "2026-11-28T08:10:20Z", {"scsi0": a + b + bytes(2 * CHUNK)})
+    add_snapshot(store, "web", "2026-11-29T08:10:20Z", {"scsi0": a + c + bytes(2 * CHUNK)})
+    chunk_path(store, b"nobody's").parent.mkdir()
+    chunk_path(store, b"nobody's").write_bytes(bytes(100))
+    told, one = run_json("store", "stat", store), len(stores.frame(a))
+    assert told["logical_bytes"] == 8 * CHUNK and told["chunks"] == 4 and told["stored_bytes"] == 4 * one, told
+    assert abs(told["ratio"] - 8 * CHUNK / 4 / one) < 1e-9
+    assert [s["alone_bytes"] for s in told["snapshots"]] == [one, one]
+    assert (told["unused_chunks"], told["unused_bytes"], told["set_aside"]) == (1, 100, 0)
+    text = run("store", "stat", store)[0].decode()
+    assert "snapshots  2, of 512K" in text and "1 to 2.0" in text and "vmabackup prune" in text, text
+
+
+def test_check(folder):
+    store = folder / "bk"
+    make_store(store)
+    images = {"scsi0": noise(1, 4) + bytes(3 * CHUNK), "scsi1": noise(2, 2)}
+    first = add_snapshot(store, "web", "2026-11-28T08:10:20Z", images)
+    second = add_snapshot(store, "web", "2026-11-29T08:10:20Z", {"scsi0": images["scsi0"]})
+    assert b"good: 2 snapshots, all whole" in run("store", "check", store)[0]
+    assert run_json("list", store)["snapshots"][0]["verified"].startswith("20")
+    flipped = chunk_path(store, images["scsi0"][CHUNK:2 * CHUNK])
+    data = bytearray(flipped.read_bytes())
+    data[5000] ^= 1
+    flipped.write_bytes(data)
+    chunk_path(store, images["scsi1"][CHUNK:]).unlink()
+    zeros = chunk_path(store, bytes(CHUNK))
+    zeros.write_bytes(zeros.read_bytes()[:100])
+    told = run_json("store", "check", store, status=8)
+    assert [(f["snapshot"][4:14], f["drive"], f["offset"], f["length"]) for f in told["faults"]] == [
+        ("2026-11-28", "scsi0", CHUNK, CHUNK), ("2026-11-28", "scsi0", 4 * CHUNK, 3 * CHUNK), ("2026-11-28", "scsi1", CHUNK, CHUNK),
+        ("2026-11-29", "scsi0", CHUNK, CHUNK), ("2026-11-29", "scsi0", 4 * CHUNK, 3 * CHUNK)], told
+    assert told["set_aside"] == told["damaged_chunks"] == 2 and not flipped.exists() and len(files(store, ".bad")) == 2
+    assert told["damaged_snapshots"] == ["web/2026-11-28T08:10:20Z", "web/2026-11-29T08:10:20Z"]
+    assert run("list", store)[0].count(b"damaged") == 2
+    text, line = run("store", "check", store, status=8)
+    assert b"scsi0: offset 65536, 65536 bytes: chunk was set aside as damaged" in text and b"2 of 2 snapshots" in line
+    add_snapshot(store, "web", "2026-11-30T08:10:20Z", images)  # writes anew what it still has
+    assert b"all whole" in run("store", "check", store)[0]
+    assert not run("list", store)[0].count(b"damaged")
+    assert b"2 unused chunks removed" in run("prune", store)[0] and not files(store, ".bad")
+    (first / "scsi1.caibx").write_bytes(b"x")
+    (second / "snapshot.json").unlink()
+    told = run_json("store", "check", store, status=8)
+    assert [(f["snapshot"][4:14], f["drive"], f["offset"]) for f in told["faults"]] == [("2026-11-28", "scsi1", None), ("2026-11-29", None, None)]
+    before = files(store)
+    assert b"unused chunks are not removed" in run("prune", "--keep-last", "9", store, status=8)[1] and files(store) == before
+
+
+def days(store, guest, names, seed):
+    for i, name in enumerate(names):
+        add_snapshot(store, guest, name, {"scsi0": noise(0, 1) + noise(seed + i, 1)})
+
+
+def test_prune(folder):
+    store = folder / "bk"
+    make_store(store)
+    names = [f"2026-11-{day:02}T{hour:02}:00:00Z" for day in range(20, 31) for hour in (3, 15)]
+    days(store, "web", names, 100)
+    days(store, "db", names[:3], 200)
+    run("store", "pin", store / "web" / names[0])
+    (store / "web" / names[1]).rename(store / "web" / "before-upgrade")
+    assert len(files(store)) == 1 + len(names) + 3
+    options = ["--keep-last", "2", "--keep-daily", "2", "--keep-weekly", "1"]
+    dry = run_json("prune", "--dry-run", *options, store, "web")
+    kept = [s["snapshot"][4:] + "=" + s["kept_by"] for s in dry["snapshots"] if s["is_kept"]]
+    assert kept == [names[0] + "=pinned", names[15][:8] + "27T15:00:00Z=weekly"][:1] + kept[1:-1] + ["before-upgrade=pinned"], kept
+    assert set(kept[1:-1]) == {"2026-11-22T15:00:00Z=weekly", "2026-11-28T15:00:00Z=daily", "2026-11-29T15:00:00Z=daily",
+                               "2026-11-30T03:00:00Z=last", "2026-11-30T15:00:00Z=last"}, kept
+    assert len(files(store)) == 1 + len(names) + 3 and dry["removed"] == len(names) - 7 == dry["removed_chunks"]
+    text = run("prune", *options, store, "web")[0].decode()
+    assert f"{dry['removed']} snapshots removed, {dry['removed']} unused chunks removed" in text, text
+    assert len(files(store)) == 1 + 7 + 3 and len(list((store / "db").iterdir())) == 3
+    assert b"all whole" in run("store", "check", store)[0]
+    assert b"0 snapshots removed" in run("prune", store)[0]  # no rule
+    assert b"of a guest nosuch" in run("prune", "--keep-last", "1", store, "nosuch", status=1)[1]
+    assert b"name the store" in run("prune", store / "web", status=2)[1]
+    run("prune", "--keep-last", "1", store)
+    assert len(run_json("list", store / "db")["snapshots"]) == 1
+    assert os.readlink(store / "db" / "latest") == names[2]
+
+
+def test_in_use(folder):
+    """While somebody reads or writes, snapshots go, and their chunks later."""
+    store = folder / "bk"
+    make_store(store)
+    days(store, "web", ["2026-11-28T03:00:00Z", "2026-11-29T03:00:00Z"], 1)
+    run("list", store)  # makes the lock
+    import fcntl
+    import struct
+    with open(store / "lock", "r+b") as lock:
+        fcntl.fcntl(lock, 37, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 0, 1, 0))  # F_OFD_SETLK
+        told = run_json("prune", "--keep-last", "1", store)
+        assert told["removed"] == 1 and not told["is_collected"] and len(files(store)) == 3
+        assert b"the store is in use" in run("prune", store)[0]
+    assert b"1 unused chunk removed" in run("prune", store)[0] and len(files(store)) == 2
+
+
+def test_casync(folder):
+    """It takes our store as its own."""
+    if not shutil.which("casync"):
+        return
+    store, image = folder / "bk", noise(1, 2) + bytes(CHUNK) + noise(2, 1)[:512]
+    make_store(store)
+    snapshot = add_snapshot(store, "web", "2026-11-28T08:10:20Z", {"scsi0": image})
+    run("store", "check", store)
+    subprocess.run(["casync", "extract", f"--store={store}/chunks.castr", snapshot / "scsi0.caibx", folder / "out"], check=True)
+    assert (folder / "out").read_bytes() == image
+
+
+if __name__ == "__main__":
+    main([test_init, test_list, test_stat, test_check, test_prune, test_in_use, test_casync], "vmt-store-")
