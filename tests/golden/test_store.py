@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The commands of a store, on stores that were made by what docs/store.md says: list, stat, check, pin, prune."""
+import fcntl
 import json
 import os
 import pathlib
 import random
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -172,8 +174,6 @@ def test_in_use(folder):
     make_store(store)
     days(store, "web", ["2026-11-28T03:00:00Z", "2026-11-29T03:00:00Z"], 1)
     run("list", store)  # makes the lock
-    import fcntl
-    import struct
     with open(store / "lock", "r+b") as lock:
         fcntl.fcntl(lock, 37, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 0, 1, 0))  # F_OFD_SETLK
         told = run_json("prune", "--keep-last", "1", store)

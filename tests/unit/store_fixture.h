@@ -25,7 +25,7 @@ struct store_fixture {
     struct store *store;
 };
 
-static void store_up(struct store_fixture *f, gconstpointer data)
+static inline void store_up(struct store_fixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
     f->folder = g_dir_make_tmp("store-XXXXXX", NULL);
@@ -36,7 +36,7 @@ static void store_up(struct store_fixture *f, gconstpointer data)
     g_assert_no_error(error);
 }
 
-static void store_down(struct store_fixture *f, gconstpointer data)
+static inline void store_down(struct store_fixture *f, gconstpointer data)
 {
     g_autofree char *command = g_strdup_printf("rm -r '%s'", f->folder);
     store_free(f->store);
