@@ -147,7 +147,8 @@ def must_be_whole(tree, name, folder, chunks, lost):
 
 
 def must_be_good_names(tree, chunks, lost):
-    """A chunk that has its name is whole, even if no snapshot names it: the next run will not look."""
+    """A chunk that has its name is whole, even if no snapshot names it: the next run will not look. So is the key file."""
+    assert re.fullmatch(rb"format=1\nchunk=65536\n(.*\n){2}", tree.get("bk", {}).get("vmabackup-store", b"format=1\nchunk=65536\n\n\n"))
     for folder in tree.get("bk", {}).get("chunks.castr", {}).values():
         for name, data in folder.items():
             if name.endswith(".cacnk") and name[:64] not in lost:
