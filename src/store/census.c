@@ -41,6 +41,12 @@ struct census_chunk *census_chunk(const struct census *c, guint i)
     return &g_array_index(c->chunks, struct census_chunk, i);
 }
 
+static bool may_go_on(struct census *c)
+{
+    c->is_ended |= c->go_on && !c->go_on(c->user);
+    return !c->is_ended;
+}
+
 /* ---- what is there ---- */
 
 /* What is set aside behind what is whole: census_find() finds the first. */
@@ -126,7 +132,7 @@ bool census_next(struct census *c, GError **error)
         const char *folder = g_ptr_array_index(c->folders, c->next);
         while (number <= (unsigned)folder_number(folder))
             c->start[number++] = c->chunks->len;
-        if (!add_folder(c, folder, error))
+        if (!may_go_on(c) || !add_folder(c, folder, error))
             return false;
     }
     c->to = c->next < c->folders->len ? number : FOLDERS;
@@ -175,13 +181,15 @@ static void walk_index(const struct census *c, const struct chunk_index *x, stru
     }
 }
 
-bool census_walk(const struct census *c, census_visit visit, census_bad_index bad, void *user, GError **error)
+bool census_walk(struct census *c, census_visit visit, census_bad_index bad, void *user, GError **error)
 {
     for_each_in (const struct entry, e, c->entries) {
         for (unsigned i = 0; e->snapshot && i < e->snapshot->devices->len; i++) {
             struct census_place place = {e, g_ptr_array_index(e->snapshot->devices, i), 0, 0, {{0}}};
             g_autoptr(GError) why = NULL;
             g_autoptr(chunk_index) x = snapshot_load_index(e->snapshot, place.device, &why);
+            if (!may_go_on(c))
+                return false;
             if (x) {
                 walk_index(c, x, &place, visit, user);
             } else if (!bad || !bad(user, e, place.device, why)) {

@@ -40,6 +40,10 @@ struct census {
     unsigned next;      /* of folders */
     unsigned from, to;  /* the range: the first 16 bits of ids */
     unsigned most;
+    /* Asked for each folder and each index: false ends it, as is_ended says then. NULL: goes on to the end. */
+    bool (*go_on)(void *user);
+    void *user;
+    bool is_ended;
     GArray *chunks;  /* struct census_chunk, sorted */
     uint32_t *start; /* of each folder's in it */
 };
@@ -47,16 +51,17 @@ struct census {
 /* entries: those that count. One that cannot be read names nothing. */
 struct census *census_new(struct store *s, const GPtrArray *entries);
 void census_free(struct census *c);
-/* The next range; false at the end, or with error. */
+/* The next range; false at the end, with error, or when it is_ended. */
 bool census_next(struct census *c, GError **error);
 struct census_chunk *census_chunk(const struct census *c, guint i);
 /* NULL: it is not there; is_aside: only what was set aside is. */
 struct census_chunk *census_find(const struct census *c, const struct chunk_id *id);
 
-/* For every place in the range, in the order of entries, drives and offsets: the chunk as census_find() gives it. */
+/* For every place in the range (false: with error, or when it is_ended: then not all have been visited), in the order
+ * of entries, drives and offsets: the chunk as census_find() gives it. */
 typedef void (*census_visit)(void *user, const struct census_place *place, struct census_chunk *chunk);
 /* An index that cannot be read: false ends it with that error, which is borrowed. */
 typedef bool (*census_bad_index)(void *user, const struct entry *e, const struct snapshot_device *d, const GError *why);
-bool census_walk(const struct census *c, census_visit visit, census_bad_index bad, void *user, GError **error);
+bool census_walk(struct census *c, census_visit visit, census_bad_index bad, void *user, GError **error);
 /* A visitor: says who owns each chunk. It needs no user. */
 void census_count(void *user, const struct census_place *place, struct census_chunk *chunk);

@@ -20,8 +20,7 @@ static bool all_are_read(const GPtrArray *entries, GError **error)
     return true;
 }
 
-static bool remove_unnamed(const struct census *c, const struct collect_options *o, struct collected *done,
-                           GError **error)
+static bool remove_unnamed(struct census *c, const struct collect_options *o, struct collected *done, GError **error)
 {
     for (guint i = 0; i < c->chunks->len; i++) {
         const struct census_chunk *chunk = census_chunk(c, i);
@@ -31,8 +30,8 @@ static bool remove_unnamed(const struct census *c, const struct collect_options 
             continue;
         }
         if (done->chunks % ASK_EVERY == 0 && o->go_on && !o->go_on(o->user)) {
-            done->is_ended_early = true;
-            return true;
+            c->is_ended = true;
+            return false;
         }
         if (!o->is_dry_run && !chunk_folder_remove(c->store->chunks, &chunk->id, chunk->is_aside, error))
             return false;
@@ -49,9 +48,12 @@ bool collect(struct store *s, const GPtrArray *entries, const struct collect_opt
     g_autoptr(GError) failed = NULL;
     *done = (struct collected){0};
     c->most = options->most ? options->most : c->most;
+    c->go_on = options->go_on;
+    c->user = options->user;
     bool ok = all_are_read(entries, &failed);
-    while (ok && !done->is_ended_early && census_next(c, &failed))
+    while (ok && census_next(c, &failed))
         ok = census_walk(c, census_count, NULL, NULL, &failed) && remove_unnamed(c, options, done, &failed);
+    done->is_ended_early = c->is_ended;
     census_free(c);
     if (!failed)
         return true;

@@ -121,7 +121,8 @@ static bool write_files(struct snapshot *s, const place *p, GError **error)
         if (!write_config(p, c, error))
             return false;
     g_autofree char *json = snapshot_to_json(s);
-    return durable_write(p->fd, p->path, SNAPSHOT_FILE, 0600, json, strlen(json), error);
+    g_autoptr(snapshot) back = snapshot_from_json(json, strlen(json), error); /* else nobody could ever load it */
+    return back && durable_write(p->fd, p->path, SNAPSHOT_FILE, 0600, json, strlen(json), error);
 }
 
 /* A rename never replaces a folder with something in it: the name that could be given is ours. */
