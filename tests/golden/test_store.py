@@ -18,6 +18,7 @@ from stores import Store  # noqa: E402
 
 os.environ["TZ"] = "UTC"
 CHUNK = 65536
+PAGE = pathlib.Path(__file__).parents[2] / "docs/store.md"
 
 
 def make_store(folder):
@@ -187,14 +188,16 @@ def test_in_use(folder):
 
 
 def test_casync(folder):
-    """It takes our store as its own."""
+    """It takes our store as its own, by the line of the page."""
     if not shutil.which("casync"):
         return
     (made, store), image = make_store(folder), noise(1, 2) + bytes(CHUNK) + noise(2, 1)[:512]
     snapshot = made.add("web", "2026-11-28T08:10:20Z", {"scsi0": image})
     run("store", "check", store)
-    subprocess.run(["casync", "extract", f"--store={store}/chunks.castr", snapshot / "scsi0.caibx", folder / "out"], check=True)
-    assert (folder / "out").read_bytes() == image
+    line, = (line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("    casync extract"))
+    line = line.replace("/backup", str(store)).replace("web-01/2026-11-30T08:10:20Z", f"web/{snapshot.name}")
+    subprocess.run(line.split(), cwd=folder, check=True)
+    assert (folder / "scsi0.raw").read_bytes() == image
 
 
 if __name__ == "__main__":
