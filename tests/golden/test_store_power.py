@@ -163,7 +163,9 @@ class Scene:
     def __init__(self, folder):
         self.root, self.log, self.steps = folder / "disk", folder / "record", []
         self.root.mkdir()
-        self.env = dict(os.environ, LD_PRELOAD=str(BUILD / "tests" / "record_files.so"), RECORD_TO=str(self.log), RECORD_BELOW=str(self.root), TZ="UTC")
+        self.env = dict(os.environ, LD_PRELOAD=str((BUILD / "tests/record_files.so").resolve()), RECORD_TO=str(self.log),
+                        RECORD_BELOW=str(self.root), TZ="UTC",
+                        ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
 
     def run(self, *command, status=0, finished=()):
         done = subprocess.run([str(part) for part in command], env=self.env, capture_output=True, check=False, timeout=60)
