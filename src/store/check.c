@@ -169,20 +169,50 @@ static void check_entry(struct checking *c, const struct entry *e)
 
 /* ---- what follows ---- */
 
-/* Nobody else is there now: what is still damaged is not what a backup has written anew meanwhile. */
+static void set_one_aside(struct checking *c, const struct census_chunk *chunk, uint8_t *buffer)
+{
+    g_autoptr(GError) error = NULL;
+    chunk_folder_read(c->store->chunks, &chunk->id, buffer, chunk->len, &error);
+    if (g_error_matches(error, VMB_ERROR, VMB_ERROR_DAMAGED) &&
+        chunk_folder_set_aside(c->store->chunks, &chunk->id, NULL))
+        c->done->set_aside++;
+}
+
+static bool names_one_of(const struct entry *e, GHashTable *ids)
+{
+    for (unsigned i = 0; e->snapshot && i < e->snapshot->devices->len; i++) {
+        g_autoptr(chunk_index) x = snapshot_load_index(e->snapshot, g_ptr_array_index(e->snapshot->devices, i), NULL);
+        for (uint64_t at = 0; x && at < x->n; at++)
+            if (g_hash_table_contains(ids, &x->ids[at]))
+                return true;
+    }
+    return false;
+}
+
+/* A backup that has ended meanwhile may name what was damaged already. */
+static void mark_new_ones(struct checking *c)
+{
+    g_autoptr(GHashTable) ids = g_hash_table_new(chunk_id_hash, chunk_id_is_same);
+    g_autoptr(GPtrArray) entries = entries_load(c->store, NULL, NULL);
+    for (guint i = 0; i < c->damaged->len; i++)
+        g_hash_table_add(ids, &g_array_index(c->damaged, struct census_chunk, i).id);
+    for (unsigned i = 0; entries && i < entries->len; i++) {
+        const struct entry *e = g_ptr_array_index(entries, i);
+        if (names_one_of(e, ids))
+            snapshot_mark(e->path, SNAPSHOT_DAMAGED, true, NULL);
+    }
+}
+
+/* Nobody else is there now: what is still damaged is not what a backup has written anew meanwhile. Snapshots are marked
+ * first: one whose chunk is gone must never look whole to the next backup. */
 static void set_aside(struct checking *c)
 {
     g_autofree uint8_t *buffer = g_malloc(CHUNK_MAX_BYTES);
     if (!c->damaged->len || !store_lock_exclusive(c->store, NULL))
         return;
-    for (guint i = 0; i < c->damaged->len; i++) {
-        const struct census_chunk *chunk = &g_array_index(c->damaged, struct census_chunk, i);
-        g_autoptr(GError) error = NULL;
-        chunk_folder_read(c->store->chunks, &chunk->id, buffer, chunk->len, &error);
-        if (g_error_matches(error, VMB_ERROR, VMB_ERROR_DAMAGED) &&
-            chunk_folder_set_aside(c->store->chunks, &chunk->id, NULL))
-            c->done->set_aside++;
-    }
+    mark_new_ones(c);
+    for (guint i = 0; i < c->damaged->len; i++)
+        set_one_aside(c, &g_array_index(c->damaged, struct census_chunk, i), buffer);
     store_lock_shared(c->store);
 }
 
@@ -237,9 +267,9 @@ bool check(struct store *s, const GPtrArray *entries, const struct check_options
     g_mutex_init(&c.lock);
     if ((ok = check_all(&c, entries, error))) {
         sort_faults(done->faults);
-        set_aside(&c);
         for_each_in (const struct entry, e, entries)
             mark(&c, e, now);
+        set_aside(&c);
     }
     census_free(c.census);
     g_hash_table_unref(c.whys);

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,25 +40,13 @@ struct chunk_batch {
     bool is_broken;     /* what was written may not have reached the disk */
 };
 
-static guint hash_id(gconstpointer id)
-{
-    guint hash;
-    memcpy(&hash, ((const struct chunk_id *)id)->bytes, sizeof hash);
-    return hash;
-}
-
-static gboolean is_same_id(gconstpointer a, gconstpointer b)
-{
-    return chunk_id_equal(a, b);
-}
-
 struct chunk_batch *chunk_batch_new(struct chunk_folder *f, int level)
 {
     struct chunk_batch *b = g_new0(struct chunk_batch, 1);
     b->folder = f;
     b->level = level ? level : 1;
     g_snprintf(b->prefix, sizeof b->prefix, "%08x%08x", g_random_int(), g_random_int());
-    b->items = g_hash_table_new_full(hash_id, is_same_id, NULL, g_free);
+    b->items = g_hash_table_new_full(chunk_id_hash, chunk_id_is_same, NULL, g_free);
     b->waiting = g_ptr_array_new();
     g_mutex_init(&b->lock);
     g_mutex_init(&b->commit_lock);

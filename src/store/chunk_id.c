@@ -102,6 +102,18 @@ bool chunk_id_parse(const char *text, struct chunk_id *id)
     return !text[CHUNK_ID_TEXT - 1];
 }
 
+unsigned chunk_id_hash(const void *id)
+{
+    unsigned hash;
+    memcpy(&hash, ((const struct chunk_id *)id)->bytes, sizeof hash);
+    return hash;
+}
+
+int chunk_id_is_same(const void *a, const void *b)
+{
+    return chunk_id_equal(a, b);
+}
+
 bool chunk_id_equal(const struct chunk_id *a, const struct chunk_id *b)
 {
     return !memcmp(a->bytes, b->bytes, CHUNK_ID_BYTES);

@@ -33,3 +33,6 @@ void chunk_id_text(const struct chunk_id *id, char text[CHUNK_ID_TEXT]);
 /* False: not 64 lower-case hexadecimal digits and the end of the string. */
 bool chunk_id_parse(const char *text, struct chunk_id *id);
 bool chunk_id_equal(const struct chunk_id *a, const struct chunk_id *b);
+/* The same for a GHashTable whose keys are ids. */
+unsigned chunk_id_hash(const void *id);
+int chunk_id_is_same(const void *a, const void *b);

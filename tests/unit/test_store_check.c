@@ -95,6 +95,34 @@ static void test_beside(struct store_fixture *f, gconstpointer data)
     g_assert_nonnull(third);
 }
 
+struct meanwhile {
+    struct store_fixture *f;
+    char *path;
+};
+
+static void make_one_meanwhile(void *user, uint64_t read)
+{
+    struct meanwhile *m = user;
+    if (!m->path)
+        m->path = make_snapshot(m->f, "web", 5000, day1, 4);
+}
+
+/* A backup that ends during the check relies on what is being set aside: it is marked as well. */
+static void test_meanwhile(struct store_fixture *f, gconstpointer data)
+{
+    g_autofree char *a = make_snapshot(f, "web", 1000, day1, 4);
+    struct meanwhile m = {f, NULL};
+    struct check_options options = {.on_progress = make_one_meanwhile, .user = &m};
+    struct checked done;
+    damage(f, 2);
+    g_autoptr(GPtrArray) entries = entries_load(f->store, NULL, NULL);
+    g_assert_true(check(f->store, entries, &options, &done, NULL));
+    g_assert_cmpuint(done.set_aside, ==, 1);
+    g_assert_true(snapshot_is_marked(a, SNAPSHOT_DAMAGED) && snapshot_is_marked(m.path, SNAPSHOT_DAMAGED));
+    checked_clear(&done);
+    g_free(m.path);
+}
+
 static void test_files(struct store_fixture *f, gconstpointer data)
 {
     g_autofree char *a = make_snapshot(f, "web", 1000, day1, 4), *b = make_snapshot(f, "web", 2000, day2, 4),
@@ -117,6 +145,7 @@ int main(int argc, char **argv)
     STORE_TEST("/store/check/whole", test_whole);
     STORE_TEST("/store/check/damage", test_damage);
     STORE_TEST("/store/check/beside", test_beside);
+    STORE_TEST("/store/check/meanwhile", test_meanwhile);
     STORE_TEST("/store/check/files", test_files);
     return g_test_run();
 }
