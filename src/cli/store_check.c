@@ -14,9 +14,9 @@
 #include "cli/store.h"
 #include "store/check.h"
 
-static void on_progress(void *user, uint64_t read)
+static void on_progress(void *user, uint64_t read, uint64_t all)
 {
-    progress_tell(user, read, 0);
+    progress_tell(user, read, all);
 }
 
 static unsigned damaged_entries(const struct snapshots *all, const struct checked *done)

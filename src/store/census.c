@@ -36,6 +36,11 @@ void census_free(struct census *c)
     g_free(c);
 }
 
+bool census_is_last(const struct census *c)
+{
+    return c->to == FOLDERS;
+}
+
 struct census_chunk *census_chunk(const struct census *c, guint i)
 {
     return &g_array_index(c->chunks, struct census_chunk, i);
@@ -85,6 +90,7 @@ static void add_file(struct census *c, int fd, const char *folder, const char *n
     struct stat st;
     if (!parse_name(folder, name, &chunk) || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
         return;
+    chunk.inode = st.st_ino;
     chunk.stored = (uint32_t)MIN(st.st_size, UINT32_MAX);
     g_array_append_val(c->chunks, chunk);
 }
@@ -123,7 +129,7 @@ bool census_next(struct census *c, GError **error)
 {
     if (!c->folders && !list_folders(c, error))
         return false;
-    if (c->to == FOLDERS)
+    if (census_is_last(c))
         return false;
     g_array_set_size(c->chunks, 0);
     c->from = c->to;

@@ -11,13 +11,14 @@
  */
 #include "store/entries.h"
 
-#define CENSUS_MOST   (1u << 19) /* chunks of a range, about: 24 MiB */
+#define CENSUS_MOST   (1u << 19) /* chunks of a range, about: 28 MiB */
 #define CENSUS_NOBODY 0u
 #define CENSUS_MANY   UINT32_MAX
 
 struct census_chunk {
     struct chunk_id id;
-    uint32_t stored; /* bytes of its file */
+    uint64_t inode;  /* of its file: what was written together lies together */
+    uint32_t stored; /* bytes of it */
     uint32_t len;    /* of the plain chunk, as an index has it */
     uint32_t owner;  /* the number of the entry that alone names it; CENSUS_NOBODY; CENSUS_MANY */
     bool is_aside;   /* a damaged one (.bad): whole, it is not there */
@@ -53,6 +54,8 @@ struct census *census_new(struct store *s, const GPtrArray *entries);
 void census_free(struct census *c);
 /* The next range; false at the end, with error, or when it is_ended. */
 bool census_next(struct census *c, GError **error);
+/* No range comes behind this one. */
+bool census_is_last(const struct census *c);
 struct census_chunk *census_chunk(const struct census *c, guint i);
 /* NULL: it is not there; is_aside: only what was set aside is. */
 struct census_chunk *census_find(const struct census *c, const struct chunk_id *id);

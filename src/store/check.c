@@ -17,8 +17,10 @@ struct checking {
     struct census *census;
     GHashTable *whys; /* census_chunk -> text, of this range */
     GArray *damaged;  /* census_chunk, of all ranges */
+    GPtrArray *order; /* census_chunk, of this range: as they lie on the disk */
+    uint64_t all;     /* bytes of this range and those before */
     GMutex lock;
-    gint next; /* chunk of the range that nobody has read */
+    gint next; /* of the order: nobody has read it */
 };
 
 /* ---- faults ---- */
@@ -86,7 +88,7 @@ static void read_one(struct checking *c, struct census_chunk *chunk, uint8_t *bu
     if (error)
         on_damage(c, chunk, error);
     if (c->options->on_progress)
-        c->options->on_progress(c->options->user, c->done->bytes);
+        c->options->on_progress(c->options->user, c->done->bytes, census_is_last(c->census) ? c->all : 0);
     g_mutex_unlock(&c->lock);
 }
 
@@ -94,16 +96,36 @@ static gpointer read_some(gpointer user)
 {
     struct checking *c = user;
     g_autofree uint8_t *buffer = g_malloc(CHUNK_MAX_BYTES);
-    for (guint i; (i = (guint)g_atomic_int_add(&c->next, 1)) < c->census->chunks->len;)
-        if (census_chunk(c->census, i)->owner != CENSUS_NOBODY)
-            read_one(c, census_chunk(c->census, i), buffer);
+    for (guint i; (i = (guint)g_atomic_int_add(&c->next, 1)) < c->order->len;)
+        read_one(c, g_ptr_array_index(c->order, i), buffer);
     return NULL;
+}
+
+static gint compare_inodes(gconstpointer a, gconstpointer b)
+{
+    const struct census_chunk *x = *(const struct census_chunk *const *)a, *y = *(const struct census_chunk *const *)b;
+    return (x->inode > y->inode) - (x->inode < y->inode);
+}
+
+/* In the order of their digests, a disk would have to seek for each. */
+static void put_in_order(struct checking *c)
+{
+    g_ptr_array_set_size(c->order, 0);
+    for (guint i = 0; i < c->census->chunks->len; i++) {
+        struct census_chunk *chunk = census_chunk(c->census, i);
+        if (chunk->owner == CENSUS_NOBODY)
+            continue;
+        g_ptr_array_add(c->order, chunk);
+        c->all += chunk->stored;
+    }
+    g_ptr_array_sort(c->order, compare_inodes);
 }
 
 static void read_range(struct checking *c)
 {
     GThread *threads[MAX_THREADS];
     unsigned n = MIN(g_get_num_processors(), MAX_THREADS);
+    put_in_order(c);
     c->next = 0;
     for (unsigned i = 0; i < n; i++)
         threads[i] = g_thread_new("check", read_some, c);
@@ -263,6 +285,7 @@ bool check(struct store *s, const GPtrArray *entries, const struct check_options
     *done = (struct checked){.faults = g_ptr_array_new_with_free_func(g_free)};
     c.census->most = options->most ? options->most : c.census->most;
     c.whys = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    c.order = g_ptr_array_new();
     c.damaged = g_array_new(FALSE, FALSE, sizeof(struct census_chunk));
     g_mutex_init(&c.lock);
     if ((ok = check_all(&c, entries, error))) {
@@ -274,6 +297,7 @@ bool check(struct store *s, const GPtrArray *entries, const struct check_options
     census_free(c.census);
     g_hash_table_unref(c.whys);
     g_array_unref(c.damaged);
+    g_ptr_array_unref(c.order);
     g_mutex_clear(&c.lock);
     return ok;
 }

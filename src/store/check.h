@@ -22,8 +22,9 @@ struct check_fault {
 };
 struct check_options {
     unsigned most; /* chunks at a time; 0: CENSUS_MOST */
-    /* Bytes of chunks' files read so far; from any thread, one at a time. May be NULL. */
-    void (*on_progress)(void *user, uint64_t read);
+    /* Bytes of chunks' files read so far, and of all (0: not known yet); from any thread, one at a time. May be NULL.
+     */
+    void (*on_progress)(void *user, uint64_t read, uint64_t all);
     void *user;
 };
 struct checked {

@@ -156,7 +156,8 @@ bool snapshot_commit(struct snapshot *s, GError **error)
 
 static bool is_partial(const char *name)
 {
-    return *name == '.' && g_str_has_suffix(name, SNAPSHOT_PARTIAL);
+    g_autofree char *instant = g_strndup(*name == '.' ? name + 1 : "", strlen("2026-11-30T08:10:20Z"));
+    return snapshot_is_name(instant) && g_str_has_suffix(name, SNAPSHOT_PARTIAL);
 }
 
 void snapshot_abort(struct snapshot *s)

@@ -100,7 +100,7 @@ struct meanwhile {
     char *path;
 };
 
-static void make_one_meanwhile(void *user, uint64_t read)
+static void make_one_meanwhile(void *user, uint64_t read, uint64_t all)
 {
     struct meanwhile *m = user;
     if (!m->path)
