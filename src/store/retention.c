@@ -73,7 +73,7 @@ static bool is_empty(const struct retention_rule *rule)
     return true;
 }
 
-void retention_apply(const struct retention_rule *rule, struct retention_item *items, unsigned n)
+static void apply_all(const struct retention_rule *rule, struct retention_item *items, unsigned n)
 {
     struct verdicts v = {items, n, g_new0(bool, n)};
     for (unsigned i = 0; i < n; i++) {
@@ -87,4 +87,23 @@ void retention_apply(const struct retention_rule *rule, struct retention_item *i
         if (rule->keep[by])
             apply_one(&v, by, rule->keep[by]);
     g_free(v.is_settled);
+}
+
+void retention_apply(const struct retention_rule *rule, struct retention_item *items, unsigned n)
+{
+    g_autofree struct retention_item *whole = g_new(struct retention_item, n);
+    unsigned n_whole = 0;
+    for (unsigned i = 0; i < n; i++)
+        if (!items[i].is_damaged)
+            whole[n_whole++] = items[i];
+    apply_all(rule, items, n);
+    apply_all(rule, whole, n_whole);
+    const struct retention_item *other = whole;
+    for (unsigned i = 0; i < n; i++) {
+        if (items[i].is_damaged)
+            continue;
+        if (!items[i].is_kept)
+            items[i] = *other;
+        other++;
+    }
 }

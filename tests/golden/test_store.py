@@ -169,6 +169,10 @@ def test_prune(folder):
     assert b"0 snapshots removed" in run("prune", store)[0]  # no rule
     assert b"of a guest nosuch" in run("prune", "--keep-last", "1", store, "nosuch", status=1)[1]
     assert b"name the store" in run("prune", store / "web", status=2)[1]
+    (store / "db" / names[2] / "damaged").touch()  # by a check: the last whole one stays, too
+    run("prune", "--keep-last", "1", store)
+    assert len(run_json("list", store / "db")["snapshots"]) == 2
+    (store / "db" / names[2] / "damaged").unlink()
     run("prune", "--keep-last", "1", store)
     assert len(run_json("list", store / "db")["snapshots"]) == 1
     assert os.readlink(store / "db" / "latest") == names[2]

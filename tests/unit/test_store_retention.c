@@ -18,8 +18,8 @@ static struct retention_rule rule_of(const char *text)
     return rule;
 }
 
-/* times: "2026-11-30T08:10 …", the earliest first, '!' behind what is pinned. The answer: what stays, as
- * "30T08:10=daily …". */
+/* times: "2026-11-30T08:10 …", the earliest first, '!' behind what is pinned, '?' behind what is damaged. The answer:
+ * what stays, as "30T08:10=daily …". */
 static char *kept(const char *rule_text, const char *times)
 {
     g_auto(GStrv) all = g_strsplit(times, " ", 0);
@@ -32,6 +32,7 @@ static char *kept(const char *rule_text, const char *times)
         g_autoptr(GDateTime) when = g_date_time_new_from_iso8601(iso, NULL);
         items[i].instant = g_date_time_to_unix(when);
         items[i].is_pinned = g_str_has_suffix(all[i], "!");
+        items[i].is_damaged = g_str_has_suffix(all[i], "?");
     }
     retention_apply(&rule, items, n);
     for (unsigned i = 0; i < n; i++)
@@ -95,6 +96,15 @@ static void test_pinned(void)
     must_keep("daily=1", "2026-11-30T01:00 2026-11-30T02:00!", "11-30T01:00=daily 11-30T02:00=pinned");
 }
 
+/* No whole one goes because a damaged one stays. */
+static void test_damaged(void)
+{
+    must_keep("last=1", "2026-11-28T01:00 2026-11-29T01:00 2026-11-30T01:00?", "11-29T01:00=last 11-30T01:00=last");
+    must_keep("last=2", "2026-11-28T01:00? 2026-11-29T01:00 2026-11-30T01:00", "11-29T01:00=last 11-30T01:00=last");
+    must_keep("daily=1", "2026-11-30T01:00 2026-11-30T02:00?", "11-30T01:00=daily 11-30T02:00=daily");
+    must_keep("", "2026-11-30T01:00 2026-11-30T02:00?", "11-30T01:00=no rule 11-30T02:00=no rule");
+}
+
 int main(int argc, char **argv)
 {
     g_setenv("TZ", "UTC", TRUE);
@@ -104,5 +114,6 @@ int main(int argc, char **argv)
     g_test_add_func("/store/retention/together", test_together);
     g_test_add_func("/store/retention/iso-week", test_iso_week);
     g_test_add_func("/store/retention/pinned", test_pinned);
+    g_test_add_func("/store/retention/damaged", test_damaged);
     return g_test_run();
 }
