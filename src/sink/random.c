@@ -13,8 +13,8 @@
 
 #include "base/error.h"
 #include "sink/frame.h"
-#include "sink/frames.h"
 #include "sink/padding.h"
+#include "sink/parts.h"
 #include "sink/seek_table_reader.h"
 #include "sink/source.h"
 
@@ -27,19 +27,67 @@ struct random {
     bool is_device;
     int cached_flags; /* of preadv2(), to read what needs no waiting */
     uv_loop_t *loop;
+    /* Not a plain file: */
+    const struct random_ops *ops;
+    void *ops_user;
+    struct parts *parts;
     /* A plain file: what skimming has read last. */
     uint8_t skimmed[SKIM_BYTES];
     uint64_t skimmed_at;
     size_t skimmed_len;
     /* Packed (else NULL): the frame under way in skimming. */
     struct seek_table_reader *table;
-    struct frames *frames;
     ZSTD_DCtx *context;
     struct seek_frame frame;
     bool is_in_frame;
     uint64_t frame_plain;  /* of it, unpacked so far */
     uint64_t frame_packed; /* of it, used so far */
 };
+
+/* ---- zstd frames as parts ---- */
+
+/* An errno: ENODATA where the file ends too early. */
+static int read_piece(int fd, struct random_piece p)
+{
+    while (p.len) {
+        ssize_t n = pread(fd, p.to, p.len, (off_t)p.offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n ? errno : ENODATA;
+        p.to += n;
+        p.offset += (uint64_t)n;
+        p.len -= (size_t)n;
+    }
+    return 0;
+}
+
+static bool find_frame(void *user, uint64_t offset, struct random_part *part)
+{
+    struct seek_frame f;
+    if (!seek_table_reader_find(((struct random *)user)->table, offset, &f))
+        return false;
+    *part = (struct random_part){f.index, f.plain_at, f.plain_len};
+    return true;
+}
+
+static char *load_frame(void *user, const struct random_part *part, uint8_t *to)
+{
+    const struct random *r = user;
+    struct seek_frame f = seek_table_reader_frame(r->table, (uint32_t)part->index);
+    g_autofree uint8_t *packed = g_malloc(f.packed_len);
+    int wrong = read_piece(r->fd, (struct random_piece){f.packed_at, f.packed_len, packed});
+    if (wrong)
+        return g_strdup_printf("zstd frame %u cannot be read: %s", f.index + 1,
+                               wrong == ENODATA ? "the file has become shorter" : g_strerror(wrong));
+    size_t n = ZSTD_decompress(to, f.plain_len, packed, f.packed_len);
+    if (n == f.plain_len)
+        return NULL;
+    return g_strdup_printf("zstd frame %u, from byte %" G_GUINT64_FORMAT " of the file on, is damaged (%s)",
+                           f.index + 1, f.packed_at, ZSTD_isError(n) ? ZSTD_getErrorName(n) : "its length is wrong");
+}
+
+static const struct random_ops packed_ops = {.find = find_frame, .load = load_frame};
 
 /* ---- opening ---- */
 
@@ -64,6 +112,8 @@ static bool check_form(const char *path, bool *is_packed, GError **error)
         return refuse(error, "gzip has no index; unpack it first: gzip -dc FILE > FILE.vma");
     case SOURCE_LZOP:
         return refuse(error, "lzop has no index; unpack it first: lzop -dc FILE > FILE.vma");
+    case SOURCE_STORE:
+        break;
     }
     return false;
 }
@@ -104,6 +154,8 @@ static bool load_table(struct random *r, GError **error)
         return refuse(error, "it has no seek table, so another program packed it; unpack it first: zstd -d FILE");
     r->size = seek_table_reader_plain_size(r->table);
     r->context = ZSTD_createDCtx();
+    r->ops = &packed_ops;
+    r->ops_user = r;
     return check_frames(r->table, error);
 }
 
@@ -141,11 +193,23 @@ struct random *random_open(const char *path, GError **error)
     return NULL;
 }
 
+struct random *random_of_parts(const struct random_ops *ops, void *user, uint64_t size)
+{
+    struct random *r = g_new0(struct random, 1);
+    r->fd = -1;
+    r->ops = ops;
+    r->ops_user = user;
+    r->size = size;
+    return r;
+}
+
 void random_free(struct random *r)
 {
     if (!r)
         return;
-    frames_free(r->frames);
+    parts_free(r->parts);
+    if (r->ops && r->ops->free)
+        r->ops->free(r->ops_user);
     seek_table_reader_free(r->table);
     ZSTD_freeDCtx(r->context);
     if (r->fd >= 0)
@@ -275,7 +339,7 @@ struct reading {
     random_done done;
     void *user;
     uv_work_t work;
-    unsigned n_left; /* packed: copies that are to come, and one for the call that asks for them */
+    unsigned n_left; /* of parts: copies that are to come, and one for the call that asks for them */
     int error;
     unsigned n;
     struct random_piece pieces[];
@@ -284,23 +348,8 @@ struct reading {
 void random_start(struct random *r, uv_loop_t *loop, random_fault fault, void *user)
 {
     r->loop = loop;
-    if (r->table)
-        r->frames = frames_new(loop, r->fd, r->table, fault, user);
-}
-
-static int read_piece(int fd, struct random_piece p)
-{
-    while (p.len) {
-        ssize_t n = pread(fd, p.to, p.len, (off_t)p.offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n ? errno : EIO;
-        p.to += n;
-        p.offset += (uint64_t)n;
-        p.len -= (size_t)n;
-    }
-    return 0;
+    if (r->ops)
+        r->parts = parts_new(loop, r->ops, r->ops_user, fault, user);
 }
 
 /* What lies in the page cache needs no thread: a copy is quicker than a message. */
@@ -319,6 +368,8 @@ static void read_in_worker(uv_work_t *work)
     struct reading *x = work->data;
     for (unsigned i = 0; i < x->n && !x->error; i++)
         x->error = read_piece(x->random->fd, x->pieces[i]);
+    if (x->error == ENODATA)
+        x->error = EIO;
 }
 
 static void on_read(uv_work_t *work, int status)
@@ -341,15 +392,16 @@ static void on_copied(void *user, int error)
 
 static void copy_piece(struct reading *x, struct random_piece p)
 {
-    struct seek_frame frame;
+    const struct random *r = x->random;
+    struct random_part part;
     while (p.len) {
-        if (!seek_table_reader_find(x->random->table, p.offset, &frame)) {
+        if (!r->ops->find(r->ops_user, p.offset, &part)) {
             x->error = EIO;
             return;
         }
-        size_t at = (size_t)(p.offset - frame.plain_at), n = MIN(p.len, frame.plain_len - at);
+        size_t at = (size_t)(p.offset - part.at), n = MIN(p.len, part.len - at);
         x->n_left++;
-        frames_copy(x->random->frames, frame, at, n, p.to, on_copied, x);
+        parts_copy(r->parts, &part, at, n, p.to, on_copied, x);
         p.to += n;
         p.offset += n;
         p.len -= n;
@@ -358,7 +410,7 @@ static void copy_piece(struct reading *x, struct random_piece p)
 
 void random_read(struct random *r, const struct random_piece *pieces, unsigned n, random_done done, void *user)
 {
-    if (!r->table && read_cached(r, pieces, n)) {
+    if (!r->ops && read_cached(r, pieces, n)) {
         done(user, 0);
         return;
     }
@@ -369,7 +421,7 @@ void random_read(struct random *r, const struct random_piece *pieces, unsigned n
     x->work.data = x;
     x->n = n;
     memcpy(x->pieces, pieces, n * sizeof *pieces);
-    if (!r->table) {
+    if (!r->ops) {
         uv_queue_work(r->loop, &x->work, read_in_worker, on_read);
         return;
     }

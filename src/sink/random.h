@@ -10,6 +10,10 @@
  *     random_free(r);                                                // nothing may be under way
  *
  * Unpacked frames are kept in a bounded cache. Offsets are those of the plain archive.
+ *
+ * Something else that comes in parts, which a worker has to make, is read the same way, but for skimming:
+ *
+ *     struct random *r = random_of_parts(&ops, user, size);
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,6 +28,20 @@ struct random;
 /* Errors: it cannot be opened, or not be read at random; why, and the way round (FAILED); its seek table is
  * damaged (DAMAGED). */
 struct random *random_open(const char *path, GError **error);
+/* What is to be had only as a whole: so many bytes from `at` on. Each has an index of its own. */
+struct random_part {
+    uint64_t index, at;
+    uint32_t len; /* <= RANDOM_MAX_FRAME_BYTES */
+};
+struct random_ops {
+    /* The one which that byte lies in; false: there is none. */
+    bool (*find)(void *user, uint64_t offset, struct random_part *part);
+    /* All of it; NULL, or what is wrong with it: one sentence, safe to print. By workers, several at a time. */
+    char *(*load)(void *user, const struct random_part *part, uint8_t *to);
+    void (*free)(void *user);
+};
+/* ops is borrowed, user is taken. */
+struct random *random_of_parts(const struct random_ops *ops, void *user, uint64_t size);
 void random_free(struct random *r);
 /* Of the plain archive, in bytes; of a device, all of it: what stands behind the archive is no part of it. */
 uint64_t random_size(const struct random *r);

@@ -67,6 +67,15 @@ struct source *source_open(const char *path, GError **error)
     return infile_open(&s->in, path, error) && recognize(s, error) ? g_steal_pointer(&s) : NULL;
 }
 
+struct source *source_of(struct unpack *unpack, uint64_t size)
+{
+    struct source *s = g_new0(struct source, 1);
+    s->in = (struct infile){.fd = -1, .is_regular = true, .size = size};
+    s->form = SOURCE_STORE;
+    s->unpack = unpack;
+    return s;
+}
+
 void source_free(struct source *s)
 {
     if (!s)
@@ -116,8 +125,11 @@ enum source_form source_form(const struct source *s)
 
 const char *source_form_name(enum source_form form)
 {
-    static const char *const names[] = {
-        [SOURCE_PLAIN] = "none", [SOURCE_ZSTD] = "zstd", [SOURCE_GZIP] = "gzip", [SOURCE_LZOP] = "lzop"};
+    static const char *const names[] = {[SOURCE_PLAIN] = "none",
+                                        [SOURCE_ZSTD] = "zstd",
+                                        [SOURCE_GZIP] = "gzip",
+                                        [SOURCE_LZOP] = "lzop",
+                                        [SOURCE_STORE] = "store"};
     return names[form];
 }
 

@@ -15,12 +15,16 @@
 #include <sys/types.h>
 #include <glib.h>
 
-enum source_form { SOURCE_PLAIN, SOURCE_ZSTD, SOURCE_GZIP, SOURCE_LZOP };
+enum source_form { SOURCE_PLAIN, SOURCE_ZSTD, SOURCE_GZIP, SOURCE_LZOP, SOURCE_STORE };
 
 struct source;
 /* Errors: cannot be opened or read (FAILED); something else than an archive, or packed in a way that is
  * not known here (FAILED, with the way round). */
 struct source *source_open(const char *path, GError **error);
+struct unpack;
+/* An archive that is no file: `unpack` (taken) makes all of it, without its infile, where it only counts `position` up
+ * to `size`. */
+struct source *source_of(struct unpack *unpack, uint64_t size);
 void source_free(struct source *s);
 /* Bytes read (as many as fit, unless the end or damage comes), 0 at the end, -1 with error set: FAILED when
  * it cannot be read, DAMAGED when the packed data is damaged or ends early. After DAMAGED it may be called
@@ -36,7 +40,8 @@ const char *source_form_name(enum source_form form);
 bool source_is_stream(const struct source *s);
 /* A block device: what stands behind the archive's end mark is no part of it. */
 bool source_is_device(const struct source *s);
-/* Of the file as it lies there: bytes read so far, and all (0 when unknown: a pipe). */
+/* Of the file as it lies there (SOURCE_STORE: of what is not zeros): bytes read so far, and all (0 when unknown: a
+ * pipe). */
 uint64_t source_position(const struct source *s);
 uint64_t source_size(const struct source *s);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * What a source needs of each kind of packing: one file each.
+ * What a source needs of each kind of packing: one file each. What makes an archive that is no file offers the same to
+ * source_of().
  *
  *     struct unpack *u = unpack_zstd_new();
  *     n = u->ops->read(u, &infile, to, len, &error);
