@@ -21,6 +21,7 @@ struct readback {
     uv_loop_t *loop;
     enum readback_kind kind;
     char *path;
+    readback_open open;
     readback_done done;
     void *user;
     struct rate rate;
@@ -65,7 +66,7 @@ static void take_fault(void *user, uint64_t offset, const char *text)
 
 static void verify(struct readback *r)
 {
-    r->source = source_open(r->path, &r->error);
+    r->source = r->open(r->path, &r->error);
     if (!r->source)
         return;
     atomic_store(&r->size, source_size(r->source));
@@ -143,14 +144,15 @@ static void on_worked(uv_work_t *work, int status)
     g_free(r);
 }
 
-struct readback *readback_new(uv_loop_t *loop, const char *path, enum readback_kind kind, readback_done done,
-                              void *user)
+struct readback *readback_new(uv_loop_t *loop, const char *path, readback_open open, enum readback_kind kind,
+                              readback_done done, void *user)
 {
     struct readback *r = g_new0(struct readback, 1);
 
     r->loop = loop;
     r->kind = kind;
     r->path = g_strdup(path);
+    r->open = open;
     r->done = done;
     r->user = user;
     r->work.data = r;

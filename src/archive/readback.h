@@ -3,7 +3,7 @@
 /*
  * A finished archive, read once more by a worker: checked from end to end, or its SHA-256 made.
  *
- *     r = readback_new(loop, path, READBACK_VERIFY, on_read, user);
+ *     r = readback_new(loop, path, archive_open_source, READBACK_VERIFY, on_read, user);
  *     readback_look(r, &progress);           // now and then, for the screen
  *     readback_stop(r);                      // it is not wanted any more: on_read follows, with CANCELLED
  *
@@ -24,9 +24,13 @@ struct readback_progress {
  * DAMAGED tells the first fault; FAILED: it cannot be read at all; CANCELLED. */
 typedef void (*readback_done)(void *user, const char *said, const GError *error);
 
+struct source;
+/* source_open(), or one that knows more kinds of archives. */
+typedef struct source *(*readback_open)(const char *path, GError **error);
+
 struct readback;
-struct readback *readback_new(uv_loop_t *loop, const char *path, enum readback_kind kind, readback_done done,
-                              void *user);
+struct readback *readback_new(uv_loop_t *loop, const char *path, readback_open open, enum readback_kind kind,
+                              readback_done done, void *user);
 enum readback_kind readback_kind(const struct readback *r);
 void readback_look(struct readback *r, struct readback_progress *progress);
 void readback_stop(struct readback *r);

@@ -7,6 +7,7 @@
 #include "archive/vmstate.h"
 #include "backup/outcome.h"
 #include "backup/run.h"
+#include "store/snapshot_image.h"
 #include "vma/extent.h"
 
 /* --- reading it back ---------------------------------------------------------------------------- */
@@ -36,7 +37,7 @@ static void verify(struct backup *b)
 {
     backup_set_phase(b, MODEL_VERIFY);
     b->end.n_open[OPEN_READBACK]++;
-    b->archive.readback = readback_new(b->loop, b->archive.path, READBACK_VERIFY, on_verified, b);
+    b->archive.readback = readback_new(b->loop, b->archive.path, archive_open_source, READBACK_VERIFY, on_verified, b);
 }
 
 void finish_interrupt(struct backup *b)
@@ -153,7 +154,7 @@ static bool begin(struct backup *b, enum command_verb verb, GError **error)
                         b->archive.is_saved ? "the archive went down a pipe: it cannot be read here"
                                             : "there is no archive to be read");
     b->archive.reading = reading_of(verb);
-    b->archive.readback = readback_new(b->loop, b->archive.path, kind, on_read_again, b);
+    b->archive.readback = readback_new(b->loop, b->archive.path, archive_open_source, kind, on_read_again, b);
     picture_fill(b);
     return true;
 }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/signals.h"
+#include "store/snapshot_image.h"
 
 void cli_archive_prefix(const char *path, GError **error)
 {
@@ -14,7 +15,7 @@ void cli_archive_prefix(const char *path, GError **error)
 
 struct cli_archive *cli_archive_open(const char *path, const struct vma_walk_ops *ops, void *user, GError **error)
 {
-    struct source *source = source_open(path, error);
+    struct source *source = archive_open_source(path, error);
     if (!source) {
         cli_archive_prefix(path, error);
         return NULL;

@@ -179,9 +179,8 @@ static bool start_qemu(struct boot *b, GError **error)
 
 static bool find_ram(struct boot *b, GError **error)
 {
-    const struct vma_check *check = vma_index_check(b->archive->index);
-    int id = vma_check_vmstate_id(check);
-    if (!id || !vma_check_is_whole(check, id)) {
+    int id = cli_indexed_ram_id(b->archive);
+    if (!id || !cli_indexed_is_whole(b->archive, id)) {
         g_set_error_literal(error, VMB_ERROR, VMB_ERROR_FAILED, "holds no RAM state; boot it without --ram");
         cli_archive_prefix(b->archive->path, error);
         return false;

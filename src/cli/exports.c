@@ -83,13 +83,17 @@ static void add_drive(struct exports *e, int dev_id, const char *socket_path)
                         .name = device->name, .size = device->size, .read_only = true, .ops = &drive_ops, .user = d});
 }
 
+static bool is_whole_drive(const struct exports *e, int dev_id)
+{
+    return dev_id != cli_indexed_ram_id(e->archive) && cli_indexed_is_whole(e->archive, dev_id);
+}
+
 /* Whole drives, in the archive's order; "vmstate" is none. */
 static bool add_drives(struct exports *e, char **drives, const char *socket_path, GError **error)
 {
-    const struct vma_check *check = vma_index_check(e->archive->index);
     for (char **wanted = drives; wanted && *wanted; wanted++) {
         int id = vma_header_find_device(e->archive->header, *wanted);
-        if (id > 0 && id != vma_check_vmstate_id(check) && vma_check_is_whole(check, id))
+        if (id > 0 && is_whole_drive(e, id))
             continue;
         return vmb_fail(error, VMB_ERROR_FAILED, "%s %s; `vmabackup list ARCHIVE` shows what it has",
                         id < 0 ? "holds no drive" : "cannot serve", *wanted);
@@ -97,7 +101,7 @@ static bool add_drives(struct exports *e, char **drives, const char *socket_path
     for (int id = 0; id < (int)VMA_MAX_DEVICES; id++) {
         const char *name = e->archive->header->devices[id].name;
         bool is_wanted = name && (!drives || g_strv_contains((const char *const *)drives, name));
-        if (is_wanted && id != vma_check_vmstate_id(check) && vma_check_is_whole(check, id))
+        if (is_wanted && is_whole_drive(e, id))
             add_drive(e, id, socket_path);
     }
     if (e->drives->len)

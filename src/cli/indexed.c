@@ -78,12 +78,36 @@ static bool read_index(struct cli_indexed *a, GError **error)
     return vmb_fail(error, VMB_ERROR_DAMAGED, "it is cut short: it ends in the middle of an extent");
 }
 
+static bool open_file(struct cli_indexed *a, GError **error)
+{
+    a->random = random_open(a->path, error);
+    return a->random && read_header(a, error) && read_index(a, error);
+}
+
+static bool open_snapshot(struct cli_indexed *a, GError **error)
+{
+    struct snapshot_image *image = snapshot_image_open(a->path, error);
+    if (!image)
+        return false;
+    gsize len;
+    const void *bytes = g_bytes_get_data(image->header, &len);
+    a->image = image;
+    a->random = snapshot_image_random(image);
+    a->header = vma_header_decode(bytes, len, error);
+    for (unsigned i = 0; a->header && i < image->devices->len; i++) {
+        const struct image_device *d = image->devices->pdata[i];
+        if (d->fault)
+            return vmb_fail(error, VMB_ERROR_DAMAGED, "%s; `vmabackup extract --salvage` gives the rest",
+                            d->fault->message);
+    }
+    return a->header != NULL;
+}
+
 struct cli_indexed *cli_indexed_open(const char *path, GError **error)
 {
     g_autoptr(cli_indexed) a = g_new0(struct cli_indexed, 1);
     a->path = path;
-    a->random = random_open(path, error);
-    if (a->random && read_header(a, error) && read_index(a, error))
+    if (snapshot_image_is(path) ? open_snapshot(a, error) : open_file(a, error))
         return g_steal_pointer(&a);
     cli_archive_prefix(path, error);
     return NULL;
@@ -100,15 +124,29 @@ void cli_indexed_free(struct cli_indexed *a)
     g_free(a);
 }
 
+int cli_indexed_ram_id(const struct cli_indexed *a)
+{
+    return a->image ? MAX(vma_header_find_device(a->header, VMA_VMSTATE_NAME), 0)
+                    : vma_check_vmstate_id(vma_index_check(a->index));
+}
+
+bool cli_indexed_is_whole(const struct cli_indexed *a, int dev_id)
+{
+    return a->image || vma_check_is_whole(vma_index_check(a->index), dev_id);
+}
+
 uint64_t cli_indexed_size(const struct cli_indexed *a, int dev_id)
 {
-    const struct vma_check *c = vma_index_check(a->index);
-    return dev_id == vma_check_vmstate_id(c) ? vma_check_result(c)->seen.vmstate_bytes
-                                             : a->header->devices[dev_id].size;
+    if (a->image)
+        return snapshot_image_device(a->image, dev_id)->is->size;
+    return dev_id == cli_indexed_ram_id(a) ? vma_check_result(vma_index_check(a->index))->seen.vmstate_bytes
+                                           : a->header->devices[dev_id].size;
 }
 
 struct vma_index_run cli_indexed_run(struct cli_indexed *a, int dev_id, uint64_t offset, uint64_t max)
 {
+    if (a->image)
+        return snapshot_image_run(a->image, dev_id, offset, max);
     struct vma_index_run run = vma_index_run(a->index, dev_id, offset, max);
     touch(a, PAGES_SEEN * (1 + run.len / BYTES_PER_PAGE));
     return run;

@@ -5,6 +5,7 @@
 
 #include "archive/readback.h"
 #include "base/error.h"
+#include "sink/source.h"
 #include "unit/vma_samples.h"
 
 struct reading {
@@ -43,7 +44,7 @@ static void on_read(void *user, const char *said, const GError *error)
 static void read_it(struct reading *r, enum readback_kind kind, bool is_wanted)
 {
     uv_loop_init(&r->loop);
-    struct readback *b = readback_new(&r->loop, r->path, kind, on_read, r);
+    struct readback *b = readback_new(&r->loop, r->path, source_open, kind, on_read, r);
     g_assert_cmpint(readback_kind(b), ==, kind);
     readback_look(b, &r->progress);
     if (!is_wanted)
