@@ -31,6 +31,7 @@
     ROW(config, "print a stored configuration, or list them")                                                          \
     ROW(extract, "unpack drives, RAM state and configurations")                                                        \
     ROW(restore, "write drives back to files, block devices or NBD exports")                                           \
+    ROW(export, "make an archive of a snapshot in a store")                                                            \
     ROW(serve, "export drives by NBD without unpacking them")                                                          \
     ROW(boot, "start a guest straight from an archive")                                                                \
     ROW(store, "make, check and measure a store of snapshots")                                                         \

@@ -37,6 +37,20 @@ struct vma_header *vma_header_new(const uint8_t uuid[16], int64_t ctime)
     return h;
 }
 
+struct vma_header *vma_header_copy(const struct vma_header *h)
+{
+    struct vma_header *copy = g_memdup2(h, sizeof *h);
+    for (unsigned i = 0; i < VMA_MAX_DEVICES; i++) {
+        copy->devices[i].name = g_strdup(h->devices[i].name);
+        copy->devices[i].dropped_name = g_strdup(h->devices[i].dropped_name);
+    }
+    for (unsigned i = 0; i < VMA_MAX_CONFIGS; i++) {
+        copy->configs[i].name = g_strdup(h->configs[i].name);
+        copy->configs[i].data = g_memdup2(h->configs[i].data, h->configs[i].len);
+    }
+    return copy;
+}
+
 static void config_clear(struct vma_config *c)
 {
     g_free(c->name);

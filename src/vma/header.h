@@ -40,6 +40,7 @@ struct vma_header {
 };
 
 struct vma_header *vma_header_new(const uint8_t uuid[16], int64_t ctime);
+struct vma_header *vma_header_copy(const struct vma_header *h);
 void vma_header_free(struct vma_header *h);
 /* Returns the dev_id (1…254), or -1: name unsafe/taken, size 0 or no multiple of 512, too many. */
 int vma_header_add_device(struct vma_header *h, const char *name, uint64_t size, GError **error);
