@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
-#define MAX_LOADING 2 /* at a time: each may take twice its memory */
+/* At a time, since each may take twice its memory: this many, or more as long as they are small. */
+#define MIN_LOADING       2
+#define MAX_LOADING       4
+#define MAX_LOADING_BYTES (8u << 20)
 
 /* Somebody who needs some bytes of a part. */
 struct waiter {
@@ -36,7 +39,7 @@ struct parts {
     GQueue due;           /* to be loaded, first come first served */
     GQueue ready;         /* loaded, the one used last in front */
     unsigned n_loading;
-    uint64_t ready_bytes;
+    uint64_t loading_bytes, ready_bytes;
 };
 
 static void part_free(void *item)
@@ -115,6 +118,7 @@ static void on_loaded(uv_work_t *work, int status)
     struct part *part = work->data;
     struct parts *p = part->all;
     p->n_loading--;
+    p->loading_bytes -= part->place.len;
     part->bytes = part->loaded;
     start_due(p);
     if (part->bytes) {
@@ -130,11 +134,18 @@ static void on_loaded(uv_work_t *work, int status)
     }
 }
 
+static bool may_load(const struct parts *p, const struct part *part)
+{
+    return p->n_loading < MIN_LOADING ||
+           (p->n_loading < MAX_LOADING && p->loading_bytes + part->place.len <= MAX_LOADING_BYTES);
+}
+
 static void start_due(struct parts *p)
 {
-    while (p->n_loading < MAX_LOADING && p->due.length) {
+    while (p->due.length && may_load(p, p->due.head->data)) {
         struct part *part = g_queue_pop_head_link(&p->due)->data;
         p->n_loading++;
+        p->loading_bytes += part->place.len;
         uv_queue_work(p->loop, &part->work, load_in_worker, on_loaded);
     }
 }
