@@ -33,7 +33,8 @@ struct image_chunks {
     bool is_over, is_unwanted;
 
     uv_thread_t threads[MAX_THREADS];
-    unsigned n_threads;
+    unsigned n_threads; /* 0: the caller loads them himself */
+    bool is_started;
 };
 
 struct image_chunks *image_chunks_new(const struct snapshot_image *image, unsigned max_held)
@@ -97,30 +98,37 @@ static void load(const struct image_chunks *c, struct image_chunk *slot)
     image_device_load(c->image, slot->device, slot->chunk, slot->bytes, &slot->error);
 }
 
+/* One chunk; false: nothing is left to be loaded. */
+static bool work(struct image_chunks *c)
+{
+    uv_mutex_lock(&c->lock);
+    struct slot *slot = take_slot(c);
+    uv_mutex_unlock(&c->lock);
+    if (!slot)
+        return false;
+    load(c, &slot->is);
+    uv_mutex_lock(&c->lock);
+    slot->is_loaded = true;
+    uv_cond_broadcast(&c->moved);
+    uv_mutex_unlock(&c->lock);
+    return true;
+}
+
 static void run(void *user)
 {
-    struct image_chunks *c = user;
     sigset_t all; /* signals are for the thread that can end the work */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, NULL);
-    uv_mutex_lock(&c->lock);
-    for (struct slot *slot; (slot = take_slot(c));) {
-        uv_mutex_unlock(&c->lock);
-        load(c, &slot->is);
-        uv_mutex_lock(&c->lock);
-        slot->is_loaded = true;
-        uv_cond_broadcast(&c->moved);
-    }
-    uv_mutex_unlock(&c->lock);
+    while (work(user))
+        continue;
 }
 
 static void start(struct image_chunks *c)
 {
-    unsigned n = MIN(MAX(g_get_num_processors(), 1), MAX_THREADS);
+    unsigned n = MIN(g_get_num_processors(), MAX_THREADS);
+    c->is_started = true;
     while (c->n_threads < n && uv_thread_create(&c->threads[c->n_threads], run, c) == 0)
         c->n_threads++;
-    if (!c->n_threads)
-        g_error("no thread can be started");
 }
 
 void image_chunks_free(struct image_chunks *c)
@@ -148,8 +156,10 @@ void image_chunks_free(struct image_chunks *c)
 struct image_chunk *image_chunks_next(struct image_chunks *c)
 {
     struct slot *slot = &c->slots[c->n_given % c->n_slots];
-    if (!c->n_threads)
+    if (!c->is_started)
         start(c);
+    if (!c->n_threads)
+        work(c);
     uv_mutex_lock(&c->lock);
     while (c->n_taken == c->n_given ? !c->is_over : !slot->is_loaded)
         uv_cond_wait(&c->moved, &c->lock);
