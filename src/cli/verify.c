@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/condition.h"
 #include "cli/signals.h"
+#include "store/snapshot_image.h"
 #include "vma/verify.h"
 
 #define MAX_REPORTED 1000u
@@ -127,6 +128,8 @@ static bool verify(const char *path, bool is_json, GError **error)
         struct vma_verify_result result = vma_verify_result_of(archive->walk);
         (is_json ? print_json : print_text)(&report, &result);
         is_good = judge(&result, error);
+        if (is_good && snapshot_image_is(path))
+            snapshot_image_note_verified(path);
         cli_archive_prefix(path, error);
     }
     json_object_put(report.faults);

@@ -63,6 +63,9 @@ struct random *snapshot_image_random(struct snapshot_image *image);
 /* As vma_index_run() says it, with places that snapshot_image_random() knows. The device has an index. */
 struct vma_index_run snapshot_image_run(const struct snapshot_image *image, int dev_id, uint64_t offset, uint64_t max);
 
+/* It was read to its end, and is good: its snapshot.json says when. Where that cannot be written it does not. */
+void snapshot_image_note_verified(const char *path);
+
 /* A file, "-", or a snapshot's folder: as source_open(). */
 struct source *archive_open_source(const char *path, GError **error);
 
