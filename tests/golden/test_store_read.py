@@ -285,7 +285,8 @@ def test_large_and_sparse(folder):
     code = "import resource,subprocess,sys; subprocess.run(sys.argv[1:],check=True,stdout=subprocess.DEVNULL); " \
            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     peak = int(client(sys.executable, "-c", code, str(PROGRAM), "verify", str(snapshot)))
-    assert peak < 100 << 10, f"{peak} KiB to verify"
+    is_plain = b"__asan_init" not in PROGRAM.read_bytes()  # what is freed is kept for a while there
+    assert peak < (100 if is_plain else 300) << 10, f"{peak} KiB to verify"
 
 
 if __name__ == "__main__":
