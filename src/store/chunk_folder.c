@@ -107,11 +107,19 @@ static enum vmb_error code_of(int error_number)
     return error_number == EIO ? VMB_ERROR_DAMAGED : VMB_ERROR_FAILED;
 }
 
-static bool read_named(struct chunk_folder *f, const char *name, const struct chunk_id *id, void *to, size_t len,
+static bool is_named_so(const void *bytes, size_t len, const struct chunk_id *id)
+{
+    struct chunk_id found;
+    chunk_id_of(bytes, len, &found);
+    return chunk_id_equal(&found, id);
+}
+
+static bool read_chunk(struct chunk_folder *f, const struct chunk_id *id, bool is_checksum_enough, void *to, size_t len,
                        GError **error)
 {
+    char name[CHUNK_NAME];
     struct stat st;
-    struct chunk_id found;
+    chunk_file_name(id, CHUNK_SUFFIX, name);
     int fd = open_chunk(f, name, &st, error);
     if (fd < 0)
         return false;
@@ -125,15 +133,18 @@ static bool read_named(struct chunk_folder *f, const char *name, const struct ch
     const char *wrong = is_too_long ? "longer than a chunk can be" : chunk_unpack(frame, (size_t)n, to, len);
     if (wrong)
         return fail(f, name, VMB_ERROR_DAMAGED, wrong, error);
-    chunk_id_of(to, len, &found);
-    return chunk_id_equal(&found, id) || fail(f, name, VMB_ERROR_DAMAGED, "its digest is wrong", error);
+    return (is_checksum_enough && chunk_pack_has_checksum(frame, (size_t)n)) || is_named_so(to, len, id) ||
+           fail(f, name, VMB_ERROR_DAMAGED, "its digest is wrong", error);
 }
 
 bool chunk_folder_read(struct chunk_folder *f, const struct chunk_id *id, void *to, size_t len, GError **error)
 {
-    char name[CHUNK_NAME];
-    chunk_file_name(id, CHUNK_SUFFIX, name);
-    return read_named(f, name, id, to, len, error);
+    return read_chunk(f, id, false, to, len, error);
+}
+
+bool chunk_folder_read_lightly(struct chunk_folder *f, const struct chunk_id *id, void *to, size_t len, GError **error)
+{
+    return read_chunk(f, id, true, to, len, error);
 }
 
 /* ---- what is damaged ---- */

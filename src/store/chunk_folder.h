@@ -27,6 +27,9 @@ bool chunk_folder_has(struct chunk_folder *f, const struct chunk_id *id);
 /* len: of the plain chunk. DAMAGED: it is missing, or not what its name says (how, and its path); FAILED: read error.
  */
 bool chunk_folder_read(struct chunk_folder *f, const struct chunk_id *id, void *to, size_t len, GError **error);
+/* The same by zstd's checksum, where the chunk has one, and not by its digest, which takes as long as unpacking: for
+ * those who read it again and again. */
+bool chunk_folder_read_lightly(struct chunk_folder *f, const struct chunk_id *id, void *to, size_t len, GError **error);
 /* Bytes of its file; 0 where it is missing. */
 uint64_t chunk_folder_stored_bytes(struct chunk_folder *f, const struct chunk_id *id);
 /* A damaged one gets the name ….bad, so that whoever has its bytes writes it anew. */

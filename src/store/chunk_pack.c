@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "store/chunk_pack.h"
 
+#include <stdint.h>
+
 #include <glib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 static void free_packer(gpointer context)
 {
@@ -40,10 +43,19 @@ size_t chunk_pack_bound(size_t len)
 
 size_t chunk_pack(int level, const void *bytes, size_t len, void *to, size_t room)
 {
-    size_t n = ZSTD_compressCCtx(packer(), to, room, bytes, len, level);
+    ZSTD_CCtx *c = packer();
+    ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, level);
+    ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
+    size_t n = ZSTD_compress2(c, to, room, bytes, len);
     if (ZSTD_isError(n))
         g_error("zstd: %s", ZSTD_getErrorName(n)); /* there is room: only memory can be missing */
     return n;
+}
+
+/* Bit 2 of a frame's descriptor, behind its magic number. */
+bool chunk_pack_has_checksum(const uint8_t *frame, size_t frame_len)
+{
+    return frame_len > 4 && (frame[4] & 4);
 }
 
 const char *chunk_unpack(const void *frame, size_t frame_len, void *to, size_t len)
@@ -55,6 +67,6 @@ const char *chunk_unpack(const void *frame, size_t frame_len, void *to, size_t l
         return "something stands behind its zstd frame";
     size_t n = ZSTD_decompressDCtx(unpacker(), to, len, frame, frame_len);
     if (ZSTD_isError(n))
-        return "cannot be unpacked";
+        return ZSTD_getErrorCode(n) == ZSTD_error_checksum_wrong ? "its checksum is wrong" : "cannot be unpacked";
     return n == len ? NULL : "shorter than it should be";
 }

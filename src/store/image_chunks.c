@@ -95,7 +95,7 @@ static void load(const struct image_chunks *c, struct image_chunk *slot)
     if (!slot->bytes)
         slot->bytes = g_malloc(index->chunk_bytes);
     memset(slot->bytes + len, 0, -len % VMA_CLUSTER_SIZE);
-    image_device_load(c->image, slot->device, slot->chunk, slot->bytes, &slot->error);
+    image_device_load(c->image, slot->device, slot->chunk, false, slot->bytes, &slot->error);
 }
 
 /* One chunk; false: nothing is left to be loaded. */

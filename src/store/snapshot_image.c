@@ -170,8 +170,8 @@ bool image_device_is_hole(const struct image_device *d, uint64_t chunk)
     return chunk_index_is_zeros(d->index, chunk);
 }
 
-bool image_device_load(const struct snapshot_image *image, const struct image_device *d, uint64_t chunk, uint8_t *to,
-                       GError **error)
+bool image_device_load(const struct snapshot_image *image, const struct image_device *d, uint64_t chunk, bool is_light,
+                       uint8_t *to, GError **error)
 {
     uint64_t from = chunk * d->index->chunk_bytes;
     uint32_t len = chunk_index_len(d->index, chunk);
@@ -180,7 +180,8 @@ bool image_device_load(const struct snapshot_image *image, const struct image_de
         memset(to, 0, len);
         return true;
     }
-    if (chunk_folder_read(image->store->chunks, &d->index->ids[chunk], to, len, &wrong))
+    if ((is_light ? chunk_folder_read_lightly : chunk_folder_read)(image->store->chunks, &d->index->ids[chunk], to, len,
+                                                                   &wrong))
         return true;
     g_autofree char *name = text_make_safe(d->is->name), *why = text_make_safe(wrong->message);
     return vmb_fail(error, wrong->code, "device %s, bytes %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT ": %s", name,

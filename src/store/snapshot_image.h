@@ -53,9 +53,10 @@ void snapshot_image_free(struct snapshot_image *image);
 const struct image_device *snapshot_image_device(const struct snapshot_image *image, int dev_id);
 /* All zeros, as the index says: nothing is read for it. */
 bool image_device_is_hole(const struct image_device *d, uint64_t chunk);
-/* Reads a chunk. DAMAGED or FAILED, with drive and offset. From any thread. */
-bool image_device_load(const struct snapshot_image *image, const struct image_device *d, uint64_t chunk, uint8_t *to,
-                       GError **error);
+/* Reads a chunk, as chunk_folder_read() or chunk_folder_read_lightly(): DAMAGED or FAILED, with drive and offset. From
+ * any thread. */
+bool image_device_load(const struct snapshot_image *image, const struct image_device *d, uint64_t chunk, bool is_light,
+                       uint8_t *to, GError **error);
 
 /* Take the image. */
 struct source *snapshot_image_source(struct snapshot_image *image);

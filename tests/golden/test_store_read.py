@@ -12,6 +12,7 @@ import sys
 import time
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1])]
+import packing  # noqa: E402
 import proxmox_rules  # noqa: E402
 import stores  # noqa: E402
 import vma_strict  # noqa: E402
@@ -39,10 +40,12 @@ def images():
     return bytes(image), rng.randbytes(1500000) + bytes(3 * MIB) + b"the end of RAM"
 
 
-def make(folder, chunk=MIB):
+def make(folder, chunk=MIB, checksums=False):
     """(the store, a snapshot's folder, its drive, its RAM)"""
     image, ram = images()
     store = stores.Store(folder / "store", chunk)
+    if checksums:  # as our writer's frames have them, and casync's do not
+        store.zstd.pack = packing.Zstd().frame
     drives = {"drive-scsi0": image, "drive-virtio1": MIB}
     return store, store.add("web-01", INSTANT, drives, ram, {"qemu-server.conf": CONFIG}), image, ram
 
@@ -195,14 +198,29 @@ def test_damaged_chunk(folder):
 
 
 def test_serve_with_damage(folder):
-    store, snapshot, image, _ = make(folder)
-    damage_chunk(store, image, 5 * MIB)
-    with serving(folder, snapshot, is_damaged=True) as uris:
-        uri = uris["drive-scsi0"]
-        done = subprocess.run(["nbdcopy", uri, "null:"], capture_output=True, check=False)
-        assert done.returncode, "the damage was not noticed"
-        client("qemu-io", "-r", "-f", "raw", "-c", f"read {6 * MIB} {MIB}", uri)
-    assert "drive-scsi0, bytes 5242880 to 6291455" in (folder / "said").read_text()
+    for checksums in (False, True):
+        here = folder / str(checksums)
+        store, snapshot, image, _ = make(here, checksums=checksums)
+        damage_chunk(store, image, 5 * MIB)
+        with serving(here, snapshot, is_damaged=True) as uris:
+            uri = uris["drive-scsi0"]
+            done = subprocess.run(["nbdcopy", uri, "null:"], capture_output=True, check=False)
+            assert done.returncode, "the damage was not noticed"
+            client("qemu-io", "-r", "-f", "raw", "-c", f"read {6 * MIB} {MIB}", uri)
+        assert "drive-scsi0, bytes 5242880 to 6291455" in (here / "said").read_text()
+
+
+def test_exchanged_chunk(folder):
+    """Another one's whole frame under this name: verify tells it, and serve, too, where nothing but the digest could."""
+    for checksums in (False, True):
+        here = folder / str(checksums)
+        store, snapshot, image, _ = make(here, checksums=checksums)
+        path, other = (store.chunk_path(hashlib.sha256(image[at:at + MIB]).digest()) for at in (5 * MIB, 6 * MIB))
+        path.write_bytes(other.read_bytes())
+        assert f"{path}: its digest is wrong".encode() in run("verify", snapshot, status=8)[0]
+        with serving(here, snapshot, is_damaged=not checksums) as uris:
+            done = subprocess.run(["nbdcopy", uris["drive-scsi0"], "null:"], capture_output=True, check=False)
+            assert bool(done.returncode) != checksums
 
 
 def test_damaged_index(folder):
@@ -295,5 +313,5 @@ if __name__ == "__main__":
             print(f"skipped: {needed} is needed")
             sys.exit(SKIP)
     main([test_reading, test_extract, test_casync_agrees, test_serve, test_boot, test_export, test_export_fails, test_damaged_chunk,
-          test_serve_with_damage, test_damaged_index, test_damaged_manifest, test_hostile_manifest, test_read_only,
+          test_serve_with_damage, test_exchanged_chunk, test_damaged_index, test_damaged_manifest, test_hostile_manifest, test_read_only,
           test_large_and_sparse], "vmb-store-")

@@ -57,8 +57,8 @@ static void test_damage(struct store_fixture *f, gconstpointer data)
         unlink(three);
         g_autofree char *said = found(f, most, &counts);
         g_assert_cmpstr(said, ==,
-                        "16-web scsi0 0+1: its digest is wrong\n16-web scsi0 3+1chunk is missing\n"
-                        "33-web scsi0 0+1: its digest is wrong\n33-web scsi0 1+2: empty\n");
+                        "16-web scsi0 0+1: its checksum is wrong\n16-web scsi0 3+1chunk is missing\n"
+                        "33-web scsi0 0+1: its checksum is wrong\n33-web scsi0 1+2: empty\n");
         g_assert_cmpuint(counts.damaged, ==, 2);
         g_assert_cmpuint(counts.set_aside, ==, 2);
         g_assert_false(has_chunk(f, 1) || has_chunk(f, 4));
