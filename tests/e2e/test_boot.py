@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest straight from its archive, beside the one that was saved and goes on: with its RAM it goes on at the instant."""
+import json
 import os
 import pathlib
 import subprocess
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "golden")]
+import stores  # noqa: E402
 from vmtest import LAP, Scenario, main, product, standard_drives, wait_for
 from vmtest.env import qemu_binary
 from vmtest.pattern import check_images
@@ -38,6 +40,16 @@ class Booted:
         assert self.process.wait(20) == 0, self.said.read_text()
 
 
+def snapshot_of(s, archive):
+    """The same in a store, by Python's hand."""
+    out = pathlib.Path(s.path("out"))
+    subprocess.run([product(), "extract", "-C", out, archive], check=True)
+    listed = json.loads(subprocess.run([product(), "list", "--json", archive], stdout=subprocess.PIPE, check=True).stdout)
+    drives = {d["name"]: out / f"{d['name']}.raw" for d in listed["devices"] if d["name"] != "vmstate"}
+    configs = {c["name"]: (out / c["name"]).read_bytes() for c in listed["configs"]}
+    return stores.Store(s.path("store")).add("guest", "2026-11-30T08:10:20Z", drives, (out / "vmstate.bin").read_bytes(), configs)
+
+
 def goes_on(version):
     with Scenario(version) as s:
         packed, plain = s.path("a.vma.zst"), s.path("plain.vma")
@@ -46,7 +58,7 @@ def goes_on(version):
         instant = check_images(s.drives, images)
         subprocess.run([product(), "verify", packed], check=True)
         subprocess.run(["zstd", "-dqc", packed], stdout=open(plain, "wb"), check=True)
-        for name, archive in (("packed", packed), ("plain", plain)):
+        for name, archive in (("packed", packed), ("plain", plain), ("snapshot", snapshot_of(s, packed))):
             booted = Booted(s, name, "--ram", archive)
             first = booted.wait_rounds(2)[0]
             assert instant <= first <= instant + 16, f"it goes on at {first}, saved at {instant}"
