@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/archive.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -8,9 +9,18 @@
 #include "cli/signals.h"
 #include "store/snapshot_image.h"
 
+/* `latest` is another snapshot tomorrow: a line that is kept names the one that was read. */
+static char *name_of(const char *path)
+{
+    char *real = snapshot_image_is(path) ? realpath(path, NULL) : NULL, *name = g_strdup(real ? real : path);
+    free(real);
+    return name;
+}
+
 void cli_archive_prefix(const char *path, GError **error)
 {
-    g_prefix_error(error, "archive %s: ", strcmp(path, "-") ? path : "on standard input");
+    g_autofree char *name = name_of(path);
+    g_prefix_error(error, "archive %s: ", strcmp(path, "-") ? name : "on standard input");
 }
 
 struct cli_archive *cli_archive_open(const char *path, const struct vma_walk_ops *ops, void *user, GError **error)
@@ -22,7 +32,8 @@ struct cli_archive *cli_archive_open(const char *path, const struct vma_walk_ops
     }
     struct cli_archive *a = g_new0(struct cli_archive, 1);
     a->path = path;
-    a->shown = text_make_safe(strcmp(path, "-") ? path : "standard input");
+    g_autofree char *name = name_of(path);
+    a->shown = text_make_safe(strcmp(path, "-") ? name : "standard input");
     a->source = source;
     a->walk = vma_walk_new(ops, user);
     if (source_is_device(source))
