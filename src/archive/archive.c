@@ -69,7 +69,7 @@ struct spool *archive_open_spool(uv_loop_t *loop, const struct backup_options *o
 void archive_prepare_writer(struct writer *w, const struct backup_options *o, struct spool *spool)
 {
     if (backup_options_level(o))
-        writer_set_compression(w, backup_options_level(o), backup_options_threads(o));
+        archive_writer_set_compression(w, backup_options_level(o), backup_options_threads(o));
     if (spool)
-        writer_set_spool(w, spool, MIN(spool_max(spool) / 4, ARCHIVE_SPOOL_EXTRA));
+        archive_writer_set_spool(w, spool, MIN(spool_max(spool) / 4, ARCHIVE_SPOOL_EXTRA));
 }

@@ -8,7 +8,7 @@
  *     struct spool *spool = archive_open_spool(loop, options, ram_bytes + ARCHIVE_SPOOL_EXTRA, &error);
  *     archive_prepare_writer(writer, options, spool);
  */
-#include "archive/writer.h"
+#include "archive/archive_writer.h"
 #include "options/options.h"
 #include "vma/header.h"
 

@@ -2,7 +2,6 @@
 #include "archive/intake.h"
 
 #include <errno.h>
-#include "archive/map.h"
 
 #define SECTOR_SIZE 512
 
@@ -22,12 +21,13 @@ void intake_reset(struct intake *in, uint64_t size, bool may_repeat)
 {
     intake_clear(in);
     in->clusters = vma_assemble_new(size, may_repeat);
+    in->size = size;
 }
 
 void intake_open(struct intake *in, struct writer *writer, uint8_t dev_id)
 {
     in->lane = writer_add_lane(writer, dev_id, false);
-    map_init(writer_lane_map(in->lane), vma_assemble_clusters(in->clusters));
+    writer_set_size(in->lane, in->size);
 }
 
 uint64_t intake_missing(const struct intake *in)

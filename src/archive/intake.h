@@ -33,6 +33,7 @@
 struct intake {
     struct pool *pool;
     struct vma_assemble *clusters;
+    uint64_t size;            /* bytes */
     struct writer_lane *lane; /* NULL while there is no archive */
 };
 

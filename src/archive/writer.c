@@ -1,256 +1,71 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Holds the stages together. None of them calls this file but by the callbacks of its writer_env. */
-#include "archive/writer.h"
+#include "archive/writer_ops.h"
 
-#include <string.h>
-#include "archive/writer_end.h"
-#include "archive/writer_pack.h"
-#include "archive/writer_place.h"
-#include "archive/writer_seal.h"
-#include "archive/writer_spool.h"
-#include "archive/writer_target.h"
-#include "base/threads.h"
+#include "vma/format.h"
 
-#define RETRY_MS        1000
-#define DEFAULT_WORKERS 3 /* that seal: the pool's other threads belong to sink and spool */
+/* --- in ----------------------------------------------------------------------------------------- */
 
-/* Between the stages. */
-enum { FULL, DRIVES, RAM, READY, N_QUEUES };
-
-struct writer {
-    struct writer_env env;
-    GQueue queues[N_QUEUES];
-    struct seal_stage seal;
-    struct pack_stage pack;
-    struct spool_stage spool;
-    struct place_stage place;
-    struct target_stage target;
-    struct end_stage end;
-    uv_timer_t retry; /* of the target and of the spool's disk */
-    bool is_timer_closed;
-    void (*closed)(void *user);
-    void *closed_user;
-};
-
-/* --- what is next ------------------------------------------------------------------------------- */
-
-static void maybe_free(struct writer *w)
+void writer_put_header(struct writer *w, GBytes *header)
 {
-    bool is_quiet = !w->seal.n_working && !w->spool.pushing && !w->spool.is_popping && !w->target.is_busy;
-
-    if (!w->is_timer_closed || !is_quiet)
-        return;
-    g_clear_pointer(&w->pack.idle, g_async_queue_unref);
-    g_queue_clear(&w->spool.records);
-    vma_layout_free(w->place.layout);
-    seek_table_writer_free(w->place.frames);
-    g_clear_pointer(&w->end.bytes, g_byte_array_unref);
-    g_clear_pointer(&w->end.header, g_bytes_unref);
-    g_free(w->end.moving);
-    g_ptr_array_unref(w->env.lanes);
-    w->closed(w->closed_user);
-    g_free(w);
-}
-
-static void pump(struct writer *w)
-{
-    if (!w->env.is_discarding) {
-        writer_seal_next(&w->seal);
-        writer_spool_next(&w->spool);
-        if (!writer_place_next(&w->place))
-            writer_spool_pop(&w->spool);
-        if (w->end.is_asked && !w->target.is_busy && !w->target.is_waiting && writer_is_drained(w) &&
-            !writer_seal_flush_empty(&w->seal))
-            writer_end_next(&w->end);
-        w->env.events.on_room(w->env.user);
-    }
-    maybe_free(w);
-}
-
-static void fail(struct writer *w, const GError *error)
-{
-    if (w->env.is_discarding)
-        return;
-    writer_discard(w);
-    w->env.events.on_error(w->env.user, error);
-}
-
-static void on_retry(uv_timer_t *timer)
-{
-    struct writer *w = timer->data;
-
-    writer_target_try_again(&w->target, w->end.is_asked || !writer_place_is_empty(&w->place));
-    pump(w);
-}
-
-static void retry_later(struct writer *w)
-{
-    uv_timer_start(&w->retry, on_retry, RETRY_MS, 0);
-}
-
-/* --- life --------------------------------------------------------------------------------------- */
-
-static void lane_free(gpointer data)
-{
-    struct writer_lane *lane = data;
-
-    g_byte_array_unref(lane->empty);
-    g_free(lane);
-}
-
-static void init_stages(struct writer *w)
-{
-    struct writer_env *env = &w->env;
-    GQueue *q = w->queues;
-
-    w->seal = (struct seal_stage){.env = env, .pack = &w->pack, .in = &q[FULL], .out = &q[DRIVES]};
-    w->seal.most = DEFAULT_WORKERS;
-    w->spool = (struct spool_stage){.env = env, .in = &q[DRIVES], .out = &q[READY]};
-    w->place = (struct place_stage){.env = env, .target = &w->target, .in = &q[READY]};
-    w->place.layout = sink_can_cut(env->sink) ? vma_layout_new() : NULL;
-    w->target.env = env;
-}
-
-struct writer *writer_new(uv_loop_t *loop, struct sink *sink, struct pool *pool, const uint8_t uuid[16],
-                          const struct writer_events *events, void *user)
-{
-    struct writer *w = g_new0(struct writer, 1);
-
-    w->env = (struct writer_env){loop, sink, pool, *events, user, w, pump, fail, retry_later, .is_discarding = false};
-    w->env.lanes = g_ptr_array_new_with_free_func(lane_free);
-    memcpy(w->env.uuid, uuid, sizeof w->env.uuid);
-    init_stages(w);
-    uv_timer_init(loop, &w->retry);
-    w->retry.data = w;
-    return w;
-}
-
-void writer_set_spool(struct writer *w, struct spool *spool, uint64_t guest_reserve)
-{
-    w->spool.spool = spool;
-    w->spool.guest_reserve = guest_reserve;
-}
-
-void writer_set_compression(struct writer *w, int level, unsigned threads)
-{
-    writer_pack_start(&w->pack, level, threads);
-    g_clear_pointer(&w->place.layout, vma_layout_free);
-    w->place.frames = seek_table_writer_new();
-    w->seal.most = threads + THREADS_AHEAD;
+    w->ops->put_header(w, header);
 }
 
 struct writer_lane *writer_add_lane(struct writer *w, uint8_t dev_id, bool is_vmstate)
 {
-    struct writer_lane *lane = g_new0(struct writer_lane, 1);
+    struct writer_lane *lane = w->ops->add_lane(w, dev_id, is_vmstate);
 
-    lane->seal = &w->seal;
-    lane->dev_id = dev_id;
-    lane->is_vmstate = is_vmstate;
-    lane->index = w->env.lanes->len;
-    lane->empty = g_byte_array_new();
-    if (w->place.layout)
-        vma_layout_add_lane(w->place.layout, is_vmstate);
-    g_ptr_array_add(w->env.lanes, lane);
+    lane->writer = w;
     return lane;
 }
 
-/* What a worker, the spool or the target has is dropped when it comes back. */
-static void drop_stale(struct writer *w, const struct writer_lane *dropped)
+void writer_set_size(struct writer_lane *lane, uint64_t size)
 {
-    for (unsigned i = 0; i < w->env.lanes->len; i++) {
-        struct writer_lane *lane = g_ptr_array_index(w->env.lanes, i);
-        if (lane->open && writer_item_is_stale(lane->open))
-            g_clear_pointer(&lane->open, writer_item_free);
-    }
-    for (unsigned i = 0; i < N_QUEUES; i++)
-        writer_item_free_stale(&w->queues[i]);
-    writer_place_drop(&w->place, dropped);
+    map_init(&lane->map, size / VMA_CLUSTER_SIZE + (size % VMA_CLUSTER_SIZE > 0));
+    if (lane->writer->ops->set_size)
+        lane->writer->ops->set_size(lane, size);
 }
 
-void writer_discard(struct writer *w)
+void writer_add(struct writer_lane *lane, uint32_t cluster, uint8_t *data)
 {
-    g_atomic_int_set(&w->env.is_discarding, true);
-    uv_timer_stop(&w->retry);
-    drop_stale(w, NULL);
+    lane->writer->ops->add(lane, cluster, data);
 }
 
-static void on_retry_closed(uv_handle_t *handle)
+void writer_flush_lane(struct writer_lane *lane)
 {
-    struct writer *w = handle->data;
-
-    w->is_timer_closed = true;
-    maybe_free(w);
-}
-
-void writer_close(struct writer *w, void (*closed)(void *user), void *user)
-{
-    writer_discard(w);
-    w->closed = closed;
-    w->closed_user = user;
-    uv_close((uv_handle_t *)&w->retry, on_retry_closed);
-}
-
-/* --- in ----------------------------------------------------------------------------------------- */
-
-/* Takes the bytes. */
-static void put_bytes(struct writer *w, GByteArray *bytes, uint64_t plain_len)
-{
-    guint len = bytes->len;
-    uint8_t *raw = g_byte_array_free(bytes, len == 0);
-    struct item *item;
-
-    if (!raw)
-        return;
-    item = writer_item_new(&w->env, NULL, raw, len);
-    item->plain_len = plain_len;
-    g_queue_push_tail(&w->queues[READY], item);
-}
-
-void writer_put_header(struct writer *w, GBytes *header)
-{
-    gsize len = g_bytes_get_size(header);
-
-    put_bytes(w, writer_pack_length(&w->pack, w->env.sink, 0), 0);
-    put_bytes(w, writer_pack_store(&w->pack, g_bytes_get_data(header, NULL), len), len);
-    pump(w);
+    lane->writer->ops->flush_lane(lane);
 }
 
 void writer_flush(struct writer *w)
 {
-    for (unsigned i = 0; i < w->env.lanes->len; i++)
-        writer_flush_lane(g_ptr_array_index(w->env.lanes, i));
+    w->ops->flush(w);
 }
 
 bool writer_can_drop(const struct writer *w)
 {
-    return sink_can_cut(w->env.sink);
+    return w->ops->can_drop(w);
 }
 
 void writer_drop_lane(struct writer_lane *lane)
 {
-    struct writer *w = lane->seal->env->writer;
-
-    g_assert(writer_can_drop(w) && !w->end.is_asked);
-    lane->generation++;
     lane->zero_bytes = 0;
     map_clear(&lane->map);
-    lane->totals = (struct vma_totals){0};
-    g_byte_array_set_size(lane->empty, 0);
-    drop_stale(w, lane);
-    writer_target_try_again(&w->target, true);
-    pump(w);
+    lane->writer->ops->drop_lane(lane);
+}
+
+void writer_discard(struct writer *w)
+{
+    w->ops->discard(w);
 }
 
 void writer_finish(struct writer *w, uint8_t end_flags, uint64_t vmstate_bytes, GBytes *header,
                    void (*done)(void *user), void *user)
 {
-    w->end = (struct end_stage){.env = &w->env, .pack = &w->pack, .place = &w->place, .is_asked = true, .done = done};
-    w->end.user = user;
-    w->end.flags = end_flags;
-    w->end.vmstate_bytes = vmstate_bytes;
-    w->end.header = header ? g_bytes_ref(header) : NULL;
-    writer_flush(w);
-    pump(w);
+    w->ops->finish(w, end_flags, vmstate_bytes, header, done, user);
+}
+
+void writer_close(struct writer *w, void (*closed)(void *user), void *user)
+{
+    w->ops->close(w, closed, user);
 }
 
 /* --- how far ------------------------------------------------------------------------------------ */
@@ -260,43 +75,45 @@ uint64_t writer_lane_zero_bytes(const struct writer_lane *lane)
     return lane->zero_bytes;
 }
 
-struct map *writer_lane_map(struct writer_lane *lane)
+const struct map *writer_lane_map(const struct writer_lane *lane)
 {
     return &lane->map;
 }
 
+static struct writer_state look(const struct writer *w)
+{
+    struct writer_state state = {0};
+
+    w->ops->look(w, &state);
+    return state;
+}
+
 uint64_t writer_plain_bytes(const struct writer *w)
 {
-    return w->place.frames ? seek_table_writer_plain(w->place.frames) : sink_written(w->env.sink);
+    return look(w).plain_bytes;
 }
 
 bool writer_is_cpu_bound(const struct writer *w)
 {
-    bool is_busy = w->pack.idle && g_async_queue_length(w->pack.idle) <= 0; /* negative: so many wait */
-
-    return is_busy && !w->queues[READY].length && !w->target.is_full;
-}
-
-bool writer_is_drained(const struct writer *w)
-{
-    return !writer_queued(w) && writer_place_is_empty(&w->place) && writer_spool_is_empty(&w->spool);
+    return look(w).is_cpu_bound;
 }
 
 bool writer_is_ram_blocked(const struct writer *w)
 {
-    return w->queues[RAM].length > 0;
+    return look(w).is_ram_blocked;
 }
 
 uint64_t writer_spool_used(const struct writer *w)
 {
-    return w->spool.spool ? spool_used(w->spool.spool) : 0;
+    return look(w).spool_used;
 }
 
 unsigned writer_queued(const struct writer *w)
 {
-    unsigned n = w->seal.working.length + w->place.batch.length;
+    return look(w).queued;
+}
 
-    for (unsigned i = 0; i < N_QUEUES; i++)
-        n += w->queues[i].length;
-    return n;
+bool writer_is_drained(const struct writer *w)
+{
+    return look(w).is_drained;
 }

@@ -1,36 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * From clusters to the target: open extents are sealed by workers, then written in order, by way of
- * the spool while the target is slow.
+ * Where the clusters of all drives and of the RAM go, a lane each. What becomes of them, the one who made it knows:
+ * extents of an archive (archive/archive_writer.h), or whatever else has the operations of archive/writer_ops.h.
  *
- *     lane (one per device) ─▶ seal, pack (workers) ──────────────▶ place ─▶ target (sink)
- *                                                   └─▶ spool ─▶──┘                         while buffers are few
- *
- *     struct writer *w = writer_new(loop, sink, pool, uuid, &events, user);
  *     writer_put_header(w, bytes);
  *     struct writer_lane *lane = writer_add_lane(w, dev_id, false);
+ *     writer_set_size(lane, size);
  *     writer_add(lane, cluster, buffer);      // takes the buffer; NULL = zeros
- *     writer_flush(w);                        // seal open extents as they are
+ *     writer_flush(w);                        // buffers are wanted back: what is open waits no longer in them
  *     writer_drop_lane(lane);                 // takes the device out again: it may be filled anew
- *     writer_finish(w, flags, vmstate_bytes, on_written, user);
+ *     writer_finish(w, flags, vmstate_bytes, header, on_written, user);
+ *     writer_close(w, on_closed, user);
  *
- * Order is kept within a device's lane and over all (the RAM stream's clusters must come in order).
+ * The RAM stream's clusters must come in order; those of drives in any, each once.
  */
 #include <stdbool.h>
 #include <stdint.h>
 #include <glib.h>
-#include <uv.h>
-#include "archive/pool.h"
-#include "sink/sink.h"
-#include "sink/spool.h"
 
-/* Below this many free buffers sealed extents go to the spool: what a paused job still has in flight
+/* Below this many free buffers what waits for the target goes to the spool: what a paused job still has in flight
  * (256 buffers over all drives) must not meet an empty pool. */
 #define WRITER_SPOOLS_BELOW 192u
 
-struct writer;
 struct map;
+struct writer;
 struct writer_lane;
 struct writer_events {
     void (*on_room)(void *user);                       /* buffers came back, or the spool moved */
@@ -40,42 +34,40 @@ struct writer_events {
     void (*on_spool_error)(void *user, const GError *error);
 };
 
-struct writer *writer_new(uv_loop_t *loop, struct sink *sink, struct pool *pool, const uint8_t uuid[16],
-                          const struct writer_events *events, void *user);
-/* May be NULL (no spool); borrowed. The RAM's extents may fill it but for `guest_reserve` bytes. */
-void writer_set_spool(struct writer *w, struct spool *spool, uint64_t guest_reserve);
-/* The archive becomes a chain of zstd frames with a seek table; `threads` workers pack them. Before the header. */
-void writer_set_compression(struct writer *w, int level, unsigned threads);
 void writer_put_header(struct writer *w, GBytes *header);
 struct writer_lane *writer_add_lane(struct writer *w, uint8_t dev_id, bool is_vmstate);
+/* Of its drive, bytes; before its first cluster. */
+void writer_set_size(struct writer_lane *lane, uint64_t size);
 void writer_add(struct writer_lane *lane, uint32_t cluster, uint8_t *data);
+/* Nothing more comes: of the RAM, its end; of a drive, until it is dropped. */
 void writer_flush_lane(struct writer_lane *lane);
 void writer_flush(struct writer *w);
 /* What was written can be taken out again: the target is a file of its own. */
 bool writer_can_drop(const struct writer *w);
-/* Everything of this device is taken out of the archive: what is on its way does not arrive, what stands in the file
- * is dead, its place is used again and closed up at the end. It may be filled anew from nothing, or stay empty. Any
- * number of times, before writer_finish(). Calls on_room. */
+/* Everything of this device is taken out of what is made: what is on its way does not arrive. It may be filled anew
+ * from nothing, or stay empty. Any number of times, before writer_finish(). Calls on_room. */
 void writer_drop_lane(struct writer_lane *lane);
-/* Bytes of this lane found to be zero (sealed so far, since it was dropped last). */
+/* Bytes of this lane found to be zero (so far, since it was dropped last). */
 uint64_t writer_lane_zero_bytes(const struct writer_lane *lane);
-/* Where on its drive. Its owner says how large that is: map_init(). */
-struct map *writer_lane_map(struct writer_lane *lane);
-/* What the archive holds so far, before compression. */
+/* Where on its drive. */
+const struct map *writer_lane_map(const struct writer_lane *lane);
+/* What is held so far, before compression. */
 uint64_t writer_plain_bytes(const struct writer *w);
-/* Every compressor is busy, and the target waits for extents. */
+/* Every compressor is busy, and the target waits for them. */
 bool writer_is_cpu_bound(const struct writer *w);
 /* The RAM's data waits for room: stop reading the stream. */
 bool writer_is_ram_blocked(const struct writer *w);
+/* In the spool, bytes. */
 uint64_t writer_spool_used(const struct writer *w);
-/* Extents in memory: those of zeros hold no buffers, and come at gigabytes per second. */
+/* What waits in memory for a worker or the target: that of zeros holds no buffers, and comes at gigabytes per second.
+ */
 unsigned writer_queued(const struct writer *w);
 /* Everything given so far has reached the target. */
 bool writer_is_drained(const struct writer *w);
 /* After an error or cancel: what is queued is dropped, buffers go back, whatever comes is dropped. */
 void writer_discard(struct writer *w);
-/* Seals everything, waits until it is written, closes up what was dropped, appends the end mark, rewrites the header
- * (NULL: not) where the target can; then done(user) once, unless on_error came first. */
+/* Nothing more comes. Waits until it is written, and ends it: end_flags and vmstate_bytes are the end mark's, header
+ * (NULL: as it was) is the final one. Then done(user) once, unless on_error came first. */
 void writer_finish(struct writer *w, uint8_t end_flags, uint64_t vmstate_bytes, GBytes *header,
                    void (*done)(void *user), void *user);
 /* Discards; frees it when no worker, write or timer refers to it any more. */

@@ -35,7 +35,7 @@ static bool settle(struct end_stage *e)
 
 static bool split(struct end_stage *e)
 {
-    struct writer_lane *lane = g_ptr_array_index(e->env->lanes, e->move.lane);
+    struct extent_lane *lane = g_ptr_array_index(e->env->lanes, e->move.lane);
     uint8_t old[VMA_EXTENT_HEADER_SIZE];
 
     memcpy(old, e->moving, sizeof old);
@@ -124,7 +124,7 @@ static void make_end_mark(struct end_stage *e)
     uint8_t mark[VMA_EXTENT_HEADER_SIZE];
 
     for (unsigned i = 0; i < e->env->lanes->len; i++)
-        vma_totals_merge(&totals, &((struct writer_lane *)g_ptr_array_index(e->env->lanes, i))->totals);
+        vma_totals_merge(&totals, &((struct extent_lane *)g_ptr_array_index(e->env->lanes, i))->totals);
     vma_end_mark_encode(&totals, e->flags, e->env->uuid, mark);
     e->bytes = writer_pack_store(e->pack, mark, sizeof mark);
     if (e->place->frames) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "archive/writer_item.h"
 
-struct item *writer_item_new(struct writer_env *env, struct writer_lane *lane, void *raw, size_t len)
+struct item *writer_item_new(struct writer_env *env, struct extent_lane *lane, void *raw, size_t len)
 {
     struct item *item = g_new0(struct item, 1);
 

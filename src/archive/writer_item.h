@@ -6,11 +6,11 @@
  *     seal, pack ─▶ spool ─▶ place ─▶ target            end: when all of it is through
  *
  * Each takes from its queue (in) and puts into that of the next (out); none knows what comes before it. `next` is what
- * it does when it can: writer.c asks them all whenever on_moved() says that something has ended.
+ * it does when it can: archive_writer.c asks them all whenever on_moved() says that something has ended.
  */
 #include <uv.h>
-#include "archive/map.h"
-#include "archive/writer.h"
+#include "archive/archive_writer.h"
+#include "archive/writer_ops.h"
 #include "sink/stored.h"
 #include "vma/extent.h"
 #include "vma/layout.h"
@@ -30,16 +30,15 @@ struct writer_env {
     gint is_discarding; /* only the loop sets it; atomic, for the workers: what they have is no longer wanted */
 };
 
-struct writer_lane {
+struct extent_lane {
+    struct writer_lane base;
     struct seal_stage *seal;
     unsigned index; /* in lanes, and in the layout */
     uint8_t dev_id;
     bool is_vmstate;
-    unsigned generation; /* dropped so many times */
-    struct item *open;   /* being filled, NULL if none */
-    GByteArray *empty;   /* headers of extents without any data, to be packed together */
-    uint64_t zero_bytes;
-    struct map map;           /* of what was sealed and not dropped */
+    unsigned generation;      /* dropped so many times */
+    struct item *open;        /* being filled, NULL if none */
+    GByteArray *empty;        /* headers of extents without any data, to be packed together */
     struct vma_totals totals; /* of what was sealed and not dropped */
 };
 
@@ -47,7 +46,7 @@ struct writer_lane {
 struct item {
     uv_work_t work; /* the first: writer_seal.c */
     struct writer_env *env;
-    struct writer_lane *lane; /* NULL for the header */
+    struct extent_lane *lane; /* NULL for the header */
     unsigned generation;      /* of its lane; an older one's was dropped */
     struct vma_extent extent;
     uint8_t *raw; /* the header, what came back from the spool, or the headers of extents without any data */
@@ -61,7 +60,7 @@ struct item {
 };
 
 /* Takes raw, whose it consists then; NULL: an extent to be filled. */
-struct item *writer_item_new(struct writer_env *env, struct writer_lane *lane, void *raw, size_t len);
+struct item *writer_item_new(struct writer_env *env, struct extent_lane *lane, void *raw, size_t len);
 void writer_item_free(struct item *item); /* its buffers go back to the pool */
 void writer_item_set_pieces(struct item *item, const struct iovec *pieces, unsigned n);
 bool writer_item_is_stale(const struct item *item); /* nobody wants it any more */

@@ -86,7 +86,7 @@ void writer_pack_end(struct item *item)
 
 /* --- extents without any data ------------------------------------------------------------------- */
 
-struct item *writer_pack_take_empty(struct writer_env *env, struct writer_lane *lane)
+struct item *writer_pack_take_empty(struct writer_env *env, struct extent_lane *lane)
 {
     struct item *item = NULL;
 
@@ -99,7 +99,7 @@ struct item *writer_pack_take_empty(struct writer_env *env, struct writer_lane *
 struct item *writer_pack_collect(const struct pack_stage *p, struct item *item)
 {
     struct writer_env *env = item->env;
-    struct writer_lane *lane = item->lane;
+    struct extent_lane *lane = item->lane;
 
     if (!p->idle || item->is_packed || item->stored)
         return item;

@@ -21,7 +21,7 @@ void writer_pack_end(struct item *item);
  * are many, else NULL. */
 struct item *writer_pack_collect(const struct pack_stage *p, struct item *item);
 /* Those that were collected; NULL if there are none. */
-struct item *writer_pack_take_empty(struct writer_env *env, struct writer_lane *lane);
+struct item *writer_pack_take_empty(struct writer_env *env, struct extent_lane *lane);
 /* Bytes as they stand in the archive: unchanged, or as a frame whose length depends on theirs alone. */
 GByteArray *writer_pack_store(const struct pack_stage *p, const void *bytes, size_t len);
 /* On a block device the length stands before the header, from the end on: else the seek table could not be found.

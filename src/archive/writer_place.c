@@ -145,7 +145,7 @@ bool writer_place_next(struct place_stage *p)
     return true;
 }
 
-void writer_place_drop(struct place_stage *p, const struct writer_lane *lane)
+void writer_place_drop(struct place_stage *p, const struct extent_lane *lane)
 {
     if (!p->target->is_busy)
         writer_item_free_stale(&p->batch);

@@ -25,4 +25,4 @@ bool writer_place_is_empty(const struct place_stage *p);
 /* False: nothing is ready, and the target could take it. */
 bool writer_place_next(struct place_stage *p);
 /* Of this lane nothing is of use any more; NULL: nothing at all. */
-void writer_place_drop(struct place_stage *p, const struct writer_lane *lane);
+void writer_place_drop(struct place_stage *p, const struct extent_lane *lane);

@@ -3,7 +3,7 @@
 
 /* --- filling ------------------------------------------------------------------------------------ */
 
-void writer_add(struct writer_lane *lane, uint32_t cluster, uint8_t *data)
+void writer_seal_add(struct extent_lane *lane, uint32_t cluster, uint8_t *data)
 {
     struct writer_env *env = lane->seal->env;
 
@@ -18,10 +18,10 @@ void writer_add(struct writer_lane *lane, uint32_t cluster, uint8_t *data)
     }
     vma_extent_add(&lane->open->extent, cluster, data);
     if (lane->open->extent.n == VMA_CLUSTERS_PER_EXTENT)
-        writer_flush_lane(lane);
+        writer_seal_flush(lane);
 }
 
-void writer_flush_lane(struct writer_lane *lane)
+void writer_seal_flush(struct extent_lane *lane)
 {
     if (!lane->open)
         return;
@@ -68,11 +68,11 @@ static void seal_in_worker(uv_work_t *work)
 static void count(struct item *item)
 {
     const struct vma_extent *e = &item->extent;
-    struct writer_lane *lane = item->lane;
+    struct extent_lane *lane = item->lane;
 
-    lane->zero_bytes += ((uint64_t)e->n * VMA_BLOCKS_PER_CLUSTER - e->blocks) * VMA_BLOCK_SIZE;
+    lane->base.zero_bytes += ((uint64_t)e->n * VMA_BLOCKS_PER_CLUSTER - e->blocks) * VMA_BLOCK_SIZE;
     for (unsigned i = 0; i < e->n; i++)
-        map_add(&lane->map, e->clusters[i].cluster,
+        map_add(&lane->base.map, e->clusters[i].cluster,
                 VMA_BLOCKS_PER_CLUSTER - (unsigned)__builtin_popcount(e->clusters[i].mask));
     vma_totals_add(&lane->totals, e->header);
 }

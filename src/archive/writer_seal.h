@@ -16,6 +16,8 @@ struct seal_stage {
     unsigned n_working, most; /* most: with workers, or ready for the next that is idle */
 };
 
+void writer_seal_add(struct extent_lane *lane, uint32_t cluster, uint8_t *data);
+void writer_seal_flush(struct extent_lane *lane);
 /* Extents without any data that wait for more of their kind, when all else is done. False: there were none. */
 bool writer_seal_flush_empty(struct seal_stage *s);
 void writer_seal_next(struct seal_stage *s);

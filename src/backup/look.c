@@ -4,7 +4,6 @@
  * the plan may be minutes old. A drive that somebody else is at work on, or that is gone, is left out while
  * the others go on; one that has another node or size than in the plan is saved by that.
  */
-#include "archive/map.h"
 #include "backup/fate.h"
 #include "backup/filter.h"
 #include "backup/recipe.h"
@@ -35,7 +34,7 @@ static void resize(struct drive *d, uint64_t size)
     d->filter.export->size = d->target.export->size = size;
     vma_header_set_size(d->b->archive.header, d->dev_id, size);
     fate_forget_clusters(d);
-    map_init(writer_lane_map(d->intake.lane), vma_assemble_clusters(d->intake.clusters));
+    writer_set_size(d->intake.lane, size);
     steps_insert(d->b->steps, targets);
 }
 

@@ -219,7 +219,7 @@ bool target_open(struct backup *b, GError **error)
     model_set(b->model.target, "%s", sink_name(b->archive.sink));
     open_log(b);
     open_spool(b);
-    b->archive.writer = writer_new(b->loop, b->archive.sink, b->archive.pool, b->uuid, &writer_events, b);
+    b->archive.writer = archive_writer_new(b->loop, b->archive.sink, b->archive.pool, b->uuid, &writer_events, b);
     archive_prepare_writer(b->archive.writer, &b->options, b->archive.spool);
     b->end.n_open[OPEN_WRITER]++;
     open_lanes(b);

@@ -108,7 +108,7 @@ static bool open_target(struct standalone *s, GError **error)
         !(s->sink = sink_open(s->loop, o->target, &sink_options, error)))
         return false;
     open_spool(s);
-    s->writer = writer_new(s->loop, s->sink, s->pool, s->uuid, &events, s);
+    s->writer = archive_writer_new(s->loop, s->sink, s->pool, s->uuid, &events, s);
     archive_prepare_writer(s->writer, o, s->spool);
     s->n_open_handles++;
     writer_put_header(s->writer, header);

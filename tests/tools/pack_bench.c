@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include "archive/writer.h"
+#include "archive/archive_writer.h"
 #include "vma/extent.h"
 #include "vma/header.h"
 
@@ -89,8 +89,8 @@ int main(int argc, char **argv)
     vma_header_add_device(header, "d", b.size, NULL);
     bytes = vma_header_encode(header, NULL);
     start = g_get_monotonic_time();
-    b.writer = writer_new(&b.loop, sink, b.pool, uuid, &events, &b);
-    writer_set_compression(b.writer, argc > 2 ? atoi(argv[2]) : 3, argc > 3 ? (unsigned)atoi(argv[3]) : 2);
+    b.writer = archive_writer_new(&b.loop, sink, b.pool, uuid, &events, &b);
+    archive_writer_set_compression(b.writer, argc > 2 ? atoi(argv[2]) : 3, argc > 3 ? (unsigned)atoi(argv[3]) : 2);
     b.lane = writer_add_lane(b.writer, 1, false);
     writer_put_header(b.writer, bytes);
     while (!b.is_done)

@@ -12,7 +12,7 @@
  *     g_assert_cmpint(r.d[0]->state, ==, DRIVE_RETRYING);
  *     rig_down(&r);
  */
-#include "archive/writer.h"
+#include "archive/archive_writer.h"
 #include "backup/fate.h"
 #include "backup/found.h"
 #include "backup/plan.h"
@@ -141,7 +141,7 @@ static inline void rig_open_writer(struct rig *r, bool can_drop)
 
     r->b->archive.sink = sink_open(&r->w.loop, can_drop ? path : "/dev/null", NULL, &error);
     g_assert_no_error(error);
-    r->b->archive.writer = writer_new(&r->w.loop, r->b->archive.sink, r->b->archive.pool, uuid, &events, r);
+    r->b->archive.writer = archive_writer_new(&r->w.loop, r->b->archive.sink, r->b->archive.pool, uuid, &events, r);
     g_assert_true(target_can_drop(r->b) == can_drop);
 }
 

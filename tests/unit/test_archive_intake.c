@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include "archive/map.h"
 
 #define CLUSTER    VMA_CLUSTER_SIZE
 #define CLUSTERS   400
@@ -16,7 +15,7 @@
 #define BUFFERS    300
 
 struct writer_lane {
-    struct map map;
+    uint64_t size;
     bool is_held[CLUSTERS];
     uint8_t *data[CLUSTERS]; /* NULL: zeros */
     unsigned n_data;
@@ -32,9 +31,9 @@ struct writer_lane *writer_add_lane(struct writer *w, uint8_t dev_id, bool is_vm
     return &lane;
 }
 
-struct map *writer_lane_map(struct writer_lane *l)
+void writer_set_size(struct writer_lane *l, uint64_t size)
 {
-    return &l->map;
+    l->size = size;
 }
 
 void writer_add(struct writer_lane *l, uint32_t cluster, uint8_t *data)
@@ -110,7 +109,7 @@ static struct desk *desk_new(bool may_repeat)
     d->pool = d->in.pool = pool_new(BUFFERS, NULL);
     intake_reset(&d->in, DRIVE_SIZE, may_repeat);
     intake_open(&d->in, NULL, 7);
-    g_assert_cmpuint(lane.map.clusters, ==, CLUSTERS);
+    g_assert_cmpuint(lane.size, ==, DRIVE_SIZE);
     d->a.source = (struct intake_source){&d->in, &refuses, POOL_FOR_GUEST, &d->a};
     d->b.source = (struct intake_source){&d->in, &refuses, POOL_FOR_JOB, &d->b};
     return d;

@@ -13,7 +13,7 @@ enum { DRIVES, RAM, OUT };
 struct rig {
     struct fixture *f;
     struct writer_env env;
-    struct writer_lane lanes[2]; /* a drive, and the RAM */
+    struct extent_lane lanes[2]; /* a drive, and the RAM */
     GQueue queues[3];
     struct spool_stage spool;
     struct place_stage place;
@@ -68,7 +68,7 @@ static void rig_up(struct rig *r, struct fixture *f)
     r->env.on_retry = on_retry;
     r->env.lanes = g_ptr_array_new();
     for (unsigned i = 0; i < G_N_ELEMENTS(r->lanes); i++) {
-        r->lanes[i] = (struct writer_lane){.index = i, .is_vmstate = i == RAM};
+        r->lanes[i] = (struct extent_lane){.index = i, .is_vmstate = i == RAM};
         g_ptr_array_add(r->env.lanes, &r->lanes[i]);
     }
 }

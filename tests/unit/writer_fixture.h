@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /* A writer with drives and a RAM stream to be fed, and a judge of what comes out, for the tests of the writer. */
-#include "archive/writer.h"
+#include "archive/archive_writer.h"
 #include "base/error.h"
 #include "sink/source.h"
 #include "unit/loop_fixture.h"
@@ -185,13 +185,13 @@ static void job_up(struct job *j, struct fixture *f, const char *target, uint64_
     j->header = vma_header_new(uuid, 1700000000);
     j->header->has_extension = true;
     g_assert_cmpint(vma_header_add_device(j->header, VMA_VMSTATE_NAME, 1 << 20, NULL), ==, 1);
-    j->writer = writer_new(&f->loop, j->sink, j->pool, uuid, &events, j);
+    j->writer = archive_writer_new(&f->loop, j->sink, j->pool, uuid, &events, j);
     if (f->is_packed)
-        writer_set_compression(j->writer, 3, 3);
+        archive_writer_set_compression(j->writer, 3, 3);
     if (spool_bytes) {
         j->spool = spool_open(&f->loop, "/var/tmp", spool_bytes, &error);
         g_assert_no_error(error);
-        writer_set_spool(j->writer, j->spool, spool_bytes / 4);
+        archive_writer_set_spool(j->writer, j->spool, spool_bytes / 4);
     }
     j->ram = writer_add_lane(j->writer, 1, true);
     for (unsigned i = 0; i < DRIVES; i++) {
