@@ -300,7 +300,7 @@ static void look(const struct writer *base, struct writer_state *state)
     const struct archive_writer *w = (const struct archive_writer *)base;
 
     state->plain_bytes = w->place.frames ? seek_table_writer_plain(w->place.frames) : sink_written(w->env.sink);
-    state->spool_used = w->spool.spool ? spool_used(w->spool.spool) : 0;
+    state->spool_used = state->spool_backlog = w->spool.spool ? spool_used(w->spool.spool) : 0;
     state->queued = count_queued(w);
     state->is_drained = is_drained(w);
     state->is_cpu_bound = is_cpu_bound(w);

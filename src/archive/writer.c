@@ -108,6 +108,11 @@ uint64_t writer_spool_used(const struct writer *w)
     return look(w).spool_used;
 }
 
+uint64_t writer_spool_backlog(const struct writer *w)
+{
+    return look(w).spool_backlog;
+}
+
 unsigned writer_queued(const struct writer *w)
 {
     return look(w).queued;

@@ -57,8 +57,9 @@ uint64_t writer_plain_bytes(const struct writer *w);
 bool writer_is_cpu_bound(const struct writer *w);
 /* The RAM's data waits for room: stop reading the stream. */
 bool writer_is_ram_blocked(const struct writer *w);
-/* In the spool, bytes. */
+/* In the spool, bytes; and those of them that only wait for the target. */
 uint64_t writer_spool_used(const struct writer *w);
+uint64_t writer_spool_backlog(const struct writer *w);
 /* What waits in memory for a worker or the target: that of zeros holds no buffers, and comes at gigabytes per second.
  */
 unsigned writer_queued(const struct writer *w);

@@ -10,7 +10,7 @@
 #include "archive/writer.h"
 
 struct writer_state {
-    uint64_t plain_bytes, spool_used;
+    uint64_t plain_bytes, spool_used, spool_backlog;
     unsigned queued;
     bool is_drained, is_cpu_bound, is_ram_blocked;
 };

@@ -102,7 +102,7 @@ static bool is_plenty(const struct backup *b)
 {
     return pool_free_count(b->archive.pool) > pause_below(b) + HYSTERESIS &&
            writer_queued(b->archive.writer) < MAX_QUEUED / 2 &&
-           writer_spool_used(b->archive.writer) < SPOOL_NEARLY_EMPTY;
+           writer_spool_backlog(b->archive.writer) < SPOOL_NEARLY_EMPTY;
 }
 
 /* While jobs and nodes come and go, QEMU waits each time for what is in flight, and its monitor with it: nothing can be

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * What a kind of target has to do for sink/sink.c: only the files of this folder see it.
+ * What a kind of target has to do for sink/sink.c: only the files of this folder see it, and what is a target of
+ * another kind altogether (store/snapshot_target.h).
  *
  * A backend embeds `struct sink` as its first member, and fills it by sink_init(). sink.c sees to it that
  * one operation is under way at a time; a backend ends each by one sink_complete(), from the loop. Whatever
@@ -40,9 +41,9 @@ struct sink {
     uint64_t device_bytes; /* of a block device: all it has; else 0 */
     uint64_t written;
     sink_done done;    /* the operation under way, NULL = none */
-    const char *doing; /* "a write to" */
+    const char *doing; /* "a write to", NULL = nothing; also of a backend that works beside its operations */
     void *user;
-    uint64_t began_ms;
+    uint64_t began_ms; /* what it is doing */
     bool is_finished, is_aborted, is_freed;
     unsigned refs;
     struct sink_space space;

@@ -52,6 +52,7 @@ void sink_complete(struct sink *s, const GError *error)
 {
     sink_done done = s->done;
     s->done = NULL;
+    s->doing = NULL;
     if (done)
         done(s->user, error);
 }
@@ -202,14 +203,14 @@ uint64_t sink_written(const struct sink *s)
 
 uint64_t sink_stuck_ms(const struct sink *s)
 {
-    uint64_t passed_ms = s->done ? uv_now(s->loop) - s->began_ms : 0;
+    uint64_t passed_ms = s->doing ? uv_now(s->loop) - s->began_ms : 0;
 
     return passed_ms > SINK_STUCK_MS ? passed_ms : 0;
 }
 
 const char *sink_doing(const struct sink *s)
 {
-    return s->done ? s->doing : NULL;
+    return s->doing;
 }
 
 static void ask_in_pool(uv_work_t *request)

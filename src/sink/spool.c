@@ -342,19 +342,31 @@ int spool_open_nameless(const char *dir)
     return fd;
 }
 
+static int fail_file(const char *safe, const char *why, GError **error)
+{
+    vmb_error_set(error, VMB_ERROR_FAILED, "spool in %s: %s by --spool-dir", safe, why);
+    return -1;
+}
+
+int spool_open_file(const char *dir, char **safe, GError **error)
+{
+    *safe = text_make_safe(dir ? dir : spool_default_dir());
+    if (is_in_ram(dir ? dir : spool_default_dir()))
+        return fail_file(*safe, "this directory lies in RAM; name one on a disk", error);
+    int fd = spool_open_nameless(dir ? dir : spool_default_dir());
+    if (fd >= 0)
+        return fd;
+    g_autofree char *why = g_strdup_printf("cannot create a file: %s; name another directory", g_strerror(errno));
+    return fail_file(*safe, why, error);
+}
+
 struct spool *spool_open(uv_loop_t *loop, const char *dir, uint64_t max_bytes, GError **error)
 {
-    g_autofree char *safe = text_make_safe(dir ? dir : spool_default_dir());
+    g_autofree char *safe = NULL;
+    int fd = spool_open_file(dir, &safe, error);
     g_assert(max_bytes > 0 && max_bytes <= INT64_MAX);
-    if (is_in_ram(dir ? dir : spool_default_dir()))
-        return vmb_null(error, VMB_ERROR_FAILED,
-                        "spool in %s: this directory lies in RAM; name one on a disk by --spool-dir", safe);
-    int fd = spool_open_nameless(dir ? dir : spool_default_dir());
     if (fd < 0)
-        return vmb_null(error, VMB_ERROR_FAILED,
-                        "spool in %s: cannot create a file: %s; "
-                        "name another directory by --spool-dir",
-                        safe, g_strerror(errno));
+        return NULL;
     struct spool *q = g_new0(struct spool, 1);
     q->loop = loop;
     q->dir = g_steal_pointer(&safe);

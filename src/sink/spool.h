@@ -29,6 +29,9 @@ typedef void (*spool_popped)(void *user, uint8_t *bytes, size_t len, const GErro
 struct spool *spool_open(uv_loop_t *loop, const char *dir, uint64_t max_bytes, GError **error);
 /* Where it goes when none is asked for. */
 const char *spool_default_dir(void);
+/* The file of a spool in dir, as spool_open() has it; *safe: the directory as it may be shown, in any case. -1 with
+ * error. */
+int spool_open_file(const char *dir, char **safe, GError **error);
 /* A file without a name, 0600; -1 with errno. */
 int spool_open_nameless(const char *dir);
 /* Would a record of so many bytes be taken now? */

@@ -25,12 +25,13 @@ struct store_fixture {
     struct store *store;
 };
 
+/* data: the length of a chunk; NULL: CHUNK. */
 static inline void store_up(struct store_fixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
     f->folder = g_dir_make_tmp("store-XXXXXX", NULL);
     f->dir = g_build_filename(f->folder, "bk", NULL);
-    store_init(f->dir, CHUNK, &error);
+    store_init(f->dir, data ? GPOINTER_TO_UINT(data) : CHUNK, &error);
     g_assert_no_error(error);
     f->store = store_open(f->dir, STORE_SHARED, &error);
     g_assert_no_error(error);

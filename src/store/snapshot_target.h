@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * A snapshot that is being made, as the target of a run: to whoever asks, a sink that has a name and room and is made
+ * durable or given up, but what comes into it comes by store/snapshot_writer.h.
+ *
+ *     struct sink *s = snapshot_target_open(loop, "/mnt/store", "web-01", run_id, header, level, &error);
+ *     struct writer *w = snapshot_writer_new(loop, s, …);
+ *     sink_finish(s, on_finished, user);                  // after the writer: it appears under its name
+ *
+ * It holds the store's shared lock from here to its end: what it has put, or found, stays.
+ */
+#include <uv.h>
+#include "sink/sink.h"
+
+/* run_id: no other run has it. level: zstd's. HELD: the store's chunks are being collected; TARGET: it is no store, or
+ * cannot be written. */
+struct sink *snapshot_target_open(uv_loop_t *loop, const char *dir, const char *guest, const char *run_id, int level,
+                                  GError **error);
+/* Bytes it has cost so far, and those of them unpacked. */
+uint64_t snapshot_target_new_bytes(const struct sink *s);
