@@ -52,7 +52,7 @@ bool archive_add_configs(struct vma_header *header, const struct backup_options 
     return true;
 }
 
-struct spool *archive_open_spool(uv_loop_t *loop, const struct backup_options *o, uint64_t wanted, GError **error)
+uint64_t archive_spool_bytes(const struct backup_options *o, uint64_t wanted, GError **error)
 {
     const char *dir = o->spool_dir ? o->spool_dir : spool_default_dir();
     uint64_t size = o->spool_bytes ? o->spool_bytes : wanted;
@@ -60,10 +60,21 @@ struct spool *archive_open_spool(uv_loop_t *loop, const struct backup_options *o
 
     if (!o->spool_bytes && statvfs(dir, &fs) == 0)
         size = MIN(size, (uint64_t)fs.f_bavail * fs.f_frsize / 2);
-    if (size)
-        return spool_open(loop, o->spool_dir, MIN(size, (uint64_t)INT64_MAX), error);
-    g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "no room in %s", dir);
-    return NULL;
+    if (!size)
+        vmb_error_set(error, VMB_ERROR_FAILED, "no room in %s", dir);
+    return MIN(size, (uint64_t)INT64_MAX);
+}
+
+struct spool *archive_open_spool(uv_loop_t *loop, const struct backup_options *o, uint64_t wanted, GError **error)
+{
+    uint64_t size = archive_spool_bytes(o, wanted, error);
+
+    return size ? spool_open(loop, o->spool_dir, size, error) : NULL;
+}
+
+uint64_t archive_guest_reserve(uint64_t spool_bytes)
+{
+    return MIN(spool_bytes / 4, ARCHIVE_SPOOL_EXTRA);
 }
 
 void archive_prepare_writer(struct writer *w, const struct backup_options *o, struct spool *spool)
@@ -71,5 +82,5 @@ void archive_prepare_writer(struct writer *w, const struct backup_options *o, st
     if (backup_options_level(o))
         archive_writer_set_compression(w, backup_options_level(o), backup_options_threads(o));
     if (spool)
-        archive_writer_set_spool(w, spool, MIN(spool_max(spool) / 4, ARCHIVE_SPOOL_EXTRA));
+        archive_writer_set_spool(w, spool, archive_guest_reserve(spool_max(spool)));
 }

@@ -21,7 +21,10 @@ void archive_files_add_drive(GHashTable *taken, const char *name);
 /* VMB_ERROR_USAGE where one of the configurations has a name that is taken, or two have the same. */
 bool archive_files_check_configs(GHashTable *taken, const struct backup_options *o, GError **error);
 bool archive_add_configs(struct vma_header *header, const struct backup_options *o, GError **error);
-/* As large as was asked for, else `wanted`, but never more than half of what is free there. */
+/* As large as was asked for, else `wanted`, but never more than half of what is free there. 0 with error: no room. */
+uint64_t archive_spool_bytes(const struct backup_options *o, uint64_t wanted, GError **error);
+/* Of it, what the RAM may not take. */
+uint64_t archive_guest_reserve(uint64_t spool_bytes);
 struct spool *archive_open_spool(uv_loop_t *loop, const struct backup_options *o, uint64_t wanted, GError **error);
 /* Packing, and the spool (may be NULL). Before the header. */
 void archive_prepare_writer(struct writer *w, const struct backup_options *o, struct spool *spool);

@@ -8,6 +8,7 @@
 #include "backup/outcome.h"
 #include "backup/run.h"
 #include "store/snapshot_image.h"
+#include "store/snapshot_target.h"
 #include "vma/extent.h"
 
 /* --- reading it back ---------------------------------------------------------------------------- */
@@ -48,6 +49,18 @@ void finish_interrupt(struct backup *b)
 
 /* --- making it durable -------------------------------------------------------------------------- */
 
+static void tell_size(struct backup *b)
+{
+    struct model *m = &b->model;
+
+    m->end.archive_bytes = sink_written(b->archive.sink);
+    if (!b->options.is_store)
+        return;
+    m->end.archive_bytes = snapshot_target_size(b->archive.sink);
+    m->end.new_bytes = snapshot_target_new_bytes(b->archive.sink);
+    model_set(m->target, "%s", sink_name(b->archive.sink)); /* now it has a name */
+}
+
 static void on_durable(void *user, const GError *error)
 {
     struct backup *b = user;
@@ -60,7 +73,7 @@ static void on_durable(void *user, const GError *error)
         return;
     }
     b->archive.is_saved = true;
-    b->model.end.archive_bytes = sink_written(b->archive.sink);
+    tell_size(b);
     b->archive.path = g_strdup(sink_path(b->archive.sink));
     if (b->options.verify && b->archive.path)
         verify(b);
@@ -153,6 +166,8 @@ static bool begin(struct backup *b, enum command_verb verb, GError **error)
         return vmb_fail(error, VMB_ERROR_USAGE, "%s",
                         b->archive.is_saved ? "the archive went down a pipe: it cannot be read here"
                                             : "there is no archive to be read");
+    if (b->options.is_store && kind == READBACK_SHA256)
+        return vmb_fail(error, VMB_ERROR_USAGE, "a snapshot is a folder, and has no SHA-256: verify it");
     b->archive.reading = reading_of(verb);
     b->archive.readback = readback_new(b->loop, b->archive.path, archive_open_source, kind, on_read_again, b);
     picture_fill(b);

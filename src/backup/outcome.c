@@ -59,11 +59,24 @@ static char *rows_that(const struct model *m, bool (*is)(const struct model_driv
     return g_string_free(names, FALSE);
 }
 
+/* "141G", "new 12.3M of 4.0G" */
+static const char *size_text(const struct model *m, char *text, size_t len)
+{
+    char all[UNITS_LEN], fresh[UNITS_LEN];
+
+    units_format_size(m->end.archive_bytes, all);
+    if (*m->snapshot)
+        g_snprintf(text, len, "new %s of %s", units_format_size(m->end.new_bytes, fresh), all);
+    else
+        g_strlcpy(text, all, len);
+    return text;
+}
+
 void outcome_set(struct backup *b)
 {
     struct model *m = &b->model;
     g_autofree char *missing = NULL, *retaken = NULL, *again = NULL;
-    char size[UNITS_LEN], time[UNITS_LEN];
+    char size[2 * UNITS_LEN + 8], time[UNITS_LEN];
 
     if (b->end.outcome) {
         m->end.exit_status = b->end.cancel_status ? b->end.cancel_status : vmb_error_exit_status(b->end.outcome);
@@ -78,7 +91,7 @@ void outcome_set(struct backup *b)
     missing = rows_that(m, is_missing);
     retaken = rows_that(m, is_of_another_instant);
     model_set(m->end.outcome, "%s%s: %s in %s%s%s%s%s%s%s%s", m->end.exit_status ? "saved INCOMPLETE to " : "saved to ",
-              m->target, units_format_size(m->end.archive_bytes, size), units_format_ms(m->elapsed_ms, time),
+              m->target, size_text(m, size, sizeof size), units_format_ms(m->elapsed_ms, time),
               b->archive.is_verified ? ", verified" : "", *missing ? "; missing: " : "", missing,
               *retaken ? "; of a later instant: " : "", retaken, b->agent.has_failed ? "; file systems " : "",
               b->agent.has_failed ? m->agent : "");

@@ -10,6 +10,7 @@
 #include "options/options.h"
 #include "options/proxmox.h"
 #include "rescue/journal.h"
+#include "store/store.h"
 
 /* --- rows --------------------------------------------------------------------------------------- */
 
@@ -236,8 +237,10 @@ static void show_options(struct backup *b)
 {
     struct model *m = &b->model;
     g_autofree char *line = backup_options_line(&b->options);
+    g_autofree char *guest = b->options.is_store ? store_guest_name(m->guest) : NULL;
 
     model_set(m->target, "%s", b->options.target);
+    model_set(m->snapshot, "%s", guest ? guest : "");
     m->level = (unsigned)backup_options_level(&b->options);
     model_set(m->compression, m->level ? "zstd:%u" : "", m->level);
     m->retries = b->options.retries;

@@ -155,15 +155,22 @@ static void forecast_time(struct backup *b, const struct last_run *last)
     m->forecast.ms = MAX(ms_for(m->total, m->forecast.rate), ms_for(b->archive.forecast_bytes, b->limits.all));
 }
 
+/* What a file holds of its data says nothing of what is new in a store. */
+static char *remembered_as(const struct backup *b)
+{
+    return g_strconcat(b->model.guest, b->options.is_store ? "@store" : "", NULL);
+}
+
 void plan_forecast(struct backup *b)
 {
+    g_autofree char *name = remembered_as(b);
     struct model *m = &b->model;
     struct last_run last;
 
     count_rows(b);
     m->forecast.ms = m->forecast.rate = m->forecast.plain = m->forecast.written = 0;
     b->archive.packs_to = 1;
-    if (last_run_load(m->guest, &last)) {
+    if (last_run_load(name, &last)) {
         forecast_time(b, &last);
         if (last.is_packed && backup_options_level(&b->options)) {
             m->forecast.plain = last.plain;
@@ -177,8 +184,10 @@ void plan_forecast(struct backup *b)
 void plan_remember(struct backup *b)
 {
     const struct model *m = &b->model;
-    struct last_run last = {m->done, m->sink.packed, m->end.archive_bytes, m->elapsed_ms, *m->compression};
+    g_autofree char *name = remembered_as(b);
+    uint64_t written = b->options.is_store ? MAX(m->end.new_bytes, 1) : m->end.archive_bytes;
+    struct last_run last = {m->done, m->sink.packed, written, m->elapsed_ms, *m->compression};
 
     if (last.read && last.plain && last.written && last.elapsed_ms)
-        last_run_save(m->guest, &last);
+        last_run_save(name, &last);
 }

@@ -151,7 +151,7 @@ static bool change_level(struct backup *b, struct backup_options *o, const struc
     bool is_packed = old && g_str_has_suffix(old, ".zst");
 
     o->level = (int)c->number;
-    if (!old || *old == '|' || is_packed == (c->number > 0))
+    if (!old || *old == '|' || o->is_store || is_packed == (c->number > 0))
         o->target = g_steal_pointer(&old);
     else if (is_packed)
         o->target = g_strndup(old, strlen(old) - strlen(".zst"));
@@ -253,7 +253,7 @@ void backup_next_options(struct backup *b, struct backup_options *o)
     backup_options_copy(o, &b->options);
     o->wait_for_begin = true;
     g_clear_pointer(&o->record_path, g_free); /* it holds this run */
-    if (!o->target || *o->target == '|')
+    if (!o->target || *o->target == '|' || o->is_store)
         return;
     g_autofree char *old = g_steal_pointer(&o->target), *folder = g_path_get_dirname(old);
     o->target = plan_default_target(b, folder, old);

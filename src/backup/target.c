@@ -7,6 +7,7 @@
 #include "backup/run.h"
 #include "log/logfile.h"
 #include "options/proxmox.h"
+#include "store/snapshot_writer.h"
 
 #define SPARE_RAM_BYTES (UINT64_C(64) << 20) /* a RAM stream is about the RAM in use, plain migration sends more */
 
@@ -104,10 +105,17 @@ GBytes *target_final_header(struct backup *b, GError **error)
         if (drive_is(d, DRIVE_IS_OUT))
             vma_header_drop_device(b->archive.header, d->dev_id);
     }
+    if (b->options.is_store) /* it is named by its instant */
+        b->archive.header->ctime = b->instant_us / G_USEC_PER_SEC;
     return set_description(b, error) ? vma_header_encode(b->archive.header, error) : NULL;
 }
 
 /* --- spool -------------------------------------------------------------------------------------- */
+
+static void warn_of_spool(struct backup *b, const char *why, const char *what)
+{
+    backup_log(b, MODEL_WARNING, "name another folder by --spool-dir", "no spool (%s): %s ends the backup", why, what);
+}
 
 static void open_spool(struct backup *b)
 {
@@ -116,10 +124,24 @@ static void open_spool(struct backup *b)
 
     b->archive.spool = archive_open_spool(b->loop, &b->options, ram_bytes + ARCHIVE_SPOOL_EXTRA, &error);
     if (!b->archive.spool)
-        backup_log(b, MODEL_WARNING, "name another folder by --spool-dir",
-                   "no spool (%s): a target that stalls ends the backup", error->message);
+        warn_of_spool(b, error->message, "a target that stalls");
     else
         b->model.sink.spool_size = spool_max(b->archive.spool);
+}
+
+/* Of what the guest overwrites, all may have to wait there for the rest of its chunks: as much as there is room for. */
+static void open_overflow(struct backup *b, struct writer *writer)
+{
+    g_autoptr(GError) error = NULL;
+    uint64_t size = archive_spool_bytes(&b->options, UINT64_MAX, &error);
+    struct overflow *spool = size ? overflow_open(b->options.spool_dir, size, &error) : NULL;
+
+    if (!spool) {
+        warn_of_spool(b, error->message, "a target that stalls, or a guest that writes much,");
+        return;
+    }
+    b->model.sink.spool_size = overflow_max(spool);
+    snapshot_writer_set_spool(writer, spool, archive_guest_reserve(size));
 }
 
 /* --- open and close ----------------------------------------------------------------------------- */
@@ -194,7 +216,8 @@ static void open_log(struct backup *b)
     const struct model_event said_before[] = {{.type = MODEL_EV_GUEST, .drive = -1},
                                               {.type = MODEL_EV_PLAN, .drive = -1}};
     bool has_folder = sink_path(b->archive.sink) && !sink_is_device(b->archive.sink);
-    g_autofree char *beside = has_folder ? g_strdup_printf("%s.log", sink_path(b->archive.sink)) : NULL;
+    const char *form = b->options.is_store ? "/backup.log" : ".log";
+    g_autofree char *beside = has_folder ? g_strconcat(sink_path(b->archive.sink), form, NULL) : NULL;
     g_autoptr(GError) error = NULL;
     const char *path = b->options.log_path ? b->options.log_path : beside;
 
@@ -207,20 +230,43 @@ static void open_log(struct backup *b)
         logfile_event(b->logfile, &b->model, &said_before[i]);
 }
 
-bool target_open(struct backup *b, GError **error)
+static struct sink *open_sink(struct backup *b, GError **error)
 {
     /* No `expected`: what is allocated may be zeros, so the forecast only warns (warn_of_space). */
     struct sink_options options = {.force = b->options.force};
+
+    if (!b->options.is_store)
+        return sink_open(b->loop, b->options.target, &options, error);
+    return snapshot_target_open(b->loop, b->options.target, b->model.guest, b->run_id,
+                                backup_options_level(&b->options), error);
+}
+
+static struct writer *open_writer(struct backup *b)
+{
+    struct writer *w;
+
+    if (b->options.is_store) {
+        w = snapshot_writer_new(b->loop, b->archive.sink, b->archive.pool, backup_options_threads(&b->options),
+                                &writer_events, b);
+        open_overflow(b, w);
+        return w;
+    }
+    open_spool(b);
+    w = archive_writer_new(b->loop, b->archive.sink, b->archive.pool, b->uuid, &writer_events, b);
+    archive_prepare_writer(w, &b->options, b->archive.spool);
+    return w;
+}
+
+bool target_open(struct backup *b, GError **error)
+{
     g_autoptr(GBytes) header = NULL;
 
     if (!make_header(b, error) || !(header = vma_header_encode(b->archive.header, error)) ||
-        !(b->archive.sink = sink_open(b->loop, b->options.target, &options, error)))
+        !(b->archive.sink = open_sink(b, error)))
         return false;
     model_set(b->model.target, "%s", sink_name(b->archive.sink));
     open_log(b);
-    open_spool(b);
-    b->archive.writer = archive_writer_new(b->loop, b->archive.sink, b->archive.pool, b->uuid, &writer_events, b);
-    archive_prepare_writer(b->archive.writer, &b->options, b->archive.spool);
+    b->archive.writer = open_writer(b);
     b->end.n_open[OPEN_WRITER]++;
     open_lanes(b);
     writer_put_header(b->archive.writer, header);

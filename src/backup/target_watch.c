@@ -105,7 +105,7 @@ void target_space_ask(struct backup *b)
     b->model.sink.will_fit = true;
     if (b->archive.space_of || !is_file(b->options.target))
         return;
-    folder = g_path_get_dirname(b->options.target);
+    folder = b->options.is_store ? g_strdup(b->options.target) : g_path_get_dirname(b->options.target);
     q = g_new0(struct question, 1);
     q->b = b;
     q->fs.data = q;

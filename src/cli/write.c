@@ -165,7 +165,11 @@ static bool check(struct standalone_options *o, int argc, char **drives, int rec
         if (!add_drive(o, *drives, error))
             return false;
     o->reconnect_s = (unsigned)reconnect_s;
-    return backup_options_check(&o->archive, error) && check_configs(o, error);
+    if (!backup_options_check(&o->archive, error))
+        return false;
+    if (o->archive.is_store)
+        return usage(error, o->archive.target, "write makes archives; name a file, and then: vmabackup import");
+    return check_configs(o, error);
 }
 
 static bool parse(int argc, char **argv, struct standalone_options *o, gboolean *is_json, GError **error)

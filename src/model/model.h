@@ -201,7 +201,8 @@ struct model_end {
     int exit_status;
     char outcome[MODEL_TEXT_LEN]; /* one line: what happened */
     char next[MODEL_TEXT_LEN];    /* what to do next, "" if nothing */
-    uint64_t archive_bytes;
+    uint64_t archive_bytes;       /* of the file; of a snapshot, those of its drives and RAM */
+    uint64_t new_bytes;           /* that a snapshot has added to its store */
     bool is_verified;
     char sha256[72];            /* of the archive, "" = not made */
     enum model_reading reading; /* right now; eta_ms is of it then */
@@ -237,6 +238,7 @@ struct model {
     struct model_engine engine;
     char recipe[MODEL_TEXT_LEN]; /* "guard, background snapshot", … */
     char target[MODEL_TEXT_LEN];
+    char snapshot[MODEL_NAME_LEN];    /* of which guest in a store; "" = the target is no store */
     char compression[MODEL_NAME_LEN]; /* "zstd:3", "" = none */
     char same_as[MODEL_LINE_LEN];     /* the equal command line, quoted for a shell; "" = too long */
     char agent[MODEL_TEXT_LEN];       /* "" = none; "frozen 38ms", or why not */

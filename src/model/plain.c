@@ -145,8 +145,9 @@ static void say_plan(const struct model *m, GString *out, int64_t now_s)
     for (unsigned i = 0; i < m->n_drives; i++)
         included += m->drives[i].is_included;
     bool is_pull = strcmp(m->engine.word, engine_word(ENGINE_PULL)) == 0; /* push goes without saying */
-    say(out, now_s, "plan %u devices %s to %s%s%s%s", included, units_format_size(m->total, total), m->target,
-        *m->recipe ? ", " : "", m->recipe, is_pull ? ", engine pull" : "");
+    say(out, now_s, "plan %u devices %s to %s%s%s%s%s%s", included, units_format_size(m->total, total), m->target,
+        *m->snapshot ? ", snapshot of " : "", m->snapshot, *m->recipe ? ", " : "", m->recipe,
+        is_pull ? ", engine pull" : "");
     for (unsigned i = 0; i < m->n_drives; i++)
         if (!m->drives[i].is_included)
             say(out, now_s, "plan without %s%s%s", m->drives[i].name, *m->drives[i].note ? ": " : "",
@@ -252,16 +253,17 @@ static void say_log(const struct model_event *e, GString *out, int64_t now_s)
 
 static void say_result(const struct model *m, GString *out, int64_t now_s)
 {
-    char bytes[UNITS_LEN], time[UNITS_LEN];
+    char bytes[UNITS_LEN], fresh[UNITS_LEN], time[UNITS_LEN];
     struct counts c = count(m);
     /* Of a failure the ERROR line has told it. */
     if (*m->end.outcome && !(m->n_errors && m->end.exit_status && m->end.exit_status != VMB_ERROR_INCOMPLETE))
         say(out, now_s, "%s", m->end.outcome);
     if (*m->end.next)
         say(out, now_s, "next: %s", m->end.next);
-    g_autofree char *saved =
-        g_strdup_printf(" %u of %u saved%s, %s in %s", c.saved, c.included, c.missing->str,
-                        units_format_size(m->end.archive_bytes, bytes), units_format_ms(m->elapsed_ms, time));
+    g_autofree char *saved = g_strdup_printf(
+        " %u of %u saved%s, %s%s%s%s in %s", c.saved, c.included, c.missing->str, *m->snapshot ? "new " : "",
+        *m->snapshot ? units_format_size(m->end.new_bytes, fresh) : "", *m->snapshot ? " of " : "",
+        units_format_size(m->end.archive_bytes, bytes), units_format_ms(m->elapsed_ms, time));
     bool has_archive = m->end.exit_status == 0 || m->end.exit_status == VMB_ERROR_INCOMPLETE;
     say(out, now_s, "finished %s%s, exit %d", model_result_word(m->end.exit_status), has_archive ? saved : "",
         m->end.exit_status);

@@ -3,22 +3,27 @@
 
 #include <string.h>
 #include "base/error.h"
+#include "base/text.h"
 #include "base/threads.h"
 #include "options/proxmox.h"
 #include "sink/compress.h"
 
 #define MAX_DEFAULT_THREADS 8
+#define STORE_FILE          "vmabackup-store" /* as store/store.h has it, which stands above this folder */
+#define STORE_DEFAULT_LEVEL 1
 
 #define UP_TO_A_DAY  .max = 86400, .range = "a whole number of at most 86400 is wanted"
 #define FIELD(field) .offset = offsetof(struct backup_options, field)
 
 /* The table of options, in the order of --help: a new one is a row here, and a field in struct backup_options. */
 static const struct option_row table[] = {
-    {"output", &option_path, FIELD(target), "FILE.vma, FILE.vma.zst, - for standard output, or |COMMAND", "TARGET", 10,
-     .letter = 'o', .is_of_archive = true},
+    {"output", &option_path, FIELD(target),
+     "FILE.vma, FILE.vma.zst, a store's folder, - for standard output, or |COMMAND", "TARGET", 10, .letter = 'o',
+     .is_of_archive = true},
     {"level", &option_number, FIELD(level),
-     "Compress by zstd: 1 to 19 (default 3 for FILE.zst, and 0, not at all, elsewhere)", "N", 7, .is_of_archive = true,
-     .by_default = -1, .max = COMPRESS_MAX_LEVEL, .range = "level is 1 to 19, or 0 for no compression"},
+     "Compress by zstd: 1 to 19 (default 3 for FILE.zst, 1 for a store, and 0, not at all, elsewhere)", "N", 7,
+     .is_of_archive = true, .by_default = -1, .max = COMPRESS_MAX_LEVEL,
+     .range = "level is 1 to 19, or 0 for no compression"},
     {"threads", &option_number, FIELD(threads), "That compress (default: one for each processor, at most 8)", "N", 7,
      .is_of_archive = true, .min = 1, .max = 64, .range = "threads is 1 to 64"},
     {"config", &option_files, FIELD(configs), "Store a file in the archive (repeatable)", "[NAME=]FILE", 2,
@@ -54,7 +59,8 @@ static const struct option_row table[] = {
      8, .by_default = 2, UP_TO_A_DAY},
     {"timeout", &option_number, FIELD(timeout_s), "For each answer of the monitor (default 30)", "SECONDS", 8,
      .by_default = 30, UP_TO_A_DAY},
-    {"log", &option_path, FIELD(log_path), "Where the log is kept (default: TARGET.log)", "FILE", 4},
+    {"log", &option_path, FIELD(log_path), "Where the log is kept (default: TARGET.log; of a store GUEST/backup.log)",
+     "FILE", 4},
     {"record", &option_path, FIELD(record_path), "Keep the event stream, for vmabackup-tui --replay", "FILE", 4},
     {"verify", &option_flag, FIELD(verify), "Read the archive back before calling it done", NULL, 8},
 };
@@ -157,7 +163,7 @@ int backup_options_level(const struct backup_options *o)
 {
     bool is_by_name = !o->target || is_file_named(o, ".zst");
     if (o->level < 0)
-        return is_by_name ? COMPRESS_DEFAULT_LEVEL : 0;
+        return o->is_store ? STORE_DEFAULT_LEVEL : is_by_name ? COMPRESS_DEFAULT_LEVEL : 0;
     return o->level;
 }
 
@@ -201,15 +207,42 @@ static void name_for_proxmox(struct backup_options *o)
 {
     g_autoptr(GDateTime) now = g_date_time_new_now_local();
     g_autofree char *folder = NULL, *name = NULL;
-    if (!o->proxmox_vmid || !o->target || !g_file_test(o->target, G_FILE_TEST_IS_DIR))
+    if (!o->proxmox_vmid || !o->target || o->is_store || !g_file_test(o->target, G_FILE_TEST_IS_DIR))
         return;
     folder = g_steal_pointer(&o->target);
     name = proxmox_file_name(o->proxmox_vmid, now, o->level ? ".vma.zst" : ".vma");
     o->target = g_build_filename(folder, name, NULL);
 }
 
+static bool is_store(const struct backup_options *o)
+{
+    g_autofree char *path = o->target && *o->target != '|' ? g_build_filename(o->target, STORE_FILE, NULL) : NULL;
+    return path && g_file_test(path, G_FILE_TEST_IS_REGULAR);
+}
+
+static bool check_folder(const struct backup_options *o, GError **error)
+{
+    if (!o->target || o->is_store || !g_file_test(o->target, G_FILE_TEST_IS_DIR))
+        return true;
+    g_autofree char *safe = text_make_safe(o->target);
+    return vmb_fail(error, VMB_ERROR_TARGET, "target %s: is a folder, but no store: vmabackup store init %s", safe,
+                    safe);
+}
+
+static bool check_store(const struct backup_options *o, GError **error)
+{
+    if (o->is_store && o->level == 0)
+        return vmb_fail(error, VMB_ERROR_USAGE, "target %s: what is in a store is always packed: level is 1 to 19",
+                        o->target);
+    if (o->is_store && o->keep_partial)
+        return vmb_fail(error, VMB_ERROR_USAGE, "target %s: a store keeps nothing unfinished; leave --keep-partial out",
+                        o->target);
+    return check_folder(o, error);
+}
+
 bool backup_options_check(struct backup_options *o, GError **error)
 {
+    o->is_store = is_store(o);
     name_for_proxmox(o);
     if (o->timeout_s == 0) {
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "timeout must be at least 1 second");
@@ -223,7 +256,7 @@ bool backup_options_check(struct backup_options *o, GError **error)
         g_set_error(error, VMB_ERROR, VMB_ERROR_USAGE, "agent is empty; name the socket of the guest's agent");
         return false;
     }
-    if (!check_compression(o, error))
+    if (!check_store(o, error) || (!o->is_store && !check_compression(o, error)))
         return false;
     make_threads(o);
     return true;

@@ -26,8 +26,8 @@ struct backup_file {
 /* Zero-filled is a valid start: backup_options_init() sets the documented defaults. Strings are owned. */
 struct backup_options {
     char *monitor;
-    char *target;       /* NULL: ./GUEST-YYYYmmddTHHMM.vma.zst */
-    int level;          /* of zstd, 1 … 19; 0 = do not compress, -1 = 3 where the target's name says .zst */
+    char *target; /* NULL: ./GUEST-YYYYmmddTHHMM.vma.zst */
+    int level;    /* of zstd, 1 … 19; 0 = do not compress, -1 = 3 where the target's name says .zst, 1 in a store */
     unsigned threads;   /* that compress, 0 = one for each processor, at most 8 */
     GPtrArray *include; /* char *, empty = all that are writable and inserted */
     GPtrArray *exclude;
@@ -37,10 +37,10 @@ struct backup_options {
     enum backup_guard guard;
     enum engine engine;   /* as it was asked for: where pull cannot be, the plan takes push, see backup/plan_engine.c */
     bool is_engine_given; /* on the command line: the configuration does not change it */
-    uint64_t spool_bytes; /* 0 = the guest's RAM + 1 GiB, at most half of what is free */
+    uint64_t spool_bytes; /* 0 = the guest's RAM + 1 GiB, for a store more; at most half of what is free */
     char *spool_dir;      /* NULL = TMPDIR or /var/tmp */
     char *agent;          /* the guest agent's socket: freeze and thaw around the instant; NULL: do not */
-    char *log_path;       /* NULL: TARGET.log beside a file, none otherwise */
+    char *log_path;       /* NULL: TARGET.log beside a file, GUEST/backup.log in a store, none otherwise */
     char *record_path;    /* NULL: the event stream is not kept */
     unsigned proxmox_vmid; /* 0, or the archive is named and described for qmrestore; a folder will do as target */
     bool on_full_fails;
@@ -50,6 +50,7 @@ struct backup_options {
     unsigned max_pause_s;
     unsigned timeout_s; /* for each answer of the monitor */
     bool force, keep_partial, verify;
+    bool is_store;          /* the target is a store, which gets a snapshot; set by backup_options_check() */
     bool only_ask;          /* connect, make the plan, change nothing, end: info */
     bool wait_for_begin;    /* the console: stop in MODEL_PLAN until COMMAND_BEGIN; else begin at once */
     bool reconnect_forever; /* the console: keep trying to connect; else give up at once */

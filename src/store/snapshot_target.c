@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/each.h"
 #include "base/error.h"
 #include "vma/header.h"
 
@@ -31,6 +32,15 @@ void snapshot_target_does(struct snapshot_target *t, const char *what)
 uint64_t snapshot_target_new_bytes(const struct sink *s)
 {
     return s->written;
+}
+
+uint64_t snapshot_target_size(const struct sink *s)
+{
+    uint64_t size = 0;
+
+    for_each_in (const struct snapshot_device, d, ((const struct snapshot_target *)s)->snapshot->devices)
+        size += d->size;
+    return size;
 }
 
 static void finish_in_pool(uv_work_t *request)
@@ -155,10 +165,11 @@ static struct snapshot_target *make(struct store *home, const char *guest, const
 {
     static const uint8_t unknown[16];
     g_autofree char *folder = g_build_filename(home->path, guest, NULL);
+    g_autofree char *name_of_run = g_strdup_printf("%s-%08x", run_id, g_random_int()); /* which may begin twice */
     struct snapshot *s = snapshot_new(unknown, g_get_real_time() / G_USEC_PER_SEC, home->chunk_bytes);
     struct snapshot_target *t;
 
-    if (!snapshot_begin(s, folder, run_id, error)) {
+    if (!snapshot_begin(s, folder, name_of_run, error)) {
         snapshot_free(s);
         return NULL;
     }

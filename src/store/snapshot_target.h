@@ -17,5 +17,7 @@
  * cannot be written. */
 struct sink *snapshot_target_open(uv_loop_t *loop, const char *dir, const char *guest, const char *run_id, int level,
                                   GError **error);
-/* Bytes it has cost so far, and those of them unpacked. */
+/* What it has cost so far: packed bytes that the store did not have. */
 uint64_t snapshot_target_new_bytes(const struct sink *s);
+/* Bytes of its drives and RAM, once its writer has finished. */
+uint64_t snapshot_target_size(const struct sink *s);

@@ -19,7 +19,8 @@ from .proxy import Proxy
 from .qmp import Qmp, QmpError
 from .run import Run
 from .scenario import Scenario
+from .store import Store
 from .state import QemuState
 
-__all__ = ["Agent", "Asker", "LAP", "Drive", "Guest", "Lab", "Noise", "Proxy", "QemuState", "Qmp", "QmpError", "Run", "Scenario", "Skip",
+__all__ = ["Agent", "Asker", "LAP", "Drive", "Guest", "Lab", "Noise", "Proxy", "QemuState", "Qmp", "QmpError", "Run", "Scenario", "Skip", "Store",
            "bound_s", "check_images", "engine", "main", "of_push", "older_than", "option", "product", "qemu_versions", "repo", "standard_drives", "wait_for"]
