@@ -105,7 +105,14 @@ static void count_new(const struct put *p)
     lane->new_bytes += p->stored;
     lane->new_plain += p->len;
     w->target->sink.written += p->stored;
-    snapshot_writer_set_full(w, false);
+}
+
+/* Its turn comes again, before all others: while there is no room, it is the one that tells. */
+static void put_back(struct filling *f)
+{
+    snapshot_fill_settle(f);
+    g_queue_unlink(f->queue, &f->link);
+    g_queue_push_head_link(f->queue, &f->link);
 }
 
 static void take_result(struct put *p)
@@ -115,13 +122,15 @@ static void take_result(struct put *p)
     if (p->failed)
         p->error = overflow_error(w->spool, "read", p->failed);
     count_new(p);
+    if (!p->error && !w->is_waiting)
+        snapshot_writer_set_full(w, false);
     if (snapshot_fill_is_stale(p->f)) {
         snapshot_fill_free(p->f);
     } else if (!p->error) {
         count(p);
         snapshot_fill_free(p->f);
     } else {
-        snapshot_fill_settle(p->f); /* its turn comes again, unless this is the end */
+        put_back(p->f);
         if (!snapshot_writer_wait(w, p->error))
             snapshot_writer_fail(w, p->error);
     }
@@ -160,11 +169,16 @@ static void start(struct snapshot_writer *w, struct filling *f)
     uv_queue_work(w->loop, &p->work, put_in_worker, on_put);
 }
 
+/* Where there was no room, and where the disk is far behind, one after the other. */
+static unsigned most_at_once(const struct snapshot_writer *w)
+{
+    return w->is_full || chunk_batch_pending(w->target->batch) > MAX_PENDING ? 1 : w->most;
+}
+
 void snapshot_put_next(struct snapshot_writer *w)
 {
     struct filling *f;
 
-    while (!w->is_discarding && !w->is_waiting && w->n_working < w->most && (f = next_filling(w)) &&
-           (w->n_working == 0 || chunk_batch_pending(w->target->batch) < MAX_PENDING))
+    while (!w->is_discarding && !w->is_waiting && (f = next_filling(w)) && w->n_working < most_at_once(w))
         start(w, f);
 }
