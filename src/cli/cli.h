@@ -36,6 +36,7 @@
     ROW(boot, "start a guest straight from an archive")                                                                \
     ROW(store, "make, check and measure a store of snapshots")                                                         \
     ROW(prune, "remove old snapshots from a store")                                                                    \
+    ROW(import, "make a snapshot in a store of an archive")                                                            \
     ROW(write, "make an archive of what a management tool sends by NBD")
 #define CLI_DECLARED(name, help) int cli_##name(int argc, char **argv);
 CLI_COMMANDS(CLI_DECLARED)

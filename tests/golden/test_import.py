@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`vmabackup import`: what casync unpacks of the snapshot is what the archive held; foreign archives, damage, no room."""
+import json
+import os
+import pathlib
+import resource
+import shutil
+import struct
+import subprocess
+import sys
+import time
+
+sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1])]
+from archives import PROGRAM, SKIP, main, run  # noqa: E402
+from test_archives import make_archive  # noqa: E402
+
+
+def make_store(folder, chunk):
+    (folder / "chunks.castr").mkdir(parents=True)
+    (folder / "vmabackup-store").write_text(f"format=1\nchunk={chunk}\ndigest=sha256\n")
+    return folder
+
+
+def unpack(store, snapshot, folder):
+    """{device: bytes}"""
+    folder.mkdir()
+    found = {}
+    for device in json.loads((snapshot / "snapshot.json").read_text())["devices"]:
+        path = folder / device["name"]
+        subprocess.run(["casync", "extract", f"--store={store}/chunks.castr", snapshot / device["index"], path], check=True,
+                       capture_output=True)
+        found[device["name"]] = path.read_bytes()
+        assert len(found[device["name"]]) == device["size"], device
+    return found
+
+
+def must_be_clean(store):
+    left = list(store.glob("*/.*.partial")) + list(store.glob("chunks.castr/tmp/*"))
+    assert not left, left
+
+
+def test_ours(folder):
+    """Clusters in no order, several sizes of chunks; its time is the archive's, and twice is no harm."""
+    archive, image = make_archive(folder)
+    for chunk in (64 << 10, 128 << 10, 4 << 20):
+        store = make_store(folder / f"store{chunk}", chunk)
+        text = run("import", archive, store, "web 01")[0].decode()
+        snapshot, = [p for p in store.glob("web_01/*") if p.is_dir() and not p.is_symlink()]
+        assert f"as {snapshot}: new " in text and (store / "web_01/latest").resolve() == snapshot.resolve(), text
+        found = unpack(store, snapshot, folder / f"out{chunk}")
+        assert found == {"a": image, "zeros": bytes(1 << 20), "vmstate": (folder / "ram").read_bytes()}
+        assert (snapshot / "guest.conf").read_bytes() == b"cores: 1\n"
+        again = run("import", archive, store, "web 01")[0].decode()
+        assert f"as {snapshot}-2: new 0 of " in again, again
+        must_be_clean(store)
+        ctime, = struct.unpack_from(">q", archive.read_bytes(), 24)
+        assert time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ctime)) == snapshot.name
+
+
+def test_foreign_archives(folder):
+    """Those of Proxmox' own writer, where they are there."""
+    golden = pathlib.Path(os.environ.get("VMABACKUP_GOLDEN", "/nonexistent"))
+    for archive in sorted(golden.glob("*.vma.zst")):
+        store = make_store(folder / archive.name, 1 << 20)
+        run("import", archive, store, "g")
+        found = unpack(store, (store / "g/latest").resolve(), folder / f"out-{archive.name}")
+        run("extract", "-C", folder / f"plain-{archive.name}", archive)
+        for name, content in found.items():
+            plain = folder / f"plain-{archive.name}" / ("vmstate.bin" if name == "vmstate" else f"{name}.raw")
+            assert plain.read_bytes() == content, (archive, name)
+
+
+def test_damage(folder):
+    """Nothing appears, and nothing is left but chunks."""
+    archive, _ = make_archive(folder)
+    store = make_store(folder / "store", 1 << 20)
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 1
+    archive.write_bytes(content)
+    assert b"damaged at offset" in run("import", archive, store, "g", status=8)[1]
+    archive.write_bytes(content[:len(content) // 2])
+    run("import", archive, store, "g", status=8)
+    archive.write_bytes(b"hello")
+    run("import", archive, store, "g", status=8)
+    assert not list(store.glob("g/2*"))
+    must_be_clean(store)
+
+
+def test_no_store(folder):
+    archive, _ = make_archive(folder)
+    store = make_store(folder / "store", 1 << 20)
+    (folder / "other").mkdir()
+    assert b"no store" in run("import", archive, folder / "other", "g", status=6)[1]
+    assert b"no store" in run("import", archive, folder / "nowhere", "g", status=1)[1]
+    run("import", folder / "none.vma", store, "g", status=1)
+    run("import", "--level", "20", archive, store, "g", status=2)
+    run("import", archive, store, status=2)
+
+
+def test_no_room(folder):
+    archive, _ = make_archive(folder)
+    store = make_store(folder / "store", 1 << 20)
+    done = subprocess.run([PROGRAM, "import", archive, store, "g"], capture_output=True, stdin=subprocess.DEVNULL, timeout=60,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)))
+    assert done.returncode == 6 and b"full" in done.stderr, done
+    must_be_clean(store)
+    run("import", archive, store, "g")
+
+
+if __name__ == "__main__":
+    if not shutil.which("casync"):
+        print("no casync here")
+        sys.exit(SKIP)
+    main([test_ours, test_foreign_archives, test_damage, test_no_store, test_no_room], "import-")
