@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * How fast the writer packs: FILE as a drive, fed as fast as buffers come back, into /dev/null.
+ * How fast the writer packs: FILE as a drive, fed as fast as buffers come back, into /dev/null, or a store.
  *
- *     pack_bench FILE [LEVEL [THREADS]]      "SECONDS PLAIN-BYTES PACKED-BYTES"
+ *     pack_bench FILE [LEVEL [THREADS [STORE]]]      "SECONDS PLAIN-BYTES PACKED-BYTES"
  *
  * To be held against `zstd -T2 -LEVEL -c FILE >/dev/null`, turn and turn about.
  */
@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include "archive/archive_writer.h"
+#include "store/snapshot_writer.h"
 #include "vma/extent.h"
 #include "vma/header.h"
 
@@ -22,6 +23,7 @@ struct bench {
     struct writer *writer;
     struct writer_lane *lane;
     const uint8_t *bytes;
+    GBytes *header;
     uint64_t size, at;
     bool is_finishing, is_done;
 };
@@ -43,7 +45,7 @@ static void feed(void *user)
     }
     if (b->at == b->size && !b->is_finishing) {
         b->is_finishing = true;
-        writer_finish(b->writer, VMA_END_COMPLETE, 0, NULL, on_written, b);
+        writer_finish(b->writer, VMA_END_COMPLETE, 0, b->header, on_written, b);
     }
 }
 
@@ -69,14 +71,30 @@ static void map_file(struct bench *b, const char *path)
         g_error("%s: cannot be mapped", path);
 }
 
-int main(int argc, char **argv)
+static struct writer *open_writer(struct bench *b, struct sink **sink, char **argv, int level, unsigned threads)
 {
     static const struct writer_events events = {.on_room = feed, .on_full = on_full, .on_error = on_error};
     static const uint8_t uuid[16] = "pack-bench";
+    const char *dir = argv[2] && argv[3] ? argv[4] : NULL;
+    g_autoptr(GError) error = NULL;
+    struct writer *w;
+
+    *sink = dir ? snapshot_target_open(&b->loop, dir, "bench", "bench", level, &error)
+                : sink_open(&b->loop, "/dev/null", NULL, &error);
+    if (!*sink)
+        g_error("%s", error->message);
+    if (dir)
+        return snapshot_writer_new(&b->loop, *sink, b->pool, threads, &events, b);
+    w = archive_writer_new(&b->loop, *sink, b->pool, uuid, &events, b);
+    archive_writer_set_compression(w, level, threads);
+    return w;
+}
+
+int main(int argc, char **argv)
+{
+    static const uint8_t uuid[16] = "pack-bench";
     struct bench b = {.pool = pool_new(960, NULL)};
     struct vma_header *header = vma_header_new(uuid, 0);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GBytes) bytes = NULL;
     struct sink *sink;
     gint64 start;
 
@@ -85,14 +103,14 @@ int main(int argc, char **argv)
     g_setenv("UV_THREADPOOL_SIZE", "12", TRUE);
     map_file(&b, argv[1]);
     uv_loop_init(&b.loop);
-    sink = sink_open(&b.loop, "/dev/null", NULL, &error);
     vma_header_add_device(header, "d", b.size, NULL);
-    bytes = vma_header_encode(header, NULL);
+    b.header = vma_header_encode(header, NULL);
     start = g_get_monotonic_time();
-    b.writer = archive_writer_new(&b.loop, sink, b.pool, uuid, &events, &b);
-    archive_writer_set_compression(b.writer, argc > 2 ? atoi(argv[2]) : 3, argc > 3 ? (unsigned)atoi(argv[3]) : 2);
+    b.writer = open_writer(&b, &sink, argv, argc > 2 ? atoi(argv[2]) : 3, argc > 3 ? (unsigned)atoi(argv[3]) : 2);
     b.lane = writer_add_lane(b.writer, 1, false);
-    writer_put_header(b.writer, bytes);
+    writer_set_size(b.lane, b.size);
+    writer_put_header(b.writer, b.header);
+    feed(&b);
     while (!b.is_done)
         uv_run(&b.loop, UV_RUN_ONCE);
     printf("%.3f %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "\n", (double)(g_get_monotonic_time() - start) / 1e6,
