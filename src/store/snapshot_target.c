@@ -49,10 +49,11 @@ static void finish_in_pool(uv_work_t *request)
     g_autoptr(GError) error = NULL;
 
     g_mutex_lock(&t->naming);
-    if (t->is_unwanted)
-        vmb_error_set(&t->error, VMB_ERROR_CANCELLED, "target %s: cancelled", t->sink.name);
-    else if (!snapshot_commit(t->snapshot, &error)) /* full, too: then nothing is left to be taken back */
+    t->is_there = !g_atomic_int_get(&t->is_unwanted) && snapshot_commit(t->snapshot, &error);
+    if (error) /* full, too: nothing is left to be tried again */
         vmb_error_set(&t->error, VMB_ERROR_TARGET, "%s", error->message);
+    else if (!t->is_there)
+        vmb_error_set(&t->error, VMB_ERROR_CANCELLED, "target %s: cancelled", t->sink.name);
     g_mutex_unlock(&t->naming);
 }
 
@@ -94,8 +95,10 @@ static void remove_in_pool(uv_work_t *request)
     struct snapshot_target *t = request->data;
 
     g_mutex_lock(&t->naming);
-    t->is_unwanted = true;
-    snapshot_abort(t->snapshot); /* nothing, if it has its name already */
+    if (t->is_there) /* whoever gave it up may have been a moment too late */
+        snapshot_remove(t->snapshot->path, NULL);
+    else
+        snapshot_abort(t->snapshot);
     g_mutex_unlock(&t->naming);
 }
 
@@ -110,6 +113,7 @@ static void target_abort(struct sink *s, bool keep_partial)
 {
     struct snapshot_target *t = (struct snapshot_target *)s;
 
+    g_atomic_int_set(&t->is_unwanted, true);
     sink_ref(s);
     queue(t, &t->removal, remove_in_pool, on_removed);
 }

@@ -16,7 +16,8 @@ struct snapshot_target {
     uv_work_t finishing, removal, closing;
     GError *error;    /* of finishing */
     GMutex naming;    /* held by the pool while it is given its name, or given up */
-    bool is_unwanted; /* under it */
+    bool is_there;    /* under it */
+    gint is_unwanted; /* only the loop sets it; atomic, for the pool */
 };
 
 /* What its workers are at ("a write to"; NULL: nothing), from now on: by that it is known when it stands still. */

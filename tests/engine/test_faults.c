@@ -108,7 +108,7 @@ static void test_cancelled_late(void)
     trials_run(&all);
     fake_each (struct trial, t, all.list) {
         g_autofree char *left = fake_left(t->qemu);
-        bool is_there = g_file_test(t->path, G_FILE_TEST_EXISTS);
+        bool is_there = trial_has_archive(t);
         g_assert_cmpstr(left, ==, NULL);
         g_assert_true(t->status == VMB_ERROR_CANCELLED || t->status == 0); /* too late for it */
         g_assert_true(is_there ? trial_is_archive_good(t) : t->cancel_at == MODEL_FINISH && t->status != 0);

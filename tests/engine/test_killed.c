@@ -50,7 +50,7 @@ static void test_killed(gconstpointer data)
         if (t->qemu->violation)
             trial_complain(t, t->qemu->violation);
         t->saved = trial_all_drives(t);
-        if (g_file_test(t->path, G_FILE_TEST_EXISTS) && !trial_is_archive_good(t))
+        if (trial_has_archive(t) && !trial_is_archive_good(t))
             trial_complain(t, "killed, and there is half an archive");
     }
 }

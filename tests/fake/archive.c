@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fake/archive.h"
+#include <glob.h>
 #include <string.h>
 #include "fake/acts.h"
+#include "store/snapshot.h"
+#include "store/store.h"
 #include "vma/verify.h"
 
 struct archive {
@@ -88,4 +91,67 @@ char *fake_archive_wrong(const char *path, struct fake_qemu *q, unsigned set, bo
     for (unsigned i = 0; i < VMA_MAX_DEVICES; i++)
         g_free(a.images[i]);
     return wrong;
+}
+
+/* --- in a store --------------------------------------------------------------------------------- */
+
+/* The only path that matches; NULL: there is none. */
+static char *find_one(const char *dir, const char *pattern)
+{
+    g_autofree char *whole = g_build_filename(dir, pattern, NULL);
+    glob_t found;
+    char *path = NULL;
+
+    if (glob(whole, 0, NULL, &found) == 0) {
+        g_assert_cmpuint(found.gl_pathc, ==, 1);
+        path = g_strdup(found.gl_pathv[0]);
+        globfree(&found);
+    }
+    return path;
+}
+
+bool fake_has_snapshot(const char *dir)
+{
+    g_autofree char *path = find_one(dir, "*/2*Z");
+
+    return path != NULL;
+}
+
+static uint8_t *read_image(const struct store *home, const struct snapshot *s, const struct snapshot_device *d)
+{
+    g_autoptr(chunk_index) x = snapshot_load_index(s, d, NULL);
+    uint8_t *image = g_malloc(d->size);
+
+    for (uint64_t i = 0; x && i < x->n; i++)
+        if (!chunk_folder_read(home->chunks, &x->ids[i], image + i * x->chunk_bytes, chunk_index_len(x, i), NULL))
+            memset(image + i * x->chunk_bytes, 0xee, chunk_index_len(x, i));
+    return image;
+}
+
+static char *compare_snapshot(const struct store *home, const struct snapshot *s, struct fake_qemu *q, unsigned set)
+{
+    char *wrong = NULL;
+
+    for (unsigned drive = 0; drive < q->kind.n_drives && !wrong; drive++) {
+        g_autofree char *name = g_strdup_printf("dev%u", drive);
+        const struct snapshot_device *d = snapshot_find_device(s, name);
+        if (!d != !(set & (1u << drive)))
+            return g_strdup_printf("%s %s", name, d ? "is there, but lost" : "is not there");
+        g_autofree uint8_t *image = d && d->size == FAKE_DRIVE_SIZE ? read_image(home, s, d) : NULL;
+        if (d)
+            wrong = image ? compare_drive(name, image, q, drive) : g_strdup_printf("%s has another size", name);
+    }
+    return wrong;
+}
+
+char *fake_snapshot_wrong(const char *dir, struct fake_qemu *q, unsigned set)
+{
+    g_autofree char *path = find_one(dir, "*/2*Z"), *partial = find_one(dir, "*/.*.partial");
+    g_autofree char *nameless = find_one(dir, "chunks.castr/tmp/*");
+    g_autoptr(store) home = store_open(dir, STORE_SHARED, NULL);
+    g_autoptr(snapshot) s = path && home ? snapshot_load(path, NULL) : NULL;
+
+    if (!s || partial || nameless)
+        return g_strdup_printf("%s", !s ? "it cannot be read" : "something is left beside it");
+    return compare_snapshot(home, s, q, set);
 }

@@ -11,3 +11,6 @@
  * bit each) must be there and exact, others be absent. has_lost: on a pipe they may be there in parts, as the end mark
  * says. */
 char *fake_archive_wrong(const char *path, struct fake_qemu *q, unsigned set, bool has_lost);
+/* The same of the only snapshot in a store, in which nothing but snapshots and chunks may be. */
+char *fake_snapshot_wrong(const char *dir, struct fake_qemu *q, unsigned set);
+bool fake_has_snapshot(const char *dir);

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include "fake/archive.h"
 #include "rescue/cleanup.h"
+#include "store/store.h"
 
 #define AT_ONCE     300
 #define DEADLINE_MS 100000
@@ -96,6 +97,26 @@ void trial_pull(struct trial *t)
         hold_reads(&t->options);
 }
 
+/* With chunks of two clusters. */
+static void into_store(struct trial *t)
+{
+    g_autoptr(GError) error = NULL;
+
+    store_init(t->path, 2 * FAKE_CLUSTER, &error);
+    g_assert_no_error(error);
+    t->options.is_store = true;
+}
+
+bool trial_is_into_store(const struct trial *t)
+{
+    return t->options.is_store;
+}
+
+bool trial_has_archive(const struct trial *t)
+{
+    return trial_is_into_store(t) ? fake_has_snapshot(t->path) : g_file_test(t->path, G_FILE_TEST_EXISTS);
+}
+
 struct trial *trial_new(struct trials *all, const struct fake_kind *kind, struct fake_fault fault, bool with_ram)
 {
     g_autofree char *socket = g_strdup_printf("%s/%u.sock", all->dir, all->list->len);
@@ -120,6 +141,8 @@ struct trial *trial_new(struct trials *all, const struct fake_kind *kind, struct
     t->options.timeout_s = is_silent ? 2 : 30;
     if (trial_engine() == ENGINE_PULL)
         trial_pull(t);
+    if (g_strcmp0(g_getenv("VMABACKUP_TARGET"), "store") == 0)
+        into_store(t);
     g_ptr_array_add(all->list, t);
     return t;
 }
@@ -136,8 +159,12 @@ void trial_name(struct trial *t, const char *format, ...)
 
 void trial_into_pipe(struct trial *t)
 {
+    g_autofree char *dir = g_steal_pointer(&t->path);
+
+    t->path = g_strconcat(dir, ".piped", NULL);
     g_free(t->options.target);
     t->options.target = g_strdup_printf("|cat > '%s'", t->path);
+    t->options.is_store = false;
 }
 
 void trial_act_at_plan(struct trial *t, void (*act)(struct trial *t))
@@ -273,7 +300,8 @@ void trials_run_and_judge(struct trials *all)
 bool trial_is_archive_good(struct trial *t)
 {
     bool is_pipe = *t->options.target == '|'; /* which gives nothing back */
-    g_autofree char *wrong = fake_archive_wrong(t->path, t->qemu, t->saved, is_pipe);
+    g_autofree char *wrong = trial_is_into_store(t) ? fake_snapshot_wrong(t->path, t->qemu, t->saved)
+                                                    : fake_archive_wrong(t->path, t->qemu, t->saved, is_pipe);
     if (wrong)
         g_string_append_printf(t->said, "    archive: %s\n", wrong);
     return !wrong;
@@ -343,7 +371,7 @@ void trial_judge(struct trial *t, bool may_need_cleanup)
         trial_complain(t, "called good, and is not");
     if (t->status == 0 && (t->saved != trial_all_drives(t) || t->is_ram_saved == t->options.no_vmstate))
         trial_complain(t, "called complete, and is not");
-    if (!is_saved && g_file_test(t->path, G_FILE_TEST_EXISTS) && *t->options.target != '|')
+    if (!is_saved && trial_has_archive(t) && *t->options.target != '|')
         trial_complain(t, "failed, but there is an archive");
     if (left && t->status != 0 && may_need_cleanup)
         trial_clean_up(t);

@@ -59,6 +59,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(trials, trials_end)
 struct trial *trial_new(struct trials *all, const struct fake_kind *kind, struct fake_fault fault, bool with_ram);
 /* By which engine all is done: VMABACKUP_ENGINE=pull. */
 enum engine trial_engine(void);
+/* Where to: VMABACKUP_TARGET=store, each into one of its own. */
+bool trial_is_into_store(const struct trial *t);
+bool trial_has_archive(const struct trial *t);
 void trial_pull(struct trial *t); /* this one in any case */
 void trial_name(struct trial *t, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void trial_into_pipe(struct trial *t);
