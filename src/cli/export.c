@@ -3,7 +3,7 @@
 #include <string.h>
 #include <uv.h>
 
-#include "archive/writer.h"
+#include "archive/archive_writer.h"
 #include "base/error.h"
 #include "cli/archive.h"
 #include "cli/cli.h"
@@ -99,9 +99,9 @@ static bool open_target(struct export *x, GError **error)
         x->sink = sink_open(&x->loop, o->target, &(struct sink_options){.force = o->force}, error);
     if (!x->sink)
         return false;
-    x->writer = writer_new(&x->loop, x->sink, x->pool, x->header->uuid, &events, x);
+    x->writer = archive_writer_new(&x->loop, x->sink, x->pool, x->header->uuid, &events, x);
     if (backup_options_level(o))
-        writer_set_compression(x->writer, backup_options_level(o), backup_options_threads(o));
+        archive_writer_set_compression(x->writer, backup_options_level(o), backup_options_threads(o));
     writer_put_header(x->writer, header);
     return true;
 }
@@ -113,10 +113,13 @@ static bool on_header(void *user, const struct vma_header *h, GError **error)
     x->header->has_extension = true; /* what we write has digests and an end mark */
     if (!open_target(x, error))
         return false;
-    for (int i = 0; i < (int)VMA_MAX_DEVICES; i++)
-        if (h->devices[i].name)
-            x->lanes[i] =
-                writer_add_lane(x->writer, (uint8_t)i, i == vma_check_vmstate_id(vma_walk_check(x->archive->walk)));
+    for (int i = 0; i < (int)VMA_MAX_DEVICES; i++) {
+        if (!h->devices[i].name)
+            continue;
+        x->lanes[i] =
+            writer_add_lane(x->writer, (uint8_t)i, i == vma_check_vmstate_id(vma_walk_check(x->archive->walk)));
+        writer_set_size(x->lanes[i], h->devices[i].size);
+    }
     return true;
 }
 

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include "archive/intake.h"
-#include "archive/map.h"
+#include "archive/writer.h"
 #include "pull/pull.h"
 #include "pull/puller.h"
 #include "vhost/front_uv.h"
@@ -20,7 +20,6 @@
 /* --- the writer's lane -------------------------------------------------------------------------- */
 
 struct writer_lane {
-    struct map map;
     struct pool *pool;
 };
 
@@ -31,9 +30,8 @@ struct writer_lane *writer_add_lane(struct writer *w, uint8_t dev_id, bool is_vm
     return &lane;
 }
 
-struct map *writer_lane_map(struct writer_lane *l)
+void writer_set_size(struct writer_lane *l, uint64_t size)
 {
-    return &l->map;
 }
 
 void writer_add(struct writer_lane *l, uint32_t cluster, uint8_t *data)
