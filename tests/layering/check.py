@@ -38,7 +38,7 @@ LIBRARY_ONLY_IN = {
     r"uv\.h": r"^(\w+/\w+_uv\.[ch]|(archive|pull|store|write|log|front|rescue|backup|console|cli|sink)/.*)$",
     r"json-c/.*": r"^(qmp/.*|model/(json|replay)\w*\.c|rescue/journal\.c|store/snapshot_json\.c|backup/describe\.c|guest/keyvals\.c|cli/\w+\.c)$",
     r"(n?curses\w*|term|ncursesw/.*)\.h": r"^ui/term(_keys\.c|_inside\.h|\.c)$",
-    r"libnbd\.h": r"^(nbd/client\.[ch]|cli/.*)$",
+    r"libnbd\.h": r"^(nbd/(client|status_uv)\.[ch]|cli/.*)$",
     r"zstd.*\.h": r"^(sink/.*|store/chunk_pack\.c)$",
     r"lzo/.*": r"^sink/.*$",
     r"openssl/.*": r"^store/chunk_id\.c$",
