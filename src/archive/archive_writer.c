@@ -226,6 +226,11 @@ static void add(struct writer_lane *lane, uint32_t cluster, uint8_t *data)
     writer_seal_add((struct extent_lane *)lane, cluster, data);
 }
 
+static void add_zeroes(struct writer_lane *lane, uint32_t cluster, uint32_t n)
+{
+    writer_seal_add_zeroes((struct extent_lane *)lane, cluster, n);
+}
+
 static void flush_lane(struct writer_lane *lane)
 {
     writer_seal_flush((struct extent_lane *)lane);
@@ -311,6 +316,7 @@ static const struct writer_ops ops = {
     .put_header = put_header,
     .add_lane = add_lane,
     .add = add,
+    .add_zeroes = add_zeroes,
     .flush_lane = flush_lane,
     .flush = flush,
     .can_drop = can_drop,

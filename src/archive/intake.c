@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #define SECTOR_SIZE 512
+#define MAX_EMPTY   (UINT32_MAX / VMA_CLUSTER_SIZE) /* clusters at once: on_put counts by 32 bits */
 
 /* --- the drive ---------------------------------------------------------------------------------- */
 
@@ -83,12 +84,32 @@ static uint64_t piece_end(uint64_t at, uint64_t end)
     return MIN(end, (at / VMA_CLUSTER_SIZE + 1) * VMA_CLUSTER_SIZE);
 }
 
+/* Up to where clusters from `at` on that nothing has come of are held now. One by one takes too long where they are
+ * millions. */
+static uint64_t put_empty(const struct intake_source *s, uint64_t at, uint64_t end)
+{
+    uint64_t first = at / VMA_CLUSTER_SIZE, n = (end - at) / VMA_CLUSTER_SIZE;
+
+    if (at % VMA_CLUSTER_SIZE || is_nobodys(s))
+        return at;
+    n = vma_assemble_hold_zeroes(s->intake->clusters, first, MIN(n, MAX_EMPTY));
+    if (!n)
+        return at;
+    writer_add_zeroes(s->intake->lane, (uint32_t)first, (uint32_t)n);
+    end = at + n * VMA_CLUSTER_SIZE;
+    s->policy->on_put(s->user, end, (uint32_t)(end - at), false);
+    return end;
+}
+
 int intake_zeroes(const struct intake_source *s, uint64_t offset, uint64_t len)
 {
     uint64_t end = offset + len, next;
     int error = intake_check(offset, len);
 
     for (uint64_t at = offset; at < end && !error; at = next) {
+        at = put_empty(s, at, end);
+        if (at == end)
+            break;
         next = piece_end(at, end);
         error = intake_put(s, at, (uint32_t)(next - at), NULL);
     }

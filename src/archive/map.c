@@ -35,6 +35,18 @@ void map_add(struct map *m, uint64_t cluster, unsigned zero_blocks)
     m->zero_blocks[cell] += zero_blocks;
 }
 
+void map_add_zeroes(struct map *m, uint64_t first, uint64_t n)
+{
+    uint64_t end = MIN(first + n, m->clusters), next;
+
+    for (uint64_t at = first; at < end; at = next) {
+        unsigned cell = cell_of(m, at);
+        next = MIN(end, first_of(m, cell + 1));
+        m->held[cell] += (uint32_t)(next - at);
+        m->zero_blocks[cell] += (next - at) * VMA_BLOCKS_PER_CLUSTER;
+    }
+}
+
 /* 255 only for all of it, 0 only for nothing. */
 static uint8_t share(uint64_t part, uint64_t whole)
 {

@@ -22,4 +22,6 @@ void map_init(struct map *m, uint64_t clusters);
 void map_clear(struct map *m);
 /* Each cluster once. */
 void map_add(struct map *m, uint64_t cluster, unsigned zero_blocks);
+/* n clusters of zeros, `first` and those behind it. */
+void map_add_zeroes(struct map *m, uint64_t first, uint64_t n);
 void map_fill(const struct map *m, uint8_t held[MODEL_MAP_CELLS], uint8_t zero[MODEL_MAP_CELLS]);

@@ -30,6 +30,11 @@ void writer_add(struct writer_lane *lane, uint32_t cluster, uint8_t *data)
     lane->writer->ops->add(lane, cluster, data);
 }
 
+void writer_add_zeroes(struct writer_lane *lane, uint32_t cluster, uint32_t n)
+{
+    lane->writer->ops->add_zeroes(lane, cluster, n);
+}
+
 void writer_flush_lane(struct writer_lane *lane)
 {
     lane->writer->ops->flush_lane(lane);

@@ -39,6 +39,8 @@ struct writer_lane *writer_add_lane(struct writer *w, uint8_t dev_id, bool is_vm
 /* Of its drive, bytes; before its first cluster. */
 void writer_set_size(struct writer_lane *lane, uint64_t size);
 void writer_add(struct writer_lane *lane, uint32_t cluster, uint8_t *data);
+/* The same for n clusters of zeros, `cluster` and those behind it; at little cost where n is large. */
+void writer_add_zeroes(struct writer_lane *lane, uint32_t cluster, uint32_t n);
 /* Nothing more comes: of the RAM, its end; of a drive, until it is dropped. */
 void writer_flush_lane(struct writer_lane *lane);
 void writer_flush(struct writer *w);

@@ -49,11 +49,13 @@ struct item {
     struct extent_lane *lane; /* NULL for the header */
     unsigned generation;      /* of its lane; an older one's was dropped */
     struct vma_extent extent;
+    uint32_t first_zero, n_zeroes; /* clusters of zeros: many extents without any data, made by the worker */
+    struct vma_totals totals;      /* of these */
     uint8_t *raw; /* the header, what came back from the spool, or the headers of extents without any data */
     bool is_sealed;
     bool is_packed;        /* its frame lies in the buffers of its clusters, and what did not fit there in raw */
     struct stored *stored; /* or it does not shrink: a frame around it as it is; else NULL */
-    uint64_t plain_len;    /* of the frame, unpacked */
+    uint64_t plain_len;    /* of the frame, unpacked; of many extents without any data, where nothing is packed */
     struct iovec *pieces;  /* once it is sealed: what is to be written */
     unsigned n_pieces;
     uint64_t length; /* of all pieces */

@@ -20,6 +20,7 @@ struct writer_ops {
     struct writer_lane *(*add_lane)(struct writer *w, uint8_t dev_id, bool is_vmstate);
     void (*set_size)(struct writer_lane *lane, uint64_t size); /* NULL: it does not matter */
     void (*add)(struct writer_lane *lane, uint32_t cluster, uint8_t *data);
+    void (*add_zeroes)(struct writer_lane *lane, uint32_t cluster, uint32_t n);
     void (*flush_lane)(struct writer_lane *lane);
     void (*flush)(struct writer *w);
     bool (*can_drop)(const struct writer *w);

@@ -15,6 +15,12 @@ bool writer_place_is_empty(const struct place_stage *p)
 
 /* --- writing ------------------------------------------------------------------------------------ */
 
+/* Not packed, and made at once. Each is an extent of its own in the layout, so they are always appended. */
+static bool has_many_extents(const struct item *item)
+{
+    return item->lane && item->plain_len == item->length;
+}
+
 /* What was appended has a place from now on. */
 static void note_appended(struct place_stage *p, const struct item *item)
 {
@@ -30,6 +36,9 @@ static void note_appended(struct place_stage *p, const struct item *item)
         vma_layout_append_fixed(p->layout, len);
     else if (writer_item_is_stale(item))
         vma_layout_append_dead(p->layout, len);
+    else if (has_many_extents(item))
+        for (uint64_t done = 0; done < len; done += VMA_EXTENT_HEADER_SIZE)
+            vma_layout_append(p->layout, item->lane->index, VMA_EXTENT_HEADER_SIZE);
     else
         vma_layout_append(p->layout, item->lane->index, len);
 }
@@ -64,7 +73,7 @@ static void place_first(struct place_stage *p)
     struct item *item = g_queue_pop_head(p->in);
 
     p->batch_at = APPEND;
-    if (p->layout && item->lane)
+    if (p->layout && item->lane && !has_many_extents(item))
         vma_layout_reuse(p->layout, item->lane->index, item->length, &p->batch_at);
     g_queue_push_tail(&p->batch, item);
 }
@@ -73,7 +82,8 @@ static bool may_share(const struct place_stage *p, const struct item *item, uint
 {
     if (!item || p->batch_at != APPEND || bytes >= MAX_BATCH_BYTES || n + item->n_pieces > MAX_PIECES)
         return false;
-    return !p->layout || !item->lane || !vma_layout_has_place(p->layout, item->lane->index, item->length);
+    return !p->layout || !item->lane || has_many_extents(item) ||
+           !vma_layout_has_place(p->layout, item->lane->index, item->length);
 }
 
 static void write_batch(struct place_stage *p)

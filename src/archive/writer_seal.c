@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "archive/writer_seal.h"
 
+#define ZERO_EXTENTS 256u /* at once: a worker makes them in half a millisecond */
+
 /* --- filling ------------------------------------------------------------------------------------ */
 
 void writer_seal_add(struct extent_lane *lane, uint32_t cluster, uint8_t *data)
@@ -19,6 +21,31 @@ void writer_seal_add(struct extent_lane *lane, uint32_t cluster, uint8_t *data)
     vma_extent_add(&lane->open->extent, cluster, data);
     if (lane->open->extent.n == VMA_CLUSTERS_PER_EXTENT)
         writer_seal_flush(lane);
+}
+
+/* Extents of nothing but zeros, all full. */
+static uint32_t add_full_zeroes(struct extent_lane *lane, uint32_t cluster, uint32_t n)
+{
+    struct item *item = writer_item_new(lane->seal->env, lane, NULL, 0);
+
+    item->first_zero = cluster;
+    item->n_zeroes = MIN(n / VMA_CLUSTERS_PER_EXTENT, ZERO_EXTENTS) * VMA_CLUSTERS_PER_EXTENT;
+    g_queue_push_tail(lane->seal->in, item);
+    writer_seal_next(lane->seal);
+    return item->n_zeroes;
+}
+
+void writer_seal_add_zeroes(struct extent_lane *lane, uint32_t cluster, uint32_t n)
+{
+    while (n && !lane->seal->env->is_discarding) {
+        uint32_t done = 1;
+        if (!lane->open && n >= VMA_CLUSTERS_PER_EXTENT)
+            done = add_full_zeroes(lane, cluster, n);
+        else
+            writer_seal_add(lane, cluster, NULL);
+        cluster += done;
+        n -= done;
+    }
 }
 
 void writer_seal_flush(struct extent_lane *lane)
@@ -50,6 +77,17 @@ static void seal(struct item *item)
     writer_item_set_pieces(item, pieces, vma_extent_iov(&item->extent, pieces, G_N_ELEMENTS(pieces)));
 }
 
+static void seal_zeroes(struct item *item)
+{
+    size_t len = (size_t)item->n_zeroes / VMA_CLUSTERS_PER_EXTENT * VMA_EXTENT_HEADER_SIZE;
+
+    item->raw = g_malloc(len);
+    vma_extent_make_zeroes(item->raw, item->lane->dev_id, item->first_zero, item->n_zeroes, item->env->uuid,
+                           &item->totals);
+    writer_item_set_pieces(item, &(struct iovec){item->raw, len}, 1);
+    item->plain_len = len;
+}
+
 static void seal_in_worker(uv_work_t *work)
 {
     struct seal_stage *s = work->data;
@@ -57,12 +95,23 @@ static void seal_in_worker(uv_work_t *work)
     GAsyncQueue *idle = s->pack->idle;
     struct compress *compress = idle ? g_async_queue_pop(idle) : NULL;
 
-    if (!item->raw)
+    if (item->n_zeroes)
+        seal_zeroes(item);
+    else if (!item->raw)
         seal(item);
     if (!compress)
         return;
     writer_pack_in_worker(item, compress);
     g_async_queue_push_front(idle, compress); /* its tables are still in the cache */
+}
+
+static void count_zeroes(struct item *item)
+{
+    struct extent_lane *lane = item->lane;
+
+    lane->base.zero_bytes += (uint64_t)item->n_zeroes * VMA_CLUSTER_SIZE;
+    map_add_zeroes(&lane->base.map, item->first_zero, item->n_zeroes);
+    vma_totals_merge(&lane->totals, &item->totals);
 }
 
 static void count(struct item *item)
@@ -79,7 +128,9 @@ static void count(struct item *item)
 
 static void pass_on(struct seal_stage *s, struct item *item)
 {
-    if (item->extent.n) /* else it was counted before: headers that are packed together */
+    if (item->n_zeroes)
+        count_zeroes(item);
+    else if (item->extent.n) /* else it was counted before: headers that are packed together */
         count(item);
     item = writer_pack_collect(s->pack, item);
     if (item)

@@ -17,6 +17,7 @@ struct seal_stage {
 };
 
 void writer_seal_add(struct extent_lane *lane, uint32_t cluster, uint8_t *data);
+void writer_seal_add_zeroes(struct extent_lane *lane, uint32_t cluster, uint32_t n);
 void writer_seal_flush(struct extent_lane *lane);
 /* Extents without any data that wait for more of their kind, when all else is done. False: there were none. */
 bool writer_seal_flush_empty(struct seal_stage *s);

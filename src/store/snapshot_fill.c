@@ -149,6 +149,34 @@ void snapshot_fill_add(struct snapshot_lane *lane, uint32_t cluster, uint8_t *da
         snapshot_fill_settle(f);
 }
 
+/* So many of these clusters are chunks of which nothing has come: the index has them as zeros already. */
+static uint32_t add_whole_zeroes(struct snapshot_lane *lane, uint32_t cluster, uint32_t n)
+{
+    unsigned per_chunk = writer_of(lane)->chunk_bytes / VMA_CLUSTER_SIZE;
+    uint32_t done = 0;
+
+    if (lane->is_vmstate || cluster % per_chunk)
+        return 0;
+    while (n - done >= per_chunk && !g_hash_table_contains(lane->open, key_of((cluster + done) / per_chunk)))
+        done += per_chunk;
+    lane->base.zero_bytes += (uint64_t)done * VMA_CLUSTER_SIZE;
+    map_add_zeroes(&lane->base.map, cluster, done);
+    return done;
+}
+
+void snapshot_fill_add_zeroes(struct snapshot_lane *lane, uint32_t cluster, uint32_t n)
+{
+    while (n && !writer_of(lane)->is_discarding) {
+        uint32_t done = add_whole_zeroes(lane, cluster, n);
+        if (!done) {
+            snapshot_fill_add(lane, cluster, NULL);
+            done = 1;
+        }
+        cluster += done;
+        n -= done;
+    }
+}
+
 void snapshot_fill_end_ram(struct snapshot_lane *lane, uint64_t bytes)
 {
     struct filling *f = g_hash_table_lookup(lane->open, key_of(lane->top));

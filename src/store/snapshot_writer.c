@@ -189,6 +189,12 @@ static void add(struct writer_lane *lane, uint32_t cluster, uint8_t *data)
     snapshot_spill_next((struct snapshot_writer *)lane->writer);
 }
 
+static void add_zeroes(struct writer_lane *lane, uint32_t cluster, uint32_t n)
+{
+    snapshot_fill_add_zeroes((struct snapshot_lane *)lane, cluster, n);
+    snapshot_put_next((struct snapshot_writer *)lane->writer);
+}
+
 static void flush_lane(struct writer_lane *lane)
 {
 }
@@ -292,6 +298,7 @@ static const struct writer_ops ops = {
     .add_lane = add_lane,
     .set_size = set_size,
     .add = add,
+    .add_zeroes = add_zeroes,
     .flush_lane = flush_lane,
     .flush = flush,
     .can_drop = can_drop,

@@ -95,6 +95,7 @@ static inline bool snapshot_writer_is_drained(const struct snapshot_writer *w)
 
 /* snapshot_fill.c */
 void snapshot_fill_add(struct snapshot_lane *lane, uint32_t cluster, uint8_t *data);
+void snapshot_fill_add_zeroes(struct snapshot_lane *lane, uint32_t cluster, uint32_t n);
 /* Nothing more comes of the RAM, whose stream had so many bytes. */
 void snapshot_fill_end_ram(struct snapshot_lane *lane, uint64_t bytes);
 void snapshot_fill_drop(struct snapshot_lane *lane);

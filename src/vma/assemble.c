@@ -140,9 +140,18 @@ enum vma_put vma_assemble_put(struct vma_assemble *a, uint64_t offset, uint32_t 
     return hold(a, cluster);
 }
 
+uint64_t vma_assemble_hold_zeroes(struct vma_assemble *a, uint64_t cluster, uint64_t n)
+{
+    uint64_t most = g_hash_table_size(a->partials) ? 0 : n;
+
+    while (most < n && !partial_of(a, (uint32_t)(cluster + most)))
+        most++;
+    return vma_bitmap_set_clear(a->held, cluster, most);
+}
+
 uint64_t vma_assemble_fill(struct vma_assemble *a, uint64_t from, uint8_t **data)
 {
-    uint64_t cluster = vma_bitmap_next_clear(a->held, from);
+    uint64_t cluster = vma_bitmap_next_clear(a->held, from, UINT64_MAX);
     struct partial *p;
 
     *data = NULL;
@@ -188,6 +197,11 @@ void vma_assemble_forgive(struct vma_assemble *a, uint64_t offset, uint64_t len)
         else if (vma_bitmap_get(a->held, c))
             vma_bitmap_set(a->forgiven, c);
     }
+}
+
+uint64_t vma_assemble_next_missing(const struct vma_assemble *a, uint64_t from)
+{
+    return vma_bitmap_next_clear(a->held, from, UINT64_MAX);
 }
 
 uint64_t vma_assemble_clusters(const struct vma_assemble *a)

@@ -41,6 +41,8 @@ void vma_assemble_free(struct vma_assemble *a, void (*release)(void *user, uint8
  * of 64 KiB with them at their place (offset % VMA_CLUSTER_SIZE), or NULL for zeros. A whole cluster never copies.
  */
 enum vma_put vma_assemble_put(struct vma_assemble *a, uint64_t offset, uint32_t len, uint8_t **data);
+/* Up to n clusters from `cluster` on are zero: as many in a row as are absent are held then. Returns how many. */
+uint64_t vma_assemble_hold_zeroes(struct vma_assemble *a, uint64_t cluster, uint64_t n);
 /*
  * What the first cluster from `from` on lacks is zero: somebody who knows the image says so. Returns that cluster, held
  * now, *data (NULL: all zero) as by VMA_PUT_HELD; vma_assemble_clusters() when all are held.
@@ -50,6 +52,8 @@ bool vma_assemble_holds(const struct vma_assemble *a, uint64_t offset,
                         uint64_t len); /* every cluster touched is held */
 /* An error was returned for this range: it may be sent again even where repeats are errors. */
 void vma_assemble_forgive(struct vma_assemble *a, uint64_t offset, uint64_t len);
+/* The first cluster from `from` on that is not held; vma_assemble_clusters() when there is none. */
+uint64_t vma_assemble_next_missing(const struct vma_assemble *a, uint64_t from);
 uint64_t vma_assemble_clusters(const struct vma_assemble *a); /* of the drive */
 uint64_t vma_assemble_held(const struct vma_assemble *a);     /* of them, held */
 bool vma_assemble_is_complete(const struct vma_assemble *a);

@@ -38,13 +38,20 @@ bool vma_bitmap_get(const struct vma_bitmap *b, uint64_t bit)
     return piece && (piece[bit % PIECE_BITS / 64] >> (bit % 64) & 1);
 }
 
+static uint64_t *word_of(struct vma_bitmap *b, uint64_t bit)
+{
+    uint64_t **piece = &b->pieces[bit / PIECE_BITS];
+
+    if (!*piece)
+        *piece = g_new0(uint64_t, PIECE_WORDS);
+    return &(*piece)[bit % PIECE_BITS / 64];
+}
+
 bool vma_bitmap_set(struct vma_bitmap *b, uint64_t bit)
 {
     g_assert(bit < b->n_bits);
-    uint64_t **piece = &b->pieces[bit / PIECE_BITS];
-    if (!*piece)
-        *piece = g_new0(uint64_t, PIECE_WORDS);
-    uint64_t *word = &(*piece)[bit % PIECE_BITS / 64], mask = (uint64_t)1 << (bit % 64);
+    uint64_t *word = word_of(b, bit), mask = (uint64_t)1 << (bit % 64);
+
     if (*word & mask)
         return false;
     *word |= mask;
@@ -52,21 +59,42 @@ bool vma_bitmap_set(struct vma_bitmap *b, uint64_t bit)
     return true;
 }
 
+uint64_t vma_bitmap_set_clear(struct vma_bitmap *b, uint64_t first, uint64_t n)
+{
+    uint64_t done = 0;
+
+    g_assert(n <= b->n_bits && first <= b->n_bits - n);
+    while (done < n) {
+        uint64_t bit = first + done, *word = word_of(b, bit), set = *word >> (bit % 64);
+        uint64_t most = MIN(n - done, 64 - bit % 64), clear = set ? (uint64_t)__builtin_ctzll(set) : 64;
+        uint64_t taken = MIN(most, clear);
+
+        if (taken)
+            *word |= (UINT64_MAX >> (64 - taken)) << (bit % 64);
+        done += taken;
+        if (taken < most)
+            break;
+    }
+    b->n_set += done;
+    return done;
+}
+
 uint64_t vma_bitmap_count(const struct vma_bitmap *b)
 {
     return b->n_set;
 }
 
-uint64_t vma_bitmap_next_clear(const struct vma_bitmap *b, uint64_t from)
+uint64_t vma_bitmap_next_clear(const struct vma_bitmap *b, uint64_t from, uint64_t end)
 {
-    while (from < b->n_bits) {
+    end = MIN(end, b->n_bits);
+    while (from < end) {
         const uint64_t *piece = b->pieces[from / PIECE_BITS];
         if (!piece)
             return from;
         uint64_t clear = ~piece[from % PIECE_BITS / 64] >> (from % 64);
         if (clear)
-            return MIN(from + (uint64_t)__builtin_ctzll(clear), b->n_bits);
+            return MIN(from + (uint64_t)__builtin_ctzll(clear), end);
         from += 64 - from % 64;
     }
-    return b->n_bits;
+    return end;
 }

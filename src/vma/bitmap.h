@@ -17,9 +17,11 @@ void vma_bitmap_free(struct vma_bitmap *b);
 bool vma_bitmap_get(const struct vma_bitmap *b, uint64_t bit);
 /* False when it was set already. bit < n_bits. */
 bool vma_bitmap_set(struct vma_bitmap *b, uint64_t bit);
+/* Sets up to n from `first` on, as many as are clear in a row; returns how many. first + n <= n_bits. */
+uint64_t vma_bitmap_set_clear(struct vma_bitmap *b, uint64_t first, uint64_t n);
 uint64_t vma_bitmap_count(const struct vma_bitmap *b);
-/* The first bit >= from that is not set; n_bits when there is none. */
-uint64_t vma_bitmap_next_clear(const struct vma_bitmap *b, uint64_t from);
+/* The first bit >= from and before `end` that is not set; `end`, or n_bits before that, when there is none. */
+uint64_t vma_bitmap_next_clear(const struct vma_bitmap *b, uint64_t from, uint64_t end);
 
 typedef struct vma_bitmap vma_bitmap;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(vma_bitmap, vma_bitmap_free)

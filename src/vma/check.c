@@ -212,7 +212,8 @@ static void report_missing(struct vma_check *c, const struct device *d, uint64_t
         report(c, offset,
                "device %s: %" G_GUINT64_FORMAT " of its %" G_GUINT64_FORMAT
                " clusters are missing, the first is cluster %" G_GUINT64_FORMAT,
-               d->name, d->n_clusters - vma_bitmap_count(d->seen), d->n_clusters, vma_bitmap_next_clear(d->seen, 0));
+               d->name, d->n_clusters - vma_bitmap_count(d->seen), d->n_clusters,
+               vma_bitmap_next_clear(d->seen, 0, UINT64_MAX));
     else if (c->vmstate_next)
         report(c, offset,
                "device vmstate: %" G_GUINT64_FORMAT " clusters are there, but the end mark says %" G_GUINT64_FORMAT

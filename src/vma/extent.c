@@ -81,6 +81,21 @@ void vma_extent_seal(struct vma_extent *e, const uint8_t uuid[16])
     vma_entry_finish_header(e->header, reserved);
 }
 
+void vma_extent_make_zeroes(uint8_t *headers, uint8_t dev_id, uint32_t first, uint32_t n, const uint8_t uuid[16],
+                            struct vma_totals *totals)
+{
+    struct vma_extent e = {.dev_id = dev_id};
+
+    for (uint32_t done = 0; done < n; done += e.n, headers += VMA_EXTENT_HEADER_SIZE) {
+        e.n = 0;
+        while (e.n < VMA_CLUSTERS_PER_EXTENT && done + e.n < n)
+            vma_extent_add(&e, first + done + e.n, NULL);
+        vma_extent_seal(&e, uuid);
+        memcpy(headers, e.header, sizeof e.header);
+        vma_totals_add(totals, e.header);
+    }
+}
+
 uint64_t vma_extent_length(const struct vma_extent *e)
 {
     return VMA_EXTENT_HEADER_SIZE + (uint64_t)e->blocks * VMA_BLOCK_SIZE;

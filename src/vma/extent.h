@@ -33,14 +33,6 @@ struct vma_extent {
     uint8_t header[VMA_EXTENT_HEADER_SIZE];
 };
 
-void vma_extent_add(struct vma_extent *e, uint32_t cluster, uint8_t *data);
-/* Finds zero blocks, makes the XXH3-128 of the payload, the header and its MD5. */
-void vma_extent_seal(struct vma_extent *e, const uint8_t uuid[16]);
-/* Length in the archive of the sealed extent. */
-uint64_t vma_extent_length(const struct vma_extent *e);
-/* The sealed extent as pieces of memory; returns how many. max >= VMA_EXTENT_MAX_IOV always suffices. */
-unsigned vma_extent_iov(const struct vma_extent *e, struct iovec *iov, unsigned max);
-
 /* What the end mark says of everything before it. */
 struct vma_totals {
     uint64_t extents; /* that have entries */
@@ -48,6 +40,19 @@ struct vma_totals {
     uint64_t vmstate_bytes; /* exact length of the RAM stream, 0 without one */
     uint8_t header_sum[16]; /* sum mod 2^128 (big-endian) of XXH3-128 over each extent header */
 };
+
+void vma_extent_add(struct vma_extent *e, uint32_t cluster, uint8_t *data);
+/* Finds zero blocks, makes the XXH3-128 of the payload, the header and its MD5. */
+void vma_extent_seal(struct vma_extent *e, const uint8_t uuid[16]);
+/* Extents of n clusters of zeros, `first` and those behind it: their headers, one for each VMA_CLUSTERS_PER_EXTENT, the
+ * last one may have fewer; and what they add to the totals. */
+void vma_extent_make_zeroes(uint8_t *headers, uint8_t dev_id, uint32_t first, uint32_t n, const uint8_t uuid[16],
+                            struct vma_totals *totals);
+/* Length in the archive of the sealed extent. */
+uint64_t vma_extent_length(const struct vma_extent *e);
+/* The sealed extent as pieces of memory; returns how many. max >= VMA_EXTENT_MAX_IOV always suffices. */
+unsigned vma_extent_iov(const struct vma_extent *e, struct iovec *iov, unsigned max);
+
 #define VMA_END_COMPLETE    0x01u
 #define VMA_END_DEVICE_LOST 0x02u
 void vma_totals_add(struct vma_totals *t, const uint8_t header[VMA_EXTENT_HEADER_SIZE]);

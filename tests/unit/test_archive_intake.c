@@ -45,6 +45,12 @@ void writer_add(struct writer_lane *l, uint32_t cluster, uint8_t *data)
     l->n_data += data != NULL;
 }
 
+void writer_add_zeroes(struct writer_lane *l, uint32_t cluster, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        writer_add(l, cluster + i, NULL);
+}
+
 /* --- a drive with two sources ------------------------------------------------------------------- */
 
 struct side {
@@ -92,7 +98,8 @@ static void on_put(void *user, uint64_t end, uint32_t len, bool is_news)
     struct side *s = user;
 
     g_assert_cmpuint(len, >, 0);
-    g_assert_cmpuint((end - len) / CLUSTER, ==, (end - 1) / CLUSTER); /* no piece crosses a border */
+    g_assert_true((end - len) / CLUSTER == (end - 1) / CLUSTER ||
+                  (!is_news && (end - len) % CLUSTER == 0)); /* no piece crosses a border */
     s->n_put++;
     s->bytes += len;
     s->news += is_news ? len : 0;
@@ -488,9 +495,27 @@ static void test_zeroes_to_the_end(void)
 
     g_assert_cmpint(intake_zeroes(&d->a.source, 0, DRIVE_SIZE), ==, 0);
     g_assert_cmpuint(intake_missing(&d->in), ==, 0);
-    g_assert_cmpuint(d->a.n_put, ==, CLUSTERS);
+    g_assert_cmpuint(d->a.bytes, ==, DRIVE_SIZE);
+    g_assert_cmpuint(d->a.news, ==, 0);
     g_assert_cmpuint(d->a.last_end, ==, DRIVE_SIZE);
     g_assert_cmpuint(lane.n_data, ==, 0);
+    desk_free(d);
+}
+
+/* What is held stays, and what has come of a cluster is joined with them. */
+static void test_zeroes_around_others(void)
+{
+    struct desk *d = desk_new(true);
+
+    g_assert_cmpint(bring(&d->a, CLUSTER, CLUSTER, 1), ==, 0);
+    g_assert_cmpint(bring(&d->a, 3 * CLUSTER, 4096, 0), ==, 0);
+    g_assert_cmpint(intake_zeroes(&d->b.source, 0, 4 * CLUSTER), ==, 0);
+    g_assert_cmpuint(intake_missing(&d->in), ==, CLUSTERS - 4);
+    must_hold(1, 0, CLUSTER, 1);
+    must_hold(3, 0, CLUSTER, 0);
+    g_assert_true(lane.is_held[0] && !lane.data[0] && lane.is_held[2] && !lane.data[2]);
+    g_assert_cmpuint(d->b.bytes, ==, 4 * CLUSTER);
+    g_assert_cmpuint(d->b.n_refused, ==, 0);
     desk_free(d);
 }
 
@@ -516,5 +541,6 @@ int main(int argc, char **argv)
     g_test_add_func("/intake/purpose", test_purpose);
     g_test_add_func("/intake/zeroes", test_zeroes);
     g_test_add_func("/intake/zeroes-to-the-end", test_zeroes_to_the_end);
+    g_test_add_func("/intake/zeroes-around-others", test_zeroes_around_others);
     return g_test_run();
 }

@@ -16,6 +16,12 @@ static void drop(struct job *j, unsigned drive, bool is_for_ever)
         g_assert_cmpuint(writer_lane_zero_bytes(j->lanes[drive]), ==, 0);
 }
 
+static void drop_vast(struct job *j)
+{
+    j->next_vast = 0;
+    writer_drop_lane(j->vast);
+}
+
 static void turn(struct job *j, unsigned turns)
 {
     for (unsigned i = 0; i < turns && !j->is_finish_asked; i++)
@@ -53,6 +59,8 @@ static void test_at_any_time(struct fixture *f, gconstpointer spool_bytes)
         job_up(&j, f, f->path, GPOINTER_TO_UINT(spool_bytes));
         feed(&j);
         turn(&j, turns);
+        if (turns % 2 && !j.is_finish_asked)
+            drop_vast(&j);
         for (unsigned i = 0; i <= turns % 3 && !j.is_finish_asked; i++) {
             drop(&j, (turns + i) % DRIVES, false);
             turn(&j, turns % 5);

@@ -40,6 +40,10 @@ void writer_add(struct writer_lane *l, uint32_t cluster, uint8_t *data)
     pool_give(l->pool, data);
 }
 
+void writer_add_zeroes(struct writer_lane *l, uint32_t cluster, uint32_t n)
+{
+}
+
 /* --- the connection ----------------------------------------------------------------------------- */
 
 struct request {

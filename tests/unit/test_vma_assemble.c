@@ -225,17 +225,18 @@ static void test_bitmap(void)
 {
     uint64_t n = ((uint64_t)1 << 32) - 3;
     g_autoptr(vma_bitmap) b = vma_bitmap_new(n);
-    g_assert_cmpuint(vma_bitmap_next_clear(b, 0), ==, 0);
+    g_assert_cmpuint(vma_bitmap_next_clear(b, 0, n), ==, 0);
     g_assert_true(vma_bitmap_set(b, n - 1));
     g_assert_false(vma_bitmap_set(b, n - 1));
     g_assert_true(vma_bitmap_get(b, n - 1));
     g_assert_false(vma_bitmap_get(b, n - 2));
     g_assert_false(vma_bitmap_get(b, n));
-    g_assert_cmpuint(vma_bitmap_next_clear(b, n - 1), ==, n);
+    g_assert_cmpuint(vma_bitmap_next_clear(b, n - 1, UINT64_MAX), ==, n);
     for (unsigned i = 0; i < 300000; i++)
         vma_bitmap_set(b, i);
-    g_assert_cmpuint(vma_bitmap_next_clear(b, 0), ==, 300000);
-    g_assert_cmpuint(vma_bitmap_next_clear(b, 262143), ==, 300000);
+    g_assert_cmpuint(vma_bitmap_next_clear(b, 0, n), ==, 300000);
+    g_assert_cmpuint(vma_bitmap_next_clear(b, 262143, n), ==, 300000);
+    g_assert_cmpuint(vma_bitmap_next_clear(b, 5, 299990), ==, 299990);
     g_assert_cmpuint(vma_bitmap_count(b), ==, 300001);
 }
 
@@ -262,6 +263,29 @@ static void test_fill(void)
     g_assert_cmpuint(n_released, ==, 0);
 }
 
+/* Runs of absent clusters across words and pieces of the bitmap; what is held or partly there ends them. */
+static void test_zeroes(void)
+{
+    const uint64_t n = 600000; /* more than one piece */
+    struct vma_assemble *a = vma_assemble_new(n * CLUSTER, true);
+
+    g_free(put(a, 100 * CLUSTER, CLUSTER, 1, VMA_PUT_HELD));
+    g_assert_null(put(a, UINT64_C(400000) * CLUSTER, 4096, 1, VMA_PUT_WAITING));
+    g_assert_cmpuint(vma_assemble_next_missing(a, 0), ==, 0);
+    g_assert_cmpuint(vma_assemble_hold_zeroes(a, 3, 40), ==, 40);
+    g_assert_cmpuint(vma_assemble_hold_zeroes(a, 3, 40), ==, 0);
+    g_assert_cmpuint(vma_assemble_hold_zeroes(a, 43, n), ==, 57);
+    g_assert_cmpuint(vma_assemble_next_missing(a, 3), ==, 101);
+    g_assert_cmpuint(vma_assemble_hold_zeroes(a, 101, n - 101), ==, 400000 - 101);
+    g_assert_cmpuint(vma_assemble_next_missing(a, 50), ==, 400000);
+    g_assert_cmpuint(vma_assemble_hold_zeroes(a, 400001, n - 400001), ==, n - 400001);
+    g_assert_cmpuint(vma_assemble_held(a), ==, n - 4);
+    g_assert_cmpuint(vma_assemble_next_missing(a, 400001), ==, n);
+    g_assert_false(vma_assemble_holds(a, 0, CLUSTER));
+    g_assert_true(vma_assemble_holds(a, 3 * CLUSTER, UINT64_C(399997) * CLUSTER));
+    vma_assemble_free(a, release, NULL);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -277,5 +301,6 @@ int main(int argc, char **argv)
     g_test_add_func("/assemble/free-without-release", test_free_without_release);
     g_test_add_func("/assemble/random", test_random);
     g_test_add_func("/assemble/bitmap", test_bitmap);
+    g_test_add_func("/assemble/zeroes", test_zeroes);
     return g_test_run();
 }

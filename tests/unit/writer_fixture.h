@@ -2,6 +2,7 @@
 #pragma once
 /* A writer with drives and a RAM stream to be fed, and a judge of what comes out, for the tests of the writer. */
 #include "archive/archive_writer.h"
+#include "archive/map.h"
 #include "base/error.h"
 #include "sink/source.h"
 #include "unit/loop_fixture.h"
@@ -14,6 +15,8 @@
 #define RAM_BYTES      (RAM_CLUSTERS * (uint64_t)VMA_CLUSTER_SIZE - 77)
 #define BUFFERS        320
 #define DRIVE_CLUSTERS 150
+#define VAST_CLUSTERS  50000 /* of one more drive, all zero */
+#define VAST_BYTES     (VAST_CLUSTERS * (uint64_t)VMA_CLUSTER_SIZE)
 
 static void packed_fixture_up(struct fixture *f, gconstpointer data)
 {
@@ -28,10 +31,10 @@ struct job {
     struct spool *spool;
     struct writer *writer;
     struct vma_header *header;
-    struct writer_lane *lanes[DRIVES], *ram;
-    unsigned next[DRIVES], next_ram; /* cluster to be given */
-    unsigned generation[DRIVES];     /* drops, so far */
-    bool is_left_out[DRIVES];        /* dropped for ever */
+    struct writer_lane *lanes[DRIVES], *ram, *vast;
+    unsigned next[DRIVES], next_ram, next_vast; /* cluster to be given */
+    unsigned generation[DRIVES];                /* drops, so far */
+    bool is_left_out[DRIVES];                   /* dropped for ever */
     unsigned n_errors, n_full, n_room_again, n_spool_errors;
     uint64_t most_spooled;
     bool is_written, is_closed, is_finish_asked;
@@ -96,12 +99,22 @@ static bool give_ram(struct job *j)
     return true;
 }
 
+/* In runs of all lengths; the longest is of more than one item. */
+static bool give_vast(struct job *j)
+{
+    unsigned n = MIN(VAST_CLUSTERS - j->next_vast, 1 + j->next_vast * 3 / 2);
+
+    writer_add_zeroes(j->vast, j->next_vast, n);
+    j->next_vast += n;
+    return n > 0;
+}
+
 static bool is_all_given(const struct job *j)
 {
     for (unsigned i = 0; i < DRIVES; i++)
         if (j->next[i] < DRIVE_CLUSTERS && !j->is_left_out[i])
             return false;
-    return j->next_ram == RAM_CLUSTERS;
+    return j->next_ram == RAM_CLUSTERS && j->next_vast == VAST_CLUSTERS;
 }
 
 /* As much as there are buffers for. */
@@ -110,7 +123,7 @@ static void feed(struct job *j)
     bool has_given;
 
     do {
-        has_given = give_ram(j);
+        has_given = give_ram(j) | give_vast(j);
         for (unsigned i = 0; i < DRIVES; i++)
             has_given |= give_drive(j, i);
     } while (has_given);
@@ -199,6 +212,8 @@ static void job_up(struct job *j, struct fixture *f, const char *target, uint64_
         int id = vma_header_add_device(j->header, name, DRIVE_BYTES, NULL);
         j->lanes[i] = writer_add_lane(j->writer, id, false);
     }
+    j->vast = writer_add_lane(j->writer, vma_header_add_device(j->header, "vast", VAST_BYTES, NULL), false);
+    map_init(writer_lane_map(j->vast), VAST_CLUSTERS);
     header = vma_header_encode(j->header, NULL);
     writer_put_header(j->writer, header);
 }
@@ -259,6 +274,16 @@ static void on_fault(void *user, uint64_t offset, const char *text)
     g_test_message("at %" G_GUINT64_FORMAT ": %s", offset, text);
 }
 
+static void must_be_wholly_zero(const struct job *j)
+{
+    uint8_t held[MODEL_MAP_CELLS], zero[MODEL_MAP_CELLS];
+
+    g_assert_cmpuint(writer_lane_zero_bytes(j->vast), ==, VAST_BYTES);
+    map_fill(writer_lane_map(j->vast), held, zero);
+    for (unsigned i = 0; i < MODEL_MAP_CELLS; i++)
+        g_assert_true(held[i] == 255 && zero[i] == 255);
+}
+
 /* Structure by vma_verify(); then each stored byte: only what was given last, and not what was dropped. */
 static void must_be_good(const struct job *j)
 {
@@ -275,9 +300,10 @@ static void must_be_good(const struct job *j)
     g_assert_no_error(error);
     g_assert_cmpuint(result.faults, ==, 0);
     g_assert_true(result.has_digests && result.has_end_mark);
-    g_assert_cmpuint(result.devices, ==, DRIVES + 1 - n_left_out);
+    g_assert_cmpuint(result.devices, ==, DRIVES + 2 - n_left_out);
     g_assert_cmpuint(result.lost_devices, ==, 0);
-    g_assert_cmpuint(result.clusters, ==, (DRIVES - n_left_out) * DRIVE_CLUSTERS + RAM_CLUSTERS);
+    g_assert_cmpuint(result.clusters, ==, (DRIVES - n_left_out) * DRIVE_CLUSTERS + RAM_CLUSTERS + VAST_CLUSTERS);
+    must_be_wholly_zero(j);
 }
 
 static inline void must_be_latest(const struct job *j)
