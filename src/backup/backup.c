@@ -79,6 +79,7 @@ struct backup *backup_new(uv_loop_t *loop, const struct backup_options *options,
     b->guest.pause_ms = MODEL_UNKNOWN;
     b->limits.impact.write_us = b->limits.impact.base_us = b->limits.impact.p99_us = MODEL_UNKNOWN;
     b->ram.row = -1;
+    b->holes.connected = -1;
     b->guest.now = runstate_of(NULL);
     b->ram.capabilities = g_ptr_array_new_with_free_func(g_free);
     b->facts.unsavable = g_ptr_array_new_with_free_func(g_free);

@@ -181,6 +181,7 @@ static void close_connections(struct backup *b)
         port_close(&d->target);
         pull_export_disconnect(d);
     }
+    holes_disconnect(b);
 }
 
 /* QEMU is free or lost; now everything of our own is closed. On the way out of a good run too. */
@@ -305,6 +306,7 @@ void outcome_fail(struct backup *b)
     if (b->archive.writer)
         writer_discard(b->archive.writer); /* what still comes is answered and dropped */
     ram_interrupt(b);
+    holes_interrupt(b);
     agent_interrupt(b);
     steps_run(b->steps, recipe_undo_all(b), false, on_failure_undone, b);
     steps_abort(b->steps, b->end.outcome);

@@ -11,6 +11,7 @@
 #include "options/proxmox.h"
 #include "rescue/journal.h"
 #include "store/store.h"
+#include "vma/bitmap.h"
 
 /* --- rows --------------------------------------------------------------------------------------- */
 
@@ -85,6 +86,7 @@ static void drive_free(gpointer data)
     g_free(d->job.error);
     pull_free(d->pull.reader);
     g_free(d->pull.broken);
+    g_clear_pointer(&d->zeroes, vma_bitmap_free);
     g_clear_error(&d->refusal);
     g_clear_error(&d->failure);
     g_free(d);

@@ -5,6 +5,10 @@
 #include "vhost/memory.h"
 #include "vma/format.h"
 
+/* Zeros that are not read: they cost time, and a little memory. */
+#define ZEROES_AT_ONCE 16384 /* clusters */
+#define MAX_QUEUED     32    /* extents, or so many of these, in memory */
+
 /* --- what they tell ----------------------------------------------------------------------------- */
 
 /* It cannot be slowed: the drives make room for it. */
@@ -13,6 +17,14 @@ static uint64_t ram_bytes(void *user)
     const struct backup *b = user;
 
     return b->ram.vmstate && b->ram.method == RAM_BACKGROUND ? vmstate_bytes(b->ram.vmstate) : 0;
+}
+
+static uint64_t room(void *user)
+{
+    const struct backup *b = user;
+    bool is_full = !b->archive.writer || writer_queued(b->archive.writer) >= MAX_QUEUED;
+
+    return is_full ? 0 : ZEROES_AT_ONCE;
 }
 
 /* Buffers in extents that nobody closes would never come back. */
@@ -39,7 +51,7 @@ static void on_failed(void *user, const char *why, bool is_image_gone)
     jobs_ended(d, why);
 }
 
-static const struct puller_events readers_events = {.beside_bytes = ram_bytes, .on_starved = on_starved};
+static const struct puller_events readers_events = {.beside_bytes = ram_bytes, .room = room, .on_starved = on_starved};
 static const struct pull_events reader_events = {.on_done = on_done, .on_failed = on_failed};
 
 /* --- life --------------------------------------------------------------------------------------- */
@@ -74,7 +86,8 @@ void pull_reader_start(struct drive *d)
     d->job.state = JOB_RUNNING;
     d->job.moved_ms = uv_now(d->b->loop);
     job_pause_update(d); /* an operator may have paused it by now */
-    pull_start(d->pull.reader,
-               &(struct pull_image){.front = d->pull.front, .size = d->size, .may_break = d->is_guarded});
+    pull_start(
+        d->pull.reader,
+        &(struct pull_image){.front = d->pull.front, .size = d->size, .may_break = d->is_guarded, .zeroes = d->zeroes});
     budget_share(d->b); /* by which it begins to read */
 }

@@ -264,6 +264,7 @@ const struct step recipe_table[] = {
     {"resume the guest", STEP_RUN, needs_resume, halt_resume, NULL, STEP_REPEATS | STEP_IN_WINDOW},
     {"thaw the file systems", STEP_RUN, agent_is_frozen, agent_begin_thaw, NULL, STEP_IN_WINDOW},
     {"start the job", STEP_DRIVE, is_pushed_guarded, begin_job, jobs_undo, STEP_REPEATS | STEP_OF_JOB},
+    {"look for what is zero", STEP_DRIVE, holes_are_wanted, holes_begin, holes_undo, STEP_STAYS | STEP_REPEATS},
     {"export the frozen image", STEP_DRIVE, is_pulled, pull_export_begin, pull_export_undo,
      STEP_STAYS | STEP_REPEATS | STEP_OF_JOB},
     {"see that all disks answer", STEP_RUN, NULL, NULL, disk_watch_undo, 0},

@@ -190,7 +190,7 @@ bool run_journal_write(const struct backup *b, GError **error)
         .did_we_stop = b->guest.did_we_stop && !b->guest.is_stop_of_ram,
         .does_migrate = (b->ram.method == RAM_PLAIN || b->guest.is_ours_by_migration) && b->guest.was_running &&
                         !b->guest.has_resumed,
-        .has_nbd_server = b->ram.did_start_nbd_server,
+        .has_nbd_server = b->ram.did_start_nbd_server || b->holes.did_start_server,
         .n_exports = b->pulls.memory ? b->drives->len : 0,
         .agent = agent,
         /* RAM that was left out has changed them, too. */

@@ -19,6 +19,7 @@
  *                 job_pause.c  job_throttle.c (makes the last buffers last)
  *                 job_end.c (one at a time)
  *     pull        pull_export.c (exports, connections)  pull_reader.c (who reads: src/pull)
+ *                 holes.c (what need not be read)
  *     limits      limit.c (what an operator says)  budget.c
  *                 write_latency.c (how the guest's writes fare)
  *     archive     target.c (sink, spool, header, lanes)  finish.c (end mark, reading back)
@@ -36,6 +37,7 @@
 #include "backup/backup.h"
 #include "backup/door.h"
 #include "model/drive_state.h"
+#include "backup/holes.h"
 #include "backup/jobs.h"
 #include "backup/limit.h"
 #include "backup/link.h"
@@ -94,7 +96,8 @@ struct drive {
     struct port filter, target;
     struct intake intake;
     struct job job;
-    struct pull_export pull; /* where is_pulled */
+    struct pull_export pull;   /* where is_pulled */
+    struct vma_bitmap *zeroes; /* clusters that need not be pulled; NULL = none is known, see holes.c */
     struct drive_limit limit;
 
     int64_t instant_us;  /* wall clock */
@@ -182,6 +185,7 @@ struct backup {
     struct ram ram;
     struct jobs jobs;
     struct pull_exports pulls;
+    struct hole_search holes;
     struct limits limits;
     struct target archive;
     struct retake retake;

@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "pull/inside.h"
 #include "vhost/front_uv.h"
+#include "vma/bitmap.h"
 #include "vma/extent.h"
 
 struct request {
@@ -100,8 +101,38 @@ static bool is_held(const struct pull *p, uint64_t offset)
 
 static void skip_what_is_held(struct pull *p)
 {
-    while (p->next < p->image.size && is_held(p, p->next))
-        p->next += VMA_CLUSTER_SIZE;
+    uint64_t cluster = vma_assemble_next_missing(p->source->intake->clusters, p->next / VMA_CLUSTER_SIZE);
+
+    p->next = cluster * VMA_CLUSTER_SIZE;
+}
+
+static bool is_zero(const struct pull *p, uint64_t offset)
+{
+    return p->image.zeroes && vma_bitmap_get(p->image.zeroes, offset / VMA_CLUSTER_SIZE);
+}
+
+/* As many clusters of zeros as there is room for. */
+static void take_zeroes(struct pull *p)
+{
+    uint64_t first = p->next / VMA_CLUSTER_SIZE, room = p->all->events->room(p->all->user);
+    uint64_t end = vma_bitmap_next_clear(p->image.zeroes, first, first + room) * VMA_CLUSTER_SIZE;
+
+    intake_zeroes(p->source, p->next, MIN(end, p->image.size) - p->next);
+    p->next = end;
+}
+
+/* To the next cluster that is to be read. False: first there has to be room for zeros. */
+static bool advance(struct pull *p)
+{
+    uint64_t before;
+
+    do {
+        skip_what_is_held(p);
+        before = p->next;
+        if (p->next < p->image.size && is_zero(p, p->next))
+            take_zeroes(p);
+    } while (p->next != before);
+    return p->next >= p->image.size || !is_zero(p, p->next);
 }
 
 /* One that is cancelled may wait long until it is undone: for the monitor, or for others' turns. */
@@ -115,8 +146,7 @@ bool pull_may_ask(struct pull *p)
     if (!does_read(p) || p->is_paused || p->rewind != PULL_NOWHERE || p->failed != PULL_NOWHERE ||
         !vhost_room(p->image.front))
         return false;
-    skip_what_is_held(p);
-    return p->next < p->image.size;
+    return advance(p) && p->next < p->image.size;
 }
 
 static struct request *request_new(struct pull *p, uint64_t offset)
@@ -168,7 +198,7 @@ unsigned pull_ask(struct pull *p, unsigned most)
     unsigned n;
 
     most = MIN(most, portion_of(p));
-    while (r->n < most && end < p->image.size && !is_held(p, end) && add_cluster(r))
+    while (r->n < most && end < p->image.size && !is_held(p, end) && !is_zero(p, end) && add_cluster(r))
         end += VMA_CLUSTER_SIZE;
     n = r->n;
     if (!send_request(r))
@@ -270,7 +300,7 @@ static void settle(struct pull *p)
         p->next = p->rewind;
         p->rewind = PULL_NOWHERE;
     } else {
-        skip_what_is_held(p);
+        advance(p);
         if (p->next < p->image.size)
             return;
         pull_stop(p);

@@ -12,6 +12,9 @@
  *     vhost_close(front, pull_taken_back);
  *     pull_start(p, …);                                               // by another connection, from the begin
  *
+ * Clusters that are known to be zero are not asked for, and count for no limit: as many at a time are given to the
+ * intake as puller_events.room allows.
+ *
  * What is read goes by the intake's source, whose policy says whether anybody still wants it.
  */
 #include <stdbool.h>
@@ -21,6 +24,7 @@ struct intake_source;
 struct pull;
 struct puller;
 struct vhost_front;
+struct vma_bitmap;
 
 /* Called from the loop, from within puller_on_tick() and pull_read_ended(). The drive is stopped by then. */
 struct pull_events {
@@ -31,9 +35,10 @@ struct pull_events {
 
 /* What is read. */
 struct pull_image {
-    struct vhost_front *front; /* borrowed */
-    uint64_t size;             /* bytes */
-    bool may_break;            /* a filter keeps it, and may fail to */
+    struct vhost_front *front;       /* borrowed */
+    uint64_t size;                   /* bytes */
+    bool may_break;                  /* a filter keeps it, and may fail to */
+    const struct vma_bitmap *zeroes; /* borrowed: clusters that need not be read; NULL = none is known */
 };
 
 /* The source is borrowed. */

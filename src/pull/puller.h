@@ -23,6 +23,8 @@ struct puller;
 struct puller_events {
     /* Bytes that have come beside the drives so far (the RAM): they cannot be slowed, so the drives make room. */
     uint64_t (*beside_bytes)(void *user);
+    /* How many clusters of zeros the archive takes now; puller_pump() is called when it takes more. */
+    uint64_t (*room)(void *user);
     /* Nothing is in flight, and buffers are too few to ask for more. */
     void (*on_starved)(void *user);
 };

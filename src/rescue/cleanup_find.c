@@ -57,7 +57,7 @@ static void on_socket_closed(void *user, const GError *error)
 
     const char *name = g_ptr_array_index(c->passed_sockets, c->next_socket - 1);
 
-    c->is_server_foreign |= !error && g_str_has_suffix(name, "-act");
+    c->is_server_foreign |= !error && (g_str_has_suffix(name, "-act") || g_str_has_suffix(name, "-map"));
     close_next_socket(c); /* most are not there */
 }
 
@@ -117,6 +117,7 @@ static bool is_export_there(const struct cleanup *c, const char *id)
 static void add_passed_sockets(struct cleanup *c, const struct journal_record *r)
 {
     g_ptr_array_add(c->passed_sockets, g_strdup_printf(PREFIX "%s-act", r->run_id));
+    g_ptr_array_add(c->passed_sockets, g_strdup_printf(PREFIX "%s-map", r->run_id));
     for (unsigned i = 0; i < r->n_exports; i++) {
         g_autofree char *id = g_strdup_printf(PREFIX "%s-exp-%u", r->run_id, i);
         g_ptr_array_add(c->passed_sockets, g_strdup_printf("%s-socket", id));

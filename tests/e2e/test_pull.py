@@ -9,12 +9,14 @@ import pathlib
 import random
 import re
 import signal
+import socket
 import sys
 import time
 
 os.environ["VMABACKUP_ENGINE"] = "pull"
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Drive, Noise, Scenario, main, older_than, option, product, wait_for
+from test_kill_steps import kill_at
+from vmtest import Drive, Noise, QmpError, Scenario, main, older_than, option, product, wait_for
 from vmtest.drives import fill_base
 from vmtest.pattern import written_clusters
 
@@ -129,6 +131,133 @@ def limits_are_in_force_at_once(version):
         say(run, "resume disk1")
         run.must_succeed()
         s.must_be_untouched()
+
+
+# What is zero ------------------------------------------------------------------------------------------------------------
+
+
+def sparse(name, mib, **more):
+    return Drive(name, size=mib * MIB, style="blockdev", is_idle=True, **more)
+
+
+def allocated(drive):
+    return os.stat(drive.path).st_blocks * 512
+
+
+def must_equal_its_image(s, images, drive):
+    """Nobody has written to it."""
+    with open(images[drive.name], "rb") as copy, open(drive.base, "rb") as base:
+        while piece := base.read(MIB):
+            assert copy.read(len(piece)) == piece, f"{drive.name} differs before {base.tell()}"
+
+
+def has_nbd_server(s):
+    """QEMU has one at most."""
+    try:
+        s.vm.qmp.cmd("nbd-server-stop")
+        return True
+    except QmpError:
+        return False
+
+
+def zeros_are_not_read(version):
+    """The archive is exact, though QEMU has read little more than what the images hold; no server is left."""
+    product()
+    drives = [boot_drive(), sparse("disk1", 256), sparse("disk2", 256, format="qcow2", bus="scsi")]
+    with Scenario(version, drives=drives) as s:
+        standing_guest(s)
+        before, held = bytes_read(s), sum(allocated(d) for d in drives)
+        run = s.backup("--no-vmstate")
+        images, _ = s.must_be_saved(run)
+        amount = bytes_read(s) - before
+        told = f"read {amount / MIB:.1f} MiB, the images hold {held / MIB:.1f} of {sum(d.size for d in drives) / MIB:.0f}"
+        print(f"      {told}", flush=True)
+        assert amount < 1.2 * held + MIB, told
+        for drive in drives[1:]:
+            must_equal_its_image(s, images, drive)
+        s.must_be_untouched(rounds=0)
+        assert not has_nbd_server(s), "an NBD server is left"
+
+
+def terabytes_in_seconds(version):
+    """2 TiB that are empty but for their first 16 MiB."""
+    product()
+    drives = [boot_drive(), sparse("disk1", 16), sparse("disk2", 16, format="qcow2", bus="scsi")]
+    with Scenario(version, drives=drives) as s:
+        for drive in drives[1:]:
+            s.vm.qmp.cmd("block_resize", {"node-name": f"node-{drive.name}", "size": 1 << 40})
+        s.take_note()
+        before, begin = bytes_read(s), time.monotonic()
+        run = s.backup("--no-vmstate")
+        run.must_succeed(seconds=60)
+        took, amount = time.monotonic() - begin, bytes_read(s) - before
+        print(f"      {took:.1f} s, {amount / MIB:.0f} MiB read", flush=True)
+        assert amount < 200 * MIB, amount
+        s.run("verify", s.archive).must_succeed(seconds=60)
+        s.must_be_untouched()
+
+
+def guest_writes_where_it_is_zero(version):
+    """Before the zeros are taken, since the drive is paused, or while they are: the archive is of the instant."""
+    product()
+    with Scenario(version, drives=[boot_drive(), sparse("disk1", 64), idle("disk2", 64, bus="scsi")]) as s:
+        drive = s.drives[1]
+        run = s.backup("--no-vmstate", "--limit", "disk1=64K", "--limit", "disk2=8M")
+        s.wait_copying(run, MIB)
+        run.say("pause disk1")
+        for cluster in range(0, drive.size // CLUSTER, 3):
+            command = f'qemu-io -d disk1 "aio_write -q -P 165 {cluster * CLUSTER + 4096 * (cluster % 16)} 4096"'
+            s.vm.qmp.cmd("human-monitor-command", {"command-line": command}, timeout=20)
+        run.say("resume disk1")
+        run.say("limit all 0")
+        run.say("limit disk1 0")
+        run.say("limit disk2 0")
+        images, _ = s.must_be_saved(run)
+        must_equal_its_image(s, images, drive)
+        s.must_be_untouched()
+
+
+def server_of_others_stays(version):
+    """One that runs already: everything is read, and it goes on with its export."""
+    product()
+    with Scenario(version, drives=[boot_drive(), sparse("disk1", 64)]) as s:
+        address = {"type": "unix", "data": {"path": s.path("theirs")}}
+        s.vm.qmp.cmd("nbd-server-start", {"addr": address})
+        s.vm.qmp.cmd("blockdev-add", {"driver": "null-co", "node-name": "theirs", "size": MIB})
+        s.vm.qmp.cmd("block-export-add", {"type": "nbd", "id": "theirs", "node-name": "theirs", "name": "theirs"})
+        s.take_note()
+        run = s.backup("--no-vmstate", "--strict")
+        images, _ = s.must_be_saved(run)
+        must_equal_its_image(s, images, s.drives[1])
+        s.must_be_untouched()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(s.path("theirs"))
+            assert client.recv(8) == b"NBDMAGIC", "it does not answer any more"
+        assert has_nbd_server(s), "it is gone"
+
+
+def beside_an_iothread(version):
+    """Before 10.0 QEMU might abort when a client leaves: it is not asked. Later it is."""
+    product()
+    drives = [boot_drive(), sparse("disk1", 64), Drive("disk2", size=4 * MIB, style="blockdev", bus="iothread")]
+    with Scenario(version, drives=drives) as s:
+        proxy = s.add_proxy()
+        for turn in range(4):
+            run = s.backup("--no-vmstate", output=s.path(f"{turn}.vma"))
+            images, _ = s.must_be_saved(run, archive=s.path(f"{turn}.vma"))
+            must_equal_its_image(s, images, s.drives[1])
+        assert ("nbd-server-start" in proxy.names()) == (not older_than(version, "10.0")), proxy.names()
+        s.must_be_untouched()
+
+
+def killed_as_it_is_asked(version):
+    """kill -9 with QEMU's server up, or about to be: a cleanup leaves no server, export or node."""
+    product()
+    with Scenario(version, drives=[boot_drive(), sparse("disk1", 16)]) as s:
+        for command, is_answered in (("nbd-server-start", False), ("nbd-server-start", True), ("block-export-add", True),
+                                     ("block-export-del", False), ("nbd-server-stop", False), ("nbd-server-stop", True)):
+            assert kill_at(s, ["--no-vmstate"], command, 2 if command == "block-export-add" else 1, is_answered) is not None
+            assert not has_nbd_server(s), f"an NBD server is left after {command}"
 
 
 # Disks that cannot be read -----------------------------------------------------------------------------------------------
@@ -389,6 +518,7 @@ def killed_twenty_times(version):
 
 
 if __name__ == "__main__":
-    main(limits_are_exact, bad_sector, last_clusters_come_by_the_filter, retried_at_the_same_instant, export_is_deleted, stopped_for_seconds, killed_some_times,
-         slow=(limit_of_all_is_exact, limits_are_in_force_at_once, retried_by_itself, read_error_that_goes_away, one_is_cancelled, one_leaves_without_a_monitor, qemu_is_killed, drive_in_an_iothread,
+    main(zeros_are_not_read, guest_writes_where_it_is_zero, server_of_others_stays, beside_an_iothread, killed_as_it_is_asked,
+         limits_are_exact, bad_sector, last_clusters_come_by_the_filter, retried_at_the_same_instant, export_is_deleted, stopped_for_seconds, killed_some_times,
+         slow=(terabytes_in_seconds, limit_of_all_is_exact, limits_are_in_force_at_once, retried_by_itself, read_error_that_goes_away, one_is_cancelled, one_leaves_without_a_monitor, qemu_is_killed, drive_in_an_iothread,
                stopped_for_long, writes_wait_once, killed_twenty_times))

@@ -21,6 +21,15 @@ static struct trial *trial_of(struct trials *all, const struct fake_kind *kind, 
 
 static const struct fake_fault nothing;
 
+/* Somebody else's NBD server runs: nothing is known of zeros, and all of a drive is one request. */
+static struct trial *trial_of_whole_reads(struct trials *all, struct fake_fault fault)
+{
+    struct trial *t = trial_of(all, &quick, fault);
+
+    t->qemu->has_others_server = true;
+    return t;
+}
+
 static unsigned count(const struct trial *t, const char *what)
 {
     unsigned n = 0;
@@ -73,7 +82,7 @@ static const char *const sentences[LIE_KINDS] = {
 
 static struct trial *trial_of_lie(struct trials *all, enum fake_lie lie, unsigned n)
 {
-    struct trial *t = trial_of(all, &quick, nothing);
+    struct trial *t = trial_of_whole_reads(all, nothing);
 
     t->qemu->lie = lie;
     t->qemu->n_lies = n;
@@ -106,7 +115,7 @@ static void test_lies(void)
 
 static struct trial *trial_of_bad_cluster(struct trials *all, unsigned cluster, unsigned n)
 {
-    struct trial *t = trial_of(all, &quick, nothing);
+    struct trial *t = trial_of_whole_reads(all, nothing);
 
     t->qemu->bad_cluster[0] = cluster;
     t->qemu->n_bad_reads[0] = n;
@@ -138,6 +147,40 @@ static void test_bad_clusters(void)
             must_say(t, where);
     }
     g_assert_false(has_said(g_ptr_array_index(all.list, 0), "retry"));
+}
+
+/* --- what is zero ------------------------------------------------------------------------------- */
+
+/* Not read, on the word of an NBD export whose server is there no longer than that; another one stays untouched. */
+static void test_zeroes(void)
+{
+    g_auto(trials) all = trials_begin();
+    struct trial *told = trial_of(&all, &quick, nothing), *untold = trial_of_whole_reads(&all, nothing);
+    struct trial *refused = trial_of(&all, &quick, (struct fake_fault){"nbd-server-start", 1, FAULT_ERROR});
+
+    trials_run(&all);
+    fake_each (struct trial, t, all.list) {
+        must_end(t, 0, trial_all_drives(t));
+        g_assert_cmpuint(t->qemu->n_zero_reads, ==, 0);
+        g_assert_cmpint(t->qemu->is_told_zero[1][2], ==, t == told);
+        g_assert_cmpint(t->qemu->has_others_server, ==, t == untold);
+    }
+    g_assert_cmpuint(count(refused, "nbd-server-start"), ==, 1);
+}
+
+/* Read again at the same instant: it is still known. */
+static void test_zeroes_again(void)
+{
+    g_auto(trials) all = trials_begin();
+    struct trial *t = trial_of(&all, &quick, nothing);
+
+    t->qemu->bad_cluster[0] = 5;
+    t->qemu->n_bad_reads[0] = 2;
+    trials_run(&all);
+    must_end(t, 0, trial_all_drives(t));
+    must_say(t, "retry 1 of 1 at the same instant");
+    g_assert_cmpuint(count(t, "nbd-server-start"), ==, 2);
+    g_assert_cmpuint(t->qemu->n_zero_reads, ==, 0);
 }
 
 /* --- what others do at a moment ------------------------------------------------------------------ */
@@ -229,8 +272,9 @@ static void test_filter_brings_the_last(void)
 static void test_answer_lost(void)
 {
     g_auto(trials) all = trials_begin();
-    struct trial *before = trial_of(&all, &quick, (struct fake_fault){"block-export-add", 2, FAULT_HANGUP_BEFORE});
-    struct trial *after = trial_of(&all, &quick, (struct fake_fault){"block-export-add", 2, FAULT_HANGUP_AFTER});
+    struct fake_fault lost = {"block-export-add", 2, FAULT_HANGUP_BEFORE};
+    struct fake_fault answered = {"block-export-add", 2, FAULT_HANGUP_AFTER};
+    struct trial *before = trial_of_whole_reads(&all, lost), *after = trial_of_whole_reads(&all, answered);
 
     trials_run(&all);
     must_end(before, 0, trial_all_drives(before));
@@ -278,6 +322,7 @@ static void test_hanging_disk(void)
     struct trial *t = trial_of(&all, &kind, nothing);
 
     t->options.timeout_s = 1;
+    t->qemu->has_others_server = true; /* so no export that ends comes before */
     trials_run(&all);
     g_assert_cmpint(t->status, ==, VMB_ERROR_CANCELLED);
     must_say(t, "drive dev1: its disk (node disk1) does not answer, so export vmb-");
@@ -309,6 +354,8 @@ int main(int argc, char **argv)
     trials_init(&argc, &argv);
     g_test_add_func("/engine/pull/lies", test_lies);
     g_test_add_func("/engine/pull/bad-clusters", test_bad_clusters);
+    g_test_add_func("/engine/pull/zeroes", test_zeroes);
+    g_test_add_func("/engine/pull/zeroes-again", test_zeroes_again);
     g_test_add_func("/engine/pull/broken-image", test_broken_image);
     g_test_add_func("/engine/pull/export-gone", test_export_gone);
     g_test_add_func("/engine/pull/filter-brings-the-last", test_filter_brings_the_last);

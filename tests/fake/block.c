@@ -146,8 +146,10 @@ static const char *set_drive(struct fake_qemu *q, json_object *args)
         fake_violate(q, "setting the node that a device has already");
     g_free(q->drives[i]);
     q->drives[i] = g_strdup(name);
-    if (n->target && g_strcmp0(lid->file, name) != 0)
+    if (n->target && g_strcmp0(lid->file, name) != 0) {
         n->frozen = q->instants[i] = q->contents[i];
+        memset(q->is_told_zero[i], 0, sizeof q->is_told_zero[i]);
+    }
     return NULL;
 }
 

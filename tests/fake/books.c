@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "fake/agent.h"
+#include "fake/map.h"
 #include "fake/vhost.h"
 
 #define USUAL_BANDWIDTH 134217728
@@ -27,6 +28,7 @@ static void free_export(gpointer data)
 {
     struct fake_export *e = data;
     fake_vhost_free(e->vhost);
+    fake_map_free(e->map);
     g_free(e);
 }
 
@@ -51,7 +53,7 @@ struct fake_qemu *fake_new(const char *path, const struct fake_kind *kind)
     q->kind = *kind;
     q->path = g_strdup(path);
     q->listener = listen_at(path); /* one socket for its life: that is how a guest is known again */
-    q->conn = q->passed_fd = q->migration_fd = -1;
+    q->conn = q->passed_fd = q->migration_fd = q->nbd_listener = -1;
     q->input = g_string_new(NULL);
     q->names = g_string_chunk_new(256);
     q->nodes = g_ptr_array_new_with_free_func(free_node);
@@ -81,6 +83,8 @@ void fake_free(struct fake_qemu *q)
 {
     if (!q->is_dead)
         close(q->listener);
+    if (q->nbd_listener >= 0)
+        close(q->nbd_listener);
     g_ptr_array_unref(q->nodes);
     g_ptr_array_unref(q->jobs);
     g_ptr_array_unref(q->exports);

@@ -83,6 +83,7 @@ struct fake_node {
 struct fake_export {
     const char *id, *node;
     struct fake_vhost *vhost; /* NULL: not of this type */
+    struct fake_map *map;     /* of an NBD export that somebody is connected to */
 };
 /* What an export does instead of serving a front end truly. */
 enum fake_lie {
@@ -128,6 +129,8 @@ struct fake_qemu {
     unsigned n_bad_reads[FAKE_DRIVES], bad_cluster[FAKE_DRIVES];      /* reads fail there, so often; FAKE_FOR_EVER */
     enum fake_lie lie;                                                /* of the first drive's exports, */
     unsigned n_lies;                                                  /* so many of them */
+    bool is_told_zero[FAKE_DRIVES][FAKE_CLUSTERS];                    /* by an NBD export of the latest instant; */
+    unsigned n_zero_reads;                                            /* and was read all the same */
     unsigned n_moments;
 
     GPtrArray *nodes;                /* struct fake_node */
@@ -143,7 +146,8 @@ struct fake_qemu {
     const char *state;               /* while it does not run */
     unsigned n_copied;               /* jobs that ended well */
     bool has_left, was_instant_left; /* to run elsewhere; and its drives had not been copied by then */
-    bool is_running, is_inactive, has_events, has_snapshot, has_nbd_server;
+    bool is_running, is_inactive, has_events, has_snapshot, has_nbd_server, has_others_server;
+    int nbd_listener; /* of that; -1 */
     int64_t bandwidth, downtime;
     const char *migration;
     int migration_fd;

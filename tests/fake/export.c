@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 #include "fake/acts.h"
+#include "fake/map.h"
 #include "fake/vhost.h"
 
 static const char *no_node(struct fake_qemu *q, const char *node)
@@ -26,6 +29,8 @@ static void new_export(struct fake_qemu *q, json_object *args, int listener)
     e->node = fake_keep(q, fake_text(args, "node-name"));
     if (listener >= 0)
         e->vhost = fake_vhost_new(listener);
+    else
+        e->map = fake_map_new(q, e->node);
     g_ptr_array_add(q->exports, e);
 }
 
@@ -61,15 +66,29 @@ static const char *del(struct fake_qemu *q, json_object *args)
 
 static const char *start_server(struct fake_qemu *q, json_object *args)
 {
-    if (!g_hash_table_remove(q->fds, fake_text(fake_object(fake_object(args, "addr"), "data"), "str")))
+    if (q->has_nbd_server || q->has_others_server)
+        return "NBD server already running";
+    q->nbd_listener = take_fd(q, fake_text(fake_object(fake_object(args, "addr"), "data"), "str"));
+    if (q->nbd_listener < 0)
         return "no such descriptor";
+    g_assert_cmpint(fcntl(q->nbd_listener, F_SETFL, O_NONBLOCK), ==, 0);
     q->has_nbd_server = true;
     return NULL;
 }
 
 static const char *stop_server(struct fake_qemu *q, json_object *args)
 {
-    q->has_nbd_server = false;
+    if (!q->has_nbd_server && !q->has_others_server)
+        return "NBD server not running";
+    if (!q->has_nbd_server)
+        fake_violate(q, "somebody else's NBD server is stopped");
+    fake_each (struct fake_export, e, q->exports)
+        if (e->map)
+            fake_violate(q, "the NBD server stops with an export: QEMU would wait for its disk");
+    if (q->nbd_listener >= 0)
+        close(q->nbd_listener);
+    q->nbd_listener = -1;
+    q->has_nbd_server = q->has_others_server = false;
     return NULL;
 }
 

@@ -104,6 +104,7 @@ static void read_cluster(struct fake_qemu *q, struct fake_export *e)
     memset(v->back.ring.memory + read->data[v->n_done].address, fake_byte(drive, cluster, content),
            read->data[v->n_done].len);
     v->has_read[cluster] = true;
+    q->n_zero_reads += q->is_told_zero[drive][cluster];
 }
 
 void fake_vhost_step(struct fake_qemu *q, struct fake_export *e)
@@ -147,8 +148,9 @@ static bool is_sent(struct fake_qemu *q, const char *node, unsigned cluster)
 /* All has come that the filter has not sent. */
 static bool is_complete(struct fake_qemu *q, const struct fake_export *e)
 {
+    const bool *is_told_zero = q->is_told_zero[fake_drive_of(q, e->node)];
     for (unsigned i = 0; i < FAKE_CLUSTERS; i++)
-        if (!e->vhost->has_read[i] && !is_sent(q, e->node, i))
+        if (!e->vhost->has_read[i] && !is_sent(q, e->node, i) && !is_told_zero[i])
             return false;
     return true;
 }

@@ -10,6 +10,7 @@
 #include "pull/pull.h"
 #include "pull/puller.h"
 #include "vhost/front_uv.h"
+#include "vma/bitmap.h"
 
 #define CLUSTER  VMA_CLUSTER_SIZE
 #define BUFFERS  400
@@ -21,6 +22,7 @@
 
 struct writer_lane {
     struct pool *pool;
+    uint64_t n_zeroes; /* that were not read */
 };
 
 static struct writer_lane lane;
@@ -37,11 +39,13 @@ void writer_set_size(struct writer_lane *l, uint64_t size)
 void writer_add(struct writer_lane *l, uint32_t cluster, uint8_t *data)
 {
     g_assert_true(!data || (data[0] == 7 && (data[CLUSTER - 1] == 7 || data[CLUSTER - 1] == 0)));
+    l->n_zeroes += !data;
     pool_give(l->pool, data);
 }
 
 void writer_add_zeroes(struct writer_lane *l, uint32_t cluster, uint32_t n)
 {
+    l->n_zeroes += n;
 }
 
 /* --- the connection ----------------------------------------------------------------------------- */
@@ -97,7 +101,8 @@ struct desk {
     struct pool *pool;
     struct puller *all;
     struct drive d[N_DRIVES];
-    uint64_t beside;
+    uint64_t beside, room;
+    struct vma_bitmap *zeroes; /* of the first drive */
     unsigned n_starved;
 };
 
@@ -137,6 +142,11 @@ static uint64_t beside_bytes(void *user)
     return ((struct desk *)user)->beside;
 }
 
+static uint64_t room(void *user)
+{
+    return ((struct desk *)user)->room;
+}
+
 static void on_starved(void *user)
 {
     ((struct desk *)user)->n_starved++;
@@ -144,12 +154,15 @@ static void on_starved(void *user)
 
 static const struct intake_policy policy = {.is_nobodys = is_nobodys, .on_refused = on_refused, .on_put = on_put};
 static const struct pull_events pull_events = {.on_done = on_done, .on_failed = on_failed};
-static const struct puller_events puller_events = {.beside_bytes = beside_bytes, .on_starved = on_starved};
+static const struct puller_events puller_events = {
+    .beside_bytes = beside_bytes, .room = room, .on_starved = on_starved};
 
 static void desk_up(struct desk *k, gconstpointer unused)
 {
     uv_loop_init(&k->loop);
     k->pool = lane.pool = pool_new(BUFFERS, NULL);
+    k->room = 1000;
+    lane.n_zeroes = 0;
     k->all = puller_new(&k->loop, k->pool, &puller_events, k);
     for (unsigned i = 0; i < N_DRIVES; i++) {
         struct drive *d = &k->d[i];
@@ -178,6 +191,7 @@ static void desk_down(struct desk *k, gconstpointer unused)
     uv_run(&k->loop, UV_RUN_DEFAULT);
     g_assert_cmpint(uv_loop_close(&k->loop), ==, 0);
     puller_free(k->all);
+    vma_bitmap_free(k->zeroes);
     pool_free(k->pool);
 }
 
@@ -188,7 +202,8 @@ static void start(struct desk *k, unsigned i, uint64_t size)
 
     intake_reset(&d->in, size, true);
     intake_open(&d->in, NULL, 1);
-    pull_start(d->p, &(struct pull_image){.front = &d->front, .size = size, .may_break = true});
+    pull_start(d->p, &(struct pull_image){
+                         .front = &d->front, .size = size, .may_break = true, .zeroes = i == 0 ? k->zeroes : NULL});
     puller_pump(k->all);
 }
 
@@ -287,6 +302,73 @@ static void test_filter_brings_the_last(struct desk *k, gconstpointer unused)
     puller_on_tick(k->all);
     g_assert_true(d->is_done);
     g_assert_cmpuint(d->front.n_asked, ==, 0);
+}
+
+/* --- what need not be asked for ----------------------------------------------------------------- */
+
+static void know_zeroes(struct desk *k, uint64_t first, uint64_t n)
+{
+    if (!k->zeroes)
+        k->zeroes = vma_bitmap_new(UINT64_C(1) << 28);
+    g_assert_cmpuint(vma_bitmap_set_clear(k->zeroes, first, n), ==, n);
+}
+
+/* Requests end where they begin, and go on behind them. */
+static void test_zeroes(struct desk *k, gconstpointer unused)
+{
+    struct drive *d = &k->d[0];
+
+    know_zeroes(k, 2, 3);
+    know_zeroes(k, 10, 2);
+    start(k, 0, 11 * CLUSTER + 512);
+    must_ask(d, 0, 2);
+    answer(d, 0);
+    must_ask(d, 5, 5);
+    answer(d, 0);
+    g_assert_true(d->is_done);
+    g_assert_cmpuint(d->front.n_asked, ==, 2);
+    g_assert_cmpuint(lane.n_zeroes, ==, 3 + 2);
+}
+
+/* 16 TiB, in portions, and nothing else until there is room. */
+static void test_only_zeroes(struct desk *k, gconstpointer unused)
+{
+    const uint64_t n = UINT64_C(1) << 28;
+    struct drive *d = &k->d[0];
+
+    know_zeroes(k, 0, n);
+    k->room = 0;
+    start(k, 0, n * CLUSTER);
+    g_assert_cmpuint(lane.n_zeroes, ==, 0);
+    k->room = 1 << 20;
+    pull_set_rate(d->p, 1);
+    puller_pump(k->all);
+    puller_on_tick(k->all);
+    g_assert_true(d->is_done);
+    g_assert_cmpuint(lane.n_zeroes, ==, n);
+    g_assert_cmpuint(intake_missing(&d->in), ==, 0);
+    g_assert_cmpuint(d->front.n_asked, ==, 0);
+}
+
+/* What the guest writes there comes by the filter first, and stays; another try at the same instant knows them, too. */
+static void test_zeroes_that_are_held(struct desk *k, gconstpointer unused)
+{
+    struct drive *d = &k->d[0];
+
+    know_zeroes(k, 0, 8);
+    pull_pause(d->p, true);
+    start(k, 0, 16 * CLUSTER);
+    bring(d, 3);
+    pull_pause(d->p, false);
+    puller_pump(k->all);
+    must_ask(d, 8, REQUEST);
+    g_assert_cmpuint(lane.n_zeroes, ==, 7 + 1);
+    pull_stop(d->p);
+    answer_all(d);
+    pull_start(d->p, &(struct pull_image){.front = &d->front, .size = 16 * CLUSTER, .zeroes = k->zeroes});
+    puller_on_tick(k->all);
+    g_assert_true(d->is_done);
+    g_assert_cmpuint(lane.n_zeroes, ==, 7 + 1);
 }
 
 /* --- what holds it back ------------------------------------------------------------------------- */
@@ -432,6 +514,9 @@ int main(int argc, char **argv)
     ADD("turns", test_turns);
     ADD("held", test_held);
     ADD("filter-brings-the-last", test_filter_brings_the_last);
+    ADD("zeroes", test_zeroes);
+    ADD("only-zeroes", test_only_zeroes);
+    ADD("zeroes-that-are-held", test_zeroes_that_are_held);
     ADD("pause", test_pause);
     ADD("unwanted", test_unwanted);
     ADD("no-buffers", test_no_buffers);

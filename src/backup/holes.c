@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * QEMU gets a socket that listens, and to which we are connected already: nobody else can come in. The server stops
+ * only when the export is gone: to stop it before, QEMU would wait in its main loop for what is asked of the disk.
+ */
+#include <stddef.h>
+#include <unistd.h>
+#include "backup/found.h"
+#include "backup/holes.h"
+#include "backup/run.h"
+#include "backup/steps.h"
+#include "nbd/status_uv.h"
+#include "vhost/front_uv.h"
+#include "vma/bitmap.h"
+#include "vma/format.h"
+
+#define LIMIT_MS 5000 /* for all drives: what is not known by then is read */
+
+static char *export_id(const struct backup *b)
+{
+    return g_strdup_printf("vmb-%s-map-%u", b->run_id, b->holes.of->index);
+}
+
+/* One for all drives, which have it in turn; cleanup_find.c knows it too. */
+static char *socket_name(const struct backup *b)
+{
+    return g_strdup_printf("vmb-%s-map", b->run_id);
+}
+
+/* When a client leaves, QEMU before 10.0 aborts where the node lives in an iothread. Such drives are not pulled, but
+ * nobody says that none will be moved there. */
+static bool is_safe(const struct backup *b)
+{
+    bool is_any_in_iothread = false;
+
+    for_each_found (f, b)
+        is_any_in_iothread |= f->is_in_iothread;
+    return b->facts.version.major >= 10 || !is_any_in_iothread;
+}
+
+/* Of a try for this drive that could not be taken away. */
+static bool is_anything_left(const struct backup *b, const struct drive *d)
+{
+    return b->holes.of == d && (b->holes.is_fd_passed || b->holes.may_be_in_qemu || b->holes.did_start_server);
+}
+
+bool holes_are_wanted(const struct backup *b, const struct drive *d)
+{
+    bool is_possible = !b->holes.is_impossible && b->holes.took_ms < LIMIT_MS && is_safe(b);
+
+    return d->is_pulled && d->size && (is_possible || is_anything_left(b, d));
+}
+
+/* --- taking it away ----------------------------------------------------------------------------- */
+
+static void close_connection(struct backup *b)
+{
+    if (b->holes.connected >= 0)
+        close(b->holes.connected);
+    b->holes.connected = -1;
+}
+
+void holes_interrupt(struct backup *b)
+{
+    if (b->holes.status)
+        nbd_status_end(b->holes.status);
+}
+
+void holes_disconnect(struct backup *b)
+{
+    holes_interrupt(b);
+    close_connection(b);
+}
+
+/* Of a begin an error says no more than that the undo has to try again; a lost monitor makes it begin again. */
+static void taken_away(struct steps_op *op, const GError *error)
+{
+    bool is_told = op->is_undo || g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE);
+
+    if (op->is_undo && error && !g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
+        op->b->end.has_undo_failed = true;
+    steps_end(op, is_told ? error : NULL);
+}
+
+static void on_server_stopped(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    bool is_none = op->is_undo && qmp_error_is_refusal(error); /* a begin leaves it to the undo to be sure */
+
+    if (error && !is_none) {
+        taken_away(op, error);
+        return;
+    }
+    op->b->holes.did_start_server = false;
+    run_journal_write(op->b, NULL);
+    taken_away(op, NULL);
+}
+
+static void stop_server(struct steps_op *op)
+{
+    if (op->b->holes.did_start_server)
+        qmp_nbd_server_stop(op->b->qmp, on_server_stopped, op);
+    else
+        taken_away(op, NULL);
+}
+
+/* One that was still there was never used: the server that runs, if any, is somebody else's. */
+static void on_socket_closed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (error && !qmp_error_is_refusal(error)) {
+        taken_away(op, error);
+        return;
+    }
+    op->b->holes.is_fd_passed = false;
+    if (!error && op->b->holes.did_start_server) {
+        op->b->holes.did_start_server = false;
+        run_journal_write(op->b, NULL);
+    }
+    stop_server(op);
+}
+
+static void close_socket(struct steps_op *op)
+{
+    g_autofree char *name = socket_name(op->b);
+
+    if (op->b->holes.is_fd_passed)
+        qmp_closefd(op->b->qmp, name, on_socket_closed, op);
+    else
+        stop_server(op);
+}
+
+static void delete_export(void *op);
+static void look_if_gone(void *op);
+
+static bool is_there(const char *id, const struct qmp_export *exports, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (g_strcmp0(exports[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+static void on_exports(void *user, const struct qmp_export *exports, unsigned n, const GError *error)
+{
+    struct steps_op *op = user;
+    g_autofree char *id = export_id(op->b);
+    g_autoptr(GError) hangs = NULL;
+
+    if (!error && is_there(id, exports, n)) {
+        if (qmp_again(op->b->qmp, &op->b->holes.again, look_if_gone, op))
+            return;
+        g_set_error(&hangs, VMB_ERROR, VMB_ERROR_FAILED, "export %s does not end", id);
+    }
+    if (error || hangs) {
+        taken_away(op, error ? error : hangs);
+        return;
+    }
+    op->b->holes.may_be_in_qemu = false;
+    close_socket(op);
+}
+
+static void look_if_gone(void *user)
+{
+    qmp_query_exports(((struct steps_op *)user)->b->qmp, on_exports, user);
+}
+
+/* Refused as long as QEMU has not heard that we are gone. */
+static void on_deleted(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    bool is_gone = g_error_matches(error, QMP_ERROR, QMP_ERROR_NO_DEVICE);
+
+    if (!is_gone && qmp_error_is_refusal(error) && qmp_again(op->b->qmp, &op->b->holes.again, delete_export, op))
+        return;
+    op->b->holes.again = (struct qmp_again){0};
+    if (error && !is_gone)
+        taken_away(op, error);
+    else
+        look_if_gone(op);
+}
+
+static void delete_export(void *user)
+{
+    struct steps_op *op = user;
+    g_autofree char *id = export_id(op->b);
+
+    qmp_export_del(op->b->qmp, id, on_deleted, op);
+}
+
+/* Nothing of ours is connected any more. */
+static void take_away(struct steps_op *op)
+{
+    close_connection(op->b);
+    op->b->holes.again = (struct qmp_again){0};
+    if (op->b->holes.may_be_in_qemu)
+        delete_export(op);
+    else
+        close_socket(op);
+}
+
+/* What is known holds for the instant that goes with it. */
+void holes_undo(struct steps_op *op)
+{
+    g_clear_pointer(&op->d->zeroes, vma_bitmap_free);
+    if (op->b->holes.status && op->b->holes.of == op->d)
+        holes_interrupt(op->b); /* and on_status_over() goes on */
+    else if (is_anything_left(op->b, op->d))
+        take_away(op);
+    else
+        steps_end(op, NULL);
+}
+
+/* --- asking ------------------------------------------------------------------------------------- */
+
+static void note_unknown(const struct steps_op *op, const GError *error)
+{
+    backup_note(op->b, "drive %s: what is zero is read, too (%s)", op->d->name, error->message);
+}
+
+static struct steps_op *op_under_way(const struct backup *b)
+{
+    const struct steps_op *op = steps_current(b->steps);
+
+    return op && op->step->undo == holes_undo ? (struct steps_op *)op : NULL;
+}
+
+/* In the thread, range by range. Parts of a cluster do not help, unless ranges meet in it. */
+static void on_zeroes(void *user, uint64_t offset, uint64_t len)
+{
+    struct hole_search *s = user;
+    uint64_t first, end;
+
+    s->from = offset == s->to ? s->from : offset;
+    s->to = offset + len;
+    first = MAX((s->from + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE, s->next);
+    end = s->to == s->size ? s->n_clusters : s->to / VMA_CLUSTER_SIZE;
+    if (end <= first)
+        return;
+    s->n_zero += vma_bitmap_set_clear(s->found, first, end - first);
+    s->next = end;
+}
+
+static void on_status_over(void *user, const GError *error)
+{
+    struct backup *b = (struct backup *)((char *)user - offsetof(struct backup, holes));
+    struct steps_op *op = op_under_way(b);
+
+    b->end.n_open[OPEN_PORT]--;
+    b->holes.took_ms += uv_now(b->loop) - b->holes.since_ms;
+    b->holes.status = NULL;
+    if (op && !op->is_undo && b->holes.n_zero)
+        op->d->zeroes = g_steal_pointer(&b->holes.found);
+    g_clear_pointer(&b->holes.found, vma_bitmap_free);
+    if (op && !op->is_undo && error && !b->is_failing)
+        note_unknown(op, error);
+    if (op)
+        take_away(op);
+}
+
+static const struct nbd_status_events events = {.on_zeroes = on_zeroes, .on_over = on_status_over};
+
+static void ask(struct steps_op *op)
+{
+    struct hole_search *s = &op->b->holes;
+    g_autofree char *id = export_id(op->b);
+
+    s->size = op->d->size;
+    s->n_clusters = (s->size + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
+    s->from = s->to = s->next = s->n_zero = 0;
+    s->found = vma_bitmap_new(s->n_clusters);
+    op->b->end.n_open[OPEN_PORT]++;
+    s->since_ms = uv_now(op->b->loop);
+    s->status = nbd_status_open(op->b->loop, s->connected, id, s->size, LIMIT_MS - s->took_ms, &events, s);
+    s->connected = -1;
+}
+
+/* A command was refused, or had no answer. */
+static void give_up(struct steps_op *op, const GError *error)
+{
+    note_unknown(op, error);
+    op->b->holes.is_impossible = !g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE);
+    if (qmp_error_is_refusal(error))
+        take_away(op);
+    else
+        taken_away(op, error);
+}
+
+static void on_exported(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (!error) {
+        ask(op);
+        return;
+    }
+    op->b->holes.may_be_in_qemu = !qmp_error_is_refusal(error);
+    give_up(op, error);
+}
+
+static void on_server_started(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    g_autofree char *id = export_id(op->b);
+
+    if (error) {
+        if (qmp_error_is_refusal(error)) { /* one runs already, for somebody else, and stays */
+            op->b->holes.did_start_server = false;
+            run_journal_write(op->b, NULL);
+        }
+        give_up(op, error);
+        return;
+    }
+    op->b->holes.may_be_in_qemu = true;
+    qmp_export_add(op->b->qmp, id, op->d->is_guarded ? op->d->names.snap : op->d->node, on_exported, op);
+}
+
+static void on_socket_passed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+    g_autofree char *name = socket_name(op->b);
+
+    if (error) {
+        give_up(op, error);
+        return;
+    }
+    op->b->holes.did_start_server = true; /* until it is refused */
+    run_journal_write(op->b, NULL);
+    qmp_nbd_server_start(op->b->qmp, name, NULL, on_server_started, op);
+}
+
+static void begin_asking(struct steps_op *op)
+{
+    g_autofree char *name = socket_name(op->b), *path = door_path(op->b, name);
+    g_autoptr(GError) error = NULL;
+    int listening;
+
+    op->b->holes.of = op->d;
+    if (!vhost_socket_pair(path, &listening, &op->b->holes.connected, &error)) {
+        note_unknown(op, error);
+        steps_end(op, NULL);
+        return;
+    }
+    op->b->holes.is_fd_passed = true;
+    qmp_getfd(op->b->qmp, name, listening, on_socket_passed, op);
+}
+
+void holes_begin(struct steps_op *op)
+{
+    const struct drive *before = op->b->holes.of;
+
+    if (is_anything_left(op->b, op->d)) /* the monitor was lost in the midst of it */
+        take_away(op);
+    else if (before && is_anything_left(op->b, before)) /* its disk hangs, say */
+        steps_end(op, NULL);
+    else
+        begin_asking(op);
+}
