@@ -112,6 +112,26 @@ static void test_cancel(struct store_fixture *f, gconstpointer data)
     }
 }
 
+/* At once, but for the chunk of which something else has come. */
+static void test_long_zeroes(struct store_fixture *f, gconstpointer data)
+{
+    const uint32_t alone = PER_CHUNK + 5;
+    struct rig r;
+
+    rig_up(&r, f, 300, 1 << 30);
+    memset(r.images[0], 0, CLUSTERS * (size_t)VMA_CLUSTER_SIZE);
+    memset(r.images[0] + (size_t)alone * VMA_CLUSTER_SIZE, 7, VMA_CLUSTER_SIZE);
+    r.is_in_order = true;
+    r.next[0] = alone;
+    g_assert_true(give_drive(&r, 0));
+    writer_add_zeroes(r.lanes[0], 0, alone);
+    writer_add_zeroes(r.lanes[0], alone + 1, CLUSTERS - alone - 1);
+    r.next[0] = CLUSTERS;
+    g_assert_cmpuint(writer_lane_zero_bytes(r.lanes[0]), ==, (CLUSTERS - 1) * (uint64_t)VMA_CLUSTER_SIZE);
+    run_whole(&r);
+    rig_down(&r);
+}
+
 static void flush_now(uv_timer_t *timer)
 {
     writer_flush(((struct rig *)timer->data)->writer);
@@ -224,6 +244,7 @@ int main(int argc, char **argv)
     TEST("any-order", test_any_order);
     TEST("few-buffers", test_few_buffers);
     TEST("lengths-of-ram", test_lengths_of_ram);
+    TEST("long-zeroes", test_long_zeroes);
     TEST("drop", test_drop);
     TEST("cancel", test_cancel);
     TEST("stuck", test_stuck);

@@ -213,7 +213,7 @@ static void job_up(struct job *j, struct fixture *f, const char *target, uint64_
         j->lanes[i] = writer_add_lane(j->writer, id, false);
     }
     j->vast = writer_add_lane(j->writer, vma_header_add_device(j->header, "vast", VAST_BYTES, NULL), false);
-    map_init(writer_lane_map(j->vast), VAST_CLUSTERS);
+    writer_set_size(j->vast, VAST_BYTES);
     header = vma_header_encode(j->header, NULL);
     writer_put_header(j->writer, header);
 }
