@@ -27,7 +27,7 @@ struct journal_record {
     bool did_we_stop;        /* the guest stood still because of us */
     bool does_migrate;       /* a plain migration was to stop it: then its state is "postmigrate" */
     char *agent;             /* socket of the agent that has frozen the guest's file systems, "" = none */
-    bool has_nbd_server;     /* QEMU's own was being started, to wake drives */
+    bool has_nbd_server;     /* QEMU's own was being started, to wake drives or to ask what is zero */
     unsigned n_exports;      /* that may have been made, vmb-RUN-exp-0 and so on */
     bool has_capabilities, has_params;
     GPtrArray *capabilities; /* char *: those that were on */
