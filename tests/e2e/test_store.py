@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Backups into a store: what casync unpacks of a snapshot is what the guest held at its instant, however the run went."""
+import fcntl
 import json
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 
@@ -192,6 +194,20 @@ def two_guests_into_one_store(version):
         store.must_be_clean()
 
 
+def store_being_collected(version):
+    """Somebody has it for himself, and does not let go: exit 7, and the guest is not touched."""
+    product()
+    with Scenario(version, drives=standard_drives(count=1)) as s:
+        store = Store(s.path("store"))
+        with open(os.path.join(store.dir, "lock"), "w") as lock:
+            fcntl.fcntl(lock, fcntl.F_OFD_SETLK, struct.pack("hhqqixxxx", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0))
+            run = s.backup("--no-vmstate", output=store.dir)
+            assert run.wait() == 7, run.report()
+        assert "its unused chunks are being removed; try again later" in result_of(run)["text"], run.report()
+        s.backup("--no-vmstate", output=store.dir).must_succeed()
+        s.must_be_untouched()
+
+
 def targets_that_are_none(version):
     """A folder that is no store, and options that do not go with one."""
     product()
@@ -209,4 +225,4 @@ def targets_that_are_none(version):
 if __name__ == "__main__":
     main(backups_of_a_guest_that_writes, snapshot_equals_the_stopped_images, unchanged_drives_cost_nothing,
          cancelled_and_retried_drives, cancelled_runs_leave_nothing, killed_runs_do_no_harm, full_store_waits,
-         two_guests_into_one_store, targets_that_are_none, both=[backups_of_a_guest_that_writes])
+         two_guests_into_one_store, store_being_collected, targets_that_are_none, both=[backups_of_a_guest_that_writes])

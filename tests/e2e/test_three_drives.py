@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Drive, Scenario, engine, main, product, standard_drives, wait_for
+from vmtest import Drive, Scenario, Store, engine, main, product, standard_drives, wait_for
 from vmtest.drives import fill_base
 from vmtest.pattern import first_difference, written_clusters
 from vmtest.relay import CLUSTER
@@ -65,14 +65,15 @@ def cancel_at_half(s, run, drive):
     run.wait_event(ev="drive", id=drive.name, state="cancelled")
 
 
-def three_fates(version, archive="a.vma"):
+def three_fates(version, archive="a.vma", into_store=False):
     """On the first version the operator retries, on the other the program does so by itself; that one has the RAM, too."""
     product()
     is_asked = version == "7.2"
     options = ["--no-vmstate", "--retries", "0"] if is_asked else []
     cancelled, untouched, faulty = drives_with_a_fault()
     with Scenario(version, drives=[cancelled, untouched, faulty]) as s:
-        s.archive = s.path(archive)
+        store = Store(s.path("store")) if into_store else None
+        s.archive = store.dir if store else s.path(archive)
         hold = s.add_proxy().hold("cont")
         run = s.backup(*limits(cancelled, untouched), *options)
         hold.wait(30)
@@ -87,7 +88,8 @@ def three_fates(version, archive="a.vma"):
         run.say("limit all 0")
         run.must_succeed(status=3)
         assert run.find(ev="result")["missing"] == [cancelled.name], run.report()
-        images, vmstate = unpack(s.archive, s.path("unpacked"))
+        images, vmstate = (store.unpack(store.latest(), s.path("unpacked")) if store
+                           else unpack(s.archive, s.path("unpacked")))
         assert set(images) == {untouched.name, faulty.name}, sorted(images)
         assert bool(vmstate) != is_asked
         for name, image in images.items():
@@ -101,5 +103,10 @@ def three_fates_packed(version):
     three_fates(version, archive="a.vma.zst")
 
 
+def three_fates_stored(version):
+    """The same in a store: the snapshot is without what was cancelled."""
+    three_fates(version, into_store=True)
+
+
 if __name__ == "__main__":
-    main(three_fates, slow=(three_fates_packed,))
+    main(three_fates, slow=(three_fates_packed, three_fates_stored))
