@@ -105,7 +105,7 @@ GBytes *target_final_header(struct backup *b, GError **error)
         if (drive_is(d, DRIVE_IS_OUT))
             vma_header_drop_device(b->archive.header, d->dev_id);
     }
-    if (b->options.is_store) /* it is named by its instant */
+    if (b->options.is_store && b->instant_us) /* it is named by its instant */
         b->archive.header->ctime = b->instant_us / G_USEC_PER_SEC;
     return set_description(b, error) ? vma_header_encode(b->archive.header, error) : NULL;
 }
