@@ -56,6 +56,11 @@ void call_send_fd(struct call *call, const char *command, struct json_object *ar
 /* The handler for a qmp_done. */
 void call_on_done(struct call *call, struct json_object *value, const GError *error);
 
+/* calls_graph.c: query-named-block-nodes, as the next step of a call; and whether it may be sent, by the answer to
+ * query-jobs: while a block-stream is there it may crash QEMU. */
+bool call_may_list_nodes(struct json_object *jobs, const GError *error);
+void call_list_nodes(struct call *answered, call_handler handler);
+
 /* Elements of an answer, 0 for NULL. */
 unsigned call_length(struct json_object *value);
 /* A handler that has each entry read into a `type` and hands all of them to a callback(user, entries, n, error). */

@@ -57,6 +57,16 @@ struct qmp_node {
 typedef void (*qmp_on_nodes)(void *user, const struct qmp_node *nodes, unsigned n, const GError *error);
 void qmp_query_nodes(struct qmp *q, qmp_on_nodes done, void *user);
 
+/* Every named dirty bitmap, as that list has them; QEMU's own have no names. While a block-stream is there nobody
+ * knows: an error of QMP_ERROR_COMMAND. */
+struct qmp_bitmap {
+    const char *node_name, *name;
+    uint64_t granularity, count; /* bytes; count: of what is dirty, in whole granules */
+    bool is_recording, is_busy, is_inconsistent, is_persistent;
+};
+typedef void (*qmp_on_bitmaps)(void *user, const struct qmp_bitmap *bitmaps, unsigned n, const GError *error);
+void qmp_query_bitmaps(struct qmp *q, qmp_on_bitmaps done, void *user);
+
 /* query-jobs and query-block-jobs, joined by id. Speed and paused only for block jobs, and zero for one that ended
  * between the two answers. */
 struct qmp_job {
@@ -187,13 +197,27 @@ void qmp_export_vhost(struct qmp *q, const char *id, const char *node, const cha
 void qmp_has_vhost_export(struct qmp *q, const char *nowhere, qmp_on_answer done, void *user);
 void qmp_export_del(struct qmp *q, const char *id, qmp_done done, void *user);
 
+/* --- dirty bitmaps ----------------------------------------------------------------------------- */
+/* block-dirty-bitmap-add; granularity: bytes, a power of two */
+struct qmp_new_bitmap {
+    const char *node, *name;
+    uint64_t granularity;
+    bool is_persistent, is_disabled;
+};
+void qmp_bitmap_add(struct qmp *q, const struct qmp_new_bitmap *bitmap, qmp_done done, void *user);
+/* block-dirty-bitmap-merge of `from` of node `from_node` into `name` of `node` */
+void qmp_bitmap_merge(struct qmp *q, const char *node, const char *name, const char *from_node, const char *from,
+                      qmp_done done, void *user);
+void qmp_bitmap_remove(struct qmp *q, const char *node, const char *name, qmp_done done, void *user);
+
 /* --- jobs -------------------------------------------------------------------------------------- */
 struct qmp_backup_job {
     const char *id, *device, *target;
     int64_t speed;
-    unsigned workers; /* 0 = QEMU's own */
+    unsigned workers;   /* 0 = QEMU's own */
+    const char *bitmap; /* of `device`: only what is dirty there is copied, and it stays as it is; NULL = everything */
 };
-/* blockdev-backup sync full, auto-dismiss false, x-perf {max-workers, max-chunk 65536} */
+/* blockdev-backup sync full or bitmap, auto-dismiss false, x-perf {max-workers, max-chunk 65536} */
 void qmp_backup(struct qmp *q, const struct qmp_backup_job *job, qmp_done done, void *user);
 /* block-stream: what lies between `device` and `base` leaves the chain, and the image's header says so. The job is
  * dismissed by QEMU itself. */

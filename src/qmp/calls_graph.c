@@ -21,7 +21,12 @@ static bool has_connection_failed(const GError *error)
     return error && (error->domain != QMP_ERROR || error->code > QMP_ERROR_NO_COMMAND);
 }
 
-static void list_nodes(struct call *answered, call_handler handler)
+bool call_may_list_nodes(struct json_object *jobs, const GError *error)
+{
+    return !has_connection_failed(error) && may_list_nodes(jobs);
+}
+
+void call_list_nodes(struct call *answered, call_handler handler)
 {
     struct json_object *args = args_new();
 
@@ -180,7 +185,7 @@ static void on_jobs_before_graph(struct call *call, struct json_object *value, c
     if (has_connection_failed(error))
         ((qmp_on_graph)call->done)(call->user, NULL, error);
     else if (may_list_nodes(value))
-        list_nodes(call, on_named_nodes);
+        call_list_nodes(call, on_named_nodes);
     else
         call_send(call_continue(call), "x-debug-query-block-graph", NULL, json_type_object, on_graph);
 }
@@ -226,7 +231,7 @@ static void on_jobs_before_nodes(struct call *call, struct json_object *value, c
     if (has_connection_failed(error))
         ((qmp_on_nodes)call->done)(call->user, NULL, 0, error);
     else if (may_list_nodes(value))
-        list_nodes(call, on_nodes);
+        call_list_nodes(call, on_nodes);
     else
         call_send(call_continue(call), "x-debug-query-block-graph", NULL, json_type_object, on_nodes_of_graph);
 }

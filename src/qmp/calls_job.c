@@ -12,7 +12,11 @@ void qmp_backup(struct qmp *q, const struct qmp_backup_job *job, qmp_done done, 
 
     args_text(args, "device", job->device);
     args_text(args, "target", job->target);
-    args_text(args, "sync", "full");
+    args_text(args, "sync", job->bitmap ? "bitmap" : "full");
+    if (job->bitmap) {
+        args_text(args, "bitmap", job->bitmap);
+        args_text(args, "bitmap-mode", "never");
+    }
     args_flag(args, "auto-dismiss", false); /* the result outlives a lost monitor */
     if (job->speed > 0)
         args_int(args, "speed", job->speed);

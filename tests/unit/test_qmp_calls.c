@@ -48,14 +48,38 @@ static void nbd_server_start_at(struct world *w)
 
 static void backup(struct world *w)
 {
-    static const struct qmp_backup_job job = {"bk0", "snap0", "tgt0", 1000, 64};
+    static const struct qmp_backup_job job = {"bk0", "snap0", "tgt0", 1000, 64, NULL};
 
     qmp_backup(w->q, &job, world_on_done, w);
 }
 
+static void backup_changes(struct world *w)
+{
+    static const struct qmp_backup_job job = {"bk0", "snap0", "tgt0", 0, 0, "x"};
+
+    qmp_backup(w->q, &job, world_on_done, w);
+}
+
+static void bitmap_add(struct world *w)
+{
+    static const struct qmp_new_bitmap bitmap = {"disk0", "vmb-1", 65536, true, false};
+
+    qmp_bitmap_add(w->q, &bitmap, world_on_done, w);
+}
+
+static void bitmap_add_disabled(struct world *w)
+{
+    static const struct qmp_new_bitmap bitmap = {"snap0", "x", 1048576, false, true};
+
+    qmp_bitmap_add(w->q, &bitmap, world_on_done, w);
+}
+
+CALL(bitmap_merge, "snap0", "x", "disk0", "vmb-1", world_on_done)
+CALL(bitmap_remove, "disk0", "vmb-1", world_on_done)
+
 static void backup_plainly(struct world *w)
 {
-    static const struct qmp_backup_job job = {"bk0", "snap0", "tgt0", 0, 0};
+    static const struct qmp_backup_job job = {"bk0", "snap0", "tgt0", 0, 0, NULL};
 
     qmp_backup(w->q, &job, world_on_done, w);
 }
@@ -120,6 +144,15 @@ static const struct {
     {backup, "\"blockdev-backup\",\"arguments\":{\"job-id\":\"bk0\",\"device\":\"snap0\",\"target\":\"tgt0\","
              "\"sync\":\"full\",\"auto-dismiss\":false,\"speed\":1000,\"x-perf\":{\"max-workers\":64,"
              "\"max-chunk\":65536}}"},
+    {backup_changes, "\"blockdev-backup\",\"arguments\":{\"job-id\":\"bk0\",\"device\":\"snap0\",\"target\":\"tgt0\","
+                     "\"sync\":\"bitmap\",\"bitmap\":\"x\",\"bitmap-mode\":\"never\",\"auto-dismiss\":false}"},
+    {bitmap_add, "\"block-dirty-bitmap-add\",\"arguments\":{\"node\":\"disk0\",\"name\":\"vmb-1\","
+                 "\"granularity\":65536,\"persistent\":true}"},
+    {bitmap_add_disabled, "\"block-dirty-bitmap-add\",\"arguments\":{\"node\":\"snap0\",\"name\":\"x\","
+                          "\"granularity\":1048576,\"disabled\":true}"},
+    {bitmap_merge, "\"block-dirty-bitmap-merge\",\"arguments\":{\"node\":\"snap0\",\"target\":\"x\","
+                   "\"bitmaps\":[{\"node\":\"disk0\",\"name\":\"vmb-1\"}]}"},
+    {bitmap_remove, "\"block-dirty-bitmap-remove\",\"arguments\":{\"node\":\"disk0\",\"name\":\"vmb-1\"}"},
     {backup_plainly, "\"blockdev-backup\",\"arguments\":{\"job-id\":\"bk0\",\"device\":\"snap0\",\"target\":\"tgt0\","
                      "\"sync\":\"full\",\"auto-dismiss\":false}"},
     {job_cancel, "\"job-cancel\",\"arguments\":{\"id\":\"bk0\"}"},

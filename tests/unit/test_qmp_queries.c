@@ -61,6 +61,17 @@ static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const
                                TEXT(node->format), TEXT(node->file), node->is_read_only, node->virtual_size);
 }
 
+static void on_bitmaps(void *user, const struct qmp_bitmap *bitmaps, unsigned n, const GError *error)
+{
+    struct world *w = user;
+
+    finish(w, error);
+    for (const struct qmp_bitmap *m = bitmaps; m < bitmaps + n; m++)
+        g_string_append_printf(w->seen, "%s %s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %d %d %d %d\n", m->node_name,
+                               m->name, m->granularity, m->count, m->is_recording, m->is_busy, m->is_inconsistent,
+                               m->is_persistent);
+}
+
 static void on_graph(void *user, const struct qmp_graph *g, const GError *error)
 {
     static const char *const kinds[] = {"node", "device", "job"};
@@ -179,6 +190,7 @@ CALL(query_name, on_text)
 CALL(query_status, on_status)
 CALL(query_block, on_drives)
 CALL(query_nodes, on_nodes)
+CALL(query_bitmaps, on_bitmaps)
 CALL(query_jobs, on_jobs)
 CALL(query_exports, on_exports)
 CALL(query_blockstats, on_blockstats)
@@ -300,6 +312,25 @@ static void test_nodes(void)
            "n - - 0 0\n");
     expect_one(query_exports, "\"return\":[{\"id\":\"e\",\"type\":\"nbd\",\"node-name\":\"n\",\"shutting-down\":true}]",
                "e nbd n 1\n");
+}
+
+static void test_bitmaps(void)
+{
+    static const char *const answer[] = {
+        "\"return\":[]",
+        "\"return\":[{\"node-name\":\"n\",\"dirty-bitmaps\":[{\"name\":\"vmb-1\",\"granularity\":65536,"
+        "\"count\":131072,\"recording\":true,\"busy\":false,\"persistent\":true},{\"granularity\":65536,\"count\":1},"
+        "{\"name\":\"\"},{\"name\":\"b\",\"count\":-1,\"busy\":true,\"inconsistent\":true},7]},"
+        "{\"node-name\":\"m\",\"dirty-bitmaps\":{\"name\":\"no list\"}},{\"dirty-bitmaps\":[{\"name\":\"nowhere\"}]}]",
+        NULL};
+    static const char *const streaming[] = {"\"return\":[{\"id\":\"j\",\"type\":\"stream\"}]", NULL};
+
+    expect(query_bitmaps, answer,
+           "{\"execute\":\"query-jobs\"}\n"
+           "{\"execute\":\"query-named-block-nodes\",\"arguments\":{\"flat\":true}}\n",
+           "n vmb-1 65536 131072 1 0 0 1\nn b 0 0 0 1 1 0\n");
+    expect(query_bitmaps, streaming, "{\"execute\":\"query-jobs\"}\n",
+           "error 0 a block-stream is under way: nodes cannot be listed");
 }
 
 #define NAMED                                                                                                          \
@@ -467,11 +498,25 @@ static void test_encrypted(void)
 static void test_nonsense(void)
 {
     static void (*const queries[])(struct world * w) = {
-        query_version,  query_name,        query_status,       query_block,
-        query_nodes,    query_jobs,        query_exports,      query_blockstats,
-        query_memory,   has_vhost_export,  has_command,        query_unsavable,
-        qom_get_string, query_graph,       query_capabilities, query_migration_params,
-        query_migrate,  query_awake_nodes,
+        query_version,
+        query_name,
+        query_status,
+        query_block,
+        query_nodes,
+        query_bitmaps,
+        query_jobs,
+        query_exports,
+        query_blockstats,
+        query_memory,
+        has_vhost_export,
+        has_command,
+        query_unsavable,
+        qom_get_string,
+        query_graph,
+        query_capabilities,
+        query_migration_params,
+        query_migrate,
+        query_awake_nodes,
     };
     static const char *const shapes[] = {
         "null",
@@ -519,6 +564,7 @@ int main(int argc, char **argv)
     g_test_add_func("/qmp/queries/guest", test_guest);
     g_test_add_func("/qmp/queries/drives", test_drives);
     g_test_add_func("/qmp/queries/nodes", test_nodes);
+    g_test_add_func("/qmp/queries/bitmaps", test_bitmaps);
     g_test_add_func("/qmp/queries/graph", test_graph);
     g_test_add_func("/qmp/queries/awake-nodes", test_awake_nodes);
     g_test_add_func("/qmp/queries/jobs", test_jobs);
