@@ -74,14 +74,25 @@ static bool take_engine(const struct config *c, struct backup_options *o, GError
     return true;
 }
 
+static bool take_track(const struct config *c, struct backup_options *o, GError **error)
+{
+    g_autofree char *word = g_key_file_get_string(c->file, "backup", "track", NULL);
+    bool no_track = o->no_track;
+    if (word && !backup_options_track_from_word(word, &no_track))
+        return refuse(c, "backup", "track", "is auto or no", error);
+    if (!o->is_track_given)
+        o->no_track = no_track;
+    return true;
+}
+
 /* Of the other options of a backup none is of all guests. */
 static bool take_backup(const struct config *c, struct backup_options *o, GError **error)
 {
     g_auto(GStrv) keys = g_key_file_get_keys(c->file, "backup", NULL, NULL);
     for (unsigned i = 0; keys && keys[i]; i++)
-        if (strcmp(keys[i], "engine") != 0)
-            return refuse(c, "backup", keys[i], "unknown; there is engine", error);
-    return take_engine(c, o, error);
+        if (strcmp(keys[i], "engine") != 0 && strcmp(keys[i], "track") != 0)
+            return refuse(c, "backup", keys[i], "unknown; there are engine and track", error);
+    return take_engine(c, o, error) && take_track(c, o, error);
 }
 
 static bool take(const struct config *c, struct console_options *o, GError **error)

@@ -171,6 +171,26 @@ static void engine_say(const struct option_row *row, const struct backup_options
 
 const struct option_kind option_engine = {.parse = engine_parse, .say = engine_say};
 
+bool backup_options_track_from_word(const char *word, bool *no_track)
+{
+    *no_track = strcmp(word, "no") == 0;
+    return *no_track || strcmp(word, "auto") == 0;
+}
+
+static gboolean track_parse(const struct option_row *row, struct backup_options *o, const char *value, GError **error)
+{
+    o->is_track_given = true;
+    return backup_options_track_from_word(value, &o->no_track) ? TRUE : usage(error, row->range, value);
+}
+
+static void track_say(const struct option_row *row, const struct backup_options *o, GString *line)
+{
+    if (o->no_track)
+        option_say(line, row->name, "no");
+}
+
+const struct option_kind option_track = {.parse = track_parse, .say = track_say};
+
 static gboolean full_parse(const struct option_row *row, struct backup_options *o, const char *value, GError **error)
 {
     o->on_full_fails = strcmp(value, "fail") == 0;

@@ -48,6 +48,9 @@ static const struct option_row table[] = {
     {"engine", &option_engine, FIELD(engine),
      "QEMU's jobs push the data (default), or we pull it through shared memory", "push|pull", 3,
      .range = "engine is push or pull"},
+    {"track", &option_track, FIELD(no_track),
+     "Read only what has changed since the last backup in a store: auto (default) or no", "auto|no", 3,
+     .range = "track is auto or no"},
     {"agent", &option_path, FIELD(agent), "Freeze the guest's file systems by its agent's socket", "SOCKET", 5},
     {"proxmox", &option_number, FIELD(proxmox_vmid),
      "Name and describe the archive so that qmrestore takes it; TARGET may be a folder", "VMID", 3,
@@ -165,6 +168,11 @@ int backup_options_level(const struct backup_options *o)
     if (o->level < 0)
         return o->is_store ? STORE_DEFAULT_LEVEL : is_by_name ? COMPRESS_DEFAULT_LEVEL : 0;
     return o->level;
+}
+
+bool backup_options_track(const struct backup_options *o)
+{
+    return o->is_store && !o->no_track;
 }
 
 unsigned backup_options_threads(const struct backup_options *o)

@@ -37,6 +37,8 @@ struct backup_options {
     enum backup_guard guard;
     enum engine engine;   /* as it was asked for: where pull cannot be, the plan takes push, see backup/plan_engine.c */
     bool is_engine_given; /* on the command line: the configuration does not change it */
+    bool no_track;        /* no bitmaps are kept, and none believed; else where the target is a store */
+    bool is_track_given;  /* on the command line, as is_engine_given */
     uint64_t spool_bytes; /* 0 = the guest's RAM + 1 GiB, for a store more; at most half of what is free */
     char *spool_dir;      /* NULL = TMPDIR or /var/tmp */
     char *agent;          /* the guest agent's socket: freeze and thaw around the instant; NULL: do not */
@@ -59,6 +61,10 @@ void backup_options_init(struct backup_options *o);
 /* All of it anew, to be cleared by itself. */
 void backup_options_copy(struct backup_options *to, const struct backup_options *from);
 void backup_options_clear(struct backup_options *o);
+/* QEMU keeps account of what changes from this backup on, and what it knows of the time since the last one is used. */
+bool backup_options_track(const struct backup_options *o);
+/* "auto" or "no" */
+bool backup_options_track_from_word(const char *word, bool *no_track);
 /* The level in force: 0 = this target is not compressed. */
 int backup_options_level(const struct backup_options *o);
 unsigned backup_options_threads(const struct backup_options *o);

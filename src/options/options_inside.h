@@ -37,6 +37,7 @@ extern const struct option_kind option_limits; /* GArray of struct backup_limit 
 extern const struct option_kind option_files;  /* GArray of struct backup_file */
 extern const struct option_kind option_guard;  /* enum backup_guard */
 extern const struct option_kind option_engine; /* engine and is_engine_given */
+extern const struct option_kind option_track;  /* no_track and is_track_given */
 extern const struct option_kind option_full;   /* on_full_fails and on_full_minutes */
 
 void *option_field(const struct option_row *row, const struct backup_options *o);

@@ -276,7 +276,7 @@ def configured(s):
     path = pathlib.Path(s.path("config"), "vmabackup/config")
     path.parent.mkdir(parents=True)
     env = {**s.env, "XDG_CONFIG_HOME": s.path("config")}
-    for text, why in (("engine=Pull", "2: engine: is push or pull"), ("engine=pull\nlevel=3", "3: level: unknown; there is engine")):
+    for text, why in (("engine=Pull", "2: engine: is push or pull"), ("engine=pull\nlevel=3", "3: level: unknown; there are engine and track")):
         path.write_text(f"[backup]\n{text}\n", encoding="utf-8")
         done = subprocess.run([product("vmabackup-tui"), "--plain", s.vm.monitor], env={**os.environ, **env}, text=True,
                               stdin=subprocess.DEVNULL, capture_output=True, check=False)

@@ -58,6 +58,7 @@ static void assert_same(const struct backup_options *a, const struct backup_opti
     g_assert_cmpuint(a->spool_bytes, ==, b->spool_bytes);
     g_assert_cmpint(a->guard, ==, b->guard);
     g_assert_cmpint(a->engine, ==, b->engine);
+    g_assert_cmpint(a->no_track, ==, b->no_track);
     g_assert_cmpint(a->no_vmstate, ==, b->no_vmstate);
     g_assert_cmpint(a->on_full_fails, ==, b->on_full_fails);
     g_assert_cmpuint(a->on_full_minutes, ==, b->on_full_minutes);
@@ -101,6 +102,7 @@ static void test_round_trip(void)
         "--drive=--strict tcp:127.0.0.1:4444",
         "vmabackup backup --proxmox 100 -o /none/x.vma m",
         "vmabackup backup --engine pull --engine push --engine pull m",
+        "vmabackup backup --track auto --track no m",
         "vmabackup backup -o 'new\nline' --exclude '*' --exclude '~' --exclude 'ü' m",
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(lines); i++)
@@ -141,12 +143,36 @@ static void test_engine(void)
     backup_options_clear(&o);
 }
 
+/* Only a store has anything to compare with; the configuration is told that something was said. */
+static void test_track(void)
+{
+    struct backup_options o;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    parse("vmabackup backup m", &o);
+    g_assert_false(o.is_track_given);
+    g_assert_false(backup_options_track(&o));
+    o.is_store = true;
+    g_assert_true(backup_options_track(&o));
+    backup_options_clear(&o);
+    parse("vmabackup backup --track=no m", &o);
+    o.is_store = true;
+    g_assert_true(o.is_track_given);
+    g_assert_false(backup_options_track(&o));
+    g_option_context_set_main_group(context, backup_options_group(&o));
+    g_auto(GStrv) argv = g_strsplit("vmabackup --track=yes m", " ", -1);
+    g_assert_false(g_option_context_parse_strv(context, &argv, &error));
+    g_assert_cmpstr(error->message, ==, "track is auto or no, not yes");
+    backup_options_clear(&o);
+}
+
 /* All of them, in the order in which they are said: what is saved, how, where to. */
 static void test_order(void)
 {
     static const char line[] =
         "vmabackup backup --drive=d --exclude=x --no-vmstate --limit=5M --limit=s=1234567 --config=n=/p --guard=direct "
-        "--engine=pull --proxmox=100 --spool=5G --spool-dir=/a --log=l --record=r --agent=/q --on-full=wait:7 "
+        "--engine=pull --track=no --proxmox=100 --spool=5G --spool-dir=/a --log=l --record=r --agent=/q "
+        "--on-full=wait:7 "
         "--level=0 --threads=3 "
         "--retries=7 --strict --max-pause=9 --timeout=3 --verify --force --keep-partial -o x m";
     struct backup_options o;
@@ -181,6 +207,7 @@ int main(int argc, char **argv)
     g_test_add_func("/options/round-trip", test_round_trip);
     g_test_add_func("/options/short", test_short);
     g_test_add_func("/options/engine", test_engine);
+    g_test_add_func("/options/track", test_track);
     g_test_add_func("/options/order", test_order);
     g_test_add_func("/options/proxmox", test_proxmox_folder);
     return g_test_run();
