@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "qemu/tracking.h"
+
+#include <string.h>
+#include "base/units.h"
+
+#define RUN_ID_LEN 8
+
+bool tracking_is_name(const char *name)
+{
+    size_t prefix = strlen(TRACKING_PREFIX);
+
+    return name && g_str_has_prefix(name, TRACKING_PREFIX) && strlen(name) == prefix + RUN_ID_LEN &&
+           strspn(name + prefix, "0123456789abcdef") == RUN_ID_LEN;
+}
+
+static const struct qmp_bitmap *find(const struct tracking_facts *f, const char *name)
+{
+    for (unsigned i = 0; i < f->n_bitmaps; i++)
+        if (g_strcmp0(f->bitmaps[i].node_name, f->node) == 0 && g_strcmp0(f->bitmaps[i].name, name) == 0)
+            return &f->bitmaps[i];
+    return NULL;
+}
+
+/* Owned; NULL: none. */
+static char *obstacle_of(const struct tracking_facts *f, const struct tracking_mark *mark, const struct qmp_bitmap *m)
+{
+    char then[UNITS_LEN], now[UNITS_LEN];
+
+    if (m->is_inconsistent)
+        return g_strdup("QEMU was killed before its bitmap was saved");
+    if (!m->is_recording)
+        return g_strdup("its bitmap has been switched off");
+    if (m->is_busy)
+        return g_strdup("its bitmap is in use by somebody else");
+    if (!m->granularity)
+        return g_strdup("QEMU does not tell how its bitmap counts");
+    if (mark->size != f->size)
+        return g_strdup_printf("it has another size than then: %s, not %s", units_format_size(f->size, now),
+                               units_format_size(mark->size, then));
+    return NULL;
+}
+
+/* No snapshot here has a bitmap that is there. */
+static char *nothing_fits(const struct tracking_facts *f)
+{
+    for (unsigned i = 0; i < f->n_bitmaps; i++)
+        if (g_strcmp0(f->bitmaps[i].node_name, f->node) == 0 && tracking_is_name(f->bitmaps[i].name))
+            return g_strdup("its bitmap counts from a backup that is not in this store");
+    return g_strdup(f->n_marks ? "its bitmap is gone: the image or QEMU is another one than then"
+                               : "no backup in this store has counted its changes");
+}
+
+struct tracking tracking_judge(const struct tracking_facts *f)
+{
+    struct tracking t = {NULL};
+
+    for (unsigned i = 0; i < f->n_marks; i++) {
+        const struct tracking_mark *mark = &f->marks[i];
+        const struct qmp_bitmap *bitmap = tracking_is_name(mark->bitmap) ? find(f, mark->bitmap) : NULL;
+        g_autofree char *obstacle = bitmap ? obstacle_of(f, mark, bitmap) : NULL;
+        if (bitmap && !obstacle) {
+            g_clear_pointer(&t.obstacle, g_free);
+            t.mark = mark;
+            t.bitmap = bitmap;
+            return t;
+        }
+        if (!t.obstacle)
+            t.obstacle = g_steal_pointer(&obstacle);
+    }
+    if (!t.obstacle)
+        t.obstacle = nothing_fits(f);
+    return t;
+}
+
+void tracking_clear(struct tracking *t)
+{
+    g_clear_pointer(&t->obstacle, g_free);
+}
+
+static char *instant_text(int64_t instant, int64_t now)
+{
+    g_autoptr(GDateTime) then = g_date_time_new_from_unix_local(instant), today = g_date_time_new_from_unix_local(now);
+    bool is_today = then && today && g_date_time_get_year(then) == g_date_time_get_year(today) &&
+                    g_date_time_get_day_of_year(then) == g_date_time_get_day_of_year(today);
+
+    return then ? g_date_time_format(then, is_today ? "%H:%M" : "%Y-%m-%d %H:%M") : g_strdup("?");
+}
+
+char *tracking_sentence(const struct tracking *t, uint64_t size, int64_t now)
+{
+    char changed[UNITS_LEN], all[UNITS_LEN];
+    g_autofree char *since = t->mark ? instant_text(t->mark->instant, now) : NULL;
+
+    if (!t->mark)
+        return g_strdup_printf("reads everything: %s", t->obstacle);
+    if (!t->bitmap->count)
+        return g_strdup_printf("nothing has changed since %s", since);
+    return g_strdup_printf("changed since %s: ~%s of %s", since,
+                           units_format_size(MIN(t->bitmap->count, size), changed), units_format_size(size, all));
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+/*
+ * May a dirty bitmap in QEMU be believed, and what a plan says of it. Pure.
+ *
+ *     struct tracking_facts f = {.node = "disk0", .size = 64 * GIB, .bitmaps = …, .marks = …};
+ *     struct tracking t = tracking_judge(&f);
+ *     g_autofree char *text = tracking_sentence(&t, f.size, now);      // "changed since 08:10: ~1.2G of 64G"
+ *     tracking_clear(&t);
+ *
+ * A bitmap of ours is named after the backup that it counts from. It is believed only if that backup is there and whole
+ * and of the same drive, and if it has counted without a break. Whatever is not sure means that everything is read,
+ * which is never wrong.
+ */
+#include "qmp/calls.h"
+
+#define TRACKING_PREFIX "vmb-"
+
+/* What a snapshot says of the drive. */
+struct tracking_mark {
+    const char *bitmap; /* that counts from it on */
+    uint64_t size;      /* of the drive then, bytes */
+    int64_t instant;    /* seconds since the epoch */
+};
+struct tracking_facts {
+    const char *node; /* that the guest's device stands on */
+    uint64_t size;    /* of the drive now, bytes */
+    const struct qmp_bitmap *bitmaps;
+    unsigned n_bitmaps; /* of all nodes */
+    const struct tracking_mark *marks;
+    unsigned n_marks; /* of this drive, the newest first */
+};
+struct tracking {
+    const struct tracking_mark *mark; /* NULL: nothing is believed */
+    const struct qmp_bitmap *bitmap;
+    char *obstacle; /* why nothing is: "it has no bitmap", … */
+};
+
+struct tracking tracking_judge(const struct tracking_facts *f);
+void tracking_clear(struct tracking *t);
+/* now: seconds since the epoch; of an instant of today the time is enough. g_free() it. */
+char *tracking_sentence(const struct tracking *t, uint64_t size, int64_t now);
+/* "vmb-" and eight hexadecimal digits. */
+bool tracking_is_name(const char *name);

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Which bitmap is believed, and what the plan says of it. */
+#include <stdlib.h>
+#include "qemu/tracking.h"
+
+#define MIB       (UINT64_C(1) << 20)
+#define GIB       (UINT64_C(1) << 30)
+#define GOOD      .granularity = MIB, .is_recording = true
+#define NOON      INT64_C(1764504000) /* 2025-11-30T12:00:00Z */
+#define TEN       (NOON - 7200)
+#define YESTERDAY (NOON - 86400)
+
+static const struct case_of {
+    const char *name;
+    struct qmp_bitmap bitmaps[3];
+    struct tracking_mark marks[3];
+    const char *said, *believed;
+} cases[] = {
+    {"good",
+     {{"disk0", "vmb-0000000a", GOOD, .count = 1200 * MIB}},
+     {{"vmb-0000000a", 64 * GIB, TEN}},
+     "changed since 10:00: ~1.2G of 64.0G",
+     "vmb-0000000a"},
+    {"unchanged",
+     {{"disk0", "vmb-0000000a", GOOD}},
+     {{"vmb-0000000a", 64 * GIB, YESTERDAY}},
+     "nothing has changed since 2025-11-29 12:00",
+     "vmb-0000000a"},
+    {"more than there is",
+     {{"disk0", "vmb-0000000a", GOOD, .count = 65 * GIB}},
+     {{"vmb-0000000a", 64 * GIB, TEN}},
+     "changed since 10:00: ~64.0G of 64.0G",
+     "vmb-0000000a"},
+    {"the newest of two",
+     {{"disk0", "vmb-0000000a", GOOD}, {"disk0", "vmb-0000000b", GOOD}},
+     {{"vmb-0000000b", 64 * GIB, TEN}, {"vmb-0000000a", 64 * GIB, YESTERDAY}},
+     "nothing has changed since 10:00",
+     "vmb-0000000b"},
+    {"the newest is no good",
+     {{"disk0", "vmb-0000000a", GOOD}, {"disk0", "vmb-0000000b", .granularity = MIB}},
+     {{"vmb-0000000b", 64 * GIB, TEN}, {"vmb-0000000a", 64 * GIB, YESTERDAY}},
+     "nothing has changed since 2025-11-29 12:00",
+     "vmb-0000000a"},
+    {"an older one of a copied image",
+     {{"disk0", "vmb-0000000a", GOOD}},
+     {{"vmb-0000000b", 64 * GIB, TEN}, {"vmb-0000000a", 64 * GIB, YESTERDAY}},
+     "nothing has changed since 2025-11-29 12:00",
+     "vmb-0000000a"},
+    {"first", {{0}}, {{0}}, "reads everything: no backup in this store has counted its changes", NULL},
+    {"gone",
+     {{0}},
+     {{"vmb-0000000a", 64 * GIB, TEN}},
+     "reads everything: its bitmap is gone: the image or QEMU is another one than then",
+     NULL},
+    {"on another node",
+     {{"disk1", "vmb-0000000a", GOOD}},
+     {{"vmb-0000000a", 64 * GIB, TEN}},
+     "reads everything: its bitmap is gone: the image or QEMU is another one than then",
+     NULL},
+    {"of another store",
+     {{"disk0", "vmb-0000000c", GOOD}},
+     {{"vmb-0000000a", 64 * GIB, TEN}},
+     "reads everything: its bitmap counts from a backup that is not in this store",
+     NULL},
+    {"of another program",
+     {{"disk0", "bitmap0", GOOD}},
+     {{"bitmap0", 64 * GIB, TEN}},
+     "reads everything: its bitmap is gone: the image or QEMU is another one than then",
+     NULL},
+    {"killed",
+     {{"disk0", "vmb-0000000a", GOOD, .is_inconsistent = true}},
+     {{"vmb-0000000a", 64 * GIB, TEN}},
+     "reads everything: QEMU was killed before its bitmap was saved",
+     NULL},
+    {"off",
+     {{"disk0", "vmb-0000000a", .granularity = MIB}},
+     {{"vmb-0000000a", 64 * GIB, TEN}},
+     "reads everything: its bitmap has been switched off",
+     NULL},
+    {"busy",
+     {{"disk0", "vmb-0000000a", GOOD, .is_busy = true}},
+     {{"vmb-0000000a", 64 * GIB, TEN}},
+     "reads everything: its bitmap is in use by somebody else",
+     NULL},
+    {"nonsense",
+     {{"disk0", "vmb-0000000a", .is_recording = true}},
+     {{"vmb-0000000a", 64 * GIB, TEN}},
+     "reads everything: QEMU does not tell how its bitmap counts",
+     NULL},
+    {"grown",
+     {{"disk0", "vmb-0000000a", GOOD}},
+     {{"vmb-0000000a", 63 * GIB, TEN}},
+     "reads everything: it has another size than then: 64.0G, not 63.0G",
+     NULL},
+};
+
+static void test_case(gconstpointer data)
+{
+    const struct case_of *c = data;
+    struct tracking_facts f = {.node = "disk0", .size = 64 * GIB, .bitmaps = c->bitmaps, .marks = c->marks};
+    struct tracking t;
+    g_autofree char *said = NULL;
+
+    while (f.n_bitmaps < 3 && c->bitmaps[f.n_bitmaps].name)
+        f.n_bitmaps++;
+    while (f.n_marks < 3 && c->marks[f.n_marks].bitmap)
+        f.n_marks++;
+    t = tracking_judge(&f);
+    said = tracking_sentence(&t, f.size, NOON);
+    g_assert_cmpstr(said, ==, c->said);
+    g_assert_cmpstr(t.mark ? t.mark->bitmap : NULL, ==, c->believed);
+    g_assert_cmpstr(t.bitmap ? t.bitmap->name : NULL, ==, c->believed);
+    tracking_clear(&t);
+}
+
+static void test_names(void)
+{
+    g_assert_true(tracking_is_name("vmb-0123abcd"));
+    g_assert_false(tracking_is_name(NULL));
+    g_assert_false(tracking_is_name("vmb-0123abcd-changed"));
+    g_assert_false(tracking_is_name("vmb-0123abc"));
+    g_assert_false(tracking_is_name("vmb-0123abcg"));
+    g_assert_false(tracking_is_name("bitmap0"));
+}
+
+int main(int argc, char **argv)
+{
+    setenv("TZ", "UTC", 1);
+    g_test_init(&argc, &argv, NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *path = g_strdup_printf("/qemu/tracking/%s", cases[i].name);
+        g_test_add_data_func(path, &cases[i], test_case);
+    }
+    g_test_add_func("/qemu/tracking/names", test_names);
+    return g_test_run();
+}
