@@ -40,6 +40,11 @@ void writer_flush_lane(struct writer_lane *lane)
     lane->writer->ops->flush_lane(lane);
 }
 
+void writer_keep(struct writer_lane *lane, uint64_t from, uint64_t n)
+{
+    lane->writer->ops->keep(lane, from, n);
+}
+
 void writer_flush(struct writer *w)
 {
     w->ops->flush(w);

@@ -43,6 +43,10 @@ void writer_add(struct writer_lane *lane, uint32_t cluster, uint8_t *data);
 void writer_add_zeroes(struct writer_lane *lane, uint32_t cluster, uint32_t n);
 /* Nothing more comes: of the RAM, its end; of a drive, until it is dropped. */
 void writer_flush_lane(struct writer_lane *lane);
+/* Of `n` clusters from `from` on, what did not come is as it was in what the lane was told to compare with: see the
+ * maker of the writer, of whom it must be one that can (store/snapshot_writer.h). Parts may have come: they are
+ * dropped. */
+void writer_keep(struct writer_lane *lane, uint64_t from, uint64_t n);
 void writer_flush(struct writer *w);
 /* What was written can be taken out again: the target is a file of its own. */
 bool writer_can_drop(const struct writer *w);

@@ -22,6 +22,7 @@ struct writer_ops {
     void (*add)(struct writer_lane *lane, uint32_t cluster, uint8_t *data);
     void (*add_zeroes)(struct writer_lane *lane, uint32_t cluster, uint32_t n);
     void (*flush_lane)(struct writer_lane *lane);
+    void (*keep)(struct writer_lane *lane, uint64_t from, uint64_t n); /* NULL: it cannot */
     void (*flush)(struct writer *w);
     bool (*can_drop)(const struct writer *w);
     void (*drop_lane)(struct writer_lane *lane);

@@ -64,6 +64,7 @@ static bool add_device(struct snapshot_writer *w, struct snapshot_lane *lane, co
     d = snapshot_add_device(w->target->snapshot, name, lane->index->size);
     d->new_bytes = lane->new_bytes;
     d->new_plain = lane->new_plain;
+    d->bitmap = g_strdup(lane->bitmap);
     return true;
 }
 

@@ -10,7 +10,7 @@ static unsigned clusters_of(uint64_t bytes)
 
 bool snapshot_fill_is_stale(const struct filling *f)
 {
-    return f->generation != f->lane->generation || writer_of(f->lane)->is_discarding;
+    return f->is_unwanted || f->generation != f->lane->generation || writer_of(f->lane)->is_discarding;
 }
 
 /* --- queues ------------------------------------------------------------------------------------- */
@@ -98,6 +98,8 @@ static struct filling *filling_at(struct snapshot_lane *lane, uint64_t i)
 static void close_filling(struct filling *f)
 {
     f->is_whole = true;
+    if (f->lane->whole)
+        vma_bitmap_set(f->lane->whole, f->i);
     g_hash_table_remove(f->lane->open, key_of(f->i));
     snapshot_fill_settle(f);
 }
@@ -129,13 +131,19 @@ static void put_in_place(struct filling *f, unsigned k, uint32_t cluster, uint8_
     map_add(&f->lane->base.map, cluster, VMA_BLOCKS_PER_CLUSTER);
 }
 
+/* Kept as it was: what the guest overwrites since is still sent to us. */
+static bool is_settled(const struct snapshot_lane *lane, uint64_t i)
+{
+    return lane->whole && vma_bitmap_get(lane->whole, i);
+}
+
 void snapshot_fill_add(struct snapshot_lane *lane, uint32_t cluster, uint8_t *data)
 {
     struct snapshot_writer *w = writer_of(lane);
     unsigned per_chunk = w->chunk_bytes / VMA_CLUSTER_SIZE;
     struct filling *f;
 
-    if (w->is_discarding) {
+    if (w->is_discarding || is_settled(lane, cluster / per_chunk)) {
         pool_give(w->pool, data);
         return;
     }
@@ -184,6 +192,19 @@ void snapshot_fill_end_ram(struct snapshot_lane *lane, uint64_t bytes)
     chunk_index_resize(lane->index, bytes);
     if (f)
         close_filling(f);
+}
+
+/* What the spool is being given is freed when that is over. */
+void snapshot_fill_forget(struct snapshot_lane *lane, uint64_t i)
+{
+    struct filling *f = g_hash_table_lookup(lane->open, key_of(i));
+
+    if (!f)
+        return;
+    g_hash_table_remove(lane->open, key_of(i));
+    f->is_unwanted = true;
+    if (!f->is_spilling)
+        snapshot_fill_free(f);
 }
 
 /* --- dropping ----------------------------------------------------------------------------------- */

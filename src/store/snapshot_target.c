@@ -43,6 +43,17 @@ uint64_t snapshot_target_size(const struct sink *s)
     return size;
 }
 
+/* Of zeros there may be none yet: their chunks are put at the end. */
+bool snapshot_target_has_all(const struct sink *s, const struct chunk_index *x)
+{
+    const struct snapshot_target *t = (const struct snapshot_target *)s;
+
+    for (uint64_t i = 0; i < x->n; i++)
+        if (!chunk_index_is_zeros(x, i) && !chunk_folder_has(t->store->chunks, &x->ids[i]))
+            return false;
+    return true;
+}
+
 static void finish_in_pool(uv_work_t *request)
 {
     struct snapshot_target *t = request->data;

@@ -12,6 +12,7 @@
  */
 #include <uv.h>
 #include "sink/sink.h"
+#include "store/chunk_index.h"
 
 /* run_id: no other run has it. level: zstd's. HELD: the store's chunks are being collected; TARGET: it is no store, or
  * cannot be written. */
@@ -21,3 +22,5 @@ struct sink *snapshot_target_open(uv_loop_t *loop, const char *dir, const char *
 uint64_t snapshot_target_new_bytes(const struct sink *s);
 /* Bytes of its drives and RAM, once its writer has finished. */
 uint64_t snapshot_target_size(const struct sink *s);
+/* The store has every chunk that this index names. Blocks; from any thread, while the target is there. */
+bool snapshot_target_has_all(const struct sink *s, const struct chunk_index *x);

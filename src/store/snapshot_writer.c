@@ -150,6 +150,8 @@ static void lane_free(gpointer data)
     g_hash_table_unref(lane->open);
     chunk_index_free(lane->index);
     chunk_index_free(lane->last);
+    vma_bitmap_free(lane->whole);
+    g_free(lane->bitmap);
     g_free(lane->name);
     g_free(lane);
 }
@@ -158,6 +160,8 @@ static void renew_index(struct snapshot_lane *lane)
 {
     chunk_index_free(lane->index);
     lane->index = chunk_index_new(lane->size, writer_of(lane)->chunk_bytes);
+    vma_bitmap_free(lane->whole);
+    lane->whole = lane->is_vmstate ? NULL : vma_bitmap_new(lane->index->n);
 }
 
 static struct writer_lane *add_lane(struct writer *base, uint8_t dev_id, bool is_vmstate)
@@ -300,6 +304,7 @@ static const struct writer_ops ops = {
     .add = add,
     .add_zeroes = add_zeroes,
     .flush_lane = flush_lane,
+    .keep = snapshot_keep,
     .flush = flush,
     .can_drop = can_drop,
     .drop_lane = drop_lane,

@@ -2,7 +2,8 @@
 #pragma once
 /*
  * The inside of the snapshot's writer: snapshot_writer.c holds it together, snapshot_fill.c takes clusters,
- * snapshot_put.c makes chunks of them, snapshot_spill.c puts away what waits, snapshot_end.c makes the snapshot.
+ * snapshot_put.c makes chunks of them, snapshot_keep.c takes those that have not changed, snapshot_spill.c puts away
+ * what waits, snapshot_end.c makes the snapshot.
  *
  *     open ── whole ─▶ ready ─▶ worker ─▶ index            its clusters are in buffers, or some in the spool
  *      └ few buffers ─▶ (spilled)  away ─▶ worker          away: ready, and nothing of it in buffers
@@ -11,6 +12,7 @@
 #include "archive/writer_ops.h"
 #include "store/snapshot_target_inside.h"
 #include "store/snapshot_writer.h"
+#include "vma/bitmap.h"
 
 enum place_kind { PLACE_ABSENT, PLACE_ZERO, PLACE_DATA, PLACE_SPILLED };
 
@@ -32,6 +34,7 @@ struct filling {
     GList link;
     unsigned n, n_held, n_data, n_spilled; /* clusters */
     bool is_whole;                         /* nothing more comes */
+    bool is_unwanted;                      /* its chunk is kept as it was */
     bool is_spilling;
     struct place places[]; /* n */
 };
@@ -43,10 +46,13 @@ struct snapshot_lane {
     bool is_vmstate;
     unsigned generation; /* dropped so many times */
     uint64_t size;
-    uint64_t top;              /* of the RAM: the chunk that came last, whose length is not known before the end */
-    struct chunk_index *index; /* NULL: nothing is known of its size */
-    struct chunk_index *last;  /* of the last snapshot; NULL: there is none */
-    GHashTable *open;          /* chunk + 1 -> struct filling */
+    uint64_t top;                   /* of the RAM: the chunk that came last, whose length is not known before the end */
+    struct chunk_index *index;      /* NULL: nothing is known of its size */
+    struct chunk_index *last;       /* of the last snapshot; NULL: there is none */
+    struct vma_bitmap *whole;       /* chunks that have come, or are kept; NULL: of the RAM */
+    const struct chunk_index *kept; /* what did not come is as it stands there; NULL: everything has to come */
+    char *bitmap;
+    GHashTable *open; /* chunk + 1 -> struct filling */
     uint64_t new_bytes, new_plain;
 };
 
@@ -101,12 +107,16 @@ void snapshot_fill_end_ram(struct snapshot_lane *lane, uint64_t bytes);
 void snapshot_fill_drop(struct snapshot_lane *lane);
 void snapshot_fill_settle(struct filling *f); /* into the queue where it belongs, or the index */
 void snapshot_fill_unlink(struct filling *f);
-void snapshot_fill_free(struct filling *f); /* its buffers and places in the spool go back */
+void snapshot_fill_forget(struct snapshot_lane *lane, uint64_t i); /* what has come of a chunk that is not whole */
+void snapshot_fill_free(struct filling *f);                        /* its buffers and places in the spool go back */
 bool snapshot_fill_is_stale(const struct filling *f);
 static inline struct snapshot_writer *writer_of(const struct snapshot_lane *lane)
 {
     return (struct snapshot_writer *)lane->base.writer;
 }
+
+/* snapshot_keep.c */
+void snapshot_keep(struct writer_lane *lane, uint64_t from, uint64_t n);
 
 /* snapshot_put.c */
 void snapshot_put_next(struct snapshot_writer *w);
