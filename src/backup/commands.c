@@ -145,7 +145,8 @@ static bool clean_up(struct backup *b, const struct command *c, GError **error)
     b->tidy.is_cleaning = true;
     b->end.n_open[OPEN_CLEANUP]++;
     backup_set_phase(b, MODEL_CONNECTING);
-    cleanup_new(b->loop, b->options.monitor, false, b->options.timeout_s, on_line, on_cleaned, b);
+    cleanup_new(b->loop, b->options.monitor, &(struct cleanup_wish){.timeout_s = b->options.timeout_s}, on_line,
+                on_cleaned, b);
     return true;
 }
 

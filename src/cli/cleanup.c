@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* `vmabackup cleanup [--dry-run] MONITOR` */
+/* `vmabackup cleanup [--dry-run] [--untrack] MONITOR` */
 #include <signal.h>
 #include <stdio.h>
 #include <uv.h>
@@ -9,7 +9,7 @@
 
 struct outcome {
     const char *monitor;
-    bool is_dry_run;
+    bool is_dry_run, is_untrack;
     int status;
 };
 
@@ -28,6 +28,8 @@ static void on_done(void *user, unsigned n_actions, const GError *error)
     o->status = error ? cli_fail(error) : 0;
     if (!error && n_actions == 0)
         printf("%s: nothing of ours is left in QEMU\n", o->monitor);
+    else if (!error && !o->is_dry_run && o->is_untrack)
+        printf("%s: QEMU counts no changes for us: the next backup reads everything\n", o->monitor);
     else if (!error && !o->is_dry_run)
         printf("%s: QEMU is as it was before\n", o->monitor);
 }
@@ -35,10 +37,11 @@ static void on_done(void *user, unsigned n_actions, const GError *error)
 int cli_cleanup(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    gboolean is_dry_run = FALSE;
+    gboolean is_dry_run = FALSE, is_untrack = FALSE;
     int timeout_s = CLI_TIMEOUT_S;
     const GOptionEntry entries[] = {
         {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &is_dry_run, "Only say what would be done", NULL},
+        {"untrack", 0, 0, G_OPTION_ARG_NONE, &is_untrack, "Remove all dirty bitmaps of ours, too", NULL},
         {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout_s, "For each answer of the monitor (default 30)", "SECONDS"},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
@@ -51,9 +54,13 @@ int cli_cleanup(int argc, char **argv)
         return cli_fail(error);
     o.monitor = argv[1];
     o.is_dry_run = is_dry_run;
+    o.is_untrack = is_untrack;
     signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&loop);
-    cleanup_new(&loop, argv[1], is_dry_run, (unsigned)timeout_s, on_line, on_done, &o);
+    cleanup_new(
+        &loop, argv[1],
+        &(struct cleanup_wish){.is_dry_run = is_dry_run, .is_untrack = is_untrack, .timeout_s = (unsigned)timeout_s},
+        on_line, on_done, &o);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
     return o.status;

@@ -10,6 +10,7 @@ static void action_clear(gpointer data)
     struct action *a = data;
 
     g_free(a->name);
+    g_free(a->node);
 }
 
 static GArray *new_actions(void)
@@ -22,7 +23,7 @@ static GArray *new_actions(void)
 
 void cleanup_add(GArray *to, enum action_kind kind, const char *name)
 {
-    struct action a = {kind, g_strdup(name)};
+    struct action a = {kind, g_strdup(name), NULL};
 
     g_array_append_val(to, a);
 }
@@ -36,6 +37,7 @@ static void cleanup_free(struct cleanup *c)
     g_array_unref(c->jobs);
     g_array_unref(c->exports);
     g_array_unref(c->lids);
+    g_array_unref(c->bitmaps);
     g_array_unref(c->snapshots);
     g_array_unref(c->inserted);
     g_array_unref(c->nodes);
@@ -113,6 +115,7 @@ static struct cleanup *new_cleanup(const char *monitor, void *user)
     c->jobs = new_actions();
     c->exports = new_actions();
     c->lids = new_actions();
+    c->bitmaps = new_actions();
     c->snapshots = new_actions();
     c->inserted = new_actions();
     c->nodes = new_actions();
@@ -129,7 +132,7 @@ static void on_waiting(void *user, const GError *why)
     c->on_line(c->user, why->message);
 }
 
-struct cleanup *cleanup_new(uv_loop_t *loop, const char *monitor, bool dry_run, unsigned timeout_s,
+struct cleanup *cleanup_new(uv_loop_t *loop, const char *monitor, const struct cleanup_wish *wish,
                             void (*on_line)(void *user, const char *line),
                             void (*on_done)(void *user, unsigned n_actions, const GError *error), void *user)
 {
@@ -141,8 +144,9 @@ struct cleanup *cleanup_new(uv_loop_t *loop, const char *monitor, bool dry_run, 
     c->loop = loop;
     uv_timer_init(loop, &c->pause);
     c->pause.data = c;
-    c->timeout_s = timeout_s;
-    c->is_dry_run = dry_run;
+    c->timeout_s = wish->timeout_s;
+    c->is_dry_run = wish->is_dry_run;
+    c->is_untrack = wish->is_untrack;
     c->on_line = on_line;
     c->on_done = on_done;
     c->lock = journal_open(monitor, "cleanup", "cleaning up", &error);
@@ -150,7 +154,7 @@ struct cleanup *cleanup_new(uv_loop_t *loop, const char *monitor, bool dry_run, 
         cleanup_finish(c, error);
         return NULL;
     }
-    c->qmp = qmp_open(loop, monitor, timeout_s * 1000, &listener, c);
+    c->qmp = qmp_open(loop, monitor, wish->timeout_s * 1000, &listener, c);
     return c;
 }
 

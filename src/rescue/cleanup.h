@@ -3,7 +3,8 @@
 /*
  * Takes away what a dead run left in a QEMU: its jobs, nodes, settings; resumes a guest it had stopped.
  *
- *     struct cleanup *c = cleanup_new(loop, "/tmp/monitor.sock", false, on_line, on_done, user);
+ *     struct cleanup_wish wish = {.timeout_s = 30};
+ *     struct cleanup *c = cleanup_new(loop, "/tmp/monitor.sock", &wish, on_line, on_done, user);
  *
  * Works from the dead run's journal, and without one from our names in QEMU (vmb-…). A live run's guest is
  * refused (VMB_ERROR_HELD). It frees itself after on_done.
@@ -18,8 +19,13 @@
 
 struct cleanup;
 struct qmp;
-/* on_line: what was done, or with dry_run what would be, a line each. */
-struct cleanup *cleanup_new(uv_loop_t *loop, const char *monitor, bool dry_run, unsigned timeout_s,
+struct cleanup_wish {
+    bool is_dry_run;    /* nothing is done */
+    bool is_untrack;    /* dirty bitmaps of ours go, too, also those that backups count on */
+    unsigned timeout_s; /* for each answer of the monitor */
+};
+/* on_line: what was done, or of a dry run what would be, a line each. */
+struct cleanup *cleanup_new(uv_loop_t *loop, const char *monitor, const struct cleanup_wish *wish,
                             void (*on_line)(void *user, const char *line),
                             void (*on_done)(void *user, unsigned n_actions, const GError *error), void *user);
 

@@ -291,6 +291,9 @@ void cleanup_act(struct cleanup *c)
     case END_EXPORT:
         qmp_export_del(c->qmp, a->name, on_export_ended, c);
         break;
+    case REMOVE_BITMAP:
+        qmp_bitmap_remove(c->qmp, a->node, a->name, action_over, c);
+        break;
     case DELETE_NODE:
         qmp_del_node(c->qmp, a->name, action_over, c);
         break;

@@ -11,6 +11,7 @@ static void append_all(struct cleanup *c, GArray *from)
     for (unsigned i = 0; i < from->len; i++) {
         const struct action *a = &g_array_index(from, struct action, i);
         cleanup_add(c->actions, a->kind, a->name);
+        g_array_index(c->actions, struct action, c->actions->len - 1).node = g_strdup(a->node);
     }
 }
 
@@ -146,6 +147,7 @@ static void put_in_order(struct cleanup *c)
     append_all(c, c->jobs);
     append_all(c, c->exports);
     append_all(c, c->lids);
+    append_all(c, c->bitmaps); /* before their nodes */
     append_all(c, c->snapshots);
     append_all(c, c->inserted);
     append_all(c, c->nodes);
@@ -340,6 +342,14 @@ static void add_node(struct cleanup *c, const char *name, bool are_filters_due)
         cleanup_add(has_part(name, "-snap-") ? c->snapshots : c->nodes, DELETE_NODE, name);
 }
 
+static void on_bitmaps_found(struct cleanup *c, const GError *error)
+{
+    if (error)
+        cleanup_finish(c, error);
+    else
+        survey_take(&c->survey, c->qmp, on_surveyed, c);
+}
+
 static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const GError *error)
 {
     struct cleanup *c = user;
@@ -352,7 +362,10 @@ static void on_nodes(void *user, const struct qmp_node *nodes, unsigned n, const
     for (unsigned pass = 0; pass < 2; pass++) /* filters, then everything they stood on */
         for (unsigned i = 0; i < n; i++)
             add_node(c, nodes[i].node_name, pass == 0);
-    survey_take(&c->survey, c->qmp, on_surveyed, c);
+    if (c->looked) /* bitmaps are in nobody's way */
+        on_bitmaps_found(c, NULL);
+    else
+        cleanup_find_bitmaps(c, on_bitmaps_found);
 }
 
 static void on_jobs(void *user, const struct qmp_job *jobs, unsigned n, const GError *error)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /* The inside of a cleanup: cleanup_find.c makes the list of what is to be done, cleanup_actions.c does it,
- * cleanup_say.c says it. */
+ * cleanup_bitmaps.c which dirty bitmaps are of no use any more, cleanup_say.c says it. */
 #include "base/each.h"
 #include "qemu/takeout.h"
 #include "rescue/cleanup.h"
@@ -13,6 +13,7 @@ enum action_kind {
     PAUSE_JOBS,
     END_JOB,
     END_EXPORT,
+    REMOVE_BITMAP,
     DELETE_NODE,
     TAKE_OFF,
     PUT_BACK,
@@ -26,12 +27,14 @@ enum action_kind {
 
 struct action {
     enum action_kind kind;
-    char *name; /* job, export, node, filter, the agent's socket */
+    char *name; /* job, export, bitmap, node, filter, the agent's socket */
+    char *node; /* of a bitmap */
 };
 
 struct cleanup {
     uv_loop_t *loop;
     bool is_dry_run, is_over;
+    bool is_untrack; /* all bitmaps of ours go */
     bool may_tidy;
     cleanup_looked looked; /* it only looks, over somebody else's connection; else NULL */
     void (*on_line)(void *user, const char *line);
@@ -45,13 +48,14 @@ struct cleanup {
     GPtrArray *capabilities; /* char *: those that are on; NULL = unknown */
     struct qmp_migration_params params;
     bool are_params_known;
-    GArray *actions, *jobs, *exports, *lids, *snapshots, *inserted, *nodes;
+    GArray *actions, *jobs, *exports, *lids, *bitmaps, *snapshots, *inserted, *nodes;
     unsigned at, next_socket, next_door;
     struct qmp_again again; /* the guest's status */
     struct survey survey;
     struct takeout takeout;
     GPtrArray *staying; /* char *: filters that others stand on */
     uv_timer_t pause;   /* between two looks at what is to end; not of one that only looks */
+    void (*bitmaps_found)(struct cleanup *c, const GError *error);
     uint64_t wait_until_ms;
     unsigned timeout_s;
     bool is_hanging;           /* a job does not end: nothing that would wait for its disk is touched */
@@ -67,7 +71,9 @@ const struct journal_record *cleanup_capabilities(const struct cleanup *c);
 const struct journal_record *cleanup_params(const struct cleanup *c);
 bool cleanup_was_on(const struct journal_record *r, const char *capability);
 void cleanup_find(struct cleanup *c); /* fills actions, then cleanup_act() */
-void cleanup_act(struct cleanup *c);  /* does the next one, then the others; ends by cleanup_finish() */
+/* Fills bitmaps, then found(c, error). */
+void cleanup_find_bitmaps(struct cleanup *c, void (*found)(struct cleanup *c, const GError *error));
+void cleanup_act(struct cleanup *c); /* does the next one, then the others; ends by cleanup_finish() */
 void cleanup_finish(struct cleanup *c, const GError *error);
 void cleanup_add(GArray *to, enum action_kind kind, const char *name);
 /* The filter or its target; of a lid that, too, and what is below it. */

@@ -9,6 +9,7 @@ static const struct {
     [PAUSE_JOBS] = {"pause its jobs", NULL, NULL},
     [END_JOB] = {"end job", "job", "jobs"},
     [END_EXPORT] = {"end export", "export", "exports"},
+    [REMOVE_BITMAP] = {"remove dirty bitmap", "dirty bitmap", "dirty bitmaps"},
     [DELETE_NODE] = {"delete node", "node", "nodes"},
     [TAKE_OFF] = {"take off lid", NULL, NULL},
     [PUT_BACK] = {"take out filter", "drive behind a filter", "drives behind filters"},
@@ -22,7 +23,8 @@ static const struct {
 
 char *cleanup_describe(const struct action *a)
 {
-    return g_strdup_printf("%s%s%s", words[a->kind].doing, a->name ? " " : "", a->name ? a->name : "");
+    return g_strdup_printf("%s%s%s%s%s", words[a->kind].doing, a->name ? " " : "", a->name ? a->name : "",
+                           a->node ? " of node " : "", a->node ? a->node : "");
 }
 
 char *cleanup_summary(const GArray *actions)

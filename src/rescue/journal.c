@@ -188,6 +188,8 @@ bool journal_write(struct journal *j, const struct journal_record *r, GError **e
     json_object_object_add(root, "stopped", json_object_new_boolean(r->did_we_stop));
     json_object_object_add(root, "migrates", json_object_new_boolean(r->does_migrate));
     json_object_object_add(root, "nbd-server", json_object_new_boolean(r->has_nbd_server));
+    if (r->is_saved)
+        json_object_object_add(root, "saved", json_object_new_boolean(true));
     if (r->n_exports)
         json_object_object_add(root, "exports", json_object_new_int64(r->n_exports));
     if (r->agent)
@@ -287,6 +289,7 @@ static struct journal_record *record_of(const char *folder, const char *path, js
     r->did_we_stop = is_true_in(root, "stopped");
     r->does_migrate = is_true_in(root, "migrates");
     r->has_nbd_server = is_true_in(root, "nbd-server");
+    r->is_saved = is_true_in(root, "saved");
     r->n_exports = count_in(root, "exports");
     read_strings(r->sockets, json_object_object_get_ex(root, "sockets", &value) ? value : NULL);
     r->has_capabilities =

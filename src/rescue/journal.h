@@ -28,6 +28,7 @@ struct journal_record {
     bool does_migrate;       /* a plain migration was to stop it: then its state is "postmigrate" */
     char *agent;             /* socket of the agent that has frozen the guest's file systems, "" = none */
     bool has_nbd_server;     /* QEMU's own was being started, to wake drives or to ask what is zero */
+    bool is_saved;           /* its backup is: a dirty bitmap of its name counts from that */
     unsigned n_exports;      /* that may have been made, vmb-RUN-exp-0 and so on */
     bool has_capabilities, has_params;
     GPtrArray *capabilities; /* char *: those that were on */

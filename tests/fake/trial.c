@@ -348,7 +348,7 @@ void trial_clean_up(struct trial *t)
     t->qemu->is_mute = false;
     fake_start(t->qemu);
     uv_loop_init(&loop);
-    cleanup_new(&loop, t->qemu->path, false, 30, on_cleanup_line, on_cleaned, t);
+    cleanup_new(&loop, t->qemu->path, &(struct cleanup_wish){.timeout_s = 30}, on_cleanup_line, on_cleaned, t);
     uv_run(&loop, UV_RUN_DEFAULT);
     g_assert_cmpint(uv_loop_close(&loop), ==, 0);
     fake_stop(t->qemu);
