@@ -129,6 +129,7 @@ void backup_free(struct backup *b)
     survey_clear(&b->survey);
     takeout_clear(&b->takeout);
     g_ptr_array_unref(b->drives);
+    track_clear(b);
     g_clear_pointer(&b->archive.header, vma_header_free);
     g_clear_pointer(&b->facts.drives, g_ptr_array_unref);
     g_ptr_array_unref(b->ram.capabilities);

@@ -310,6 +310,23 @@ static void ask_iothreads(struct backup *b)
     else
         answered(b, NULL);
 }
+static void on_bitmaps(void *user, const struct qmp_bitmap *bitmaps, unsigned n, const GError *error)
+{
+    struct backup *b = user;
+    bool is_lost = g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE);
+
+    if (!error)
+        track_take_bitmaps(b, bitmaps, n);
+    answered(b, is_lost ? error : NULL);
+}
+
+static void ask_bitmaps(struct backup *b)
+{
+    if (track_is_wanted(b))
+        qmp_query_bitmaps(b->qmp, on_bitmaps, b);
+    else
+        answered(b, NULL);
+}
 static void ask_memory(struct backup *b)
 {
     qmp_query_memory(b->qmp, on_memory, b);
@@ -357,9 +374,9 @@ static void ask_leftovers(struct backup *b)
 }
 
 static void (*const questions[])(struct backup *b) = {
-    ask_version, ask_name,         ask_status,  ask_migration, ask_set_active, ask_vhost_export,
-    ask_memory,  ask_capabilities, ask_params,  ask_drives,    ask_awake,      ask_occupants,
-    ask_types,   ask_iothreads,    ask_sockets, ask_leftovers, ask_unsavable,  ask_machine,
+    ask_version,      ask_name,      ask_status,    ask_migration, ask_set_active, ask_vhost_export, ask_memory,
+    ask_capabilities, ask_params,    ask_drives,    ask_awake,     ask_occupants,  ask_types,        ask_iothreads,
+    ask_sockets,      ask_leftovers, ask_unsavable, ask_machine,   ask_bitmaps,
 };
 
 static void ask_next(struct backup *b)

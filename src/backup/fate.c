@@ -56,6 +56,7 @@ void fate_stands_no_more(struct drive *d)
 static void saved(struct drive *d)
 {
     d->progress.ended_ms = uv_now(d->b->loop);
+    track_keep_rest(d);
     writer_flush_lane(d->intake.lane);
     drive_become(d, DRIVE_SAVED_LEAVING);
     steps_run(d->b->steps, recipe_undo_drive(d), false, on_torn_down, d);
@@ -150,7 +151,7 @@ static struct evidence evidence_of(const struct drive *d)
 
     return (struct evidence){
         .job_error = d->job.error,
-        .missing = intake_missing(&d->intake),
+        .missing = track_missing(d),
         .doubt = d->doubt,
         .has_guard = d->is_guarded,
         .is_read_only = d->is_read_only,

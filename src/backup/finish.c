@@ -105,6 +105,8 @@ void finish_archive(struct backup *b)
     g_autoptr(GBytes) header = target_final_header(b, &error);
     uint64_t ram_bytes = b->ram.vmstate ? vmstate_bytes(b->ram.vmstate) : 0;
 
+    if (header && b->options.is_store)
+        track_name_bitmaps(b);
     if (!header)
         backup_fail(b, error);
     else

@@ -128,6 +128,7 @@ static void tell_open(struct backup *b)
         [OPEN_READBACK] = "a read of",
         [OPEN_FOLDER] = "a look at the folder of",
         [OPEN_CLEANUP] = "the clean-up of",
+        [OPEN_BITMAPS] = "the dirty bitmaps of",
         [OPEN_PORT] = "a connection of QEMU's for",
         [OPEN_RAM] = "the connection of the RAM for",
     };
@@ -137,7 +138,8 @@ static void tell_open(struct backup *b)
         if (b->end.n_open[i])
             backup_log(b, MODEL_WARNING, is_of_qemu ? "look at QEMU" : "look at the disk of the target",
                        "%s %s does not %s; leaving it", i == OPEN_WRITER ? writer_is_doing(b) : what[i],
-                       i == OPEN_CLEANUP ? b->model.monitor : b->model.target, is_of_qemu ? "end" : "return");
+                       i == OPEN_CLEANUP || i == OPEN_BITMAPS ? b->model.monitor : b->model.target,
+                       is_of_qemu ? "end" : "return");
     }
 }
 
@@ -184,6 +186,17 @@ static void close_connections(struct backup *b)
     holes_disconnect(b);
 }
 
+static void close_all(struct backup *b)
+{
+    b->end.n_open[OPEN_BITMAPS] = 0;
+    monitor_stop(b);
+    agent_close(b);
+    close_connections(b);
+    target_close(b, b->options.keep_partial);
+    door_close(b);
+    journal_close(g_steal_pointer(&b->journal), b->end.is_freed_from_qemu || b->link.is_qemu_gone);
+}
+
 /* QEMU is free or lost; now everything of our own is closed. On the way out of a good run too. */
 void backup_end(struct backup *b)
 {
@@ -193,12 +206,8 @@ void backup_end(struct backup *b)
     b->end.since_ms = uv_now(b->loop);
     uv_timer_set_repeat(&b->tick, CLOSING_TICK_MS);
     uv_timer_again(&b->tick);
-    monitor_stop(b);
-    agent_close(b);
-    close_connections(b);
-    target_close(b, b->options.keep_partial);
-    door_close(b);
-    journal_close(g_steal_pointer(&b->journal), b->end.is_freed_from_qemu || b->link.is_qemu_gone);
+    b->end.n_open[OPEN_BITMAPS] = 1;
+    track_settle(b, close_all);
 }
 
 void outcome_on_tick(struct backup *b)
@@ -210,6 +219,11 @@ void outcome_on_tick(struct backup *b)
         return;
     if (b->end.is_stuck)
         tell_open(b);
+    if (b->end.n_open[OPEN_BITMAPS]) { /* it will not answer any more: the rest is still to be closed */
+        b->end.since_ms = uv_now(b->loop);
+        close_all(b);
+        return;
+    }
     report_done(b);
 }
 

@@ -13,7 +13,9 @@
 
 static uint64_t held_bytes(const struct drive *d)
 {
-    return d->intake.clusters ? MIN(vma_assemble_held(d->intake.clusters) * VMA_CLUSTER_SIZE, d->size) : 0;
+    uint64_t unchanged = d->track.is_incremental ? d->size - MIN(d->track.changed, d->size) : 0;
+
+    return d->intake.clusters ? MIN(vma_assemble_held(d->intake.clusters) * VMA_CLUSTER_SIZE + unchanged, d->size) : 0;
 }
 
 static void note_movement(struct drive *d, uint64_t done, uint64_t now)

@@ -82,6 +82,9 @@ static void drive_free(gpointer data)
     g_free(d->names.cap);
     g_free(d->names.export);
     g_free(d->names.job);
+    g_free(d->names.bitmap);
+    g_free(d->names.changed);
+    track_clear_drive(d);
     g_free(d->doubt);
     g_free(d->job.error);
     pull_free(d->pull.reader);
@@ -265,6 +268,7 @@ bool plan_lay_out(struct backup *b, GError **error)
         g_clear_pointer(&b->options.target, g_free);
         b->options.target = plan_default_target(b, ".", NULL);
     }
+    track_plan(b);
     plan_engine(b);
     bool is_good = plan_check(b, error);
     plan_forecast(b);
@@ -311,6 +315,8 @@ static void name_nodes(struct drive *d)
     d->names.cap = g_strdup_printf("vmb-%s-lid-%u-cap", run, d->index);
     d->names.export = g_strdup_printf("vmb-%s-exp-%u", run, d->index);
     d->names.job = g_strdup_printf("vmb-%s-job-%u", run, d->index);
+    d->names.bitmap = g_strdup_printf("vmb-%s", run);
+    d->names.changed = g_strdup_printf("vmb-%s-changed", run);
 }
 
 static void on_all_begun(void *user, const GError *error)

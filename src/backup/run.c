@@ -191,6 +191,7 @@ bool run_journal_write(const struct backup *b, GError **error)
         .does_migrate = (b->ram.method == RAM_PLAIN || b->guest.is_ours_by_migration) && b->guest.was_running &&
                         !b->guest.has_resumed,
         .has_nbd_server = b->ram.did_start_nbd_server || b->holes.did_start_server,
+        .is_saved = b->tracks.is_saved_told,
         .n_exports = b->pulls.memory ? b->drives->len : 0,
         .agent = agent,
         /* RAM that was left out has changed them, too. */

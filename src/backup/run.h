@@ -20,6 +20,7 @@
  *                 job_end.c (one at a time)
  *     pull        pull_export.c (exports, connections)  pull_reader.c (who reads: src/pull)
  *                 holes.c (what need not be read)
+ *     changes     track_plan.c  track.c  track_settle.c (only what has changed is read)
  *     limits      limit.c (what an operator says)  budget.c
  *                 write_latency.c (how the guest's writes fare)
  *     archive     target.c (sink, spool, header, lanes)  finish.c (end mark, reading back)
@@ -47,6 +48,7 @@
 #include "backup/ram.h"
 #include "backup/state.h"
 #include "backup/target.h"
+#include "backup/track.h"
 #include "base/each.h"
 #include "base/error.h"
 #include "base/eta.h"
@@ -62,7 +64,7 @@ struct steps;
 
 /* Ours, in QEMU. */
 struct drive_names {
-    char *filter, *target, *cbw, *snap, *lid, *cap, *export, *job;
+    char *filter, *target, *cbw, *snap, *lid, *cap, *export, *job, *bitmap, *changed;
 };
 
 struct drive_progress {
@@ -98,6 +100,7 @@ struct drive {
     struct job job;
     struct pull_export pull;   /* where is_pulled */
     struct vma_bitmap *zeroes; /* clusters that need not be pulled; NULL = none is known, see holes.c */
+    struct track track;
     struct drive_limit limit;
 
     int64_t instant_us;  /* wall clock */
@@ -134,7 +137,17 @@ struct tidy {
 };
 
 /* What is waited for at the end, for some seconds. */
-enum open_kind { OPEN_WRITER, OPEN_FSYNC, OPEN_READBACK, OPEN_FOLDER, OPEN_CLEANUP, OPEN_PORT, OPEN_RAM, OPEN_KINDS };
+enum open_kind {
+    OPEN_WRITER,
+    OPEN_FSYNC,
+    OPEN_READBACK,
+    OPEN_FOLDER,
+    OPEN_CLEANUP,
+    OPEN_BITMAPS,
+    OPEN_PORT,
+    OPEN_RAM,
+    OPEN_KINDS
+};
 
 struct run_end {
     bool is_ending, is_stuck, is_reported;
@@ -188,6 +201,7 @@ struct backup {
     struct hole_search holes;
     struct limits limits;
     struct target archive;
+    struct tracks tracks;
     struct retake retake;
     struct tidy tidy;
     struct run_end end;

@@ -207,8 +207,10 @@ static void open_lanes(struct backup *b)
         b->ram.vmstate = vmstate_new(&(struct vmstate_owner){b->loop, b->archive.pool, b->archive.writer, on_ram_moved,
                                                              on_ram_blocked, b, &b->end.n_open[OPEN_RAM]});
     }
-    for_each_drive (d, b)
+    for_each_drive (d, b) {
         intake_open(&d->intake, b->archive.writer, d->dev_id);
+        track_open_lane(d);
+    }
 }
 
 static void open_log(struct backup *b)

@@ -18,6 +18,21 @@ struct asker {
     GPtrArray *warnings; /* char * */
 };
 
+/* What QEMU counts for us, and with a store what that comes to. */
+static void print_tracked(const struct model *m)
+{
+    bool is_any = false;
+
+    for (unsigned i = 0; i < m->n_drives; i++) {
+        const struct model_drive *d = &m->drives[i];
+        if (!*d->tracked && !*d->track)
+            continue;
+        printf("%s%-20s %s%s%s\n", is_any ? "" : "\nTRACKED\n", d->name, d->track, *d->track && *d->tracked ? "; " : "",
+               d->tracked);
+        is_any = true;
+    }
+}
+
 static void print_table(const struct asker *a, const struct model *m)
 {
     char size[UNITS_LEN], used[UNITS_LEN];
@@ -31,6 +46,7 @@ static void print_table(const struct asker *a, const struct model *m)
                d->used == MODEL_UNKNOWN ? "-" : units_format_size(d->used, used), d->format,
                *d->note ? d->note : guard);
     }
+    print_tracked(m);
     for_each_in (const char, warning, a->warnings)
         printf("\nnot saved: %s\n", warning);
     if (m->left.n)
@@ -50,6 +66,8 @@ static struct json_object *drive_json(const struct model_drive *d)
     json_object_object_add(o, "included", json_object_new_boolean(d->is_included));
     json_object_object_add(o, "guarded", json_object_new_boolean(d->is_guarded));
     json_object_object_add(o, "note", json_object_new_string(d->note));
+    json_object_object_add(o, "tracked", *d->tracked ? json_object_new_string(d->tracked) : NULL);
+    json_object_object_add(o, "track", *d->track ? json_object_new_string(d->track) : NULL);
     return o;
 }
 
@@ -114,9 +132,11 @@ int cli_info(int argc, char **argv)
     struct backup_options options;
     g_autoptr(GError) error = NULL;
     gboolean is_json = FALSE;
+    g_autofree char *store = NULL;
     int timeout_s = CLI_TIMEOUT_S;
     const GOptionEntry entries[] = {
         {"json", 0, 0, G_OPTION_ARG_NONE, &is_json, "Print one JSON object", NULL},
+        {"store", 0, 0, G_OPTION_ARG_FILENAME, &store, "What has changed since the backups that it holds", "DIR"},
         {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout_s, "For each answer of the monitor (default 30)", "SECONDS"},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
@@ -131,6 +151,9 @@ int cli_info(int argc, char **argv)
     backup_options_init(&options);
     options.monitor = g_strdup(argv[1]);
     options.timeout_s = (unsigned)timeout_s;
+    options.target = g_steal_pointer(&store);
+    if (!backup_options_check(&options, &error))
+        return cli_fail(error);
     options.only_ask = true;
     uv_loop_init(&loop);
     a.backup = backup_new(&loop, &options, &listener, &a);

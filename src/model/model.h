@@ -68,9 +68,14 @@ struct model_drive {
     char note[MODEL_TEXT_LEN]; /* one short fact: "paused 38ms", "read-only: skipped", "unguarded", the error */
     bool is_vmstate;
     bool is_included;
-    bool is_refused;             /* asked for, but somebody else is at work on it: the note says who */
-    bool is_guarded;             /* by a copy-before-write filter; else a slow target slows the guest */
-    char engine[MODEL_NAME_LEN]; /* "push", "pull"; "" = there is no choice, or it is the RAM */
+    bool is_refused; /* asked for, but somebody else is at work on it: the note says who */
+    bool is_guarded; /* by a copy-before-write filter; else a slow target slows the guest */
+    char
+        track[MODEL_TEXT_LEN]; /* "changed since 08:10: ~1.2G of 64G", "reads everything: …"; "" = nothing is tracked */
+    char tracked[MODEL_TEXT_LEN]; /* for info: the bitmaps of ours that it has */
+    bool is_incremental;          /* only what has changed is read: */
+    uint64_t changed;             /* so much */
+    char engine[MODEL_NAME_LEN];  /* "push", "pull"; "" = there is no choice, or it is the RAM */
     enum model_state state;
     uint64_t size;      /* bytes; for the RAM the best guess, then the exact length */
     uint64_t used;      /* allocated, unknown = MODEL_UNKNOWN */

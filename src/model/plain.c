@@ -149,6 +149,9 @@ static void say_plan(const struct model *m, GString *out, int64_t now_s)
         *m->snapshot ? ", snapshot of " : "", m->snapshot, *m->recipe ? ", " : "", m->recipe,
         is_pull ? ", engine pull" : "");
     for (unsigned i = 0; i < m->n_drives; i++)
+        if (m->drives[i].is_included && *m->drives[i].track)
+            say(out, now_s, "plan %s: %s", m->drives[i].name, m->drives[i].track);
+    for (unsigned i = 0; i < m->n_drives; i++)
         if (!m->drives[i].is_included)
             say(out, now_s, "plan without %s%s%s", m->drives[i].name, *m->drives[i].note ? ": " : "",
                 m->drives[i].note);

@@ -35,6 +35,8 @@ static char *obstacle_of(const struct tracking_facts *f, const struct tracking_m
         return g_strdup("its bitmap is in use by somebody else");
     if (!m->granularity)
         return g_strdup("QEMU does not tell how its bitmap counts");
+    if (mark->is_damaged)
+        return g_strdup("the backup that its bitmap counts from is damaged");
     if (mark->size != f->size)
         return g_strdup_printf("it has another size than then: %s, not %s", units_format_size(f->size, now),
                                units_format_size(mark->size, then));

@@ -21,6 +21,7 @@ struct tracking_mark {
     const char *bitmap; /* that counts from it on */
     uint64_t size;      /* of the drive then, bytes */
     int64_t instant;    /* seconds since the epoch */
+    bool is_damaged;    /* a check has found that not all of it is there */
 };
 struct tracking_facts {
     const char *node; /* that the guest's device stands on */

@@ -43,6 +43,11 @@ uint64_t snapshot_target_size(const struct sink *s)
     return size;
 }
 
+uint32_t snapshot_target_chunk_bytes(const struct sink *s)
+{
+    return ((const struct snapshot_target *)s)->store->chunk_bytes;
+}
+
 /* Of zeros there may be none yet: their chunks are put at the end. */
 bool snapshot_target_has_all(const struct sink *s, const struct chunk_index *x)
 {

@@ -22,5 +22,6 @@ struct sink *snapshot_target_open(uv_loop_t *loop, const char *dir, const char *
 uint64_t snapshot_target_new_bytes(const struct sink *s);
 /* Bytes of its drives and RAM, once its writer has finished. */
 uint64_t snapshot_target_size(const struct sink *s);
+uint32_t snapshot_target_chunk_bytes(const struct sink *s);
 /* The store has every chunk that this index names. Blocks; from any thread, while the target is there. */
 bool snapshot_target_has_all(const struct sink *s, const struct chunk_index *x);

@@ -62,7 +62,11 @@ static void draw_row(const struct scene *s, int y, unsigned row)
         pen_gap(&pen, 7);
     }
     pen_gap(&pen, 1);
-    pen_text(&pen, ROLE_TEXT, "%s", *drive->note ? drive->note : drive->is_vmstate ? "RAM and devices" : "");
+    pen_text(&pen, ROLE_TEXT, "%s%s%s",
+             *drive->note        ? drive->note
+             : drive->is_vmstate ? "RAM and devices"
+                                 : "",
+             *drive->note && *drive->track ? "; " : "", drive->is_included ? drive->track : "");
 }
 
 static void draw_heading(const struct scene *s, int y)

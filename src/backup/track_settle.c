@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The end of a run: where it is saved, the bitmaps that count from earlier backups go; else its own. */
+#include "backup/run.h"
+#include "qemu/tracking.h"
+#include "store/snapshot_writer.h"
+
+static bool is_kept(const struct drive *d)
+{
+    return d->track.is_counting && drive_is(d, DRIVE_IS_SAVED);
+}
+
+void track_name_bitmaps(struct backup *b)
+{
+    for_each_drive (d, b)
+        if (is_kept(d))
+            snapshot_writer_set_bitmap(d->intake.lane, d->names.bitmap);
+}
+
+static void answered(struct backup *b)
+{
+    if (--b->tracks.n_unanswered == 0)
+        b->tracks.settled(b);
+}
+
+/* Refused, it is gone already; without an answer it is left, and does no harm. */
+static void on_removed(void *user, const GError *error)
+{
+    answered(user);
+}
+
+static void remove_bitmap(struct drive *d, const char *name)
+{
+    d->b->tracks.n_unanswered++;
+    qmp_bitmap_remove(d->b->qmp, d->track.node, name, on_removed, d->b);
+}
+
+/* Those of this store: what others count from stays. */
+static void remove_earlier(struct drive *d)
+{
+    const GArray *bitmaps = d->b->tracks.bitmaps;
+
+    for (unsigned i = 0; bitmaps && i < bitmaps->len; i++) {
+        const struct qmp_bitmap *m = &g_array_index(bitmaps, struct qmp_bitmap, i);
+        if (g_strcmp0(m->node_name, d->track.node) == 0 && g_strcmp0(m->name, d->names.bitmap) != 0 &&
+            track_is_known(d->b, d, m->name))
+            remove_bitmap(d, m->name);
+    }
+}
+
+static bool does_any_count(const struct backup *b)
+{
+    for_each_drive (d, b)
+        if (d->track.may_count)
+            return true;
+    return false;
+}
+
+/* Whoever cleans up after us keeps what counts from it. */
+static void tell_journal(struct backup *b)
+{
+    g_autoptr(GError) error = NULL;
+
+    b->tracks.is_saved_told = true;
+    if (!run_journal_write(b, &error))
+        backup_note(b, "%s", error->message);
+}
+
+void track_settle(struct backup *b, void (*settled)(struct backup *b))
+{
+    bool is_good = b->archive.is_saved && !b->is_failing;
+
+    b->tracks.settled = settled;
+    b->tracks.n_unanswered = 1; /* ours, until all are sent */
+    if (monitor_is_up(b) && b->journal && does_any_count(b)) {
+        if (is_good)
+            tell_journal(b);
+        for_each_drive (d, b) {
+            if (is_good && is_kept(d))
+                remove_earlier(d);
+            else if (d->track.may_count && d->track.node)
+                remove_bitmap(d, d->names.bitmap);
+        }
+    }
+    answered(b);
+}

@@ -1,0 +1,391 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Only what has changed since the last backup is read: every snapshot is what the guest held at its instant all the same."""
+import glob
+import json
+import os
+import pathlib
+import random
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from vmtest import Scenario, Store, main, product, standard_drives
+from vmtest.drives import MIB
+from vmtest.pattern import first_difference
+from vmtest.restore import prove
+
+CHUNK = 128 << 10
+
+
+def node_of(drive):
+    return drive.name if drive.style == "drive" else f"node-{drive.name}"
+
+
+class Tracked(Scenario):
+    """A guest and a store. At rest it does not run: what changes, write() changes, and each snapshot is compared at once."""
+
+    def __init__(self, version, is_at_rest=True, chunk=CHUNK, **options):
+        super().__init__(version, **({"rounds": 0, "extra": ("-S",)} if is_at_rest else {}), **options)
+        self.store = Store(self.path("store"), chunk=chunk)
+
+    def counted(self):
+        return [d for d in self.drives if d.is_counted_on()]
+
+    def write(self, seed, drives=None, n=6):
+        """In some places, some of them discards."""
+        dice = random.Random(seed)
+        for drive in drives or self.counted():
+            for _ in range(n):
+                at, length = dice.randrange(0, drive.size - 65536, 512), 512 * dice.randrange(1, 100)
+                what = dice.choice((f"write -P {dice.randrange(1, 255)}", "write -z", "discard"))
+                self.io(drive, f"{what} {at} {length}")
+            self.io(drive, "flush")  # QEMU's own view is what others shall read
+
+    def io(self, drive, command):
+        """As the guest's device does it; qemu-io itself talks to QEMU's standard output."""
+        device = drive.name if drive.style == "drive" else next(
+            f"-d {e['qdev']}" for e in self.vm.qmp.cmd("query-block") if drive.name in e.get("qdev", "").split("/"))
+        said = self.vm.qmp.cmd("human-monitor-command", {"command-line": f'qemu-io {device} "{command}"'})
+        assert not said.strip(), said
+
+    def save(self, *options, status=0, output=None):
+        """One backup; its snapshot is what the drives hold."""
+        run = self.backup("--no-vmstate", *options, output=(output or self.store).dir)
+        run.must_succeed(status=status)
+        if not self.vm.is_running():
+            self.must_hold(output or self.store)
+        return run
+
+    def contents(self):
+        """{drive: bytes} of what they hold now."""
+        return {name: open(path, "rb").read() for name, path in self.copy_images().items()}
+
+    def must_hold(self, store, wanted=None):
+        images, _ = store.unpack(store.latest(), self.path("unpacked"))
+        for name, content in (wanted or self.contents()).items():
+            at = first_difference(content, open(images[name], "rb").read())
+            assert at is None, f"{name} differs from its image at byte {at}"
+
+    def bitmaps(self):
+        """{drive: its bitmaps of ours}; what is frozen for a run belongs to no drive."""
+        nodes = {n["node-name"]: [b["name"] for b in n.get("dirty-bitmaps", [])] for n in self.vm.qmp.cmd("query-named-block-nodes")}
+        assert not [b for names in nodes.values() for b in names if "changed" in b], nodes
+        found = {}
+        for entry in self.vm.qmp.cmd("query-block"):
+            for drive in self.counted():
+                if entry["device"] == drive.name or entry.get("inserted", {}).get("node-name") == node_of(drive):
+                    found[drive.name] = nodes[entry["inserted"]["node-name"]]
+        return found
+
+    def must_count(self, run, others={}):
+        """Each drive has one bitmap: this run's, or that of another."""
+        expected = {d.name: [bitmap_of(others.get(d.name, run))] for d in self.counted()}
+        assert self.bitmaps() == expected, (self.bitmaps(), expected)
+
+
+def bitmap_of(run):
+    return f"vmb-{run.find(ev='hello')['job']}"
+
+
+def must_tell(run, **sentences):
+    """Of drives, how the sentence in the plan begins; `all`: of those that are not named."""
+    plan = {d["id"]: d for d in run.find(ev="plan")["devices"] if d["included"] and d["kind"] == "drive"}
+    assert plan
+    for name, device in plan.items() if sentences else ():
+        wanted = sentences.get(name, sentences.get("all", ""))
+        assert device.get("track", "").startswith(wanted), (name, wanted, device)
+        assert bool(device.get("incremental")) != wanted.startswith("reads"), device
+
+
+def must_read_all_in_the_end(run, why):
+    """Not known in the plan."""
+    assert [e for e in run.events if e["ev"] == "log" and "reads everything" in e["text"] and why in e["text"]], run.report()
+
+
+def backups_of_a_guest_that_writes(version):
+    """The second and third read what has changed, also while the guest overtakes them."""
+    product()
+    with Tracked(version, is_at_rest=False) as s:
+        must_tell(s.save(), all="reads everything: no backup")
+        for _ in range(2):
+            s.vm.wait_rounds(30)
+            run = s.backup("--no-vmstate", "--limit", "2M", output=s.store.dir)
+            s.wait_copying(run)
+            s.vm.wait_rounds(20)
+            run.say("limit all 0")
+            run.must_succeed()
+            must_tell(run, all="changed since")
+            s.must_count(run)
+        assert len(s.store.snapshots()) == 3
+        for at in s.store.snapshots():
+            images, _ = s.store.unpack(at, s.path("unpacked"))
+            with s.at_rest():
+                prove(s, s.drives, images, None)
+        s.must_be_untouched()
+
+
+def with_ram(version):
+    """By whichever way this QEMU saves it."""
+    product()
+    with Tracked(version, is_at_rest=False) as s:
+        for turn in range(3):
+            run = s.backup(output=s.store.dir)
+            run.must_succeed()
+            must_tell(run, all="changed since" if turn else "reads everything")
+            s.must_count(run)
+            s.vm.wait_rounds(20)
+        images, vmstate = s.store.unpack(s.store.latest(), s.path("unpacked"))
+        with s.at_rest():
+            prove(s, s.drives, images, vmstate)
+        s.must_be_untouched()
+
+
+def only_changes_are_read(version):
+    """By what QEMU's jobs have read: of an unchanged drive nothing."""
+    product()
+    with Tracked(version) as s:
+        s.save()
+        s.vm.qmp.pump(0.1)
+        s.vm.qmp.events.clear()
+        run = s.save()
+        must_tell(run, all="nothing has changed")
+        assert not run.find(ev="result").get("new_bytes"), run.report()
+        s.vm.qmp.pump(0.1)
+        ended = [e["data"] for e in s.vm.qmp.events if e["event"] == "BLOCK_JOB_COMPLETED"]
+        assert len(ended) == len(s.counted()) and not any(e["offset"] for e in ended), ended
+        for turn in range(4):
+            s.write(turn)
+            s.vm.qmp.events.clear()
+            run = s.save()
+            must_tell(run, all="changed since")
+            s.vm.qmp.pump(0.1)
+            for job in [e["data"] for e in s.vm.qmp.events if e["event"] == "BLOCK_JOB_COMPLETED"]:
+                assert 0 < job["offset"] <= 12 * CHUNK and not job["offset"] % 512, job
+        s.must_be_untouched()
+
+
+def bitmaps_that_are_gone(version):
+    """By hand, by another size, by an overlay: everything is read, and counted again from then on."""
+    product()
+    with Tracked(version) as s:
+        first = s.save()
+        s.write(1)
+        s.vm.qmp.cmd("block-dirty-bitmap-remove", {"node": "node-disk1", "name": bitmap_of(first)})
+        s.vm.qmp.cmd("block-dirty-bitmap-disable", {"node": "node-disk2", "name": bitmap_of(first)})
+        s.write(2)
+        run = s.save()
+        must_tell(run, disk1="reads everything: its bitmap is gone", disk2="reads everything: its bitmap has been switched off",
+                  all="changed since")
+        s.must_count(run)
+        s.write(3)
+        must_tell(s.save(), all="changed since")
+        s.vm.qmp.cmd("block_resize", {"node-name": "node-disk1", "size": 18 * MIB})
+        s.drives[1].size = 18 * MIB
+        s.write(4)
+        run = s.save()
+        must_tell(run, disk1="reads everything: it has another size than then: 18.0M, not 16.0M", all="changed since")
+        s.vm.qmp.cmd("blockdev-snapshot-sync", {"node-name": "node-disk2", "snapshot-file": s.path("overlay"), "snapshot-node-name": "over",
+                                                "format": "qcow2"})
+        run = s.backup("--no-vmstate", output=s.store.dir)
+        run.must_succeed()
+        must_tell(run, disk2="reads everything: its bitmap is gone", all="nothing has changed")
+        s.must_hold(s.store)
+        run = s.backup("--no-vmstate", output=s.store.dir)
+        run.must_succeed()
+        must_tell(run, all="nothing has changed")
+
+
+def runs_that_fail(version):
+    """Cancelled, refused, killed: what the last good one counts from is there, and no more; the next reads by that."""
+    product()
+    with Tracked(version) as s:
+        good = s.save()
+        for turn, how in enumerate(("cancel", "fail", "kill", "cancel", "kill")):
+            s.write(turn, n=30)
+            if how == "fail":
+                s.add_proxy().fail("blockdev-backup", nth=None)
+            run = s.backup("--no-vmstate", "--limit", "256K", output=s.store.dir)
+            if how != "fail":
+                s.wait_copying(run)
+            if how == "cancel":
+                run.say("cancel-all guest")
+            elif how == "kill":
+                run.kill()
+                assert "remove dirty bitmap" in "".join(s.cleanup("--dry-run").lines)
+                s.cleanup()
+            if how != "kill":
+                assert run.wait() in (1, 4), run.report()
+            if s.proxy:
+                s.proxy.close()
+                s.proxy = None
+            s.must_count(good)
+            s.write(turn + 100)
+            good = s.save()
+            must_tell(good, all="changed since")
+            s.must_count(good)
+        s.must_be_untouched()
+
+
+def a_drive_that_is_lost(version):
+    """It goes on counting from the backup that has it; the others count from this one."""
+    product()
+    with Tracked(version) as s:
+        first = s.save()
+        s.write(1, n=40)
+        run = s.backup("--no-vmstate", "--limit", "256K", output=s.store.dir)
+        s.wait_copying(run)
+        run.say("cancel disk2 yes")
+        run.wait_event(ev="drive", id="disk2", state="cancelled")
+        run.say("limit all 0")
+        run.must_succeed(status=3)
+        s.must_count(run, {"disk2": first})
+        s.write(2)
+        run = s.save()
+        must_tell(run, all="changed since")
+        s.must_count(run)
+
+
+def drives_that_are_taken_again(version):
+    """One goes on at the same instant, one at a later one: by the same account."""
+    product()
+    with Tracked(version) as s:
+        s.save()
+        for turn in range(2):
+            s.write(turn, n=40)
+            run = s.backup("--no-vmstate", "--limit", "256K", "--retries", "0", output=s.store.dir)
+            s.wait_copying(run)
+            run.say("cancel disk2 yes")
+            run.wait_event(ev="drive", id="disk2", state="cancelled")
+            saved = [d["id"] for d in run.find(ev="plan")["devices"] if d["included"]]
+            s.end_copy(saved.index("disk1"))
+            run.wait_event(ev="drive", id="disk1", state="fail")
+            held = s.contents()
+            s.write(turn + 10, n=3)
+            held["disk2"] = s.contents()["disk2"]
+            run.say("retry disk1")
+            run.say("retry disk2")
+            run.wait_event(ev="drive", id="disk2", state="run", instant_own=True)
+            run.say("limit all 0")
+            run.must_succeed(status=3)  # of a later instant
+            s.must_hold(s.store, held)
+            s.must_count(run)
+            s.write(turn + 20)
+            run = s.save()
+            must_tell(run, all="changed since")
+            s.must_count(run)
+        s.must_be_untouched()
+
+
+def refused_bitmaps(version):
+    """QEMU takes none, or one and no more: a full read, and no failure."""
+    product()
+    with Tracked(version) as s:
+        good = s.save()
+        for turn, (command, nth) in enumerate((("block-dirty-bitmap-add", 1), ("block-dirty-bitmap-add", 2), ("block-dirty-bitmap-merge", 1),
+                                               ("block-dirty-bitmap-remove", 1), ("block-dirty-bitmap-add", None), ("query-named-block-nodes", None))):
+            s.write(turn)
+            s.add_proxy().fail(command, nth=nth, where=None if command != "query-named-block-nodes" else lambda m: False)
+            run = s.save()
+            s.proxy.close()
+            s.proxy = None
+            if command == "block-dirty-bitmap-merge":
+                must_read_all_in_the_end(run, "no, says the proxy")
+            s.cleanup("--untrack")
+            s.save()
+
+
+def restarted(version):
+    """A qcow2 keeps its bitmap over QEMU's end, if that was an orderly one; of a raw image nobody knows."""
+    product()
+    with Tracked(version) as s:
+        s.save()
+        s.write(1)
+        s.vm.stop()
+        s.vm = s.start(s.drives, extra=("-S",))
+        s.write(2)
+        run = s.save()
+        must_tell(run, disk1="changed since", drive3="changed since", all="reads everything: its bitmap is gone")
+        s.must_count(run)
+        s.write(3)
+        s.vm.kill()
+        s.vm = s.start(s.drives, extra=("-S",))
+        run = s.save()
+        must_tell(run, all="reads everything")
+        s.write(4)
+        must_tell(s.save(), all="changed since")
+
+
+def a_store_that_is_damaged(version):
+    """What is not there cannot be kept: everything is read, and what was lost is there again."""
+    product()
+    with Tracked(version) as s:
+        s.save()
+        s.write(1)
+        for path in glob.glob(f"{s.store.chunks}/*/*.cacnk")[::3]:
+            os.rename(path, path.replace(".cacnk", ".bad"))
+        must_read_all_in_the_end(s.save(), "is gone, or damaged")
+        s.write(2)
+        pathlib.Path(s.store.latest(), "damaged").touch()  # as a check of the store does
+        must_tell(s.save(), all="reads everything: the backup that its bitmap counts from is damaged")
+        s.write(3)
+        must_tell(s.save(), all="changed since")
+        s.must_be_untouched()
+
+
+def two_stores(version):
+    """Each has its own account; one that is not kept up to date loses nothing."""
+    product()
+    with Tracked(version) as s:
+        other = Store(s.path("other"), chunk=256 << 10)
+        s.save()
+        run = s.save(output=other)
+        must_tell(run, all="reads everything")
+        for turn in range(2):
+            s.write(turn)
+            must_tell(s.save(), all="changed since")
+            s.write(turn + 10)
+            must_tell(s.save(output=other), all="changed since")
+        assert all(len(names) == 2 for names in s.bitmaps().values()), s.bitmaps()
+
+
+def told_and_removed(version):
+    """info lists them, --track no leaves them out, --untrack removes them."""
+    product()
+    with Tracked(version) as s:
+        run = s.save("--track", "no")
+        must_tell(run)
+        assert not any(s.bitmaps().values())
+        run = s.save()
+        s.write(1)
+        info = s.run("info", "--json", "--store", s.store.dir, s.vm.monitor)
+        assert info.wait() == 0, info.report()
+        told = {d["id"]: d for d in json.loads("".join(info.lines))["devices"]}
+        assert told["disk1"]["tracked"].startswith(f"{bitmap_of(run)}, persistent: ~"), told
+        assert told["drive0"]["tracked"].startswith(f"{bitmap_of(run)}: ~"), told
+        assert told["drive0"]["track"].startswith("changed since"), told
+        plain = s.run("info", s.vm.monitor)
+        assert plain.wait() == 0 and "TRACKED" in "".join(plain.lines), plain.report()
+        s.cleanup()
+        s.must_count(run)
+        s.cleanup("--untrack")
+        assert not any(s.bitmaps().values())
+        s.must_be_untouched()
+
+
+def pulled_drives_are_pushed(version):
+    """Only jobs read by bitmaps; the first backup is pulled."""
+    product()
+    with Tracked(version, drives=standard_drives(count=1)) as s:
+        for turn in range(2):
+            run = s.save("--engine", "pull")
+            (device,) = [d for d in run.find(ev="plan")["devices"] if d["id"] == "drive0"]
+            assert device["engine"] == ("push" if turn else "pull"), device
+            s.must_count(run)
+            s.write(turn)
+        assert "pushed" in device["note"], device
+
+
+if __name__ == "__main__":
+    main(backups_of_a_guest_that_writes, with_ram, only_changes_are_read, bitmaps_that_are_gone, runs_that_fail, a_drive_that_is_lost, drives_that_are_taken_again,
+         refused_bitmaps, restarted, a_store_that_is_damaged, two_stores, told_and_removed, pulled_drives_are_pushed,
+         both=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, runs_that_fail, restarted))
