@@ -30,8 +30,8 @@ void snapshot_keep(struct writer_lane *base, uint64_t from, uint64_t n)
     if (w->is_discarding)
         return;
     g_assert(lane->kept && lane->kept->size == lane->size && lane->kept->chunk_bytes == w->chunk_bytes);
-    for (uint64_t i = vma_bitmap_next_clear(lane->whole, from / per_chunk); i < end;
-         i = vma_bitmap_next_clear(lane->whole, i + 1))
+    for (uint64_t i = vma_bitmap_next_clear(lane->whole, from / per_chunk, end); i < end;
+         i = vma_bitmap_next_clear(lane->whole, i + 1, end))
         keep_chunk(lane, i);
     snapshot_writer_pump(w);
 }
