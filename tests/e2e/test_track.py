@@ -226,6 +226,72 @@ def runs_that_fail(version):
         s.must_be_untouched()
 
 
+def killed_when_it_is_saved(version):
+    """Before the earlier bitmaps are gone: both may be believed, a cleanup keeps them, and the next run counts from the newer."""
+    product()
+    with Tracked(version) as s:
+        for turn in range(2):
+            old = s.save("--no-vmstate")
+            s.write(turn)
+            hold = s.add_proxy().hold("block-dirty-bitmap-remove", nth=1, where=lambda m: m["arguments"]["name"] == bitmap_of(old))
+            new = s.backup("--no-vmstate", output=s.store.dir)
+            hold.wait(30)
+            new.kill()
+            if turn:
+                s.cleanup()
+            s.proxy.close()
+            s.proxy = None
+            assert all(set(names) <= {bitmap_of(old), bitmap_of(new)} and bitmap_of(new) in names for names in s.bitmaps().values()), s.bitmaps()
+            s.must_hold(s.store)
+            s.write(turn + 10)
+            run = s.save()
+            must_tell(run, all="changed since")
+            s.must_count(run)
+            s.cleanup("--untrack")
+        s.must_be_untouched()
+
+
+def faults_at(s, faults):
+    """Whatever becomes of a command: nothing is left that was frozen, and the next backup is right, as this one if it is saved."""
+    s.save()
+    for turn, (command, nth, kind) in enumerate(faults):
+        s.write(turn)
+        proxy = s.add_proxy()
+        {"refused": proxy.fail, "lost before": proxy.hang_up_at, "no answer": proxy.drop_reply, "not done": proxy.drop}[kind](command, nth=nth)
+        before = len(s.store.snapshots())
+        run = s.backup("--no-vmstate", "--timeout", "2", output=s.store.dir)
+        status = run.wait(60)
+        assert status == 0 if kind == "refused" else status in (0, 1, 3, 5), (command, nth, kind, run.report())
+        assert len(s.store.snapshots()) - before == (status in (0, 3)), (command, nth, kind, run.report())
+        if status == 0:
+            s.must_hold(s.store)
+        proxy.close()
+        s.proxy = None
+        s.cleanup()
+        s.bitmaps()
+        s.write(turn + 100)
+        s.must_count(s.save())
+    s.must_be_untouched()
+
+
+FAULTS = [(command, nth, kind) for command, n in (("block-dirty-bitmap-add", 4), ("block-dirty-bitmap-merge", 2), ("block-dirty-bitmap-remove", 4),
+                                                  ("query-named-block-nodes", 6))
+          for nth in range(1, n + 1) for kind in ("refused", "lost before", "no answer", "not done")
+          if not (command.startswith("query") and kind == "refused")]
+
+
+def some_faults(version):
+    product()
+    with Tracked(version, drives=standard_drives(count=2)) as s:
+        faults_at(s, random.Random(version).sample(FAULTS, 6))
+
+
+def all_faults(version):
+    product()
+    with Tracked(version, drives=standard_drives(count=2)) as s:
+        faults_at(s, FAULTS)
+
+
 def a_drive_that_is_lost(version):
     """It goes on counting from the backup that has it; the others count from this one."""
     product()
@@ -386,6 +452,7 @@ def pulled_drives_are_pushed(version):
 
 
 if __name__ == "__main__":
-    main(backups_of_a_guest_that_writes, with_ram, only_changes_are_read, bitmaps_that_are_gone, runs_that_fail, a_drive_that_is_lost, drives_that_are_taken_again,
-         refused_bitmaps, restarted, a_store_that_is_damaged, two_stores, told_and_removed, pulled_drives_are_pushed,
-         both=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, runs_that_fail, restarted))
+    main(backups_of_a_guest_that_writes, with_ram, only_changes_are_read, bitmaps_that_are_gone, runs_that_fail, killed_when_it_is_saved,
+         some_faults, a_drive_that_is_lost, drives_that_are_taken_again, refused_bitmaps, restarted, a_store_that_is_damaged, two_stores,
+         told_and_removed, pulled_drives_are_pushed,
+         both=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, runs_that_fail, restarted), slow=(all_faults,))
