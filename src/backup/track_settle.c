@@ -4,6 +4,8 @@
 #include "qemu/tracking.h"
 #include "store/snapshot_writer.h"
 
+#define MOST_FOREIGN 4 /* each costs every write of the guest a little */
+
 static bool is_kept(const struct drive *d)
 {
     return d->track.is_counting && drive_is(d, DRIVE_IS_SAVED);
@@ -34,15 +36,34 @@ static void remove_bitmap(struct drive *d, const char *name)
     qmp_bitmap_remove(d->b->qmp, d->track.node, name, on_removed, d->b);
 }
 
-/* Those of this store: what others count from stays. */
+static bool is_of_drive(const struct drive *d, const struct qmp_bitmap *m)
+{
+    return g_strcmp0(m->node_name, d->track.node) == 0 && tracking_is_name(m->name) &&
+           g_strcmp0(m->name, d->names.bitmap) != 0;
+}
+
+/* Other stores count from them, or runs that died have left them. */
+static bool are_foreign_too_many(const struct drive *d)
+{
+    const GArray *bitmaps = d->b->tracks.bitmaps;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < bitmaps->len; i++) {
+        const struct qmp_bitmap *m = &g_array_index(bitmaps, struct qmp_bitmap, i);
+        n += is_of_drive(d, m) && !track_is_known(d->b, d, m->name);
+    }
+    return n > MOST_FOREIGN;
+}
+
+/* Those of this store: what others count from stays, as long as that is not for ever. */
 static void remove_earlier(struct drive *d)
 {
     const GArray *bitmaps = d->b->tracks.bitmaps;
+    bool are_all = bitmaps && are_foreign_too_many(d);
 
     for (unsigned i = 0; bitmaps && i < bitmaps->len; i++) {
         const struct qmp_bitmap *m = &g_array_index(bitmaps, struct qmp_bitmap, i);
-        if (g_strcmp0(m->node_name, d->track.node) == 0 && g_strcmp0(m->name, d->names.bitmap) != 0 &&
-            track_is_known(d->b, d, m->name))
+        if (is_of_drive(d, m) && (are_all || track_is_known(d->b, d, m->name)))
             remove_bitmap(d, m->name);
     }
 }

@@ -412,6 +412,11 @@ def two_stores(version):
             s.write(turn + 10)
             must_tell(s.save(output=other), all="changed since")
         assert all(len(names) == 2 for names in s.bitmaps().values()), s.bitmaps()
+        for n in range(4):  # of runs that have left theirs, too
+            s.vm.qmp.cmd("block-dirty-bitmap-add", {"node": "node-disk1", "name": f"vmb-0000000{n}"})
+        s.vm.qmp.cmd("block-dirty-bitmap-add", {"node": "node-disk1", "name": "mine"})
+        run = s.save()
+        assert set(s.bitmaps()["disk1"]) == {"mine", bitmap_of(run)} and len(s.bitmaps()["disk2"]) == 2, s.bitmaps()
 
 
 def told_and_removed(version):
