@@ -4,7 +4,7 @@
  *
  * When a job ends, QEMU waits several times for all that the other jobs have in flight, and its monitor with it; what
  * runs on fills up again each time. Where buffers are scarce each of these waits takes up to half a second
- * (job_throttle.c), and the drives of a guest are often of one size and end at once. So when one comes
+ * (job_pause.c), and the drives of a guest are often of one size and end at once. So when one comes
  * near its end, the others are paused, for FIRST_MS at most. QEMU may be too busy to obey in time. So the answer to a
  * job's last write is kept until it has obeyed, for KEPT_MS at most: whatever waits for that write in QEMU waits no
  * longer.

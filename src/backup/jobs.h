@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The drives' jobs in QEMU: watched and started again (jobs.c), paused (job_pause.c), made to go slowly by the last
- * buffers (job_throttle.c), and ended one at a time (job_end.c). A part of run.h.
+ * buffers, and ended one at a time (job_end.c). A part of run.h.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -91,7 +91,7 @@ void job_pause_for_graph(struct backup *b, bool is_under_way);
 void job_pause_monitor_back(struct backup *b);
 unsigned job_workers(const struct backup *b);
 
-/* job_throttle.c */
+/* job_pause.c: the last buffers */
 void job_throttle_init(struct backup *b);
 void job_throttle_close(struct backup *b);
 void job_throttle_check(struct backup *b); /* buffers have come or gone */

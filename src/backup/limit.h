@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * How fast data may move: what an operator says (limit.c), how that is shared out and put in force (budget.c), and how
+ * How fast data may move: what an operator says, how that is shared out and put in force (limit.c), and how
  * the guest's writes fare meanwhile (write_latency.c). A part of run.h.
  */
 #include <stdbool.h>
@@ -42,7 +42,7 @@ struct limits {
 bool limit_command(struct backup *b, const struct command *c, GError **error);
 bool limit_apply_options(struct backup *b, GError **error);
 
-/* budget.c */
+/* limit.c: shared out and in force */
 void budget_count(struct port *p, uint32_t bytes, bool is_news);
 int64_t budget_first_speed(struct drive *d);
 void budget_share(struct backup *b); /* something has changed that cannot wait for the next second */

@@ -60,7 +60,7 @@ void ram_interrupt(struct backup *b);
 void ram_leave_out(struct backup *b);                /* by the operator's wish, while it moves */
 void ram_abandon(struct backup *b, const char *why); /* a plain migration of a guest that has stopped by itself */
 
-/* ram_loss.c: the RAM is not saved, the drives are */
+/* The RAM is not saved, the drives are. */
 void ram_lose(struct backup *b, const char *why, const char *hint); /* before the copy; with --strict the run fails */
 void ram_lost(struct backup *b, bool is_wanted, const char *why);   /* while drives are copied */
 bool ram_cancel(struct backup *b, GError **error);                  /* by operator, while it moves */

@@ -12,16 +12,16 @@
  *     recipe      recipe.c: THE table  recipe_lists.c  steps.c (runs its rows, undoes them)
  *                 filter.c  lid.c  look.c  agent.c  halt.c  state.c
  *                 disk_watch.c (do all disks answer)
- *     RAM         ram.c  ram_settings.c  ram_loss.c (it is not saved)
+ *     RAM         ram.c  ram_settings.c
  *                 activate.c, reopen.c (what its migration needs)
  *     drives      port.c (NBD exports -> clusters)  jobs.c
  *                 fate.c (how each ends)  retake.c (at a new instant)
- *                 job_pause.c  job_throttle.c (makes the last buffers last)
+ *                 job_pause.c (makes the last buffers last, too)
  *                 job_end.c (one at a time)
  *     pull        pull_export.c (exports, connections)  pull_reader.c (who reads: src/pull)
  *                 holes.c (what need not be read)
  *     changes     track_plan.c  track.c  track_settle.c (only what has changed is read)
- *     limits      limit.c (what an operator says)  budget.c
+ *     limits      limit.c (what an operator says, how it is shared out)
  *                 write_latency.c (how the guest's writes fare)
  *     archive     target.c (sink, spool, header, lanes)  finish.c (end mark, reading back)
  *                 target_watch.c (full, stands still, too small)

@@ -457,7 +457,8 @@ def pulled_drives_are_pushed(version):
 
 
 if __name__ == "__main__":
-    main(backups_of_a_guest_that_writes, with_ram, only_changes_are_read, bitmaps_that_are_gone, runs_that_fail, killed_when_it_is_saved,
-         some_faults, a_drive_that_is_lost, drives_that_are_taken_again, refused_bitmaps, restarted, a_store_that_is_damaged, two_stores,
-         told_and_removed, pulled_drives_are_pushed,
-         both=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, runs_that_fail, restarted), slow=(all_faults,))
+    main(only_changes_are_read, runs_that_fail, restarted, told_and_removed, pulled_drives_are_pushed,
+         slow=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, killed_when_it_is_saved, some_faults,
+               a_drive_that_is_lost, drives_that_are_taken_again, refused_bitmaps, a_store_that_is_damaged, two_stores),
+         long=(all_faults,),
+         both=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, runs_that_fail, restarted))
