@@ -84,6 +84,7 @@ static void drive_free(gpointer data)
     g_free(d->names.job);
     g_free(d->names.bitmap);
     g_free(d->names.changed);
+    g_free(d->names.end);
     track_clear_drive(d);
     g_free(d->doubt);
     g_free(d->job.error);
@@ -317,6 +318,7 @@ static void name_nodes(struct drive *d)
     d->names.job = g_strdup_printf("vmb-%s-job-%u", run, d->index);
     d->names.bitmap = g_strdup_printf("vmb-%s", run);
     d->names.changed = g_strdup_printf("vmb-%s-changed", run);
+    d->names.end = g_strdup_printf("vmb-%s-end-%u", run, d->index);
 }
 
 static void on_all_begun(void *user, const GError *error)

@@ -2,6 +2,7 @@
 /* Rows of the recipe that keep account of what changes, and find out what has. Nothing here fails a backup. */
 #include "backup/run.h"
 #include "backup/steps.h"
+#include "qemu/end_mark.h"
 #include "qemu/tracking.h"
 #include "store/chunk_index.h"
 #include "store/snapshot.h"
@@ -158,8 +159,7 @@ void track_begin_look(struct steps_op *op)
     qmp_query_bitmaps(op->b->qmp, on_bitmaps, op);
 }
 
-/* --- right before the instant, and right after
- * --------------------------------------------------------------------------------- */
+/* --- right before the instant, and right after -------------------------------------------------- */
 
 static void end_softly(struct steps_op *op, const GError *error)
 {
@@ -201,6 +201,33 @@ void track_begin_freeze(struct steps_op *op)
     qmp_bitmap_add(op->b->qmp, &changed, on_changed_added, op);
 }
 
+static void on_marked(void *user, bool is_marked, bool is_base_whole, const GError *error)
+{
+    struct steps_op *op = user;
+
+    op->d->track.has_null_node = error != NULL;
+    if (!is_base_whole && !error)
+        disbelieve(op->d, "it was made smaller since, or its bitmap cannot tell");
+    steps_end(op, error);
+}
+
+/* At what it counts from, and at what is counted by now. */
+static void mark_end(struct steps_op *op)
+{
+    struct drive *d = op->d;
+    struct end_mark_spec spec = {
+        .node = d->track.node,
+        .bitmap = d->names.bitmap,
+        .base = d->track.is_believed ? d->track.base : NULL,
+        .null_node = d->names.end,
+        .size = d->size,
+        .granularity = snapshot_target_chunk_bytes(op->b->archive.sink),
+    };
+
+    d->track.has_null_node = true;
+    end_mark_begin(op->b->qmp, &spec, on_marked, op);
+}
+
 static void add(struct steps_op *op);
 
 static void on_added(void *user, const GError *error)
@@ -214,9 +241,16 @@ static void on_added(void *user, const GError *error)
         return;
     }
     d->track.is_counting = !error;
-    if (qmp_error_is_refusal(error))
+    if (d->track.is_counting) {
+        mark_end(op);
+        return;
+    }
+    if (qmp_error_is_refusal(error)) {
         backup_log(op->b, MODEL_INFO, NULL, "drive %s: its changes are not counted: %s", d->name, error->message);
-    steps_end(op, qmp_error_is_refusal(error) ? NULL : error);
+        disbelieve(d, "whether it was made smaller cannot be seen");
+        error = NULL;
+    }
+    steps_end(op, error);
 }
 
 static bool has_stayed(const struct drive *d)
@@ -259,7 +293,7 @@ static void on_counter_removed(void *user, const GError *error)
 }
 
 /* Of a drive that is saved it stays: what becomes of it, the end of the run decides. */
-void track_undo(struct steps_op *op)
+static void remove_counter(struct steps_op *op)
 {
     struct drive *d = op->d;
     bool is_wanted = d->track.is_counting && drive_is(d, DRIVE_IS_SAVED) && !op->b->is_failing;
@@ -268,6 +302,25 @@ void track_undo(struct steps_op *op)
         steps_end(op, NULL);
     else
         qmp_bitmap_remove(op->b->qmp, d->track.node, d->names.bitmap, on_counter_removed, op);
+}
+
+static void on_null_node_deleted(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    op->d->track.has_null_node = g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE);
+    if (op->d->track.has_null_node)
+        steps_end(op, error);
+    else
+        remove_counter(op);
+}
+
+void track_undo(struct steps_op *op)
+{
+    if (op->d->track.has_null_node) /* the monitor was lost meanwhile */
+        qmp_del_node(op->b->qmp, op->d->names.end, on_null_node_deleted, op);
+    else
+        remove_counter(op);
 }
 
 static void on_changed_removed(void *user, const GError *error)
@@ -299,7 +352,7 @@ static void measure(struct drive *d)
     }
     d->track.changed = m->count;
     d->track.is_incremental = true;
-    backup_row(d)->changed = MIN(m->count, d->size);
+    backup_row(d)->changed = tracking_changed(m, d->size);
 }
 
 static void on_measured(void *user, const struct qmp_bitmap *bitmaps, unsigned n, const GError *error)

@@ -43,6 +43,7 @@ struct track {
     char *node;                /* that the bitmaps belong to */
     bool may_count;            /* this run's bitmap may be there, and */
     bool is_counting;          /* is */
+    bool has_null_node;        /* end_mark.c's may be there */
     bool is_frozen;            /* what `base` has counted is on the frozen image */
     bool is_incremental;       /* the job reads by that; */
     uint64_t changed;          /* so much, bytes in whole chunks */

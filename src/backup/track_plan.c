@@ -137,7 +137,7 @@ static void believe(struct drive *d, const struct tracking *t)
     d->track.snapshot = g_strdup(snapshot_of(d->b, d, t->mark->bitmap)->path);
     d->track.since = t->mark->instant;
     backup_row(d)->is_incremental = true;
-    backup_row(d)->changed = MIN(t->bitmap->count, d->size);
+    backup_row(d)->changed = tracking_changed(t->bitmap, d->size);
 }
 
 static void plan_drive(struct drive *d)
@@ -172,8 +172,8 @@ static void list_bitmaps(struct backup *b, struct model_drive *row)
         if (!tracking_is_name(m->name) || g_strcmp0(m->node_name, row->node) != 0)
             continue;
         g_string_append_printf(list, "%s%s%s: %s%s changed", list->len ? "; " : "", m->name,
-                               m->is_persistent ? ", persistent" : "", m->count ? "~" : "",
-                               units_format_size(MIN(m->count, row->size), size));
+                               m->is_persistent ? ", persistent" : "", tracking_changed(m, row->size) ? "~" : "",
+                               units_format_size(tracking_changed(m, row->size), size));
         if (m->is_inconsistent || !m->is_recording)
             g_string_append(list, m->is_inconsistent ? ", broken off" : ", switched off");
     }

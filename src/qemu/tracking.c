@@ -89,6 +89,11 @@ static char *instant_text(int64_t instant, int64_t now)
     return then ? g_date_time_format(then, is_today ? "%H:%M" : "%Y-%m-%d %H:%M") : g_strdup("?");
 }
 
+uint64_t tracking_changed(const struct qmp_bitmap *m, uint64_t size)
+{
+    return MIN(m->count - MIN(m->count, m->granularity), size);
+}
+
 char *tracking_sentence(const struct tracking *t, uint64_t size, int64_t now)
 {
     char changed[UNITS_LEN], all[UNITS_LEN];
@@ -96,8 +101,8 @@ char *tracking_sentence(const struct tracking *t, uint64_t size, int64_t now)
 
     if (!t->mark)
         return g_strdup_printf("reads everything: %s", t->obstacle);
-    if (!t->bitmap->count)
+    if (!tracking_changed(t->bitmap, size))
         return g_strdup_printf("nothing has changed since %s", since);
     return g_strdup_printf("changed since %s: ~%s of %s", since,
-                           units_format_size(MIN(t->bitmap->count, size), changed), units_format_size(size, all));
+                           units_format_size(tracking_changed(t->bitmap, size), changed), units_format_size(size, all));
 }

@@ -40,6 +40,8 @@ struct tracking {
 struct tracking tracking_judge(const struct tracking_facts *f);
 void tracking_clear(struct tracking *t);
 /* now: seconds since the epoch; of an instant of today the time is enough. g_free() it. */
+/* Bytes, of a drive of this size. Its last bit is always set, whatever has changed there: see end_mark.h. */
+uint64_t tracking_changed(const struct qmp_bitmap *m, uint64_t size);
 char *tracking_sentence(const struct tracking *t, uint64_t size, int64_t now);
 /* "vmb-" and eight hexadecimal digits. */
 bool tracking_is_name(const char *name);

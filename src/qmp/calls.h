@@ -209,6 +209,11 @@ void qmp_bitmap_add(struct qmp *q, const struct qmp_new_bitmap *bitmap, qmp_done
 void qmp_bitmap_merge(struct qmp *q, const char *node, const char *name, const char *from_node, const char *from,
                       qmp_done done, void *user);
 void qmp_bitmap_remove(struct qmp *q, const char *node, const char *name, qmp_done done, void *user);
+/* blockdev-add null-co */
+void qmp_add_null(struct qmp *q, const char *node, uint64_t size, qmp_done done, void *user);
+/* To a node of ours, by the human monitor's qemu-io: QMP has no command that writes. What QEMU says to it is dropped.
+ */
+void qmp_write_zeroes(struct qmp *q, const char *node, uint64_t offset, uint64_t len, qmp_done done, void *user);
 
 /* --- jobs -------------------------------------------------------------------------------------- */
 struct qmp_backup_job {

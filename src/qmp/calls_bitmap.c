@@ -65,6 +65,25 @@ void qmp_query_bitmaps(struct qmp *q, qmp_on_bitmaps done, void *user)
     call_ask(q, "query-jobs", NULL, json_type_array, on_jobs, CALL_ANY(done), user);
 }
 
+/* --- a node to write to ------------------------------------------------------------------------- */
+
+void qmp_add_null(struct qmp *q, const char *node, uint64_t size, qmp_done done, void *user)
+{
+    struct json_object *args = args_new_text("driver", "null-co");
+
+    args_text(args, "node-name", node);
+    args_size(args, "size", size);
+    call_do(q, "blockdev-add", args, done, user);
+}
+
+void qmp_write_zeroes(struct qmp *q, const char *node, uint64_t offset, uint64_t len, qmp_done done, void *user)
+{
+    g_autofree char *line =
+        g_strdup_printf("qemu-io %s \"write -q -z %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "\"", node, offset, len);
+
+    call_do(q, "human-monitor-command", args_new_text("command-line", line), done, user);
+}
+
 /* --- made and removed --------------------------------------------------------------------------- */
 
 static struct json_object *place(const char *node, const char *name)

@@ -21,8 +21,8 @@ static const struct case_of {
      {{"vmb-0000000a", 64 * GIB, TEN, false}},
      "changed since 10:00: ~1.2G of 64.0G",
      "vmb-0000000a"},
-    {"unchanged",
-     {{"disk0", "vmb-0000000a", GOOD}},
+    {"unchanged", /* but for its last bit, which is always set */
+     {{"disk0", "vmb-0000000a", GOOD, .count = MIB}},
      {{"vmb-0000000a", 64 * GIB, YESTERDAY, false}},
      "nothing has changed since 2025-11-29 12:00",
      "vmb-0000000a"},

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "qemu/end_mark.h"
+
+/* Bitmaps of the null node: its last bit; a copy of the base; both of them. */
+#define END  "end"
+#define BASE "base"
+#define BOTH "both"
+
+struct end_mark {
+    struct qmp *q;
+    char *node, *bitmap, *base, *null_node;
+    uint64_t size;
+    uint32_t granularity;
+    unsigned next; /* of steps */
+    bool is_merged, is_marked, is_base_whole;
+    end_mark_done done;
+    void *user;
+};
+
+static void on_step(void *user, const GError *error);
+
+static void finish(struct end_mark *m, const GError *error)
+{
+    m->done(m->user, m->is_marked, m->is_base_whole, error);
+    g_free(m->node);
+    g_free(m->bitmap);
+    g_free(m->base);
+    g_free(m->null_node);
+    g_free(m);
+}
+
+/* --- its steps ---------------------------------------------------------------------------------- */
+
+static void add_bitmap(struct end_mark *m, const char *name)
+{
+    qmp_bitmap_add(m->q, &(struct qmp_new_bitmap){.node = m->null_node, .name = name, .granularity = m->granularity},
+                   on_step, m);
+}
+
+static void merge(struct end_mark *m, const char *name, const char *from)
+{
+    qmp_bitmap_merge(m->q, m->null_node, name, m->null_node, from, on_step, m);
+}
+
+static void add_null(struct end_mark *m)
+{
+    qmp_add_null(m->q, m->null_node, m->size, on_step, m);
+}
+
+static void add_end(struct end_mark *m)
+{
+    add_bitmap(m, END);
+}
+
+static void write_end(struct end_mark *m)
+{
+    uint64_t at = (m->size - 1) / m->granularity * m->granularity;
+
+    qmp_write_zeroes(m->q, m->null_node, at, m->size - at, on_step, m);
+}
+
+static void mark(struct end_mark *m)
+{
+    qmp_bitmap_merge(m->q, m->node, m->bitmap, m->null_node, END, on_step, m);
+}
+
+static void add_base(struct end_mark *m)
+{
+    m->is_merged = true;
+    add_bitmap(m, BASE);
+}
+
+static void copy_base(struct end_mark *m)
+{
+    if (m->base)
+        qmp_bitmap_merge(m->q, m->null_node, BASE, m->node, m->base, on_step, m);
+    else
+        on_step(m, NULL);
+}
+
+static void add_both(struct end_mark *m)
+{
+    add_bitmap(m, BOTH);
+}
+
+static void merge_base(struct end_mark *m)
+{
+    merge(m, BOTH, BASE);
+}
+
+static void merge_end(struct end_mark *m)
+{
+    merge(m, BOTH, END);
+}
+
+static uint64_t count_of(const struct end_mark *m, const struct qmp_bitmap *bitmaps, unsigned n, const char *name)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (g_strcmp0(bitmaps[i].node_name, m->null_node) == 0 && g_strcmp0(bitmaps[i].name, name) == 0)
+            return bitmaps[i].count;
+    return 0;
+}
+
+/* The end adds nothing to a base that has it already. */
+static void on_bitmaps(void *user, const struct qmp_bitmap *bitmaps, unsigned n, const GError *error)
+{
+    struct end_mark *m = user;
+    uint64_t base = count_of(m, bitmaps, n, BASE);
+
+    m->is_marked = m->is_merged && count_of(m, bitmaps, n, END) > 0;
+    m->is_base_whole = m->is_marked && base && count_of(m, bitmaps, n, BOTH) == base;
+    on_step(m, error);
+}
+
+static void count(struct end_mark *m)
+{
+    qmp_query_bitmaps(m->q, on_bitmaps, m);
+}
+
+static void delete_null(struct end_mark *m)
+{
+    qmp_del_node(m->q, m->null_node, on_step, m);
+}
+
+static void (*const steps[])(struct end_mark *m) = {add_null, add_end,    write_end, mark,  add_base,   copy_base,
+                                                    add_both, merge_base, merge_end, count, delete_null};
+
+/* Refused: what was added goes, and what was found out by then is all. */
+static void on_step(void *user, const GError *error)
+{
+    struct end_mark *m = user;
+    bool is_over = m->next == G_N_ELEMENTS(steps);
+
+    if (error && !qmp_error_is_refusal(error)) {
+        finish(m, error);
+        return;
+    }
+    if (is_over) {
+        finish(m, NULL);
+        return;
+    }
+    if (error)
+        m->next = G_N_ELEMENTS(steps) - 1;
+    steps[m->next++](m);
+}
+
+void end_mark_begin(struct qmp *q, const struct end_mark_spec *spec, end_mark_done done, void *user)
+{
+    struct end_mark *m = g_new0(struct end_mark, 1);
+
+    m->q = q;
+    m->node = g_strdup(spec->node);
+    m->bitmap = g_strdup(spec->bitmap);
+    m->base = g_strdup(spec->base);
+    m->null_node = g_strdup(spec->null_node);
+    m->size = spec->size;
+    m->granularity = spec->granularity;
+    m->done = done;
+    m->user = user;
+    on_step(m, NULL);
+}
