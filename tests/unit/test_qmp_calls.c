@@ -76,6 +76,8 @@ static void bitmap_add_disabled(struct world *w)
 
 CALL(bitmap_merge, "snap0", "x", "disk0", "vmb-1", world_on_done)
 CALL(bitmap_remove, "disk0", "vmb-1", world_on_done)
+CALL(add_null, "end0", 1 << 20, world_on_done)
+CALL(write_zeroes, "end0", 65536, 512, world_on_done)
 
 static void backup_plainly(struct world *w)
 {
@@ -153,6 +155,9 @@ static const struct {
     {bitmap_merge, "\"block-dirty-bitmap-merge\",\"arguments\":{\"node\":\"snap0\",\"target\":\"x\","
                    "\"bitmaps\":[{\"node\":\"disk0\",\"name\":\"vmb-1\"}]}"},
     {bitmap_remove, "\"block-dirty-bitmap-remove\",\"arguments\":{\"node\":\"disk0\",\"name\":\"vmb-1\"}"},
+    {add_null, "\"blockdev-add\",\"arguments\":{\"driver\":\"null-co\",\"node-name\":\"end0\",\"size\":1048576}"},
+    {write_zeroes,
+     "\"human-monitor-command\",\"arguments\":{\"command-line\":\"qemu-io end0 \\\"write -q -z 65536 512\\\"\"}"},
     {backup_plainly, "\"blockdev-backup\",\"arguments\":{\"job-id\":\"bk0\",\"device\":\"snap0\",\"target\":\"tgt0\","
                      "\"sync\":\"full\",\"auto-dismiss\":false}"},
     {job_cancel, "\"job-cancel\",\"arguments\":{\"id\":\"bk0\"}"},
