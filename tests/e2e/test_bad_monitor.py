@@ -123,4 +123,4 @@ def held_for_a_while(version):
 
 
 if __name__ == "__main__":
-    main(no_monitor_there, something_else_answers, nobody_greets, held_for_a_while, both=(held_for_a_while,))
+    main(no_monitor_there, something_else_answers, nobody_greets, held_for_a_while)

@@ -98,4 +98,4 @@ def from_a_device(version):
 
 
 if __name__ == "__main__":
-    main(goes_on, starts_anew, from_a_device)
+    main(goes_on, starts_anew, slow=(from_a_device,))

@@ -109,4 +109,4 @@ def on_every_version(version):
 
 
 if __name__ == "__main__":
-    main(what_opens_later_stays_open, slow=(on_every_version,), both=(on_every_version,))
+    main(slow=(on_every_version,), both=(on_every_version,))

@@ -224,5 +224,5 @@ def odd_monitors_are_told_apart(version):
 
 if __name__ == "__main__":
     main(paused_guest_stays_paused, paused_by_others_in_mid_copy, paused_by_others_while_ram_moves,
-         resumed_by_others_at_the_instant, reset_in_mid_copy, powered_off_in_mid_copy, hung_in_its_end, outside_cancel_is_no_success, hot_unplug,
-         second_backup_is_refused, filter_refused, odd_monitors_are_told_apart, slow=(direct_by_request,))
+         resumed_by_others_at_the_instant, reset_in_mid_copy, powered_off_in_mid_copy, outside_cancel_is_no_success, hot_unplug,
+         second_backup_is_refused, filter_refused, odd_monitors_are_told_apart, slow=(direct_by_request, hung_in_its_end))

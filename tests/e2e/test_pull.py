@@ -518,7 +518,7 @@ def killed_twenty_times(version):
 
 
 if __name__ == "__main__":
-    main(zeros_are_not_read, guest_writes_where_it_is_zero, server_of_others_stays, beside_an_iothread, killed_as_it_is_asked,
+    main(zeros_are_not_read, guest_writes_where_it_is_zero, server_of_others_stays, beside_an_iothread,
          limits_are_exact, bad_sector, last_clusters_come_by_the_filter, retried_at_the_same_instant, export_is_deleted, stopped_for_seconds, killed_some_times,
-         slow=(terabytes_in_seconds, limit_of_all_is_exact, limits_are_in_force_at_once, retried_by_itself, read_error_that_goes_away, one_is_cancelled, one_leaves_without_a_monitor, qemu_is_killed, drive_in_an_iothread,
+         slow=(terabytes_in_seconds, killed_as_it_is_asked, limit_of_all_is_exact, limits_are_in_force_at_once, retried_by_itself, read_error_that_goes_away, one_is_cancelled, one_leaves_without_a_monitor, qemu_is_killed, drive_in_an_iothread,
                stopped_for_long, writes_wait_once, killed_twenty_times))

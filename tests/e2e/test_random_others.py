@@ -287,4 +287,4 @@ def others_alone(version):
 
 
 if __name__ == "__main__":
-    main(others_at_work, both=(others_at_work,), long=(others_at_work_for_long, others_alone))
+    main(others_at_work, newest=(others_at_work,), long=(others_at_work_for_long, others_alone))

@@ -177,4 +177,4 @@ def jobs_end_one_at_a_time(version):
 
 
 if __name__ == "__main__":
-    main(a_few_backups, jobs_end_one_at_a_time, both=(a_few_backups,), long=(many_backups,))
+    main(a_few_backups, jobs_end_one_at_a_time, newest=(a_few_backups,), long=(many_backups,))

@@ -479,4 +479,4 @@ if __name__ == "__main__":
          slow=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, killed_when_it_is_saved, some_faults,
                a_drive_that_is_lost, drives_that_are_taken_again, refused_bitmaps, a_store_that_is_damaged, two_stores),
          long=(all_faults,),
-         both=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, runs_that_fail, restarted))
+         both=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone))

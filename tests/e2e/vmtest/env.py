@@ -116,13 +116,15 @@ def product(name="vmabackup"):
     return str(program)
 
 
-def _versions_for(index, test, both):
-    """Every version for what matters most, one in turn for the rest: the whole suite has to end within ten minutes on
-    two cores. VMABACKUP_FULL=1: every version for all."""
+def _versions_for(index, test, both, newest):
+    """Every version for what matters most, the newest for what was worst there, one in turn for the rest: the whole suite
+    has to end within ten minutes on two cores. VMABACKUP_FULL=1: every version for all."""
     versions = qemu_versions()
     if os.environ.get("VMABACKUP_FULL") or test in both:
         return versions
     there = [v for v in versions if v in qemu_binaries()]
+    if there and test in newest:
+        return there[-1:]
     return [there[index % len(there)]] if there else versions
 
 
@@ -150,14 +152,14 @@ def _chosen(tests, slow, long):
     return long if given.long else slow if given.slow else tests
 
 
-def main(*tests, versions=None, both=(), slow=(), long=()):
+def main(*tests, versions=None, both=(), newest=(), slow=(), long=()):
     """Runs each test(version) with the QEMU versions; the end of a test file. Exit 0, 1 or 77 (all skipped).
 
     slow, long: tests that run only with --slow, --long (ctest's labels); those that take long with every version.
     """
     passed = failed = 0
     for index, test in enumerate(_chosen(tests, slow, long)):
-        for version in versions or _versions_for(index, test, (*both, *long)):
+        for version in versions or _versions_for(index, test, (*both, *long), newest):
             start = time.monotonic()
             label = f"{test.__name__} [{version}]"
             try:
