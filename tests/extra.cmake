@@ -32,7 +32,11 @@ endforeach()
 # With -m slow they take every seed, every command.
 foreach(short faults killed whims)
   add_test(NAME slow/engine_${short} COMMAND engine_${short} -m slow)
-  set_tests_properties(slow/engine_${short} PROPERTIES LABELS slow TIMEOUT 600)
+  set(labels slow)
+  if(short STREQUAL faults)
+    set(labels "slow;long")
+  endif()
+  set_tests_properties(slow/engine_${short} PROPERTIES LABELS "${labels}" TIMEOUT 600)
   add_test(NAME slow/engine-pull_${short} COMMAND engine_${short} -m slow)
   set_tests_properties(slow/engine-pull_${short} PROPERTIES LABELS "slow;long" TIMEOUT 600
     ENVIRONMENT VMABACKUP_ENGINE=pull) # engine-pull/x has every nineteenth command of it
