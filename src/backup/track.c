@@ -201,13 +201,14 @@ void track_begin_freeze(struct steps_op *op)
     qmp_bitmap_add(op->b->qmp, &changed, on_changed_added, op);
 }
 
-static void on_marked(void *user, bool is_marked, bool is_base_whole, const GError *error)
+static void on_marked(void *user, bool is_base_whole, const char *refusal, const GError *error)
 {
     struct steps_op *op = user;
+    g_autofree char *refused = refusal ? g_strdup_printf("QEMU refuses a bitmap (%s)", refusal) : NULL;
 
     op->d->track.has_null_node = error != NULL;
     if (!is_base_whole && !error)
-        disbelieve(op->d, "it was made smaller since, or its bitmap cannot tell");
+        disbelieve(op->d, refused ? refused : "it was made smaller since, or its bitmap cannot tell");
     steps_end(op, error);
 }
 

@@ -12,7 +12,8 @@ struct end_mark {
     uint64_t size;
     uint32_t granularity;
     unsigned next; /* of steps */
-    bool is_merged, is_marked, is_base_whole;
+    bool is_base_whole;
+    char *refusal;
     end_mark_done done;
     void *user;
 };
@@ -21,7 +22,8 @@ static void on_step(void *user, const GError *error);
 
 static void finish(struct end_mark *m, const GError *error)
 {
-    m->done(m->user, m->is_marked, m->is_base_whole, error);
+    m->done(m->user, m->is_base_whole, m->refusal, error);
+    g_free(m->refusal);
     g_free(m->node);
     g_free(m->bitmap);
     g_free(m->base);
@@ -66,7 +68,6 @@ static void mark(struct end_mark *m)
 
 static void add_base(struct end_mark *m)
 {
-    m->is_merged = true;
     add_bitmap(m, BASE);
 }
 
@@ -107,8 +108,7 @@ static void on_bitmaps(void *user, const struct qmp_bitmap *bitmaps, unsigned n,
     struct end_mark *m = user;
     uint64_t base = count_of(m, bitmaps, n, BASE);
 
-    m->is_marked = m->is_merged && count_of(m, bitmaps, n, END) > 0;
-    m->is_base_whole = m->is_marked && base && count_of(m, bitmaps, n, BOTH) == base;
+    m->is_base_whole = count_of(m, bitmaps, n, END) && base && count_of(m, bitmaps, n, BOTH) == base;
     on_step(m, error);
 }
 
@@ -139,8 +139,10 @@ static void on_step(void *user, const GError *error)
         finish(m, NULL);
         return;
     }
-    if (error)
+    if (error) {
+        m->refusal = g_strdup(error->message);
         m->next = G_N_ELEMENTS(steps) - 1;
+    }
     steps[m->next++](m);
 }
 

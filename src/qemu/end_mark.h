@@ -25,6 +25,7 @@ struct end_mark_spec {
     uint32_t granularity;      /* of these bitmaps, bytes */
 };
 
-/* is_base_whole: the base is marked. error: the connection has ended; the null node may be left. */
-typedef void (*end_mark_done)(void *user, bool is_marked, bool is_base_whole, const GError *error);
+/* is_base_whole: the base is marked. refusal: what QEMU refused, NULL = nothing. error: the connection has ended; the
+ * null node may be left. */
+typedef void (*end_mark_done)(void *user, bool is_base_whole, const char *refusal, const GError *error);
 void end_mark_begin(struct qmp *q, const struct end_mark_spec *spec, end_mark_done done, void *user);
