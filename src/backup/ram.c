@@ -123,6 +123,27 @@ static void take_completed(struct backup *b)
     run_check_over(b);
 }
 
+static void drop_row(struct backup *b, enum model_state state, const char *note)
+{
+    b->ram.is_lost = true;
+    if (target_can_drop(b))
+        writer_drop_lane(b->ram.lane);
+    else
+        writer_flush_lane(b->ram.lane);
+    vmstate_close(g_steal_pointer(&b->ram.vmstate));
+    model_set(b->model.drives[b->ram.row].note, "%s", note);
+    backup_row_state(b, b->ram.row, state);
+}
+
+/* While drives are copied. */
+static void tell_lost(struct backup *b, bool is_wanted, const char *why)
+{
+    drop_row(b, is_wanted ? MODEL_CANCELLED : MODEL_FAIL, why);
+    backup_log(b, is_wanted ? MODEL_INFO : MODEL_ERROR, NULL, "RAM: %s; it leaves the archive", why);
+    ram_put_settings_back(b);
+    run_check_over(b);
+}
+
 /* Before the copy has begun it is left out and the drives are saved: so is what QEMU refuses from the start. */
 static void take_failure(struct backup *b, const struct qmp_migration *m)
 {
@@ -139,7 +160,7 @@ static void take_failure(struct backup *b, const struct qmp_migration *m)
     } else if (b->phase != MODEL_COPY)
         ram_lose(b, lost, NULL);
     else if (b->ram.is_unwanted || !b->options.strict)
-        ram_lost(b, b->ram.is_unwanted, lost);
+        tell_lost(b, b->ram.is_unwanted, lost);
     else
         backup_fail_new(b, VMB_ERROR_FAILED, "%s", why);
     end_waiting(b, NULL);
@@ -196,12 +217,6 @@ void ram_on_tick(struct backup *b)
             "RAM: the target is too slow and the spool is full; give more room by --spool, or use --no-vmstate");
     else
         look(b);
-}
-
-void ram_leave_out(struct backup *b)
-{
-    b->ram.is_unwanted = true;
-    cancel_moving(b);
 }
 
 void ram_abandon(struct backup *b, const char *why)
@@ -366,18 +381,6 @@ void ram_undo_moving(struct steps_op *op)
 
 /* --- lost on the way, or left out by the operator: the drives are saved all the same -------------- */
 
-static void drop_row(struct backup *b, enum model_state state, const char *note)
-{
-    b->ram.is_lost = true;
-    if (target_can_drop(b))
-        writer_drop_lane(b->ram.lane);
-    else
-        writer_flush_lane(b->ram.lane);
-    vmstate_close(g_steal_pointer(&b->ram.vmstate));
-    model_set(b->model.drives[b->ram.row].note, "%s", note);
-    backup_row_state(b, b->ram.row, state);
-}
-
 /* Of a background snapshot the drives' targets stand already, and what a pipe has swallowed stays: its lane ends there.
  */
 static bool drop(struct backup *b, const char *note, GError **error)
@@ -412,14 +415,6 @@ void ram_lose(struct backup *b, const char *why, const char *hint)
         backup_log(b, MODEL_WARNING, hint, "RAM is left out: %s", why);
 }
 
-void ram_lost(struct backup *b, bool is_wanted, const char *why)
-{
-    drop_row(b, is_wanted ? MODEL_CANCELLED : MODEL_FAIL, why);
-    backup_log(b, is_wanted ? MODEL_INFO : MODEL_ERROR, NULL, "RAM: %s; it leaves the archive", why);
-    ram_put_settings_back(b);
-    run_check_over(b);
-}
-
 bool ram_cancel(struct backup *b, GError **error)
 {
     if (b->ram.method == RAM_NONE || b->ram.is_lost || !b->ram.is_moving)
@@ -428,6 +423,7 @@ bool ram_cancel(struct backup *b, GError **error)
         return vmb_fail(
             error, VMB_ERROR_USAGE,
             "RAM: the target is a pipe, what went down it cannot be taken back; cancel-all ends the backup");
-    ram_leave_out(b);
+    b->ram.is_unwanted = true;
+    cancel_moving(b);
     return true;
 }

@@ -57,12 +57,10 @@ void ram_on_tick(struct backup *b);
 bool ram_limit(struct backup *b, uint64_t rate, GError **error);
 void ram_stream_moved(struct backup *b); /* the receiver has read more, or the end */
 void ram_interrupt(struct backup *b);
-void ram_leave_out(struct backup *b);                /* by the operator's wish, while it moves */
 void ram_abandon(struct backup *b, const char *why); /* a plain migration of a guest that has stopped by itself */
 
 /* The RAM is not saved, the drives are. */
 void ram_lose(struct backup *b, const char *why, const char *hint); /* before the copy; with --strict the run fails */
-void ram_lost(struct backup *b, bool is_wanted, const char *why);   /* while drives are copied */
 bool ram_cancel(struct backup *b, GError **error);                  /* by operator, while it moves */
 
 /* activate.c */

@@ -164,7 +164,6 @@ void qmp_closefd(struct qmp *q, const char *name, qmp_done done, void *user);
  * until remove-fd. fd is closed here when sent (or failed). */
 typedef void (*qmp_on_fd)(void *user, int64_t set, int64_t number, const GError *error);
 void qmp_add_fd(struct qmp *q, const char *opaque, int fd, qmp_on_fd done, void *user);
-void qmp_remove_fd(struct qmp *q, int64_t set, qmp_done done, void *user);
 /* query-fdsets, and remove-fd of every set whose `opaque` begins so. */
 void qmp_remove_fds_named(struct qmp *q, const char *prefix, qmp_done done, void *user);
 /* blockdev-add driver nbd; server {"type":"unix","path":path} */

@@ -33,11 +33,6 @@ static struct json_object *set_args(int64_t set)
     return args;
 }
 
-void qmp_remove_fd(struct qmp *q, int64_t set, qmp_done done, void *user)
-{
-    call_do(q, "remove-fd", set_args(set), done, user);
-}
-
 /* The set of one descriptor is gone when that is removed. */
 static bool is_named(struct json_object *set, const char *prefix)
 {

@@ -55,12 +55,6 @@ bool chunk_folder_has(struct chunk_folder *f, const struct chunk_id *id)
     return look(f, id, &st);
 }
 
-uint64_t chunk_folder_stored_bytes(struct chunk_folder *f, const struct chunk_id *id)
-{
-    struct stat st;
-    return look(f, id, &st) ? (uint64_t)st.st_size : 0;
-}
-
 /* ---- reading ---- */
 
 static bool fail(struct chunk_folder *f, const char *name, enum vmb_error code, const char *what, GError **error)

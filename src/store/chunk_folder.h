@@ -30,8 +30,6 @@ bool chunk_folder_read(struct chunk_folder *f, const struct chunk_id *id, void *
 /* The same by zstd's checksum, where the chunk has one, and not by its digest, which takes as long as unpacking: for
  * those who read it again and again. */
 bool chunk_folder_read_lightly(struct chunk_folder *f, const struct chunk_id *id, void *to, size_t len, GError **error);
-/* Bytes of its file; 0 where it is missing. */
-uint64_t chunk_folder_stored_bytes(struct chunk_folder *f, const struct chunk_id *id);
 /* A damaged one gets the name ….bad, so that whoever has its bytes writes it anew. */
 bool chunk_folder_set_aside(struct chunk_folder *f, const struct chunk_id *id, GError **error);
 /* Only under the store's exclusive lock: nobody names it. What was set aside, if is_aside. */

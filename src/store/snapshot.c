@@ -80,13 +80,6 @@ struct snapshot_device *snapshot_add_device(struct snapshot *s, const char *name
     return d;
 }
 
-void snapshot_drop_device(struct snapshot *s, const char *name)
-{
-    struct snapshot_device *d = snapshot_find_device(s, name);
-    if (d)
-        g_ptr_array_remove(s->devices, d);
-}
-
 static bool is_reserved(const char *name)
 {
     return *name == '.' || !strcmp(name, SNAPSHOT_PINNED) || !strcmp(name, SNAPSHOT_DAMAGED) ||

@@ -59,7 +59,6 @@ struct snapshot {
 struct snapshot *snapshot_new(const uint8_t uuid[16], int64_t instant, uint32_t chunk_bytes);
 void snapshot_free(struct snapshot *s);
 struct snapshot_device *snapshot_add_device(struct snapshot *s, const char *name, uint64_t size);
-void snapshot_drop_device(struct snapshot *s, const char *name);
 /* Adds or replaces; at most VMA_MAX_BLOB bytes. */
 void snapshot_set_config(struct snapshot *s, const char *name, GBytes *bytes);
 struct snapshot_device *snapshot_find_device(const struct snapshot *s, const char *name);

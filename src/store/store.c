@@ -223,42 +223,17 @@ static bool is_guest(const char *name)
     return *name != '.' && strcmp(name, CHUNKS) && strcmp(name, "lost+found") && vma_name_is_safe(name);
 }
 
-/* Folders in that folder whose names pass. */
-static GPtrArray *folders_in(const char *path, bool (*may)(const char *name), GError **error)
+GPtrArray *store_guests(struct store *s, GError **error)
 {
-    int fd = durable_open_folder(path, error);
-    g_autoptr(GPtrArray) names = fd < 0 ? NULL : durable_names(fd, path, error);
+    int fd = durable_open_folder(s->path, error);
+    g_autoptr(GPtrArray) names = fd < 0 ? NULL : durable_names(fd, s->path, error);
     GPtrArray *found = names ? g_ptr_array_new_with_free_func(g_free) : NULL;
     for (unsigned i = 0; names && i < names->len; i++) {
         const char *name = g_ptr_array_index(names, i);
-        if (may(name) && is_folder(fd, name))
+        if (is_guest(name) && is_folder(fd, name))
             g_ptr_array_add(found, g_strdup(name));
     }
     if (fd >= 0)
         close(fd);
     return found;
-}
-
-GPtrArray *store_guests(struct store *s, GError **error)
-{
-    return folders_in(s->path, is_guest, error);
-}
-
-static int compare(gconstpointer a, gconstpointer b)
-{
-    return snapshot_compare_names(*(char *const *)a, *(char *const *)b);
-}
-
-GPtrArray *store_snapshots(struct store *s, const char *guest, GError **error)
-{
-    g_autofree char *path = g_build_filename(s->path, guest, NULL);
-    GPtrArray *found = folders_in(path, snapshot_is_name, error);
-    if (found)
-        g_ptr_array_sort(found, compare);
-    return found;
-}
-
-char *store_snapshot_path(const struct store *s, const char *guest, const char *name)
-{
-    return g_build_filename(s->path, guest, name, NULL);
 }

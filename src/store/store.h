@@ -6,7 +6,6 @@
  *     store_init(dir, 1u << 20, &error);
  *     g_autoptr(store) s = store_open(dir, STORE_SHARED, &error);          // holds its lock until it is freed
  *     g_autoptr(GPtrArray) guests = store_guests(s, &error);               // char *, names of folders
- *     g_autoptr(GPtrArray) times = store_snapshots(s, "web-01", &error);   // char *, oldest first
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -51,8 +50,6 @@ bool store_is_wanted(struct store *s);
 /* A guest's name made safe as a folder's. */
 char *store_guest_name(const char *name);
 GPtrArray *store_guests(struct store *s, GError **error);
-GPtrArray *store_snapshots(struct store *s, const char *guest, GError **error);
-char *store_snapshot_path(const struct store *s, const char *guest, const char *name);
 
 typedef struct store store;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(store, store_free)

@@ -18,7 +18,6 @@ CALL(set_drive, "/machine/peripheral/vda/virtio-backend", "cbw0", world_on_done)
 CALL(add_file, "probe", "host_device", "/dev/sdb", world_on_done)
 CALL(set_active, world_on_done)
 CALL(nbd_server_start, "vmb-act", NULL, world_on_done)
-CALL(remove_fd, 3, world_on_done)
 CALL(nbd_server_stop, world_on_done)
 CALL(export_add, "act-0", "disk0", world_on_done)
 CALL(add_passing, "cap0", "lid0", "cbw0", world_on_done)
@@ -115,7 +114,6 @@ static const struct {
     {cont, "\"cont\""},
     {getfd, "\"getfd\",\"arguments\":{\"fdname\":\"vmb-0\"}"},
     {closefd, "\"closefd\",\"arguments\":{\"fdname\":\"vmb-0\"}"},
-    {remove_fd, "\"remove-fd\",\"arguments\":{\"fdset-id\":3}"},
     {add_nbd, "\"blockdev-add\",\"arguments\":{\"driver\":\"nbd\",\"node-name\":\"tgt0\","
               "\"server\":{\"type\":\"unix\",\"path\":\"/run/s.nbd\"},\"export\":\"d0\"}"},
     {add_filter, "\"blockdev-add\",\"arguments\":{\"driver\":\"copy-before-write\",\"node-name\":\"cbw0\","
