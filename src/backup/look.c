@@ -65,6 +65,7 @@ static void see(struct drive *d, const struct survey *s)
     } else {
         follow_node(d, now);
         follow_size(d, now);
+        track_follow(d);
     }
 }
 

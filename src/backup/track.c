@@ -254,11 +254,6 @@ static void on_added(void *user, const GError *error)
     steps_end(op, error);
 }
 
-static bool has_stayed(const struct drive *d)
-{
-    return d->track.index->size == d->size && g_strcmp0(d->track.node, d->node) == 0;
-}
-
 /* A chunk is what is read and kept as a whole: finer accounts are of no use. */
 static void add(struct steps_op *op)
 {
@@ -276,12 +271,20 @@ void track_begin(struct steps_op *op)
 {
     struct drive *d = op->d;
 
-    if (d->track.is_believed && !has_stayed(d))
-        disbelieve(d, "its node or size has changed");
     g_free(d->track.node);
     d->track.node = g_strdup(d->node);
     op->sub = g_strcmp0(backup_row(d)->format, "qcow2") != 0;
     add(op);
+}
+
+void track_follow(struct drive *d)
+{
+    bool is_its_node = g_strcmp0(d->track.node, d->node) == 0;
+
+    if (!is_its_node)
+        d->track.is_counting = false; /* the bitmap begun there goes with its row */
+    if (d->track.is_believed && !(is_its_node && d->track.index->size == d->size))
+        disbelieve(d, "its node or size has changed");
 }
 
 static void on_counter_removed(void *user, const GError *error)

@@ -62,8 +62,9 @@ bool track_has_base(const struct backup *b, const struct drive *d); /* some driv
 bool track_counts(const struct backup *b, const struct drive *d);
 void track_begin_look_back(struct steps_op *op); /* at the snapshots: are they whole? */
 void track_begin_look(struct steps_op *op);      /* at the bitmaps */
-/* Before the instant: whoever writes past the guest meanwhile is counted twice, and not left out. */
+/* Before the guest stops: what it writes until then is counted twice, and takes none of its time. */
 void track_begin(struct steps_op *op);
+void track_follow(struct drive *d); /* it was looked at again: another node or size? */
 void track_undo(struct steps_op *op);
 bool track_freezes(const struct backup *b, const struct drive *d);
 void track_begin_freeze(struct steps_op *op); /* right behind it */

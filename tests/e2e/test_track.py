@@ -195,6 +195,46 @@ def bitmaps_that_are_gone(version):
         must_tell(run, all="nothing has changed")
 
 
+def another_node_meanwhile(version):
+    """Somebody's snapshot after the bitmap has begun: everything is read, and the bitmap, which is on the old node, does not stay."""
+    product()
+    with Tracked(version) as s:
+        s.save()
+        s.write(1)
+        s.add_proxy().watch("human-monitor-command", then=lambda: s.vm.qmp.cmd(
+            "blockdev-snapshot-sync", {"node-name": "node-disk1", "snapshot-file": s.path("overlay"), "snapshot-node-name": "over",
+                                       "format": "qcow2"}))
+        run = s.backup("--no-vmstate", output=s.store.dir)
+        run.must_succeed()
+        s.proxy.close()
+        s.proxy = None
+        must_read_all_in_the_end(run, "drive disk1: reads everything: its node or size has changed")
+        s.must_hold(s.store)
+        left = [b["name"] for n in s.vm.qmp.cmd("query-named-block-nodes") for b in n.get("dirty-bitmaps", [])
+                if n["node-name"] in ("node-disk1", "over")]
+        assert bitmap_of(run) not in left, left
+        run = s.backup("--no-vmstate", output=s.store.dir)
+        run.must_succeed()
+        must_tell(run, disk1="reads everything", all="nothing has changed")
+        s.must_hold(s.store)
+
+
+def guest_waits_for_little(version):
+    """Of all that is said about bitmaps, while the guest stands still only what it must stand still for."""
+    product()
+    with Tracked(version, is_at_rest=False) as s:
+        for turn in range(2):
+            proxy = s.add_proxy()
+            s.backup("--no-vmstate", output=s.store.dir).must_succeed()
+            names = proxy.names()
+            window = names[names.index("stop"):names.index("cont")]
+            n = len(s.counted()) * turn
+            assert "human-monitor-command" in names and "human-monitor-command" not in window, names
+            assert window.count("block-dirty-bitmap-add") == window.count("block-dirty-bitmap-merge") == n, window
+            s.proxy.close()
+            s.proxy = None
+
+
 def runs_that_fail(version):
     """Cancelled, refused, killed: what the last good one counts from is there, and no more; the next reads by that."""
     product()
@@ -475,8 +515,8 @@ def pulled_drives_are_pushed(version):
 
 
 if __name__ == "__main__":
-    main(only_changes_are_read, runs_that_fail, restarted, shrunk_and_grown, told_and_removed, pulled_drives_are_pushed,
-         slow=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, killed_when_it_is_saved, some_faults,
+    main(only_changes_are_read, guest_waits_for_little, runs_that_fail, restarted, shrunk_and_grown, told_and_removed, pulled_drives_are_pushed,
+         slow=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, another_node_meanwhile, killed_when_it_is_saved, some_faults,
                a_drive_that_is_lost, drives_that_are_taken_again, refused_bitmaps, a_store_that_is_damaged, two_stores),
          long=(all_faults,),
          both=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone))
