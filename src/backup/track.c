@@ -385,8 +385,23 @@ uint64_t track_missing(const struct drive *d)
     return (wanted - came) * (chunk / VMA_CLUSTER_SIZE);
 }
 
+static void keep(struct drive *d, uint64_t from, uint64_t end)
+{
+    if (from < end)
+        writer_keep(d->intake.lane, from / VMA_CLUSTER_SIZE, (end - from + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE);
+}
+
+/* A chunk that has come is never kept, whatever the writer makes of it. */
 void track_keep_rest(struct drive *d)
 {
-    if (d->track.is_incremental)
-        writer_keep(d->intake.lane, 0, vma_assemble_clusters(d->intake.clusters));
+    uint64_t chunk = d->track.is_incremental ? d->track.index->chunk_bytes : 0, from = 0;
+
+    for (uint64_t at = 0; chunk && at < d->size; at += chunk) {
+        if (!vma_assemble_holds(d->intake.clusters, at, MIN(chunk, d->size - at)))
+            continue;
+        keep(d, from, at);
+        from = at + chunk;
+    }
+    if (chunk)
+        keep(d, from, d->size);
 }

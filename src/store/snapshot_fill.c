@@ -162,11 +162,14 @@ static uint32_t add_whole_zeroes(struct snapshot_lane *lane, uint32_t cluster, u
 {
     unsigned per_chunk = writer_of(lane)->chunk_bytes / VMA_CLUSTER_SIZE;
     uint32_t done = 0;
+    uint64_t i = cluster / per_chunk;
 
     if (lane->is_vmstate || cluster % per_chunk)
         return 0;
-    while (n - done >= per_chunk && !g_hash_table_contains(lane->open, key_of((cluster + done) / per_chunk)))
+    for (; n - done >= per_chunk && !is_settled(lane, i) && !g_hash_table_contains(lane->open, key_of(i)); i++) {
+        vma_bitmap_set(lane->whole, i);
         done += per_chunk;
+    }
     lane->base.zero_bytes += (uint64_t)done * VMA_CLUSTER_SIZE;
     map_add_zeroes(&lane->base.map, cluster, done);
     return done;

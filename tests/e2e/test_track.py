@@ -195,6 +195,28 @@ def bitmaps_that_are_gone(version):
         must_tell(run, all="nothing has changed")
 
 
+def chunks_of_zeros(version):
+    """What was data and is zeros now comes in one go, by the job and by the filter: it must not be taken for unchanged."""
+    product()
+    for chunk in (64 << 10, MIB):
+        with Tracked(version, chunk=chunk) as s:
+            disk1 = next(d for d in s.counted() if d.name == "disk1")
+            s.io(disk1, "write -P 77 0 16M")
+            s.io(disk1, "flush")
+            s.save()
+            s.io(disk1, "write -P 78 0 4M")
+            s.io(disk1, "write -z 8M 8M")
+            s.io(disk1, "flush")
+            wanted = s.contents()
+            run = s.backup("--no-vmstate", "--limit", "300K", output=s.store.dir)
+            s.wait_copying(run)
+            s.io(disk1, "write -P 99 12M 4M")
+            run.say("limit all 0")
+            run.must_succeed()
+            must_tell(run, disk1="changed since")
+            s.must_hold(s.store, wanted)
+
+
 def another_node_meanwhile(version):
     """Somebody's snapshot after the bitmap has begun: everything is read, and the bitmap, which is on the old node, does not stay."""
     product()
@@ -515,7 +537,7 @@ def pulled_drives_are_pushed(version):
 
 
 if __name__ == "__main__":
-    main(only_changes_are_read, guest_waits_for_little, runs_that_fail, restarted, shrunk_and_grown, told_and_removed, pulled_drives_are_pushed,
+    main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, shrunk_and_grown, told_and_removed, pulled_drives_are_pushed,
          slow=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, another_node_meanwhile, killed_when_it_is_saved, some_faults,
                a_drive_that_is_lost, drives_that_are_taken_again, refused_bitmaps, a_store_that_is_damaged, two_stores),
          long=(all_faults,),

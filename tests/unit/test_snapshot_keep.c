@@ -97,6 +97,32 @@ static void test_keep(struct store_fixture *f, gconstpointer data)
     }
 }
 
+/* Chunks that have become zeros, and come as such in one go, in the midst of others that have not changed. */
+static void test_zeroes(struct store_fixture *f, gconstpointer data)
+{
+    g_autofree char *before = first_snapshot(f);
+    g_autoptr(chunk_index) base = index_of(before, "d0"), after = NULL;
+    struct rig r;
+
+    rig_up(&r, f, 1000, 1 << 30);
+    r.is_held_back = true;
+    snapshot_writer_set_base(r.lanes[0], base);
+    memset(r.images[0] + 5u * BIG_CHUNK, 0, 2 * BIG_CHUNK);
+    g_assert_false(chunk_index_is_zeros(base, 5));
+    writer_add_zeroes(r.lanes[0], 5 * PER_CHUNK, 2 * PER_CHUNK);
+    writer_keep(r.lanes[0], 0, CLUSTERS);
+    writer_add_zeroes(r.lanes[0], 0, PER_CHUNK); /* too late: it is kept */
+    r.next[0] = CLUSTERS;
+    r.is_held_back = false;
+    rig_run(&r);
+    rig_commit(&r);
+    rig_check(&r);
+    after = index_of(r.path, "d0");
+    g_assert_true(chunk_index_is_zeros(after, 5) && chunk_index_is_zeros(after, 6));
+    g_assert_true(chunk_id_equal(&after->ids[0], &base->ids[0]));
+    rig_down(&r);
+}
+
 static void test_bitmap(struct store_fixture *f, gconstpointer data)
 {
     struct rig r;
@@ -157,6 +183,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     TEST("keep", test_keep);
+    TEST("zeroes", test_zeroes);
     TEST("bitmap", test_bitmap);
     TEST("drop", test_drop);
     TEST("has-all", test_has_all);
