@@ -49,7 +49,7 @@ static void take_back(struct spill *s)
     w->spool_retry_ms = uv_now(w->loop) + RETRY_MS;
     if (!w->has_spool_failed && w->events.on_spool_error)
         w->events.on_spool_error(w->user, error);
-    w->has_spool_failed = true;
+    w->has_spool_failed = w->is_spool_failing = true;
 }
 
 static void take_away(struct spill *s)
@@ -62,6 +62,7 @@ static void take_away(struct spill *s)
         place->kind = PLACE_SPILLED;
         place->slot = s->clusters[i].slot;
     }
+    writer_of(f->lane)->is_spool_failing = false;
     f->n_data -= s->n;
     f->n_spilled += s->n;
 }
@@ -171,7 +172,11 @@ static void give_up(struct snapshot_writer *w)
     char size[UNITS_LEN];
     g_autoptr(GError) error = NULL;
 
-    if (w->spool)
+    if (w->is_spool_failing)
+        error = g_error_new(VMB_ERROR, VMB_ERROR_FAILED,
+                            "the spool's disk takes nothing, and the buffers are full of what waits for the rest of "
+                            "its chunk; make room there, or name another folder by --spool-dir");
+    else if (w->spool)
         error =
             g_error_new(VMB_ERROR, VMB_ERROR_FAILED,
                         "spool is full: %s of what the guest has written wait for the rest of their chunks; give it "
@@ -184,11 +189,17 @@ static void give_up(struct snapshot_writer *w)
     snapshot_writer_fail(w, error);
 }
 
+static bool can_spill(const struct snapshot_writer *w)
+{
+    return !w->is_spool_failing && (w->n_spilling || room_for(w, false));
+}
+
 /* Buffers are wanted back, and nothing can bring them: what is open waits for who waits for buffers. */
 void snapshot_spill_check_stuck(struct snapshot_writer *w)
 {
     unsigned n_free = pool_free_count(w->pool);
-    bool is_stuck = snapshot_writer_is_drained(w) && !w->is_waiting && w->open.length && !room_for(w, false);
+    bool is_working = w->ready.length || w->away.length || w->n_working || w->is_waiting;
+    bool is_stuck = !is_working && (w->open.length || w->n_spilling) && !can_spill(w);
 
     if (!is_stuck || n_free != w->stuck_at)
         w->stuck_since_ms = 0;

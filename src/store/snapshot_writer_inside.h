@@ -74,7 +74,7 @@ struct snapshot_writer {
     struct overflow *spool; /* may be NULL */
     uint64_t guest_reserve, spool_retry_ms, stuck_since_ms;
     unsigned n_spilling, spilling_clusters, stuck_at;
-    bool is_flush_wanted, has_spool_failed;
+    bool is_flush_wanted, is_spool_failing, has_spool_failed;
     uv_work_t commit, closing;
     GError *commit_error;
     bool is_committing;

@@ -162,6 +162,25 @@ static void limit_files(rlim_t bytes)
     g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
 }
 
+/* Nothing comes back from a spool whose disk takes nothing, however often it is tried. */
+static void test_stuck_by_the_disk(struct store_fixture *f, gconstpointer data)
+{
+    struct rig r;
+    uv_timer_t tick = {.data = &r};
+
+    rig_up(&r, f, 20, 1 << 30);
+    uv_timer_init(&r.loop, &tick);
+    uv_timer_start(&tick, flush_now, 20, 20);
+    limit_files(VMA_CLUSTER_SIZE); /* the chunks are smaller */
+    rig_run(&r);
+    limit_files(RLIM_INFINITY);
+    g_assert_error(r.error, VMB_ERROR, VMB_ERROR_FAILED);
+    g_assert_nonnull(strstr(r.error->message, "takes nothing"));
+    g_assert_cmpuint(r.n_spool_errors, ==, 1);
+    uv_close((uv_handle_t *)&tick, NULL);
+    rig_down(&r);
+}
+
 /* No chunk finds room: all of it waits, in the spool where buffers are few, and goes on by itself. */
 static void test_full(struct store_fixture *f, gconstpointer data)
 {
@@ -248,6 +267,7 @@ int main(int argc, char **argv)
     TEST("drop", test_drop);
     TEST("cancel", test_cancel);
     TEST("stuck", test_stuck);
+    TEST("stuck-by-the-disk", test_stuck_by_the_disk);
     TEST("full", test_full);
     TEST("broken", test_broken);
     TEST("heals", test_heals);
