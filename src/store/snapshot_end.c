@@ -65,6 +65,7 @@ static bool add_device(struct snapshot_writer *w, struct snapshot_lane *lane, co
     d->new_bytes = lane->new_bytes;
     d->new_plain = lane->new_plain;
     d->bitmap = g_strdup(lane->bitmap);
+    lane->device = d;
     return true;
 }
 
@@ -138,21 +139,18 @@ static bool put_all_zeros(struct snapshot_writer *w, const struct chunk_index *x
            put_zeros(w, &x->ids[x->n - 1], chunk_index_len(x, x->n - 1), error);
 }
 
-static bool write_index(struct snapshot_writer *w, const struct snapshot_device *d, GError **error)
+static bool write_index(struct snapshot_writer *w, const struct snapshot_lane *lane, GError **error)
 {
-    for_each_in (struct snapshot_lane, lane, w->lanes)
-        if (strcmp(lane->name, d->name) == 0)
-            return put_all_zeros(w, lane->index, error) &&
-                   snapshot_write_index(w->target->snapshot, d, lane->index, error);
-    return true;
+    return put_all_zeros(w, lane->index, error) &&
+           snapshot_write_index(w->target->snapshot, lane->device, lane->index, error);
 }
 
 static void end_in_worker(uv_work_t *work)
 {
     struct snapshot_end *e = work->data;
 
-    for_each_in (struct snapshot_device, d, e->w->target->snapshot->devices)
-        if (!write_index(e->w, d, &e->error))
+    for_each_in (struct snapshot_lane, lane, e->w->lanes)
+        if (lane->device && !write_index(e->w, lane, &e->error))
             return;
     chunk_batch_commit(e->w->target->batch, &e->error);
 }
@@ -166,6 +164,7 @@ static void on_ended(uv_work_t *work, int status)
     g_autoptr(GError) error = g_steal_pointer(&e->error);
 
     e->is_busy = false;
+    snapshot_target_does(w->target, NULL);
     if (error && !w->is_discarding && !snapshot_writer_wait(w, error))
         snapshot_writer_fail(w, error);
     if (!error && !w->is_discarding) {

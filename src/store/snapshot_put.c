@@ -14,7 +14,6 @@ struct put {
     struct filling *f;
     uint32_t len;
     struct chunk_id id;
-    const struct chunk_id *last; /* what stood there; NULL: nothing */
     bool is_zero;
     uint64_t stored;
     int failed; /* errno of reading it back from the spool */
@@ -48,14 +47,6 @@ static void lay_down(struct put *p, struct place *place, uint8_t *at)
     p->is_zero &= place->zero_blocks == VMA_BLOCKS_PER_CLUSTER;
 }
 
-/* Looked for even where the last snapshot has it: it may have been found to be damaged since, and set aside. */
-static bool is_known(const struct put *p)
-{
-    struct snapshot_writer *w = writer_of(p->f->lane);
-
-    return p->last && chunk_id_equal(p->last, &p->id) && chunk_folder_has(w->target->store->chunks, &p->id);
-}
-
 static void put_in_worker(uv_work_t *work)
 {
     struct put *p = work->data;
@@ -67,8 +58,7 @@ static void put_in_worker(uv_work_t *work)
         lay_down(p, &p->f->places[k], bench + (size_t)k * VMA_CLUSTER_SIZE);
     if (!p->failed && !p->is_zero && !g_atomic_int_get(&w->is_discarding)) {
         chunk_id_of(bench, p->len, &p->id);
-        if (!is_known(p))
-            chunk_batch_put(w->target->batch, &p->id, bench, p->len, &p->stored, &p->error);
+        chunk_batch_put(w->target->batch, &p->id, bench, p->len, &p->stored, &p->error);
     }
     g_async_queue_push_front(w->benches, bench); /* it is still in the cache */
 }
@@ -142,6 +132,7 @@ static void on_put(uv_work_t *work, int status)
     struct snapshot_writer *w = writer_of(p->f->lane);
 
     w->n_working--;
+    snapshot_target_does(w->target, NULL);
     take_result(p);
     g_clear_error(&p->error);
     g_free(p);
@@ -158,12 +149,10 @@ static struct filling *next_filling(struct snapshot_writer *w)
 static void start(struct snapshot_writer *w, struct filling *f)
 {
     struct put *p = g_new0(struct put, 1);
-    const struct chunk_index *last = f->lane->last;
 
     snapshot_fill_unlink(f);
     p->f = f;
     p->len = chunk_index_len(f->lane->index, f->i);
-    p->last = last && f->i < last->n ? &last->ids[f->i] : NULL;
     p->work.data = p;
     w->n_working++;
     uv_queue_work(w->loop, &p->work, put_in_worker, on_put);
@@ -181,4 +170,5 @@ void snapshot_put_next(struct snapshot_writer *w)
 
     while (!w->is_discarding && !w->is_waiting && (f = next_filling(w)) && w->n_working < most_at_once(w))
         start(w, f);
+    snapshot_writer_tell_target(w);
 }

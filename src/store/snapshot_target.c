@@ -23,7 +23,7 @@ static void queue(struct snapshot_target *t, uv_work_t *request, uv_work_cb work
 
 void snapshot_target_does(struct snapshot_target *t, const char *what)
 {
-    if (t->sink.done) /* finish, which begins when its writer is done */
+    if (t->sink.done || t->sink.doing == what) /* finish, which begins when its writer is done */
         return;
     t->sink.doing = what;
     t->sink.began_ms = uv_now(t->sink.loop);
@@ -150,7 +150,6 @@ static void on_closed(uv_work_t *request, int status)
     struct snapshot_target *t = request->data;
 
     g_mutex_clear(&t->naming);
-    snapshot_free(t->last);
     snapshot_free(t->snapshot);
     g_free(t);
 }
@@ -173,14 +172,6 @@ static struct store *open_store(const char *dir, GError **error)
     return store_open(dir, STORE_SHARED, error);
 }
 
-/* Only a help: without it everything is looked up. */
-static struct snapshot *load_last(struct store *home, const char *guest)
-{
-    g_autofree char *path = g_build_filename(home->path, guest, SNAPSHOT_LATEST, NULL);
-
-    return snapshot_load(path, NULL);
-}
-
 static struct snapshot_target *make(struct store *home, const char *guest, const char *run_id, GError **error)
 {
     static const uint8_t unknown[16];
@@ -196,7 +187,6 @@ static struct snapshot_target *make(struct store *home, const char *guest, const
     t = g_new0(struct snapshot_target, 1);
     g_mutex_init(&t->naming);
     t->snapshot = s;
-    t->last = load_last(home, guest);
     return t;
 }
 

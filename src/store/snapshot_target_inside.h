@@ -10,7 +10,6 @@
 struct snapshot_target {
     struct sink sink;
     struct store *store;
-    struct snapshot *last; /* of the same guest; NULL: none that can be read */
     struct snapshot *snapshot;
     struct chunk_batch *batch;
     uv_work_t finishing, removal, closing;
@@ -20,5 +19,6 @@ struct snapshot_target {
     gint is_unwanted; /* only the loop sets it; atomic, for the pool */
 };
 
-/* What its workers are at ("a write to"; NULL: nothing), from now on: by that it is known when it stands still. */
+/* What its workers are at ("a write to"; NULL: nothing, or one of them has just come back): by that it is known when it
+ * stands still. A literal. */
 void snapshot_target_does(struct snapshot_target *t, const char *what);

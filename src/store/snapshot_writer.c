@@ -4,7 +4,7 @@
 #include <string.h>
 #include "base/each.h"
 #include "base/threads.h"
-#include "vma/header.h"
+#include "vma/format.h"
 
 #define RETRY_MS     1000
 #define COMMIT_EVERY (UINT64_C(32) << 20) /* packed; with 256 MiB a run took a fifth longer: all waits for the last */
@@ -52,6 +52,7 @@ static void on_committed(uv_work_t *work, int status)
     g_autoptr(GError) error = g_steal_pointer(&w->commit_error);
 
     w->is_committing = false;
+    snapshot_target_does(w->target, NULL);
     if (error && !snapshot_writer_wait(w, error))
         snapshot_writer_fail(w, error);
     snapshot_writer_pump(w);
@@ -72,7 +73,7 @@ static void end_next(struct snapshot_writer *w)
         snapshot_end_next(w);
 }
 
-static void tell_target(struct snapshot_writer *w)
+void snapshot_writer_tell_target(struct snapshot_writer *w)
 {
     snapshot_target_does(w->target, w->n_working && !w->is_waiting                     ? "a write to"
                                     : w->is_committing || snapshot_end_is_busy(w->end) ? "the sync of"
@@ -89,7 +90,7 @@ void snapshot_writer_pump(struct snapshot_writer *w)
     }
     if (!w->is_discarding)
         w->events.on_room(w->user);
-    tell_target(w);
+    snapshot_writer_tell_target(w);
     maybe_free(w);
 }
 
@@ -123,24 +124,9 @@ bool snapshot_writer_wait(struct snapshot_writer *w, const GError *error)
 
 /* --- in ----------------------------------------------------------------------------------------- */
 
-static struct chunk_index *last_of(const struct snapshot_target *t, const char *name)
+/* The last one tells what there is: finish(). */
+static void put_header(struct writer *base, GBytes *header)
 {
-    const struct snapshot_device *d =
-        t->last && t->last->chunk_bytes == t->store->chunk_bytes ? snapshot_find_device(t->last, name) : NULL;
-
-    return d ? snapshot_load_index(t->last, d, NULL) : NULL;
-}
-
-/* Its names: by them a lane finds what it had in the last snapshot. The RAM is another one each time. */
-static void put_header(struct writer *base, GBytes *bytes)
-{
-    struct snapshot_writer *w = (struct snapshot_writer *)base;
-    g_autoptr(vma_header) h = vma_header_decode(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), NULL);
-
-    for_each_in (struct snapshot_lane, lane, w->lanes) {
-        lane->name = g_strdup(h->devices[lane->dev_id].name);
-        lane->last = lane->is_vmstate ? NULL : last_of(w->target, lane->name);
-    }
 }
 
 static void lane_free(gpointer data)
@@ -149,10 +135,8 @@ static void lane_free(gpointer data)
 
     g_hash_table_unref(lane->open);
     chunk_index_free(lane->index);
-    chunk_index_free(lane->last);
     vma_bitmap_free(lane->whole);
     g_free(lane->bitmap);
-    g_free(lane->name);
     g_free(lane);
 }
 
@@ -256,7 +240,7 @@ static void discard(struct writer *base)
     uv_timer_stop(&w->retry);
     for_each_in (struct snapshot_lane, lane, w->lanes)
         snapshot_fill_drop(lane);
-    tell_target(w);
+    snapshot_writer_tell_target(w);
 }
 
 void snapshot_writer_fail(struct snapshot_writer *w, const GError *error)

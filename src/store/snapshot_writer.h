@@ -10,8 +10,8 @@
  *     snapshot_writer_set_spool(w, overflow_open(dir, bytes, &error), guest_reserve);
  *     … as any writer: the lanes before the header …
  *
- * A chunk that the drive had at this place in the last snapshot, or that the store has, is not written again. What is
- * put for a lane that is dropped stays as chunks that nobody names.
+ * A chunk that the store has is not written again. What is put for a lane that is dropped stays as chunks that nobody
+ * names.
  */
 #include <uv.h>
 #include "archive/pool.h"

@@ -41,14 +41,13 @@ struct filling {
 
 struct snapshot_lane {
     struct writer_lane base;
-    char *name; /* of its device; known with the header */
+    const struct snapshot_device *device; /* NULL: none, until it is known what the snapshot consists of */
     uint8_t dev_id;
     bool is_vmstate;
     unsigned generation; /* dropped so many times */
     uint64_t size;
     uint64_t top;                   /* of the RAM: the chunk that came last, whose length is not known before the end */
     struct chunk_index *index;      /* NULL: nothing is known of its size */
-    struct chunk_index *last;       /* of the last snapshot; NULL: there is none */
     struct vma_bitmap *whole;       /* chunks that have come, or are kept; NULL: of the RAM */
     const struct chunk_index *kept; /* what did not come is as it stands there; NULL: everything has to come */
     char *bitmap;
@@ -90,6 +89,7 @@ struct snapshot_writer {
 
 /* snapshot_writer.c */
 void snapshot_writer_pump(struct snapshot_writer *w);
+void snapshot_writer_tell_target(struct snapshot_writer *w);
 void snapshot_writer_fail(struct snapshot_writer *w, const GError *error);
 /* True: there is no room, and it is tried again in a second; else it is the end. */
 bool snapshot_writer_wait(struct snapshot_writer *w, const GError *error);
