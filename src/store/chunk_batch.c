@@ -30,8 +30,9 @@ struct chunk_batch {
     struct chunk_folder *folder;
     int level;
     char prefix[17]; /* of its temporary names: no other batch has it */
+    GMutex lock;     /* of what follows */
     unsigned n_names;
-    GMutex lock; /* of what follows */
+    bool has_folder; /* tmp is there */
     GCond written;
     GHashTable *items;  /* by their ids: put, and not under their names yet */
     GPtrArray *waiting; /* of them, those that are written */
@@ -111,11 +112,13 @@ static void settle(struct chunk_batch *b, struct item *item, bool is_written)
     g_mutex_unlock(&b->lock);
 }
 
-static bool write_temporary(struct chunk_batch *b, const char *name, const void *bytes, size_t len, GError **error)
+static bool make_folder(struct chunk_batch *b, GError **error)
 {
-    const struct chunk_folder *f = b->folder;
-    return durable_make_folder(f->fd, f->path, CHUNK_TEMPORARY, 0700, error) &&
-           durable_write(f->fd, f->path, name, 0444, bytes, len, error);
+    g_mutex_lock(&b->lock);
+    b->has_folder = b->has_folder || durable_make_folder(b->folder->fd, b->folder->path, CHUNK_TEMPORARY, 0700, error);
+    bool has_folder = b->has_folder;
+    g_mutex_unlock(&b->lock);
+    return has_folder;
 }
 
 bool chunk_batch_put(struct chunk_batch *b, const struct chunk_id *id, const void *bytes, size_t len, uint64_t *stored,
@@ -133,7 +136,8 @@ bool chunk_batch_put(struct chunk_batch *b, const struct chunk_id *id, const voi
     size_t room = chunk_pack_bound(len);
     g_autofree void *frame = g_malloc(room);
     item->stored = chunk_pack(b->level, bytes, len, frame, room);
-    bool ok = write_temporary(b, item->temporary, frame, item->stored, error);
+    bool ok = make_folder(b, error) &&
+              durable_write(b->folder->fd, b->folder->path, item->temporary, 0444, frame, item->stored, error);
     *stored = ok ? item->stored : 0;
     settle(b, item, ok);
     return ok;

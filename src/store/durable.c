@@ -56,11 +56,21 @@ int durable_write_all(int fd, const void *bytes, size_t len)
     return 0;
 }
 
+/* What a dead run has left under this name goes. */
+static int create(int folder_fd, const char *name, unsigned mode)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, fd = openat(folder_fd, name, flags, mode);
+
+    if (fd >= 0 || errno != EEXIST)
+        return fd;
+    unlinkat(folder_fd, name, 0);
+    return openat(folder_fd, name, flags, mode);
+}
+
 bool durable_write(int folder_fd, const char *folder, const char *name, unsigned mode, const void *bytes, size_t len,
                    GError **error)
 {
-    unlinkat(folder_fd, name, 0);
-    int fd = openat(folder_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    int fd = create(folder_fd, name, mode);
     if (fd < 0)
         return durable_fail(error, folder, name, "cannot be created", errno);
     int failed = durable_write_all(fd, bytes, len);
