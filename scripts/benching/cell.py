@@ -60,7 +60,8 @@ def _run(way, guest, folder, build):
     run, before = Run(guest, folder, build), set(os.listdir(folder))
     way.copy(run)
     for name in set(os.listdir(folder)) - before:
-        os.unlink(f"{folder}/{name}")
+        path = f"{folder}/{name}"
+        shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
     return run
 
 

@@ -77,6 +77,24 @@ def _ours(run, engine="push", target="ours.vma", level=0):
         run.cost.add(Program(*words, run.guest.monitor).end())
 
 
+def _store(run, again=False):
+    """The second time, everything is read and nothing is new."""
+    store, words = os.path.join(run.folder, "store"), [f"{run.build}/vmabackup", "backup", "--no-vmstate", "--track", "no"]
+    subprocess.run([words[0], "store", "init", store], check=True, stdout=subprocess.DEVNULL)
+    words += ["--log", "/dev/null", "-o", store, run.guest.monitor]
+    if again:
+        Program(*words).end()
+    with run.clock():
+        run.cost.add(Program(*words).end())
+
+
+def _casync(run):
+    with run.clock():
+        for drive in run.guest.drives:
+            run.cost.add(Program("casync", "make", "--chunk-size=1048576", f"--store={run.folder}/casync.castr",
+                                 f"{run.folder}/casync.caibx", drive.path).end())
+
+
 # --- QEMU's own ------------------------------------------------------------------------------------------------------
 
 def _idle(run):
@@ -198,6 +216,9 @@ WAYS = [
     Way(BASE, _drive_backup, is_usual=True),
     *_ours_in_all_targets("push"),
     *_ours_in_all_targets("pull"),
+    Way("store", _store),
+    Way("store again", functools.partial(_store, again=True)),
+    Way("casync make", _casync, _needs("casync")),
     Way("in-process backup", _in_process, lambda guest, build: guest.has_command("backup"), is_usual=True),
     *(Way(f"nbdkit {kind}", functools.partial(_push_to_nbdkit, kind=kind), _needs("nbdkit"), kind == "null")
       for kind in ("null", "file")),
