@@ -223,7 +223,7 @@ static void on_out(void *user, const struct takeout *t, const GError *error)
         return;
     }
     if (!t->stays) {
-        op->b->on_out(op);
+        op->then(op);
         return;
     }
     if (!d->is_left_told)
@@ -236,7 +236,7 @@ static void on_out(void *user, const struct takeout *t, const GError *error)
 
 void filter_take_out(struct steps_op *op, const char *node, void (*out)(struct steps_op *op))
 {
-    op->b->on_out = out;
+    op->then = out;
     takeout_begin(&op->b->takeout, op->b->qmp, node, on_out, op);
 }
 

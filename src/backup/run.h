@@ -191,7 +191,6 @@ struct backup {
     struct facts facts;
     struct survey survey;
     struct takeout takeout;
-    void (*on_out)(struct steps_op *op); /* of what it takes out: see filter_take_out() */
     struct door door;
     struct guest_state guest;
     struct agent agent;

@@ -43,7 +43,8 @@ struct steps_op {
     const struct step *step;
     unsigned row; /* of the table: its bit in `begun` */
     bool is_undo;
-    unsigned sub; /* for rows of several commands: where it stands */
+    unsigned sub;                      /* for rows of several commands: where it stands */
+    void (*then)(struct steps_op *op); /* for them too: what follows, see filter_take_out() */
 };
 
 /* table: borrowed. */
