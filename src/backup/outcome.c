@@ -65,7 +65,7 @@ static const char *size_text(const struct model *m, char *text, size_t len)
     char all[UNITS_LEN], fresh[UNITS_LEN];
 
     units_format_size(m->end.archive_bytes, all);
-    if (*m->snapshot)
+    if (*m->sink.guest)
         g_snprintf(text, len, "new %s of %s", units_format_size(m->end.new_bytes, fresh), all);
     else
         g_strlcpy(text, all, len);

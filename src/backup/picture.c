@@ -78,10 +78,10 @@ static void fill_drive(struct drive *d, uint64_t now)
     row->data_rate = row->state == MODEL_RUN ? rate_per_s(&d->progress.data_rate, now) : 0;
     row->peak = rate_peak(&d->progress.rate);
     row->is_limit_binding = row->limit && row->state == MODEL_RUN && pace_is_bound(&d->limit.pace);
-    row->filter_bytes = d->limit.pace.filter_data;
-    row->filter_rate = (uint64_t)d->limit.pace.filter_rate;
-    row->is_paused_by_operator = d->job.pause_reasons & PAUSE_OPERATOR;
-    row->is_paused_by_target = d->job.pause_reasons & (PAUSE_CREDIT | PAUSE_FULL);
+    row->filter.bytes = d->limit.pace.filter_data;
+    row->filter.rate = (uint64_t)d->limit.pace.filter_rate;
+    row->paused.by_operator = d->job.pause_reasons & PAUSE_OPERATOR;
+    row->paused.by_target = d->job.pause_reasons & (PAUSE_CREDIT | PAUSE_FULL);
     row->state = state_of(d, row->state);
     row->instant_us = d->instant_us;
     row->is_instant_own = d->is_instant_own;

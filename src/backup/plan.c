@@ -246,7 +246,7 @@ static void show_options(struct backup *b)
     g_autofree char *guest = b->options.is_store ? store_guest_name(m->guest) : NULL;
 
     model_set(m->target, "%s", b->options.target);
-    model_set(m->snapshot, "%s", guest ? guest : "");
+    model_set(m->sink.guest, "%s", guest ? guest : "");
     m->level = (unsigned)backup_options_level(&b->options);
     model_set(m->compression, m->level ? "zstd:%u" : "", m->level);
     m->retries = b->options.retries;

@@ -33,8 +33,8 @@ static void disbelieve(struct drive *d, const char *why)
     if (!d->track.is_believed)
         return;
     d->track.is_believed = false;
-    model_set(backup_row(d)->track, "reads everything: %s", why);
-    backup_row(d)->is_incremental = false;
+    model_set(backup_row(d)->track.plan, "reads everything: %s", why);
+    backup_row(d)->track.is_incremental = false;
     backup_log(d->b, MODEL_INFO, NULL, "drive %s: reads everything: %s", d->name, why);
 }
 
@@ -356,7 +356,7 @@ static void measure(struct drive *d)
     }
     d->track.changed = m->count;
     d->track.is_incremental = true;
-    backup_row(d)->changed = tracking_changed(m, d->size);
+    backup_row(d)->track.changed = tracking_changed(m, d->size);
 }
 
 static void on_measured(void *user, const struct qmp_bitmap *bitmaps, unsigned n, const GError *error)

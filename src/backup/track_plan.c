@@ -136,8 +136,8 @@ static void believe(struct drive *d, const struct tracking *t)
     d->track.base = g_strdup(t->mark->bitmap);
     d->track.snapshot = g_strdup(snapshot_of(d->b, d, t->mark->bitmap)->path);
     d->track.since = t->mark->instant;
-    backup_row(d)->is_incremental = true;
-    backup_row(d)->changed = tracking_changed(t->bitmap, d->size);
+    backup_row(d)->track.is_incremental = true;
+    backup_row(d)->track.changed = tracking_changed(t->bitmap, d->size);
 }
 
 static void plan_drive(struct drive *d)
@@ -157,7 +157,7 @@ static void plan_drive(struct drive *d)
 
     if (t.mark)
         believe(d, &t);
-    model_set(backup_row(d)->track, "%s", said);
+    model_set(backup_row(d)->track.plan, "%s", said);
     tracking_clear(&t);
 }
 
@@ -177,7 +177,7 @@ static void list_bitmaps(struct backup *b, struct model_drive *row)
         if (m->is_inconsistent || !m->is_recording)
             g_string_append(list, m->is_inconsistent ? ", broken off" : ", switched off");
     }
-    model_set(row->tracked, "%s", list->str);
+    model_set(row->track.bitmaps, "%s", list->str);
 }
 
 void track_plan(struct backup *b)

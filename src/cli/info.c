@@ -25,10 +25,10 @@ static void print_tracked(const struct model *m)
 
     for (unsigned i = 0; i < m->n_drives; i++) {
         const struct model_drive *d = &m->drives[i];
-        if (!*d->tracked && !*d->track)
+        if (!*d->track.bitmaps && !*d->track.plan)
             continue;
-        printf("%s%-20s %s%s%s\n", is_any ? "" : "\nTRACKED\n", d->name, d->track, *d->track && *d->tracked ? "; " : "",
-               d->tracked);
+        printf("%s%-20s %s%s%s\n", is_any ? "" : "\nTRACKED\n", d->name, d->track.plan,
+               *d->track.plan && *d->track.bitmaps ? "; " : "", d->track.bitmaps);
         is_any = true;
     }
 }
@@ -66,8 +66,8 @@ static struct json_object *drive_json(const struct model_drive *d)
     json_object_object_add(o, "included", json_object_new_boolean(d->is_included));
     json_object_object_add(o, "guarded", json_object_new_boolean(d->is_guarded));
     json_object_object_add(o, "note", json_object_new_string(d->note));
-    json_object_object_add(o, "tracked", *d->tracked ? json_object_new_string(d->tracked) : NULL);
-    json_object_object_add(o, "track", *d->track ? json_object_new_string(d->track) : NULL);
+    json_object_object_add(o, "tracked", *d->track.bitmaps ? json_object_new_string(d->track.bitmaps) : NULL);
+    json_object_object_add(o, "track", *d->track.plan ? json_object_new_string(d->track.plan) : NULL);
     return o;
 }
 

@@ -195,7 +195,7 @@ static void add_row(json_object *o, const struct model_drive *d)
 {
     put_text(o, "id", d->name);
     put_fields(o, json_row_fields, d);
-    put_text(o, "paused_by", d->is_paused_by_operator ? "operator" : d->is_paused_by_target ? "target" : NULL);
+    put_text(o, "paused_by", d->paused.by_operator ? "operator" : d->paused.by_target ? "target" : NULL);
 }
 
 static void add_rows(json_object *o, const struct model *m)

@@ -61,6 +61,23 @@ struct model_map {
 };
 
 /* A row of the table: a drive, or the RAM state. */
+/* By a dirty bitmap. */
+struct model_track {
+    char plan[MODEL_TEXT_LEN]; /* "changed since 08:10: ~1.2G of 64G", "reads everything: …"; "" = nothing is tracked */
+    char bitmaps[MODEL_TEXT_LEN]; /* for info: those of ours that it has */
+    bool is_incremental;          /* only what has changed is read: */
+    uint64_t changed;             /* so much */
+};
+
+struct model_paused {
+    bool by_operator, by_target;
+};
+
+/* What its filter brings: overwritten by the guest before it was copied. */
+struct model_filter {
+    uint64_t bytes, rate;
+};
+
 struct model_drive {
     char name[MODEL_NAME_LEN]; /* as it stands in the archive */
     char node[MODEL_NAME_LEN];
@@ -70,12 +87,8 @@ struct model_drive {
     bool is_included;
     bool is_refused; /* asked for, but somebody else is at work on it: the note says who */
     bool is_guarded; /* by a copy-before-write filter; else a slow target slows the guest */
-    char
-        track[MODEL_TEXT_LEN]; /* "changed since 08:10: ~1.2G of 64G", "reads everything: …"; "" = nothing is tracked */
-    char tracked[MODEL_TEXT_LEN]; /* for info: the bitmaps of ours that it has */
-    bool is_incremental;          /* only what has changed is read: */
-    uint64_t changed;             /* so much */
-    char engine[MODEL_NAME_LEN];  /* "push", "pull"; "" = there is no choice, or it is the RAM */
+    struct model_track track;
+    char engine[MODEL_NAME_LEN]; /* "push", "pull"; "" = there is no choice, or it is the RAM */
     enum model_state state;
     uint64_t size;      /* bytes; for the RAM the best guess, then the exact length */
     uint64_t used;      /* allocated, unknown = MODEL_UNKNOWN */
@@ -91,8 +104,7 @@ struct model_drive {
     bool is_limit_binding;
     bool takes_no_limit; /* cannot be slowed: the RAM, by a background snapshot */
     bool is_slowed;      /* by the stall guard: the guest's writes come first */
-    bool is_paused_by_operator;
-    bool is_paused_by_target;
+    struct model_paused paused;
     uint64_t eta_ms; /* MODEL_UNKNOWN where nothing honest can be said */
     uint64_t elapsed_ms;
     uint64_t stalled_ms; /* 0, or since when nothing has moved though it should (> 5 s) */
@@ -102,8 +114,7 @@ struct model_drive {
     bool is_instant_own;  /* taken again: not the run's */
     bool keeps_instant;   /* a retry goes on at the same instant; else it takes a new one */
     bool may_retry;
-    uint64_t filter_bytes; /* brought by the filter: overwritten by the guest before they were copied */
-    uint64_t filter_rate;
+    struct model_filter filter;
     char error[MODEL_TEXT_LEN]; /* the last one, "" = none */
     char hint[MODEL_TEXT_LEN];  /* what to press or do about it */
     struct model_map map;
@@ -181,8 +192,9 @@ struct model_loop {
 
 /* The target, and what waits before it. */
 struct model_sink {
-    uint64_t free_bytes; /* at the target, MODEL_UNKNOWN on a pipe */
-    uint64_t need_bytes; /* forecast of what is still to be written */
+    char guest[MODEL_NAME_LEN]; /* its snapshot of which guest in a store; "" = it is no store */
+    uint64_t free_bytes;        /* at the target, MODEL_UNKNOWN on a pipe */
+    uint64_t need_bytes;        /* forecast of what is still to be written */
     bool will_fit;
     bool is_full;     /* waiting for room */
     bool is_pipe;     /* nothing that was written can be taken back */
@@ -243,7 +255,6 @@ struct model {
     struct model_engine engine;
     char recipe[MODEL_TEXT_LEN]; /* "guard, background snapshot", … */
     char target[MODEL_TEXT_LEN];
-    char snapshot[MODEL_NAME_LEN];    /* of which guest in a store; "" = the target is no store */
     char compression[MODEL_NAME_LEN]; /* "zstd:3", "" = none */
     char same_as[MODEL_LINE_LEN];     /* the equal command line, quoted for a shell; "" = too long */
     char agent[MODEL_TEXT_LEN];       /* "" = none; "frozen 38ms", or why not */

@@ -146,11 +146,11 @@ static void say_plan(const struct model *m, GString *out, int64_t now_s)
         included += m->drives[i].is_included;
     bool is_pull = strcmp(m->engine.word, engine_word(ENGINE_PULL)) == 0; /* push goes without saying */
     say(out, now_s, "plan %u devices %s to %s%s%s%s%s%s", included, units_format_size(m->total, total), m->target,
-        *m->snapshot ? ", snapshot of " : "", m->snapshot, *m->recipe ? ", " : "", m->recipe,
+        *m->sink.guest ? ", snapshot of " : "", m->sink.guest, *m->recipe ? ", " : "", m->recipe,
         is_pull ? ", engine pull" : "");
     for (unsigned i = 0; i < m->n_drives; i++)
-        if (m->drives[i].is_included && *m->drives[i].track)
-            say(out, now_s, "plan %s: %s", m->drives[i].name, m->drives[i].track);
+        if (m->drives[i].is_included && *m->drives[i].track.plan)
+            say(out, now_s, "plan %s: %s", m->drives[i].name, m->drives[i].track.plan);
     for (unsigned i = 0; i < m->n_drives; i++)
         if (!m->drives[i].is_included)
             say(out, now_s, "plan without %s%s%s", m->drives[i].name, *m->drives[i].note ? ": " : "",
@@ -184,7 +184,7 @@ static void say_done(const struct model *m, const struct model_drive *d, GString
 
 static const char *paused_by(const struct model_drive *d)
 {
-    return d->is_paused_by_operator ? " by operator" : d->is_paused_by_target ? " by target" : "";
+    return d->paused.by_operator ? " by operator" : d->paused.by_target ? " by target" : "";
 }
 
 static void say_drive(const struct model *m, const struct model_drive *d, GString *out, int64_t now_s)
@@ -264,8 +264,8 @@ static void say_result(const struct model *m, GString *out, int64_t now_s)
     if (*m->end.next)
         say(out, now_s, "next: %s", m->end.next);
     g_autofree char *saved = g_strdup_printf(
-        " %u of %u saved%s, %s%s%s%s in %s", c.saved, c.included, c.missing->str, *m->snapshot ? "new " : "",
-        *m->snapshot ? units_format_size(m->end.new_bytes, fresh) : "", *m->snapshot ? " of " : "",
+        " %u of %u saved%s, %s%s%s%s in %s", c.saved, c.included, c.missing->str, *m->sink.guest ? "new " : "",
+        *m->sink.guest ? units_format_size(m->end.new_bytes, fresh) : "", *m->sink.guest ? " of " : "",
         units_format_size(m->end.archive_bytes, bytes), units_format_ms(m->elapsed_ms, time));
     bool has_archive = m->end.exit_status == 0 || m->end.exit_status == VMB_ERROR_INCOMPLETE;
     say(out, now_s, "finished %s%s, exit %d", model_result_word(m->end.exit_status), has_archive ? saved : "",

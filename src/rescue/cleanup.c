@@ -82,7 +82,7 @@ void cleanup_finish(struct cleanup *c, const GError *error)
     if (c->looked)
         cleanup_free(c);
     else
-        uv_close((uv_handle_t *)&c->pause, on_closed);
+        uv_close((uv_handle_t *)&c->wait.pause, on_closed);
 }
 
 /* --- the monitor -------------------------------------------------------------------------------- */
@@ -142,8 +142,8 @@ struct cleanup *cleanup_new(uv_loop_t *loop, const char *monitor, const struct c
     g_autoptr(GError) error = NULL;
 
     c->loop = loop;
-    uv_timer_init(loop, &c->pause);
-    c->pause.data = c;
+    uv_timer_init(loop, &c->wait.pause);
+    c->wait.pause.data = c;
     c->timeout_s = wish->timeout_s;
     c->is_dry_run = wish->is_dry_run;
     c->is_untrack = wish->is_untrack;

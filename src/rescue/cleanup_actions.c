@@ -34,9 +34,9 @@ static void action_over(void *user, const GError *error)
 /* Looks again in a moment; false when it has been too long. */
 static bool wait_on(struct cleanup *c, uv_timer_cb look)
 {
-    if (uv_now(c->loop) >= c->wait_until_ms)
+    if (uv_now(c->loop) >= c->wait.until_ms)
         return false;
-    uv_timer_start(&c->pause, look, PAUSE_MS, 0);
+    uv_timer_start(&c->wait.pause, look, PAUSE_MS, 0);
     return true;
 }
 
@@ -47,7 +47,7 @@ static void leave_hanging_job(struct cleanup *c, const char *id)
         g_error_new(VMB_ERROR, VMB_ERROR_FAILED,
                     "job %s does not end: the disk it reads does not answer; clean up when it does", id);
 
-    c->is_hanging = true;
+    c->wait.is_in_vain = true;
     action_over(c, error);
 }
 
@@ -275,12 +275,12 @@ void cleanup_act(struct cleanup *c)
         return;
     }
     a = &g_array_index(c->actions, struct action, c->at);
-    if ((c->is_hanging && a->kind <= PUT_BACK) || (a->kind == DELETE_NODE && is_staying(c, a->name))) {
+    if ((c->wait.is_in_vain && a->kind <= PUT_BACK) || (a->kind == DELETE_NODE && is_staying(c, a->name))) {
         c->at++;
         cleanup_act(c);
         return;
     }
-    c->wait_until_ms = uv_now(c->loop) + c->timeout_s * UINT64_C(1000);
+    c->wait.until_ms = uv_now(c->loop) + c->timeout_s * UINT64_C(1000);
     switch (a->kind) {
     case PAUSE_JOBS:
         pause_jobs(c);

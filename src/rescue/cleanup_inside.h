@@ -31,6 +31,13 @@ struct action {
     char *node; /* of a bitmap */
 };
 
+/* For what is to end. */
+struct cleanup_wait {
+    uv_timer_t pause; /* between two looks; not of one that only looks */
+    uint64_t until_ms;
+    bool is_in_vain; /* a job does not end: nothing that would wait for its disk is touched */
+};
+
 struct cleanup {
     uv_loop_t *loop;
     bool is_dry_run, is_over;
@@ -54,11 +61,9 @@ struct cleanup {
     struct survey survey;
     struct takeout takeout;
     GPtrArray *staying; /* char *: filters that others stand on */
-    uv_timer_t pause;   /* between two looks at what is to end; not of one that only looks */
     void (*bitmaps_found)(struct cleanup *c, const GError *error);
-    uint64_t wait_until_ms;
     unsigned timeout_s;
-    bool is_hanging;           /* a job does not end: nothing that would wait for its disk is touched */
+    struct cleanup_wait wait;
     GPtrArray *passed_sockets; /* char *: names of descriptors */
     char *status;              /* the guest's, "" = unknown */
     bool is_migrating;

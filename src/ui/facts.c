@@ -235,7 +235,7 @@ static void say_filters(const struct scene *s, struct pen *pen)
     char text[FIGURE_LEN];
     uint64_t rate = 0;
     for (unsigned i = 0; i < s->m->n_drives; i++)
-        rate += s->m->drives[i].filter_rate;
+        rate += s->m->drives[i].filter.rate;
     if (rate && is_wide(s))
         fact(pen, "copy-before-write", units_format_rate(rate, text));
 }

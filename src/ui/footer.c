@@ -69,7 +69,7 @@ static void say_rows(const struct scene *s, struct pen *pen)
         if (row->state == MODEL_RUN && row->is_limit_binding)
             pen_try(pen, ROLE_MESSAGE, "%s limited to %s (binding)   ", row->name,
                     units_format_rate(row->limit, limit));
-        else if (row->state == MODEL_PAUSE && row->is_paused_by_operator)
+        else if (row->state == MODEL_PAUSE && row->paused.by_operator)
             pen_try(pen, ROLE_MESSAGE, "%s paused: guest writes still copy   ", row->name);
     }
     if (pen->x == begin && s->ui->selected < s->m->n_drives) { /* no room for a sentence, or nothing to be said */

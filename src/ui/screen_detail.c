@@ -97,8 +97,8 @@ static void say_guard(struct pane *p, const struct scene *s, const struct model_
         pane_fact(p, "guard", "none: a slow target slows the guest's writes");
     else
         pane_fact(p, "guard", p->width >= 60 ? "%s overwritten by the guest, kept first; now %s" : "%s kept, now %s",
-                  figure_size(d->filter_bytes, s->glyphs->none, bytes),
-                  figure_rate(d->filter_rate, s->glyphs->none, rate));
+                  figure_size(d->filter.bytes, s->glyphs->none, bytes),
+                  figure_rate(d->filter.rate, s->glyphs->none, rate));
 }
 
 static void say_errors(struct pane *p, const struct model_drive *d)

@@ -115,7 +115,7 @@ static void draw_checks(const struct scene *s, int *y)
                                             : m->end.exit_status == 8 ? "DAMAGED: see the log"
                                                                       : "not verified",
                                             may_ask && !m->end.is_verified ? offer : "",
-                                            may_ask && !*m->end.sha256 && !*m->snapshot ? other : "");
+                                            may_ask && !*m->end.sha256 && !*m->sink.guest ? other : "");
     fact(s, y, "checks", text);
     if (*m->end.sha256)
         fact(s, y, "sha256", m->end.sha256);
@@ -128,12 +128,12 @@ static void draw_facts(const struct scene *s, int *y)
     char took[FIGURE_LEN], from[FIGURE_LEN], to[FIGURE_LEN], rate[FIGURE_LEN];
     const char *none = s->glyphs->none;
     uint64_t per_s = m->elapsed_ms ? (uint64_t)((double)m->done * 1000 / (double)m->elapsed_ms) : MODEL_UNKNOWN;
-    bool has_ratio = *m->compression && !*m->snapshot;
-    uint64_t written = *m->snapshot ? m->end.new_bytes : m->end.archive_bytes;
+    bool has_ratio = *m->compression && !*m->sink.guest;
+    uint64_t written = *m->sink.guest ? m->end.new_bytes : m->end.archive_bytes;
     g_autofree char *sizes =
-        g_strdup_printf("%s%s from %s read   zero %s%s%s", figure_size(written, none, size), *m->snapshot ? " new" : "",
-                        figure_size(m->done, none, done), figure_percent_short(m->zero, m->done, none, zero),
-                        has_ratio ? "   ratio " : "",
+        g_strdup_printf("%s%s from %s read   zero %s%s%s", figure_size(written, none, size),
+                        *m->sink.guest ? " new" : "", figure_size(m->done, none, done),
+                        figure_percent_short(m->zero, m->done, none, zero), has_ratio ? "   ratio " : "",
                         has_ratio ? figure_ratio(m->sink.packed ? m->sink.packed : m->done - MIN(m->zero, m->done),
                                                  m->end.archive_bytes, none, ratio)
                                   : "");
@@ -142,7 +142,7 @@ static void draw_facts(const struct scene *s, int *y)
         figure_time_of_day(m->started_s + (int64_t)(m->elapsed_ms / 1000), to), figure_rate(per_s, none, rate));
     g_autofree char *guest = guest_text(m);
     if (m->end.archive_bytes) {
-        fact(s, y, *m->snapshot ? "snapshot" : "archive", m->target);
+        fact(s, y, *m->sink.guest ? "snapshot" : "archive", m->target);
         fact(s, y, "size", sizes);
     }
     if (m->started_s)

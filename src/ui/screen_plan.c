@@ -66,7 +66,7 @@ static void draw_row(const struct scene *s, int y, unsigned row)
              *drive->note        ? drive->note
              : drive->is_vmstate ? "RAM and devices"
                                  : "",
-             *drive->note && *drive->track ? "; " : "", drive->is_included ? drive->track : "");
+             *drive->note && *drive->track.plan ? "; " : "", drive->is_included ? drive->track.plan : "");
 }
 
 static void draw_heading(const struct scene *s, int y)

@@ -131,7 +131,7 @@ static enum ui_role bar_role(enum model_state state)
 /* The target holds this row back, or did so within the last seconds. */
 static bool is_held(const struct scene *s, unsigned row)
 {
-    return s->m->drives[row].is_paused_by_target || (row < UI_MAX_ROWS && s->ui->held_until_ms[row] > s->ui->now_ms);
+    return s->m->drives[row].paused.by_target || (row < UI_MAX_ROWS && s->ui->held_until_ms[row] > s->ui->now_ms);
 }
 
 struct row_look table_look(const struct scene *s, unsigned row)
@@ -140,11 +140,11 @@ struct row_look table_look(const struct scene *s, unsigned row)
     enum model_state state = drive->state;
     bool is_alive = state == MODEL_RUN || state == MODEL_PAUSE;
     const char *word = state_word(state);
-    if (is_alive && !drive->is_paused_by_operator && is_held(s, row)) {
+    if (is_alive && !drive->paused.by_operator && is_held(s, row)) {
         /* It moves in steps, as fast as the target takes it: only without room is it a standstill. */
         state = s->m->sink.is_full ? MODEL_PAUSE : MODEL_RUN;
         word = s->m->sink.is_full ? "full" : state_word(state);
-    } else if (drive->is_paused_by_operator && is_alive) {
+    } else if (drive->paused.by_operator && is_alive) {
         state = MODEL_PAUSE;
         word = state_word(state);
     }
@@ -211,7 +211,7 @@ static void cell_limit(const struct scene *s, const struct columns *c, int y, un
     char text[FIGURE_LEN], size[FIGURE_LEN];
     if (drive->is_slowed && is_moving(state))
         g_strlcpy(text, "guest", sizeof text);
-    else if (is_held(s, row) && (is_moving(state) || state == MODEL_PAUSE) && !drive->is_paused_by_operator)
+    else if (is_held(s, row) && (is_moving(state) || state == MODEL_PAUSE) && !drive->paused.by_operator)
         g_strlcpy(text, "target", sizeof text);
     else if (!drive->limit || state == MODEL_OK || state == MODEL_CANCELLED)
         g_strlcpy(text, s->glyphs->none, sizeof text);
@@ -271,7 +271,7 @@ void table_note(const struct scene *s, unsigned row, char *text, size_t size)
         note_of_running(s, row, text, size);
     else if (state == MODEL_FAIL && !*drive->note)
         g_strlcpy(text, drive->error, size);
-    else if (state == MODEL_PAUSE && drive->is_paused_by_operator && !*drive->note)
+    else if (state == MODEL_PAUSE && drive->paused.by_operator && !*drive->note)
         g_strlcpy(text, "by you", size);
     else
         g_strlcpy(text, drive->note, size);

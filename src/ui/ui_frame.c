@@ -39,7 +39,7 @@ void ui_tick(struct ui *ui, const struct model *m, int64_t now_ms)
     ui->now_ms = now_ms;
     ui->selected = MIN(ui->selected, m->n_drives ? m->n_drives - 1 : 0);
     for (unsigned i = 0; i < MIN(m->n_drives, UI_MAX_ROWS); i++)
-        if (m->drives[i].is_paused_by_target)
+        if (m->drives[i].paused.by_target)
             ui->held_until_ms[i] = now_ms + UI_HELD_MS;
     history_add(&ui->history, m, now_ms);
     tell_limits(ui, m);

@@ -45,13 +45,13 @@ static const char *why_not_in_motion(const struct model_drive *row)
 static const char *why_no_pause(const struct model *m, const struct model_drive *row)
 {
     const char *why = why_not_in_motion(row);
-    return why || !row->is_paused_by_operator ? why : "is paused already";
+    return why || !row->paused.by_operator ? why : "is paused already";
 }
 
 static const char *why_no_resume(const struct model *m, const struct model_drive *row)
 {
     const char *why = why_not_in_motion(row);
-    return why || row->is_paused_by_operator ? why : "is not paused";
+    return why || row->paused.by_operator ? why : "is not paused";
 }
 
 static const char *why_no_cancel(const struct model *m, const struct model_drive *row)

@@ -106,7 +106,7 @@ static void test_plan(struct fixture *f, gconstpointer data)
 
 static void test_progress(struct fixture *f, gconstpointer data)
 {
-    f->m.drives[SCSI0].is_paused_by_target = true;
+    f->m.drives[SCSI0].paused.by_target = true;
     json_object *o = event(f, (struct model_event){.type = MODEL_EV_PROGRESS, .drive = -1});
     assert_text(o, "ev", "progress");
     assert_text(o, "phase", "copy");

@@ -71,7 +71,7 @@ static void test_drive(struct fixture *f, gconstpointer data)
     e.drive = SCSI0;
     assert_says(f, e, NOW_S, "11:29:26 drive scsi0 run\n");
     f->m.drives[SCSI0].state = MODEL_PAUSE;
-    f->m.drives[SCSI0].is_paused_by_operator = true;
+    f->m.drives[SCSI0].paused.by_operator = true;
     assert_says(f, e, NOW_S, "11:29:26 drive scsi0 pause by operator at 32.0G of 64.0G\n");
     f->m.drives[SCSI0].state = MODEL_RETRY;
     f->m.drives[SCSI0].retries = 2;

@@ -29,7 +29,7 @@ static void fill_row(struct model_drive *d, unsigned salt)
     d->limit = 120 * MIB + salt;
     d->limit_wanted = 130 * MIB + salt;
     d->is_limit_shared = d->is_limit_binding = d->is_slowed = true;
-    d->is_paused_by_operator = d->is_paused_by_target = true;
+    d->paused.by_operator = d->paused.by_target = true;
     d->eta_ms = 214000 + salt;
     d->elapsed_ms = 399000 + salt;
     d->stalled_ms = 14000 + salt;
@@ -37,8 +37,8 @@ static void fill_row(struct model_drive *d, unsigned salt)
     d->retry_in_ms = 24000 + salt;
     d->instant_us = NOW_S * G_USEC_PER_SEC + salt;
     d->is_instant_own = d->keeps_instant = d->may_retry = true;
-    d->filter_bytes = 7 * MIB + salt;
-    d->filter_rate = MIB + salt;
+    d->filter.bytes = 7 * MIB + salt;
+    d->filter.rate = MIB + salt;
     model_set(d->error, "read error %u", salt);
     model_set(d->hint, "r retries %u", salt);
     for (unsigned i = 0; i < MODEL_MAP_CELLS; i++) { /* as coarse as a line is */
@@ -251,7 +251,7 @@ static void test_course(void)
     d->state = MODEL_OK;
     d->error[0] = d->hint[0] = d->note[0] = '\0';
     d->is_slowed = d->may_retry = false;
-    d->filter_rate = 0;
+    d->filter.rate = 0;
     memset(d->map.held, 255, sizeof d->map.held);
     struct model_event drive = {.type = MODEL_EV_DRIVE, .drive = SCSI0};
     g_autofree char *second = json_stream_event(s, &m, &drive, NOW_S * G_USEC_PER_SEC + 500000);

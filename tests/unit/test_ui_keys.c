@@ -309,7 +309,7 @@ static void test_pause(void)
     g_assert_cmpint(d.ui.dialog, ==, UI_DIALOG_NONE);
     g_assert_cmpint(type(&d, "PP").command.verb, ==, COMMAND_PAUSE);
     for (unsigned i = 0; i < d.m.n_drives; i++)
-        d.m.drives[i].is_paused_by_operator = true;
+        d.m.drives[i].paused.by_operator = true;
     a = type(&d, "P");
     g_assert_cmpint(a.command.verb, ==, COMMAND_RESUME);
     g_assert_cmpstr(a.command.target, ==, "all");
@@ -439,7 +439,7 @@ static void test_held_without_flicker(void)
     struct desk d;
     desk_open(&d, scene_copy);
     struct canvas *c = canvas_new(80, 24, true);
-    d.m.drives[3].is_paused_by_target = false;
+    d.m.drives[3].paused.by_target = false;
     for (int ms = 0; ms < UI_HELD_MS + 1000; ms += 500) {
         ui_tick(&d.ui, &d.m, d.now_ms + ms);
         ui_draw(&d.ui, &d.m, SCENE_NOW_S, c);

@@ -64,7 +64,7 @@ static void full(struct model *m)
     m->sink.is_full = true;
     m->sink.free_bytes = 0;
     m->sink.need_bytes = 12 * G;
-    m->drives[2].is_paused_by_target = true;
+    m->drives[2].paused.by_target = true;
 }
 static void stuck(struct model *m)
 {
@@ -78,7 +78,7 @@ static void suffering(struct model *m)
 {
     scene_copy(m);
     m->impact = (struct model_impact){1400000, 900, 2100000, 17, true, 40 * M, 93000};
-    m->drives[3].is_paused_by_target = false;
+    m->drives[3].paused.by_target = false;
     m->drives[3].is_slowed = true;
 }
 static void retrying(struct model *m)

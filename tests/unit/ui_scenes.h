@@ -118,13 +118,13 @@ static inline void scene_copy(struct model *m)
     d->average = 101 * M;
     d->peak = 203 * M;
     d->elapsed_ms = 399000;
-    d->filter_bytes = 1229 * M;
-    d->filter_rate = 3 * M;
+    d->filter.bytes = 1229 * M;
+    d->filter.rate = 3 * M;
     scene_map(d);
     d = scene_drive(m, "scsi2", 128 * G, 39 * G + 40 * M, MODEL_RUN, 294 * M);
-    d->is_paused_by_target = true;
+    d->paused.by_target = true;
     d = scene_drive(m, "virtio3", 256 * G, 5 * G + 400 * M, MODEL_PAUSE, 0);
-    d->is_paused_by_operator = true;
+    d->paused.by_operator = true;
     d->limit = d->limit_wanted = 50 * M;
     model_set(d->note, "by you 11:40");
     d = scene_drive(m, "virtio4", 28 * G, 13 * G + 200 * M, MODEL_FAIL, 0);
@@ -244,7 +244,7 @@ static inline void scene_finished(struct model *m, bool is_complete)
         d->zero = d->size / 3;
         d->average = d->average ? d->average : 64 * M;
         d->elapsed_ms = d->size * 1000 / d->average;
-        d->is_paused_by_operator = d->is_paused_by_target = false;
+        d->paused.by_operator = d->paused.by_target = false;
         d->note[0] = '\0';
     }
     m->end.exit_status = is_complete ? 0 : 3;
