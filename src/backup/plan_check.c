@@ -126,18 +126,24 @@ bool plan_check(struct backup *b, GError **error)
 
 /* --- the forecast ------------------------------------------------------------------------------- */
 
+static uint64_t will_be_read(const struct model_drive *row)
+{
+    return row->track.is_incremental ? MIN(row->track.changed, row->size) : row->size;
+}
+
 /* What the drives have allocated is the most that is known of their data. */
 static void count_rows(struct backup *b)
 {
     struct model *m = &b->model;
 
-    m->total = b->archive.forecast_bytes = 0;
+    m->total = m->forecast.reads = b->archive.forecast_bytes = 0;
     for (unsigned i = 0; i < m->n_drives; i++) {
         const struct model_drive *row = &m->drives[i];
         if (!row->is_included)
             continue;
         m->total += row->size;
-        b->archive.forecast_bytes += row->used == MODEL_UNKNOWN ? row->size : MIN(row->used, row->size);
+        m->forecast.reads += will_be_read(row);
+        b->archive.forecast_bytes += MIN(row->used, will_be_read(row)); /* unknown: the largest of all */
     }
 }
 
@@ -152,7 +158,13 @@ static void forecast_time(struct backup *b, const struct last_run *last)
     struct model *m = &b->model;
 
     m->forecast.rate = (uint64_t)((double)last->read * 1000 / (double)last->elapsed_ms);
-    m->forecast.ms = MAX(ms_for(m->total, m->forecast.rate), ms_for(b->archive.forecast_bytes, b->limits.all));
+    m->forecast.ms = MAX(ms_for(m->forecast.reads, m->forecast.rate), ms_for(b->archive.forecast_bytes, b->limits.all));
+}
+
+/* How fast unchanged data passes, and how little of it is new, says nothing of what has changed. */
+static bool reads_changes(const struct model *m)
+{
+    return m->forecast.reads < m->total;
 }
 
 /* What a file holds of its data says nothing of what is new in a store. */
@@ -172,7 +184,7 @@ void plan_forecast(struct backup *b)
     b->archive.packs_to = 1;
     if (last_run_load(name, &last)) {
         forecast_time(b, &last);
-        if (last.is_packed && backup_options_level(&b->options)) {
+        if (last.is_packed && !reads_changes(m) && backup_options_level(&b->options)) {
             m->forecast.plain = last.plain;
             m->forecast.written = last.written;
             b->archive.packs_to = (double)last.written / (double)last.plain;
@@ -188,6 +200,6 @@ void plan_remember(struct backup *b)
     uint64_t written = b->options.is_store ? MAX(m->end.new_bytes, 1) : m->end.archive_bytes;
     struct last_run last = {m->done, m->sink.packed, written, m->elapsed_ms, *m->compression};
 
-    if (last.read && last.plain && last.written && last.elapsed_ms)
+    if (!reads_changes(m) && last.read && last.plain && last.written && last.elapsed_ms)
         last_run_save(name, &last);
 }

@@ -9,6 +9,7 @@
 #include "store/store.h"
 
 #define MOST_SNAPSHOTS 64 /* that are looked at: an older bitmap is not believed */
+#define SNAPSHOTS_SAID 3
 
 bool track_is_wanted(const struct backup *b)
 {
@@ -64,6 +65,33 @@ static void free_snapshot(gpointer s)
     snapshot_free(s);
 }
 
+/* "2026-11-30 08:10, 1.2G new, verified" */
+static void say_snapshot(GString *text, const struct snapshot *s)
+{
+    g_autoptr(GDateTime) when = g_date_time_new_from_unix_local(s->instant);
+    g_autofree char *time = when ? g_date_time_format(when, "%Y-%m-%d %H:%M") : g_strdup("?");
+    char size[UNITS_LEN];
+
+    g_string_append_printf(text, "%s, %s new%s", time, units_format_size(snapshot_new_bytes(s), size),
+                           s->is_damaged ? ", DAMAGED"
+                           : s->verified ? ", verified"
+                                         : "");
+}
+
+/* For the operator, whatever is tracked. */
+static void say_snapshots(struct backup *b, unsigned n)
+{
+    g_autoptr(GString) text = g_string_new(n ? NULL : "none in this store yet");
+
+    if (n > 1)
+        g_string_printf(text, "%u: ", n);
+    for (unsigned i = 0; i < MIN(b->tracks.snapshots->len, SNAPSHOTS_SAID); i++) {
+        g_string_append(text, i ? "; " : "");
+        say_snapshot(text, g_ptr_array_index(b->tracks.snapshots, i));
+    }
+    model_set(b->model.sink.backups, "%s", text->str);
+}
+
 /* Without the store's lock: a snapshot that goes meanwhile is not believed when it is looked at again. */
 static void load_snapshots(struct backup *b)
 {
@@ -83,6 +111,7 @@ static void load_snapshots(struct backup *b)
         if (s)
             g_ptr_array_add(b->tracks.snapshots, s);
     }
+    say_snapshots(b, names->len);
 }
 
 static GArray *marks_of(const struct backup *b, const struct drive *d)
@@ -182,13 +211,16 @@ static void list_bitmaps(struct backup *b, struct model_drive *row)
 
 void track_plan(struct backup *b)
 {
+    if (b->options.is_store)
+        load_snapshots(b);
+    else
+        model_set(b->model.sink.backups, "%s", "");
     if (!b->tracks.bitmaps)
         return;
     for (unsigned i = 0; i < b->model.n_drives && b->options.only_ask; i++)
         list_bitmaps(b, &b->model.drives[i]);
     if (!backup_options_track(&b->options))
         return;
-    load_snapshots(b);
     for_each_drive (d, b)
         if (d->is_guarded)
             plan_drive(d);

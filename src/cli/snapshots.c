@@ -57,18 +57,12 @@ void snapshots_clear(struct snapshots *all)
 
 uint64_t snapshots_size(const struct entry *e)
 {
-    uint64_t size = 0;
-    for (unsigned i = 0; e->snapshot && i < e->snapshot->devices->len; i++)
-        size += ((const struct snapshot_device *)g_ptr_array_index(e->snapshot->devices, i))->size;
-    return size;
+    return e->snapshot ? snapshot_size(e->snapshot) : 0;
 }
 
 uint64_t snapshots_new_bytes(const struct entry *e)
 {
-    uint64_t bytes = 0;
-    for (unsigned i = 0; e->snapshot && i < e->snapshot->devices->len; i++)
-        bytes += ((const struct snapshot_device *)g_ptr_array_index(e->snapshot->devices, i))->new_bytes;
-    return bytes;
+    return e->snapshot ? snapshot_new_bytes(e->snapshot) : 0;
 }
 
 char *snapshots_time(int64_t instant)

@@ -30,6 +30,8 @@ const struct json_field json_plan_fields[] = {
     M(SIZE, "free", sink.free_bytes),
     M(TEXT, "same_as", same_as),
     M_QUIET(TEXT, "snapshot_of", sink.guest),
+    M_QUIET(TEXT, "backups", sink.backups),
+    M_QUIET(SIZE, "reads", forecast.reads),
     M_QUIET(TEXT, "compression", compression),
     M_QUIET(TEXT, "engine", engine.word),
     M_QUIET(TEXT, "pull_obstacle", engine.obstacle),

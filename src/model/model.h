@@ -192,9 +192,10 @@ struct model_loop {
 
 /* The target, and what waits before it. */
 struct model_sink {
-    char guest[MODEL_NAME_LEN]; /* its snapshot of which guest in a store; "" = it is no store */
-    uint64_t free_bytes;        /* at the target, MODEL_UNKNOWN on a pipe */
-    uint64_t need_bytes;        /* forecast of what is still to be written */
+    char guest[MODEL_NAME_LEN];   /* its snapshot of which guest in a store; "" = it is no store */
+    char backups[MODEL_LINE_LEN]; /* of this guest in it: "12: 2026-11-30 08:10, 1.2G new, verified; …" */
+    uint64_t free_bytes;          /* at the target, MODEL_UNKNOWN on a pipe */
+    uint64_t need_bytes;          /* forecast of what is still to be written */
     bool will_fit;
     bool is_full;     /* waiting for room */
     bool is_pipe;     /* nothing that was written can be taken back */
@@ -208,6 +209,7 @@ struct model_sink {
 
 /* By the last run of this guest. */
 struct model_forecast {
+    uint64_t reads;          /* bytes of the drives and the RAM, but for what has not changed */
     uint64_t ms;             /* how long all of it will take, as fast as that was; 0 = nobody knows */
     uint64_t rate;           /* bytes/s, holes too */
     uint64_t plain, written; /* what it packed into what; 0 = it says nothing for this plan */

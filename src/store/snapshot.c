@@ -62,6 +62,22 @@ void snapshot_free(struct snapshot *s)
     g_free(s);
 }
 
+uint64_t snapshot_size(const struct snapshot *s)
+{
+    uint64_t size = 0;
+    for_each_in (const struct snapshot_device, d, s->devices)
+        size += d->size;
+    return size;
+}
+
+uint64_t snapshot_new_bytes(const struct snapshot *s)
+{
+    uint64_t bytes = 0;
+    for_each_in (const struct snapshot_device, d, s->devices)
+        bytes += d->new_bytes;
+    return bytes;
+}
+
 struct snapshot_device *snapshot_find_device(const struct snapshot *s, const char *name)
 {
     for_each_in (struct snapshot_device, d, s->devices)

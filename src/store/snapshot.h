@@ -61,6 +61,8 @@ void snapshot_free(struct snapshot *s);
 struct snapshot_device *snapshot_add_device(struct snapshot *s, const char *name, uint64_t size);
 /* Adds or replaces; at most VMA_MAX_BLOB bytes. */
 void snapshot_set_config(struct snapshot *s, const char *name, GBytes *bytes);
+uint64_t snapshot_size(const struct snapshot *s);      /* bytes of all its drives and the RAM */
+uint64_t snapshot_new_bytes(const struct snapshot *s); /* what it added to the store, packed */
 struct snapshot_device *snapshot_find_device(const struct snapshot *s, const char *name);
 char *snapshot_index_path(const struct snapshot *s, const struct snapshot_device *d);
 /* FAILED, or DAMAGED: its index is not the one that it was made with. */

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "base/each.h"
 #include "base/error.h"
 #include "vma/header.h"
 
@@ -36,11 +35,7 @@ uint64_t snapshot_target_new_bytes(const struct sink *s)
 
 uint64_t snapshot_target_size(const struct sink *s)
 {
-    uint64_t size = 0;
-
-    for_each_in (const struct snapshot_device, d, ((const struct snapshot_target *)s)->snapshot->devices)
-        size += d->size;
-    return size;
+    return snapshot_size(((const struct snapshot_target *)s)->snapshot);
 }
 
 uint32_t snapshot_target_chunk_bytes(const struct sink *s)

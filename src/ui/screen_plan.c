@@ -44,6 +44,21 @@ static void number(struct pen *pen, int width, const char *text)
     pen_gap(pen, width);
 }
 
+/* "scsi3 only; changed since 08:10: ~1.2G of 64G"; where that is too long, how much comes before since when. */
+static char *note_text(const struct model_drive *drive, int room)
+{
+    const char *note = *drive->note || !drive->is_vmstate ? drive->note : "RAM and devices";
+    const char *plan = drive->is_included ? drive->track.plan : "", *gap = *note && *plan ? "; " : "";
+    char size[UNITS_LEN];
+    char *text = g_strconcat(note, gap, plan, NULL);
+    if (!drive->is_included || !drive->track.is_incremental || canvas_text_width(text) <= room)
+        return text;
+    g_free(text);
+    if (!drive->track.changed)
+        return g_strconcat(note, gap, "nothing has changed", NULL);
+    return g_strdup_printf("%s%s~%s changed", note, gap, units_format_size(drive->track.changed, size));
+}
+
 /* INCLUDE DRIVE SIZE USED FORMAT NOTE; below 76 columns without used and format. */
 static void draw_row(const struct scene *s, int y, unsigned row)
 {
@@ -62,11 +77,8 @@ static void draw_row(const struct scene *s, int y, unsigned row)
         pen_gap(&pen, 7);
     }
     pen_gap(&pen, 1);
-    pen_text(&pen, ROLE_TEXT, "%s%s%s",
-             *drive->note        ? drive->note
-             : drive->is_vmstate ? "RAM and devices"
-                                 : "",
-             *drive->note && *drive->track.plan ? "; " : "", drive->is_included ? drive->track.plan : "");
+    g_autofree char *note = note_text(drive, pen_room(&pen));
+    pen_text(&pen, ROLE_TEXT, "%s", note);
 }
 
 static void draw_heading(const struct scene *s, int y)
@@ -134,7 +146,8 @@ static uint64_t used_bytes(const struct model *m)
     uint64_t used = 0;
     for (unsigned i = 0; i < m->n_drives; i++)
         if (m->drives[i].is_included)
-            used += MIN(m->drives[i].used, m->drives[i].size);
+            used += MIN(m->drives[i].used,
+                        m->drives[i].track.is_incremental ? m->drives[i].track.changed : m->drives[i].size);
     return used;
 }
 
@@ -147,7 +160,7 @@ static char *amount_text(const struct scene *s)
     g_autofree char *packed =
         g_strdup_printf(", writes ~%s at the last run's %s", figure_size(m->sink.need_bytes, none, writes),
                         figure_ratio(m->forecast.plain, m->forecast.written, none, ratio));
-    return g_strdup_printf("reads %s (~%s in use)%s", figure_size(m->total, none, reads),
+    return g_strdup_printf("reads %s (~%s in use)%s", figure_size(m->forecast.reads, none, reads),
                            figure_size(used_bytes(m), none, used), m->forecast.written ? packed : "");
 }
 
@@ -161,7 +174,7 @@ static char *room_text(const struct scene *s)
         g_string_append_printf(text, "%s free %s%s   ", s->glyphs->states[m->sink.will_fit ? MODEL_OK : MODEL_WARN],
                                figure_size(m->sink.free_bytes, s->glyphs->none, there),
                                m->sink.will_fit ? ": will fit" : ": may not fit");
-    bool is_limited = (double)m->forecast.ms * (double)m->forecast.rate > (double)m->total * 1010;
+    bool is_limited = (double)m->forecast.ms * (double)m->forecast.rate > (double)m->forecast.reads * 1010;
     if (m->forecast.ms)
         g_string_append_printf(text, is_limited ? "%s by the limit of %s" : "%s by the last run's %s",
                                figure_estimate(m->forecast.ms, "", time),
@@ -193,6 +206,7 @@ static void draw_facts(const struct scene *s, int y, int below)
                                                 m->is_strict ? "fail the whole backup" : "go on without the drive");
     fact(s, &y, below, "left over", m->left.n ? m->left.what : "", COMMAND_CLEANUP);
     fact(s, &y, below, "output", m->target, COMMAND_ASK_OUTPUT);
+    fact(s, &y, below, "backups", m->sink.backups, COMMAND_NONE);
     fact(s, &y, below, "compression", *m->compression ? m->compression : "none", COMMAND_ASK_LEVEL);
     fact(s, &y, below, "RAM state", ram, COMMAND_TOGGLE_VMSTATE);
     fact(s, &y, below, "limits", limits, COMMAND_LIMIT_ALL);

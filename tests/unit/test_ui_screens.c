@@ -111,6 +111,26 @@ static void known(struct model *m)
     m->forecast.rate = 412 * M;
     m->forecast.ms = 566000;
 }
+static void into_a_store(struct model *m)
+{
+    scene_plan(m);
+    model_set(m->target, "/mnt/store");
+    model_set(m->sink.guest, "web-01");
+    model_set(m->sink.backups, "12: 2026-11-30 08:10, 1.2G new, verified; 2026-11-29 08:10, 800M new, DAMAGED; "
+                               "2026-11-28 08:10, 640M new");
+    model_set(m->drives[1].track.plan, "changed since 08:10: ~1.2G of 64G");
+    m->drives[1].track.is_incremental = true;
+    m->drives[1].track.changed = 1229 * M;
+    m->forecast.reads -= m->drives[1].size - m->drives[1].track.changed;
+    model_set(m->drives[2].track.plan, "reads everything: no bitmap counts");
+}
+static void into_an_empty_store(struct model *m)
+{
+    scene_plan(m);
+    model_set(m->target, "/mnt/store");
+    model_set(m->sink.guest, "web-01");
+    model_set(m->sink.backups, "none in this store yet");
+}
 static void pulled(struct model *m)
 {
     scene_plan(m);
@@ -187,6 +207,10 @@ static void test_phases(void)
     assert_at_80(scene_plan, "plan-level", 2, "z");
     assert_at_80(scene_plan, "plan-on-error", 2, "x");
     assert_at_80(known, "plan-forecast", 2, "");
+    assert_at_80(into_a_store, "plan-store", 2, "");
+    assert_keys(into_a_store, "plan-store", 2, "", 120, 36);
+    assert_keys(into_a_store, "plan-store", 2, "", 40, 24);
+    assert_at_80(into_an_empty_store, "plan-empty-store", 2, "");
     assert_at_80(pulled, "plan-pull", 2, "");
     assert_keys(pulled, "plan-pull", 2, "", 40, 24);
     assert_at_80(not_pulled, "plan-no-pull", 2, "p");

@@ -30,6 +30,7 @@ static inline struct model_drive *scene_drive(struct model *m, const char *name,
     if (rate)
         d->eta_ms = (size - done) * 1000 / rate;
     m->total += size;
+    m->forecast.reads += size;
     m->done += done;
     return d;
 }
@@ -175,7 +176,7 @@ static inline void scene_plan(struct model *m)
         model_set(d->format, "%s", rows[i].format);
         model_set(d->note, "%s", rows[i].note);
         if (!d->is_included)
-            m->total -= d->size;
+            m->total = m->forecast.reads -= d->size;
     }
     model_set(m->same_as, "vmabackup backup --limit scsi1=120M --exclude virtio3 -o %s /run/qemu/web-01.qmp",
               m->target);
