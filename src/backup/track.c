@@ -277,10 +277,13 @@ void track_begin(struct steps_op *op)
     add(op);
 }
 
+/* Before anything was begun there is nothing to follow: the bitmaps are looked at after this. */
 void track_follow(struct drive *d)
 {
     bool is_its_node = g_strcmp0(d->track.node, d->node) == 0;
 
+    if (!d->track.node)
+        return;
     if (!is_its_node)
         d->track.is_counting = false; /* the bitmap begun there goes with its row */
     if (d->track.is_believed && !(is_its_node && d->track.index->size == d->size))

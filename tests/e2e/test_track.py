@@ -95,6 +95,8 @@ def must_tell(run, **sentences):
         wanted = sentences.get(name, sentences.get("all", ""))
         assert device.get("track", "").startswith(wanted), (name, wanted, device)
         assert bool(device.get("incremental")) != wanted.startswith("reads"), device
+        late = [e for e in run.events if e["ev"] == "log" and f"drive {name}: reads everything" in e["text"]]
+        assert wanted.startswith("reads") or not late, late
 
 
 def must_read_all_in_the_end(run, why):
