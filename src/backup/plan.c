@@ -219,6 +219,19 @@ static void log_unsavable(struct backup *b)
         backup_log(b, MODEL_WARNING, NULL, "%s", why);
 }
 
+/* A store whose disk is not mounted, or whose name is misspelt, becomes a file on another disk. */
+static void log_target(struct backup *b)
+{
+    const char *target = b->options.target;
+    g_autofree char *name = g_path_get_basename(target);
+
+    if (b->options.only_ask || *target == '|' || g_str_equal(target, "-") || strstr(name, ".vma") ||
+        g_file_test(target, G_FILE_TEST_EXISTS))
+        return;
+    backup_log(b, MODEL_WARNING, "for a store: look at its name, and whether its disk is mounted",
+               "there is no store %s: an archive of that name is made", target);
+}
+
 /* QEMU reads it through its key, and so do we. */
 static void log_encrypted(struct backup *b)
 {
@@ -291,6 +304,7 @@ void plan_make(struct backup *b)
         return;
     }
     log_unsavable(b);
+    log_target(b);
     log_encrypted(b);
     log_refused(b);
     plan_engine_log(b);

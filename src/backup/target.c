@@ -169,10 +169,12 @@ static void on_full(void *user, bool is_full)
     if (!is_full)
         backup_log(b, MODEL_INFO, NULL, "target has room again");
     else if (b->options.on_full_fails)
-        backup_fail_new(b, VMB_ERROR_TARGET, "target %s is full; free some room and back up again",
-                        sink_name(b->archive.sink));
+        backup_fail_new(b, VMB_ERROR_TARGET, "target %s is full; free some room%s and back up again",
+                        sink_name(b->archive.sink), b->options.is_store ? " (vmabackup prune)" : "");
     else
-        backup_log(b, MODEL_WARNING, "free some room there; it goes on by itself",
+        backup_log(b, MODEL_WARNING,
+                   b->options.is_store ? "free some room there, but not by prune, which waits for this run"
+                                       : "free some room there; it goes on by itself",
                    "target is full: waiting up to %u min", b->options.on_full_minutes);
 }
 

@@ -12,8 +12,8 @@ static void check_full(struct backup *b)
 {
     if (b->archive.full_since_ms &&
         uv_now(b->loop) - b->archive.full_since_ms > (uint64_t)b->options.on_full_minutes * 60000)
-        backup_fail_new(b, VMB_ERROR_TARGET, "target %s stayed full for %u min; free some room and back up again",
-                        b->model.target, b->options.on_full_minutes);
+        backup_fail_new(b, VMB_ERROR_TARGET, "target %s stayed full for %u min; free some room%s and back up again",
+                        b->model.target, b->options.on_full_minutes, b->options.is_store ? " (vmabackup prune)" : "");
 }
 
 /* Once, when the target's file system has answered: better now than at 3 a.m. */

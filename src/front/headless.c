@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -109,9 +110,27 @@ static int out_fd(const struct headless_options *o)
     return g_str_equal(target, "-") || (*target == '|' && !o->is_json) ? STDERR_FILENO : STDOUT_FILENO;
 }
 
+/* Standard error has a reader of its own: cron's mail, or a log. */
+static bool is_stderr_apart(void)
+{
+    struct stat out, err;
+    return !isatty(STDOUT_FILENO) && fstat(STDERR_FILENO, &err) == 0 &&
+           (fstat(STDOUT_FILENO, &out) < 0 || out.st_dev != err.st_dev || out.st_ino != err.st_ino);
+}
+
+/* Standard output may go to /dev/null. */
+static void tell_of_failure(const struct headless *h)
+{
+    const struct model_end *end = &feed_model(h->feed)->end;
+    if (end->exit_status && is_stderr_apart())
+        fprintf(stderr, "%s: %s%s%s\n", h->options->program, end->outcome, *end->next ? "; next: " : "", end->next);
+}
+
 static int exit_status(struct headless *h)
 {
     const GError *error = feed_error(h->feed);
+    if (!error && !h->is_leaving && !h->options->recording)
+        tell_of_failure(h);
     if (error)
         fprintf(stderr, "%s: %s\n", h->options->program, error->message);
     return error                   ? vmb_error_exit_status(error)

@@ -222,19 +222,27 @@ static void name_for_proxmox(struct backup_options *o)
     o->target = g_build_filename(folder, name, NULL);
 }
 
+static bool has_store(const char *folder)
+{
+    g_autofree char *path = g_build_filename(folder, STORE_FILE, NULL);
+    return g_file_test(path, G_FILE_TEST_IS_REGULAR);
+}
+
 static bool is_store(const struct backup_options *o)
 {
-    g_autofree char *path = o->target && *o->target != '|' ? g_build_filename(o->target, STORE_FILE, NULL) : NULL;
-    return path && g_file_test(path, G_FILE_TEST_IS_REGULAR);
+    return o->target && *o->target != '|' && has_store(o->target);
 }
 
 static bool check_folder(const struct backup_options *o, GError **error)
 {
     if (!o->target || o->is_store || !g_file_test(o->target, G_FILE_TEST_IS_DIR))
         return true;
-    g_autofree char *safe = text_make_safe(o->target);
-    return vmb_fail(error, VMB_ERROR_TARGET, "target %s: is a folder, but no store: vmabackup store init %s", safe,
-                    safe);
+    g_autofree char *safe = text_make_safe(o->target), *parent = g_path_get_dirname(o->target);
+    if (has_store(parent))
+        return vmb_fail(error, VMB_ERROR_TARGET, "target %s: is a guest's folder; name its store", safe);
+    return vmb_fail(error, VMB_ERROR_TARGET,
+                    "target %s: is a folder, but no store; is its disk mounted? A new store: vmabackup store init %s",
+                    safe, safe);
 }
 
 static bool check_store(const struct backup_options *o, GError **error)

@@ -342,7 +342,8 @@ static void next_ungreeted(struct qmp_client *c, uint64_t now_ms, struct qmp_ite
 
     if (now_ms >= c->greeting_deadline_ms) {
         g_autofree char *what = g_strdup_printf("connected, but no greeting for %g s: another program holds this "
-                                                "monitor; end it, or give QEMU a second -qmp",
+                                                "monitor (vmabackup runs shows ours); end it, or give QEMU a second "
+                                                "-qmp",
                                                 limit_s);
         break_off(c, QMP_ERROR_BUSY, what);
     } else if (now_ms >= c->word_at_ms) {

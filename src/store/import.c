@@ -46,7 +46,8 @@ static void on_full(void *user, bool is_full)
     struct import *m = user;
 
     if (is_full && !m->error)
-        m->error = g_error_new(VMB_ERROR, VMB_ERROR_TARGET, "target %s is full; free some room", sink_name(m->sink));
+        m->error = g_error_new(VMB_ERROR, VMB_ERROR_TARGET, "target %s is full; free some room (vmabackup prune)",
+                               sink_name(m->sink));
 }
 
 static void on_error(void *user, const GError *error)

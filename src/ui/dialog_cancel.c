@@ -29,8 +29,10 @@ static void draw(const struct scene *s)
     struct dialog d = dialog_begin(title);
     dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "%s copied in %s is thrown away.",
                 figure_size(m->done, s->glyphs->none, done), units_format_ms(m->elapsed_ms, time));
-    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "The unfinished file:  (%s) removed  (%s) kept as .partial  Left Right",
-                ui->keeps_partial ? " " : "o", ui->keeps_partial ? "o" : " ");
+    if (!*m->sink.guest) /* a store keeps nothing unfinished */
+        dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG,
+                    "The unfinished file:  (%s) removed  (%s) kept as .partial  Left Right",
+                    ui->keeps_partial ? " " : "o", ui->keeps_partial ? "o" : " ");
     dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "The guest keeps running; its jobs are cancelled in QEMU.");
     dialog_gap(&d);
     dialog_input(&d,

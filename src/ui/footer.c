@@ -89,7 +89,7 @@ static bool say_trouble(const struct scene *s, struct pen *pen)
         pen_text(pen, ROLE_TOAST, "no answer from QEMU: tried again%s; the figures are the last known",
                  m->link.retry_in_ms ? " in a moment" : "");
     else if (m->sink.is_full)
-        pen_text(pen, ROLE_TOAST, "target full: free %s there; it goes on by itself  (now %s)",
+        pen_text(pen, ROLE_TOAST, "target full: needs %s, free %s; it goes on by itself",
                  figure_size(m->sink.need_bytes, "space", need), figure_size(m->sink.free_bytes, "?", size));
     else if (facts_impact(&m->impact) == FACTS_IMPACT_HIGH)
         pen_text(pen, ROLE_TOAST, "the guest's writes suffer: %s limits the backup, %s pauses it, %s cancels it",
