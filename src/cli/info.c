@@ -125,10 +125,25 @@ static void on_done(void *user)
     }
 }
 
-int cli_info(int argc, char **argv)
+static void ask(struct asker *a, struct backup_options *options)
 {
     static const struct backup_listener listener = {.on_event = on_event, .on_done = on_done};
-    struct asker a = {.warnings = g_ptr_array_new_with_free_func(g_free)};
+    uv_loop_t loop;
+
+    options->only_ask = true;
+    uv_loop_init(&loop);
+    a->warnings = g_ptr_array_new_with_free_func(g_free);
+    a->backup = backup_new(&loop, options, &listener, a);
+    backup_connect(a->backup);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_loop_close(&loop);
+    backup_free(a->backup);
+    g_ptr_array_unref(a->warnings);
+}
+
+int cli_info(int argc, char **argv)
+{
+    struct asker a = {0};
     struct backup_options options;
     g_autoptr(GError) error = NULL;
     gboolean is_json = FALSE;
@@ -140,7 +155,6 @@ int cli_info(int argc, char **argv)
         {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout_s, "For each answer of the monitor (default 30)", "SECONDS"},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
-    uv_loop_t loop;
 
     if (!cli_parse_counted(&argc, &argv, entries, "MONITOR", "Says what a guest has and what of it can be saved.", 1, 1,
                            &error) ||
@@ -152,16 +166,10 @@ int cli_info(int argc, char **argv)
     options.monitor = g_strdup(argv[1]);
     options.timeout_s = (unsigned)timeout_s;
     options.target = g_steal_pointer(&store);
-    if (!backup_options_check(&options, &error))
-        return cli_fail(error);
-    options.only_ask = true;
-    uv_loop_init(&loop);
-    a.backup = backup_new(&loop, &options, &listener, &a);
-    backup_connect(a.backup);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    uv_loop_close(&loop);
-    backup_free(a.backup);
+    if (backup_options_check(&options, &error))
+        ask(&a, &options);
+    else
+        a.status = cli_fail(error);
     backup_options_clear(&options);
-    g_ptr_array_unref(a.warnings);
     return a.status;
 }

@@ -65,6 +65,7 @@ def test_init(folder):
         run(*wrong, status=2)
     for command in (["store", "stat"], ["store", "check"], ["prune"]):
         assert b"no store" in run(*command, folder, status=1)[1]
+    assert b"no store" in run("info", "--store", folder, folder / "monitor", status=6)[1]
 
 
 def test_list(folder):
