@@ -28,17 +28,22 @@ static void must(int is_ok)
         g_error("OpenSSL has no SHA-256");
 }
 
-static EVP_MD_CTX *begin(void)
+struct chunk_id_sum *chunk_id_begin(void)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     must(context && EVP_DigestInit_ex(context, sha256(), NULL));
-    return context;
+    return (struct chunk_id_sum *)context;
 }
 
-static void end(EVP_MD_CTX *context, struct chunk_id *id)
+void chunk_id_add(struct chunk_id_sum *sum, const void *bytes, size_t len)
 {
-    must(EVP_DigestFinal_ex(context, id->bytes, NULL));
-    EVP_MD_CTX_free(context);
+    must(EVP_DigestUpdate((EVP_MD_CTX *)sum, bytes, len));
+}
+
+void chunk_id_end(struct chunk_id_sum *sum, struct chunk_id *id)
+{
+    must(!id || EVP_DigestFinal_ex((EVP_MD_CTX *)sum, id->bytes, NULL));
+    EVP_MD_CTX_free((EVP_MD_CTX *)sum);
 }
 
 bool chunk_id_is_size(uint64_t bytes)
@@ -54,25 +59,25 @@ void chunk_id_of(const void *bytes, size_t len, struct chunk_id *id)
 void chunk_id_of_zeros(size_t len, struct chunk_id *id)
 {
     static const uint8_t zeros[PIECE];
-    EVP_MD_CTX *context = begin();
+    struct chunk_id_sum *sum = chunk_id_begin();
     for (size_t at = 0; at < len; at += PIECE)
-        EVP_DigestUpdate(context, zeros, MIN(PIECE, len - at));
-    end(context, id);
+        chunk_id_add(sum, zeros, MIN(PIECE, len - at));
+    chunk_id_end(sum, id);
 }
 
 int chunk_id_of_file(int fd, struct chunk_id *id)
 {
     g_autofree uint8_t *piece = g_malloc(PIECE);
-    EVP_MD_CTX *context = begin();
+    struct chunk_id_sum *sum = chunk_id_begin();
     ssize_t n;
     int failed = 0;
     for (off_t at = 0; (n = pread(fd, piece, PIECE, at)); at += n > 0 ? n : 0) {
         if (n > 0)
-            EVP_DigestUpdate(context, piece, (size_t)n);
+            chunk_id_add(sum, piece, (size_t)n);
         else if (errno != EINTR && (failed = errno))
             break;
     }
-    end(context, id);
+    chunk_id_end(sum, id);
     return failed;
 }
 

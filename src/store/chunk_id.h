@@ -27,6 +27,11 @@ bool chunk_id_is_size(uint64_t bytes);
 void chunk_id_of(const void *bytes, size_t len, struct chunk_id *id);
 /* Of `len` zeros. */
 void chunk_id_of_zeros(size_t len, struct chunk_id *id);
+/* Of pieces that come one after the other: chunk_id_end() frees it; id may be NULL. */
+struct chunk_id_sum;
+struct chunk_id_sum *chunk_id_begin(void);
+void chunk_id_add(struct chunk_id_sum *sum, const void *bytes, size_t len);
+void chunk_id_end(struct chunk_id_sum *sum, struct chunk_id *id);
 /* Of all that this file holds: 0, or the errno of reading it. */
 int chunk_id_of_file(int fd, struct chunk_id *id);
 void chunk_id_text(const struct chunk_id *id, char text[CHUNK_ID_TEXT]);

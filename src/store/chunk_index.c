@@ -148,6 +148,7 @@ bool chunk_index_write(const struct chunk_index *x, int fd, GError **error)
 struct reading {
     FILE *file;
     uint64_t size, at, room;
+    struct chunk_id_sum *sum; /* of what was taken */
     struct chunk_index *x;
     GError **error;
 };
@@ -160,6 +161,7 @@ static bool damaged(struct reading *r, uint64_t at, const char *what)
 static bool take(struct reading *r, void *to, size_t len)
 {
     if (fread(to, 1, len, r->file) == len) {
+        chunk_id_add(r->sum, to, len);
         r->at += len;
         return true;
     }
@@ -254,12 +256,13 @@ static FILE *open_file(const char *path, uint64_t *size, GError **error)
 
 struct chunk_index *chunk_index_load(const char *path, GError **error)
 {
-    struct reading r = {.error = error};
+    struct reading r = {.sum = chunk_id_begin(), .error = error};
     g_autofree char *safe = text_make_safe(path);
     r.file = open_file(path, &r.size, error);
     bool ok = r.file && read_all(&r);
     if (r.file)
         fclose(r.file);
+    chunk_id_end(r.sum, ok ? &r.x->file : NULL);
     if (ok)
         return r.x;
     chunk_index_free(r.x);

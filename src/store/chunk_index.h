@@ -23,6 +23,7 @@ struct chunk_index {
     struct chunk_id *ids;      /* n */
     struct chunk_id zeros;     /* of a whole chunk of zeros */
     struct chunk_id end_zeros; /* of the last chunk, if it is zeros */
+    struct chunk_id file;      /* SHA-256 of the file that it was loaded from */
 };
 
 struct chunk_index *chunk_index_new(uint64_t size, uint32_t chunk_bytes);

@@ -274,14 +274,8 @@ struct snapshot *snapshot_load(const char *path, GError **error)
 static bool check_index(const struct snapshot *s, const struct snapshot_device *d, const char *path,
                         const struct chunk_index *x, GError **error)
 {
-    struct chunk_id id = {{0}};
     char digest[CHUNK_ID_TEXT];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0)
-        chunk_id_of_file(fd, &id);
-    if (fd >= 0)
-        close(fd);
-    chunk_id_text(&id, digest);
+    chunk_id_text(&x->file, digest);
     const char *what = x->chunk_bytes != s->chunk_bytes || x->size != d->size ? "it is of a drive of another size"
                        : g_strcmp0(digest, d->digest)                         ? "its digest is wrong"
                                                                               : NULL;
