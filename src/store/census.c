@@ -54,7 +54,7 @@ static bool may_go_on(struct census *c)
 
 /* ---- what is there ---- */
 
-/* What is set aside behind what is whole: census_find() finds the first. */
+/* What is set aside behind what is whole: find() finds the first. */
 static int compare(const void *a, const void *b)
 {
     const struct census_chunk *x = a, *y = b;
@@ -154,7 +154,7 @@ static unsigned number_of(const struct chunk_id *id)
     return be16_get(id->bytes);
 }
 
-struct census_chunk *census_find(const struct census *c, const struct chunk_id *id)
+static struct census_chunk *find(const struct census *c, const struct chunk_id *id)
 {
     unsigned low = c->start[number_of(id)], high = c->start[number_of(id) + 1], end = high;
     while (low < high) {
@@ -178,7 +178,7 @@ static void walk_index(const struct census *c, const struct chunk_index *x, stru
         if (number < c->from || number >= c->to)
             continue;
         if (!is_known || !chunk_id_equal(&place->id, &x->ids[i])) /* zeros are named many times on end */
-            chunk = census_find(c, &x->ids[i]);
+            chunk = find(c, &x->ids[i]);
         is_known = true;
         place->id = x->ids[i];
         place->offset = i * x->chunk_bytes;

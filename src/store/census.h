@@ -5,9 +5,12 @@
  * the store is.
  *
  *     struct census *c = census_new(s, entries);
- *     while (census_next(c, &error))                                       // a range of folders
- *         if (census_walk(c, census_count, NULL, NULL, &error)) …              // each index is read once for each
- * range for (guint i = 0; i < c->chunks->len; i++) … census_chunk(c, i)->owner … census_free(c);
+ *     while (census_next(c, &error)) {                                     // a range of folders
+ *         census_walk(c, census_count, NULL, NULL, &error);                // reads each index
+ *         for (guint i = 0; i < c->chunks->len; i++)
+ *             … census_chunk(c, i)->owner …
+ *     }
+ *     census_free(c);
  */
 #include "store/entries.h"
 
@@ -57,11 +60,9 @@ bool census_next(struct census *c, GError **error);
 /* No range comes behind this one. */
 bool census_is_last(const struct census *c);
 struct census_chunk *census_chunk(const struct census *c, guint i);
-/* NULL: it is not there; is_aside: only what was set aside is. */
-struct census_chunk *census_find(const struct census *c, const struct chunk_id *id);
 
 /* For every place in the range (false: with error, or when it is_ended: then not all have been visited), in the order
- * of entries, drives and offsets: the chunk as census_find() gives it. */
+ * of entries, drives and offsets. chunk: NULL: it is not there; is_aside: only what was set aside is. */
 typedef void (*census_visit)(void *user, const struct census_place *place, struct census_chunk *chunk);
 /* An index that cannot be read: false ends it with that error, which is borrowed. */
 typedef bool (*census_bad_index)(void *user, const struct entry *e, const struct snapshot_device *d, const GError *why);

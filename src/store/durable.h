@@ -3,8 +3,10 @@
 /*
  * What a store does with files so that a power cut cannot hurt it. Blocking. `folder` is for messages.
  *
- *     durable_write(folder_fd, folder, "x.new", 0600, bytes, len, &error) && durable_sync_all(folder_fd, folder,
- * &error) && durable_rename(folder_fd, folder, "x.new", "x", &error) && durable_sync_folder(folder_fd, folder, &error)
+ *     durable_write(fd, folder, "x.new", 0600, bytes, len, &error) &&
+ *         durable_sync_all(fd, folder, &error) &&                          // before it has its name
+ *         durable_rename(fd, folder, "x.new", "x", &error) &&
+ *         durable_sync_folder(fd, folder, &error);                         // now it is there
  *
  * Errors: SINK_ERROR_FULL where there is no room, else TARGET.
  */

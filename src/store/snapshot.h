@@ -6,7 +6,7 @@
  *
  *     g_autoptr(snapshot) s = snapshot_load(path, &error);                 // of one that is there
  *
- *     g_autoptr(snapshot) s = snapshot_new(uuid, instant);                 // or a new one
+ *     g_autoptr(snapshot) s = snapshot_new(uuid, instant, chunk_bytes);    // or a new one
  *     snapshot_add_device(s, "scsi0", size);
  *     snapshot_begin(s, store_guest_folder, run_id, &error);               // .2026-…-RUN.partial
  *     snapshot_write_index(s, d, index, &error);

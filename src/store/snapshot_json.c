@@ -113,17 +113,6 @@ static json_object *parse(const char *text, size_t len)
     return NULL;
 }
 
-char *snapshot_json_seal(const char *text, size_t len)
-{
-    json_object *root = parse(text, len);
-    if (!root)
-        return NULL;
-    add_digest(root);
-    char *sealed = g_strdup(json_object_to_json_string_ext(root, COMPACT));
-    json_object_put(root);
-    return sealed;
-}
-
 static bool wrong(GError **error, const char *what)
 {
     return vmb_fail(error, VMB_ERROR_DAMAGED, "%s", what);

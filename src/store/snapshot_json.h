@@ -12,5 +12,3 @@
 
 char *snapshot_to_json(const struct snapshot *s);
 struct snapshot *snapshot_from_json(const char *text, size_t len, GError **error);
-/* The same object with its digest set right; NULL: it is none. */
-char *snapshot_json_seal(const char *text, size_t len);

@@ -4,7 +4,7 @@
  * A snapshot that is being made, as the target of a run: to whoever asks, a sink that has a name and room and is made
  * durable or given up, but what comes into it comes by store/snapshot_writer.h.
  *
- *     struct sink *s = snapshot_target_open(loop, "/mnt/store", "web-01", run_id, header, level, &error);
+ *     struct sink *s = snapshot_target_open(loop, "/mnt/store", "web-01", run_id, level, &error);
  *     struct writer *w = snapshot_writer_new(loop, s, …);
  *     sink_finish(s, on_finished, user);                  // after the writer: it appears under its name
  *

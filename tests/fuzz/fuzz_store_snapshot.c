@@ -5,13 +5,14 @@
  */
 #include <string.h>
 #include "store/snapshot_json.h"
+#include "../unit/snapshot_seal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autoptr(GError) error = NULL, again_error = NULL;
-    g_autofree char *text = g_strndup((const char *)data, size), *sealed = snapshot_json_seal(text, strlen(text));
+    g_autofree char *text = g_strndup((const char *)data, size), *sealed = snapshot_seal(text);
     const char *input = sealed ? sealed : text;
     g_autoptr(snapshot) s = snapshot_from_json(input, strlen(input), &error);
     g_assert_true((s == NULL) == (error != NULL));

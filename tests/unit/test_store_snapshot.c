@@ -3,6 +3,7 @@
 #include "base/each.h"
 #include "store/entries.h"
 #include "store/snapshot_json.h"
+#include "unit/snapshot_seal.h"
 #include "unit/store_fixture.h"
 
 #define INSTANT 1796026220 /* 2026-11-30T08:10:20Z */
@@ -257,7 +258,7 @@ static void must_not_parse(const char *from, const char *to)
     g_autofree char *text = snapshot_to_json(s);
     g_auto(GStrv) parts = g_strsplit(text, from, 2);
     g_assert_nonnull(parts[1]);
-    g_autofree char *changed = g_strjoinv(to, parts), *sealed = snapshot_json_seal(changed, strlen(changed));
+    g_autofree char *changed = g_strjoinv(to, parts), *sealed = snapshot_seal(changed);
     g_assert_nonnull(sealed);
     g_assert_null(snapshot_from_json(sealed, strlen(sealed), &error));
     g_assert_nonnull(error);
