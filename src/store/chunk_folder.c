@@ -55,6 +55,13 @@ bool chunk_folder_has(struct chunk_folder *f, const struct chunk_id *id)
     return look(f, id, &st);
 }
 
+bool chunk_folder_sync_with(struct chunk_folder *f, int folder_fd, const char *folder, GError **error)
+{
+    struct stat mine, other;
+    bool is_same = fstat(f->fd, &mine) == 0 && fstat(folder_fd, &other) == 0 && mine.st_dev == other.st_dev;
+    return (is_same || durable_sync_all(f->fd, f->path, error)) && durable_sync_all(folder_fd, folder, error);
+}
+
 /* ---- reading ---- */
 
 static bool fail(struct chunk_folder *f, const char *name, enum vmb_error code, const char *what, GError **error)

@@ -30,6 +30,9 @@ bool chunk_folder_read(struct chunk_folder *f, const struct chunk_id *id, void *
 /* The same by zstd's checksum, where the chunk has one, and not by its digest, which takes as long as unpacking: for
  * those who read it again and again. */
 bool chunk_folder_read_lightly(struct chunk_folder *f, const struct chunk_id *id, void *to, size_t len, GError **error);
+/* All chunks, their names, and whatever else lies on this folder's file system are durable: one syncfs where the chunks
+ * lie on the same, two where chunks.castr is a mount or a link. */
+bool chunk_folder_sync_with(struct chunk_folder *f, int folder_fd, const char *folder, GError **error);
 /* A damaged one gets the name ….bad, so that whoever has its bytes writes it anew. */
 bool chunk_folder_set_aside(struct chunk_folder *f, const struct chunk_id *id, GError **error);
 /* Only under the store's exclusive lock: nobody names it. What was set aside, if is_aside. */

@@ -10,13 +10,14 @@
  *     snapshot_add_device(s, "scsi0", size);
  *     snapshot_begin(s, store_guest_folder, run_id, &error);               // .2026-…-RUN.partial
  *     snapshot_write_index(s, d, index, &error);
- *     snapshot_commit(s, &error);                                          // snapshot.json, sync, rename, latest
+ *     snapshot_commit(s, store->chunks, &error);                           // snapshot.json, sync, rename, latest
  *
  * Nothing of a file is believed: names are safe, sizes in bounds, and numbers agree.
  */
 #include <stdbool.h>
 #include <stdint.h>
 #include <glib.h>
+#include "store/chunk_folder.h"
 #include "store/chunk_index.h"
 
 #define SNAPSHOT_FILE   "snapshot.json"
@@ -80,9 +81,10 @@ bool snapshot_begin(struct snapshot *s, const char *guest_folder, const char *ru
 /* Its index, while it is being made; again over an earlier one. */
 bool snapshot_write_index(const struct snapshot *s, const struct snapshot_device *d, const struct chunk_index *x,
                           GError **error);
-/* All it names is durable. Configurations and snapshot.json are written, everything is synced, and it appears by one
- * rename. An instant that is taken gets -2 behind it. `latest` points at it then. */
-bool snapshot_commit(struct snapshot *s, GError **error);
+/* All chunks that it names have their names. Configurations and snapshot.json are written, everything is synced, the
+ * chunks too, and it appears by one rename. An instant that is taken gets -2 behind it. `latest` points at it then.
+ * False: it is not there. */
+bool snapshot_commit(struct snapshot *s, struct chunk_folder *chunks, GError **error);
 /* The .partial goes. */
 void snapshot_abort(struct snapshot *s);
 /* DAMAGED or FAILED, with the file's name. The indexes are not looked at. path may be that of a symbolic link. */

@@ -142,13 +142,28 @@ static bool give_name(struct snapshot *s, const place *guest, GError **error)
     return durable_fail(error, guest->path, instant, "cannot be given its name", errno);
 }
 
-bool snapshot_commit(struct snapshot *s, GError **error)
+/* Nobody may count on a name that was not made durable: it is taken back. */
+static bool appear(struct snapshot *s, const place *guest, GError **error)
+{
+    g_autofree char *partial = g_strdup(s->path);
+    if (!give_name(s, guest, error))
+        return false;
+    if (durable_sync_folder(guest->fd, guest->path, error))
+        return true;
+    if (rename(s->path, partial) == 0) {
+        g_free(s->path);
+        s->path = g_steal_pointer(&partial);
+    }
+    return false;
+}
+
+bool snapshot_commit(struct snapshot *s, struct chunk_folder *chunks, GError **error)
 {
     g_auto(place) mine = place_open(g_strdup(s->path), error);
     g_auto(place) guest = mine.fd < 0 ? (place){NULL, -1} : place_open(g_path_get_dirname(s->path), error);
-    /* One syncfs for all that was written in this store, above all the names of its chunks. */
-    bool ok = guest.fd >= 0 && write_files(s, &mine, error) && durable_sync_all(guest.fd, guest.path, error) &&
-              give_name(s, &guest, error) && durable_sync_folder(guest.fd, guest.path, error);
+    /* All that was written in this store, above all the names of its chunks. */
+    bool ok = guest.fd >= 0 && write_files(s, &mine, error) &&
+              chunk_folder_sync_with(chunks, guest.fd, guest.path, error) && appear(s, &guest, error);
     if (ok)
         point_latest(&guest, NULL);
     return ok;

@@ -60,7 +60,7 @@ static void finish_in_pool(uv_work_t *request)
     g_autoptr(GError) error = NULL;
 
     g_mutex_lock(&t->naming);
-    t->is_there = !g_atomic_int_get(&t->is_unwanted) && snapshot_commit(t->snapshot, &error);
+    t->is_there = !g_atomic_int_get(&t->is_unwanted) && snapshot_commit(t->snapshot, t->store->chunks, &error);
     if (error) /* full, too: nothing is left to be tried again */
         vmb_error_set(&t->error, VMB_ERROR_TARGET, "%s", error->message);
     else if (!t->is_there)

@@ -44,7 +44,7 @@ static inline char *make_snapshot(struct store_fixture *f, const char *guest, in
         g_assert_true(i % 3 < 2 || chunk_batch_commit(b, NULL));
     }
     g_assert_true(chunk_batch_commit(b, NULL) && snapshot_write_index(s, d, x, NULL));
-    snapshot_commit(s, &error);
+    snapshot_commit(s, f->store->chunks, &error);
     g_assert_no_error(error);
     chunk_batch_free(b);
     return g_strdup(s->path);

@@ -66,7 +66,7 @@ static void make(struct store_fixture *f, struct made *m)
     g_assert_true(snapshot_begin(s, guest, "run", NULL));
     for (unsigned i = 0; i < m->n; i++)
         put_drive(f, m, s, &m->drives[i]);
-    snapshot_commit(s, &error);
+    snapshot_commit(s, f->store->chunks, &error);
     g_assert_no_error(error);
     m->path = g_strdup(s->path);
 }

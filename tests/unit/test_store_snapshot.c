@@ -34,7 +34,7 @@ static char *must_commit(struct store_fixture *f, int64_t instant, const char *r
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(snapshot) s = begin(f, instant, run);
-    snapshot_commit(s, &error);
+    snapshot_commit(s, f->store->chunks, &error);
     g_assert_no_error(error);
     return g_strdup(s->path);
 }
