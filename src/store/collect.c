@@ -6,6 +6,7 @@
 #include "base/each.h"
 #include "base/error.h"
 #include "store/census.h"
+#include "store/stray.h"
 
 #define ASK_EVERY 64u /* files */
 
@@ -50,7 +51,7 @@ bool collect(struct store *s, const GPtrArray *entries, const struct collect_opt
     c->most = options->most ? options->most : c->most;
     c->go_on = options->go_on;
     c->user = options->user;
-    bool ok = all_are_read(entries, &failed);
+    bool ok = all_are_read(entries, &failed) && stray_check(s, &failed);
     while (ok && census_next(c, &failed))
         ok = census_walk(c, census_count, NULL, NULL, &failed) && remove_unnamed(c, options, done, &failed);
     done->is_ended_early = c->is_ended;

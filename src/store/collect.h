@@ -26,6 +26,6 @@ struct collected {
 };
 
 /* entries: all snapshots that stay. DAMAGED: one of them, or one of its indexes, cannot be read: what it names is not
- * known, so nothing is removed. */
+ * known, so nothing is removed; FAILED: likewise, since snapshots lie in the store that are not listed. */
 bool collect(struct store *s, const GPtrArray *entries, const struct collect_options *options, struct collected *done,
              GError **error);

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "store/entries.h"
 
-#include <fcntl.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/each.h"
@@ -24,10 +21,7 @@ static void entry_free(gpointer item)
 
 static bool is_snapshot(int fd, const char *name)
 {
-    g_autofree char *manifest = g_build_filename(name, SNAPSHOT_FILE, NULL);
-    struct stat st;
-    return *name != '.' && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
-           (snapshot_is_name(name) || fstatat(fd, manifest, &st, AT_SYMLINK_NOFOLLOW) == 0);
+    return *name != '.' && snapshot_is_at(fd, name);
 }
 
 static void add_entry(GPtrArray *to, const char *folder, const char *guest, const char *name)

@@ -172,6 +172,14 @@ bool snapshot_is_name(const char *name)
     return number_of(name);
 }
 
+bool snapshot_is_at(int folder_fd, const char *name)
+{
+    g_autofree char *manifest = g_build_filename(name, SNAPSHOT_FILE, NULL);
+    struct stat st;
+    return fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+           (snapshot_is_name(name) || fstatat(folder_fd, manifest, &st, AT_SYMLINK_NOFOLLOW) == 0);
+}
+
 int64_t snapshot_instant_of(const char *name)
 {
     g_autofree char *text = g_strndup(name, INSTANT_LENGTH);

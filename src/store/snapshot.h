@@ -72,11 +72,15 @@ struct chunk_index *snapshot_load_index(const struct snapshot *s, const struct s
 char *snapshot_instant_text(int64_t instant);
 /* The name of a snapshot's folder: an instant, and maybe -2, -3, … behind it. */
 bool snapshot_is_name(const char *name);
+/* A folder with such a name, or with a snapshot.json. */
+bool snapshot_is_at(int folder_fd, const char *name);
+/* What snapshot_tidy() removes. */
+bool snapshot_is_leftover(const char *name);
 /* The instant that such a name tells, seconds since the epoch. */
 int64_t snapshot_instant_of(const char *name);
 /* The earlier first. */
 int snapshot_compare_names(const char *a, const char *b);
-/* Makes the folder of the guest too. TARGET: it cannot. */
+/* Makes the folder of the guest too. TARGET: it cannot, or that is none in which snapshots are listed. */
 bool snapshot_begin(struct snapshot *s, const char *guest_folder, const char *run_id, GError **error);
 /* Its index, while it is being made; again over an earlier one. */
 bool snapshot_write_index(const struct snapshot *s, const struct snapshot_device *d, const struct chunk_index *x,

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "store/durable.h"
 #include "store/snapshot_json.h"
+#include "store/store.h"
 
 #define FRESH_JSON        SNAPSHOT_FILE ".new"
 #define FRESH_LINK        ".latest-"
@@ -67,12 +68,27 @@ static void point_latest(const place *guest, const char *but)
 
 /* ---- making ---- */
 
+/* Snapshots behind a link, or in a folder that is no guest's, are not listed: a prune would take their chunks. */
+static bool make_guest(const char *folder, GError **error)
+{
+    g_autofree char *name = g_path_get_basename(folder), *safe = text_make_safe(folder);
+    struct stat st;
+    if (!store_is_guest_name(name))
+        return vmb_fail(error, VMB_ERROR_TARGET, "%s: no name that a guest's folder can have", safe);
+    if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+        return durable_fail(error, folder, NULL, "cannot be made", errno);
+    return (lstat(folder, &st) == 0 && S_ISDIR(st.st_mode)) ||
+           vmb_fail(error, VMB_ERROR_TARGET,
+                    "%s: must be a folder, not a symbolic link or a file; to have it elsewhere, mount that there",
+                    safe);
+}
+
 bool snapshot_begin(struct snapshot *s, const char *guest_folder, const char *run_id, GError **error)
 {
     g_autofree char *instant = snapshot_instant_text(s->instant);
     g_autofree char *name = g_strdup_printf(".%s-%s" SNAPSHOT_PARTIAL, instant, run_id);
-    if (mkdir(guest_folder, 0700) < 0 && errno != EEXIST)
-        return durable_fail(error, guest_folder, NULL, "cannot be made", errno);
+    if (!make_guest(guest_folder, error))
+        return false;
     g_free(s->path);
     s->path = g_build_filename(guest_folder, name, NULL);
     return mkdir(s->path, 0700) == 0 || durable_fail(error, s->path, NULL, "cannot be made", errno);
@@ -227,6 +243,11 @@ bool snapshot_remove(const char *path, GError **error)
            durable_remove_folder(guest.fd, guest.path, removed, error);
 }
 
+bool snapshot_is_leftover(const char *name)
+{
+    return is_partial(name) || g_str_has_prefix(name, SNAPSHOT_REMOVED);
+}
+
 bool snapshot_tidy(const char *guest_folder, GError **error)
 {
     g_auto(place) guest = place_open(g_strdup(guest_folder), error);
@@ -236,7 +257,7 @@ bool snapshot_tidy(const char *guest_folder, GError **error)
         const char *name = g_ptr_array_index(names, i);
         if (g_str_has_prefix(name, FRESH_LINK))
             unlinkat(guest.fd, name, 0);
-        else if (is_partial(name) || g_str_has_prefix(name, SNAPSHOT_REMOVED))
+        else if (snapshot_is_leftover(name))
             ok = durable_remove_folder(guest.fd, guest.path, name, error);
     }
     return ok;

@@ -16,7 +16,6 @@
 #include "store/store_file.h"
 #include "vma/header.h"
 
-#define CHUNKS     "chunks.castr" /* as casync and desync expect it */
 #define LOCK       "lock"
 #define FRESH_FILE STORE_FILE ".new"
 
@@ -25,7 +24,7 @@
 /* Of a new file system, or of a store whose making was interrupted. */
 static bool may_be_there(const char *name)
 {
-    static const char *const harmless[] = {"lost+found", CHUNKS, LOCK, FRESH_FILE, NULL};
+    static const char *const harmless[] = {"lost+found", STORE_CHUNKS, LOCK, FRESH_FILE, NULL};
     return g_strv_contains(harmless, name);
 }
 
@@ -47,7 +46,8 @@ static bool check_empty(int fd, const char *dir, GError **error)
 static bool fill(int fd, const char *dir, uint32_t chunk_bytes, GError **error)
 {
     g_autofree char *text = store_file_text(chunk_bytes);
-    return durable_make_folder(fd, dir, CHUNKS, 0777, error) && durable_write(fd, dir, LOCK, 0600, "", 0, error) &&
+    return durable_make_folder(fd, dir, STORE_CHUNKS, 0777, error) &&
+           durable_write(fd, dir, LOCK, 0600, "", 0, error) &&
            durable_write(fd, dir, FRESH_FILE, 0644, text, strlen(text), error) && durable_sync_all(fd, dir, error) &&
            durable_rename(fd, dir, FRESH_FILE, STORE_FILE, error) && durable_sync_folder(fd, dir, error);
 }
@@ -158,7 +158,7 @@ static bool open_lock(struct store *s, enum store_lock lock, GError **error)
 
 static bool open_parts(struct store *s, enum store_lock lock, GError **error)
 {
-    g_autofree char *chunks = g_build_filename(s->path, CHUNKS, NULL);
+    g_autofree char *chunks = g_build_filename(s->path, STORE_CHUNKS, NULL);
     if (!store_file_load(s->path, STORE_FILE, &s->chunk_bytes, error) || !open_lock(s, lock, error))
         return false;
     s->chunks = chunk_folder_open(chunks, error);
@@ -205,7 +205,7 @@ bool store_tidy(struct store *s, GError **error)
 char *store_guest_name(const char *name)
 {
     char *safe = vma_name_make_safe(name);
-    if (strcmp(safe, CHUNKS) && strcmp(safe, LOCK) && !g_str_has_prefix(safe, STORE_FILE))
+    if (strcmp(safe, STORE_CHUNKS) && strcmp(safe, LOCK) && !g_str_has_prefix(safe, STORE_FILE))
         return safe;
     char *other = g_strconcat(safe, "_", NULL);
     g_free(safe);
@@ -218,9 +218,9 @@ static bool is_folder(int fd, const char *name)
     return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
-static bool is_guest(const char *name)
+bool store_is_guest_name(const char *name)
 {
-    return *name != '.' && strcmp(name, CHUNKS) && strcmp(name, "lost+found") && vma_name_is_safe(name);
+    return *name != '.' && strcmp(name, STORE_CHUNKS) && strcmp(name, "lost+found") && vma_name_is_safe(name);
 }
 
 GPtrArray *store_guests(struct store *s, GError **error)
@@ -230,7 +230,7 @@ GPtrArray *store_guests(struct store *s, GError **error)
     GPtrArray *found = names ? g_ptr_array_new_with_free_func(g_free) : NULL;
     for (unsigned i = 0; names && i < names->len; i++) {
         const char *name = g_ptr_array_index(names, i);
-        if (is_guest(name) && is_folder(fd, name))
+        if (store_is_guest_name(name) && is_folder(fd, name))
             g_ptr_array_add(found, g_strdup(name));
     }
     if (fd >= 0)

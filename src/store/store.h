@@ -13,6 +13,7 @@
 #include "store/chunk_folder.h"
 
 #define STORE_FILE          "vmabackup-store"
+#define STORE_CHUNKS        "chunks.castr" /* as casync and desync expect it */
 #define STORE_CHUNK_DEFAULT (1u << 20)
 
 enum store_lock {
@@ -49,6 +50,8 @@ bool store_tidy(struct store *s, GError **error);
 bool store_is_wanted(struct store *s);
 /* A guest's name made safe as a folder's. */
 char *store_guest_name(const char *name);
+/* A folder of that name in a store is a guest's. */
+bool store_is_guest_name(const char *name);
 GPtrArray *store_guests(struct store *s, GError **error);
 
 typedef struct store store;

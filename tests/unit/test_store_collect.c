@@ -69,6 +69,49 @@ static void test_renamed(struct store_fixture *f, gconstpointer data)
     g_assert_cmpuint(must_collect(f, false, 0).chunks, ==, 0);
 }
 
+static void must_not_collect(struct store_fixture *f, const char *why)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) entries = entries_load(f->store, NULL, NULL);
+    struct collect_options options = {0};
+    struct collected done;
+    g_assert_false(collect(f->store, entries, &options, &done, &error));
+    g_assert_error(error, VMB_ERROR, VMB_ERROR_FAILED);
+    g_assert_nonnull(strstr(error->message, why));
+    g_assert_true(has_chunk(f, 1) && has_chunk(f, 2));
+}
+
+/* Snapshots that nobody lists, wherever they were put, keep the chunks of all; and whatever else lies there does not.
+ */
+static void test_strays(struct store_fixture *f, gconstpointer data)
+{
+    static const unsigned day1[] = {1, 2};
+    static const char *const strays[] = {"1970-01-01T00:16:40Z", "before",      ".web/1970-01-01T00:16:40Z",
+                                         "a\nb/before",          "web/.before", "web/old/1970-01-01T00:16:40Z",
+                                         "archive/web/before"};
+    g_autofree char *a = make_snapshot(f, "web", 1000, day1, 2), *elsewhere = g_build_filename(f->folder, "x", NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(strays); i++) {
+        g_autofree char *moved = g_build_filename(f->dir, strays[i], NULL), *above = g_path_get_dirname(moved);
+        g_autofree char *shown = g_strdelimit(g_strdup(strays[i]), "\n", '?');
+        g_assert_true(g_mkdir_with_parents(above, 0700) == 0 && rename(a, moved) == 0);
+        must_not_collect(f, shown);
+        g_assert_cmpint(rename(moved, a), ==, 0);
+        g_assert_cmpuint(must_collect(f, false, 0).chunks, ==, 0);
+    }
+    g_assert_cmpint(rename(a, elsewhere), ==, 0);
+    g_assert_cmpint(symlink(elsewhere, a), ==, 0);
+    must_not_collect(f, "a symbolic link");
+    g_autofree char *guest = g_path_get_dirname(a), *link = g_build_filename(f->dir, "link", NULL);
+    g_assert_true(unlink(a) == 0 && rename(elsewhere, a) == 0 && rename(guest, elsewhere) == 0);
+    g_assert_cmpint(symlink(elsewhere, guest), ==, 0);
+    must_not_collect(f, "bk/web: a symbolic link");
+    g_assert_true(unlink(guest) == 0 && rename(elsewhere, guest) == 0);
+    g_assert_true(symlink("web", link) == 0); /* its neighbour */
+    g_autofree char *empty = g_build_filename(guest, ".notes", NULL), *key = g_build_filename(f->dir, "key", NULL);
+    g_assert_true(mkdir(empty, 0700) == 0 && symlink("/dev/null", key) == 0);
+    g_assert_cmpuint(must_collect(f, false, 0).chunks, ==, 0);
+}
+
 static bool count_down(void *user)
 {
     return (*(unsigned *)user)-- > 0;
@@ -141,6 +184,7 @@ int main(int argc, char **argv)
     STORE_TEST("/store/collect/collect", test_collect);
     STORE_TEST("/store/collect/damaged", test_damaged);
     STORE_TEST("/store/collect/renamed", test_renamed);
+    STORE_TEST("/store/collect/strays", test_strays);
     STORE_TEST("/store/collect/interrupted", test_interrupted);
     STORE_TEST("/store/collect/set-aside", test_set_aside);
     STORE_TEST("/store/collect/owners", test_owners);

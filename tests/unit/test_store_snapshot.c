@@ -139,6 +139,32 @@ static void test_abort(struct store_fixture *f, gconstpointer data)
     must_list(f, "2026-11-30T08:10:20Z");
 }
 
+static void must_not_begin(const char *guest_folder, const char *why)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(snapshot) s = snapshot_new(uuid, INSTANT, CHUNK);
+    g_assert_false(snapshot_begin(s, guest_folder, "run", &error));
+    g_assert_error(error, VMB_ERROR, VMB_ERROR_TARGET);
+    g_assert_nonnull(strstr(error->message, why));
+}
+
+/* Where snapshots would not be listed none is made. */
+static void test_no_guest(struct store_fixture *f, gconstpointer data)
+{
+    static const char *const names[] = {".web", "a\nb", "lost+found", "chunks.castr"};
+    g_autofree char *guest = g_build_filename(f->dir, "web-01", NULL), *file = g_build_filename(f->dir, "file", NULL);
+    g_assert_cmpint(symlink(f->folder, guest), ==, 0);
+    must_not_begin(guest, "web-01: must be a folder, not a symbolic link");
+    g_assert_cmpuint(count_files(f->folder, SNAPSHOT_PARTIAL), ==, 0);
+    must_write(file, "", 0);
+    must_not_begin(file, "must be a folder");
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *folder = g_build_filename(f->dir, names[i], NULL);
+        must_not_begin(folder, "no name");
+    }
+    unlink(guest);
+}
+
 static void test_update(struct store_fixture *f, gconstpointer data)
 {
     g_autofree char *path = must_commit(f, INSTANT, "r1");
@@ -305,6 +331,7 @@ int main(int argc, char **argv)
     STORE_TEST("/store/snapshot/round", test_round);
     STORE_TEST("/store/snapshot/names", test_names);
     STORE_TEST("/store/snapshot/abort", test_abort);
+    STORE_TEST("/store/snapshot/no-guest", test_no_guest);
     STORE_TEST("/store/snapshot/update", test_update);
     STORE_TEST("/store/snapshot/leftovers", test_leftovers);
     STORE_TEST("/store/snapshot/damaged", test_damaged);
