@@ -169,5 +169,5 @@ bool chunk_folder_remove(struct chunk_folder *f, const struct chunk_id *id, bool
 
 bool chunk_folder_tidy(struct chunk_folder *f, GError **error)
 {
-    return durable_remove_folder(f->fd, f->path, CHUNK_TEMPORARY, error);
+    return durable_remove(f->fd, f->path, CHUNK_TEMPORARY, error);
 }

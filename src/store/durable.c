@@ -139,15 +139,31 @@ GPtrArray *durable_names(int folder_fd, const char *folder, GError **error)
     return names;
 }
 
-bool durable_remove_folder(int folder_fd, const char *folder, const char *name, GError **error)
+static bool is_mount(int folder_fd, int fd)
+{
+    struct stat above, st;
+    return fstat(folder_fd, &above) < 0 || fstat(fd, &st) < 0 || above.st_dev != st.st_dev;
+}
+
+static bool remove_folder(int folder_fd, const char *folder, const char *name, GError **error)
 {
     int fd = openat(folder_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
-        return errno == ENOENT || durable_fail(error, folder, name, "cannot be removed", errno);
-    g_autoptr(GPtrArray) names = durable_names(fd, name, NULL);
+        return durable_fail(error, folder, name, "cannot be removed", errno);
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    g_autoptr(GPtrArray) names = is_mount(folder_fd, fd) ? NULL : durable_names(fd, path, NULL);
+    bool ok = true;
     for (unsigned i = 0; names && i < names->len; i++)
-        unlinkat(fd, g_ptr_array_index(names, i), 0);
+        ok &= durable_remove(fd, path, g_ptr_array_index(names, i), ok ? error : NULL);
     close(fd);
-    return unlinkat(folder_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT ||
-           durable_fail(error, folder, name, "cannot be removed", errno);
+    return ok && (unlinkat(folder_fd, name, AT_REMOVEDIR) == 0 ||
+                  durable_fail(error, folder, name, "cannot be removed", errno));
+}
+
+bool durable_remove(int folder_fd, const char *folder, const char *name, GError **error)
+{
+    if (unlinkat(folder_fd, name, 0) == 0 || errno == ENOENT)
+        return true;
+    return errno == EISDIR || errno == EPERM ? remove_folder(folder_fd, folder, name, error)
+                                             : durable_fail(error, folder, name, "cannot be removed", errno);
 }

@@ -198,7 +198,7 @@ void snapshot_abort(struct snapshot *s)
         return;
     g_auto(place) guest = place_open(g_path_get_dirname(s->path), NULL);
     if (guest.fd >= 0)
-        durable_remove_folder(guest.fd, guest.path, name, NULL);
+        durable_remove(guest.fd, guest.path, name, NULL);
 }
 
 bool snapshot_update(struct snapshot *s, GError **error)
@@ -234,13 +234,13 @@ bool snapshot_remove(const char *path, GError **error)
 {
     g_autofree char *name = g_path_get_basename(path), *removed = g_strconcat(SNAPSHOT_REMOVED, name, NULL);
     g_auto(place) guest = place_open(g_path_get_dirname(path), error);
-    if (guest.fd < 0 || !durable_remove_folder(guest.fd, guest.path, removed, error)) /* of an earlier try */
+    if (guest.fd < 0 || !durable_remove(guest.fd, guest.path, removed, error)) /* of an earlier try */
         return false;
     point_latest(&guest, name); /* first: it must never point at what is not there */
     return durable_sync_folder(guest.fd, guest.path, error) &&
            durable_rename(guest.fd, guest.path, name, removed, error) &&
            durable_sync_folder(guest.fd, guest.path, error) &&
-           durable_remove_folder(guest.fd, guest.path, removed, error);
+           durable_remove(guest.fd, guest.path, removed, error);
 }
 
 bool snapshot_is_leftover(const char *name)
@@ -258,7 +258,7 @@ bool snapshot_tidy(const char *guest_folder, GError **error)
         if (g_str_has_prefix(name, FRESH_LINK))
             unlinkat(guest.fd, name, 0);
         else if (snapshot_is_leftover(name))
-            ok = durable_remove_folder(guest.fd, guest.path, name, error);
+            ok = durable_remove(guest.fd, guest.path, name, error);
     }
     return ok;
 }

@@ -191,13 +191,14 @@ void store_free(struct store *s)
 
 bool store_tidy(struct store *s, GError **error)
 {
-    g_autoptr(GPtrArray) guests = chunk_folder_tidy(s->chunks, error) ? store_guests(s, error) : NULL;
+    bool ok = chunk_folder_tidy(s->chunks, error);
+    g_autoptr(GPtrArray) guests = store_guests(s, ok ? error : NULL);
+    ok &= guests != NULL;
     for (unsigned i = 0; guests && i < guests->len; i++) {
         g_autofree char *folder = g_build_filename(s->path, g_ptr_array_index(guests, i), NULL);
-        if (!snapshot_tidy(folder, error))
-            return false;
+        ok &= snapshot_tidy(folder, ok ? error : NULL);
     }
-    return guests;
+    return ok;
 }
 
 /* ---- what is in it ---- */

@@ -44,7 +44,7 @@ void store_free(struct store *s);
 bool store_lock_exclusive(struct store *s, GError **error);
 /* The exclusive one becomes a shared one. */
 void store_lock_shared(struct store *s);
-/* Only with the exclusive lock: what dead runs have left goes. */
+/* Only with the exclusive lock: what dead runs have left goes. False: not all of it, which does no harm. */
 bool store_tidy(struct store *s, GError **error);
 /* Somebody waits for the exclusive lock that is held here. */
 bool store_is_wanted(struct store *s);
