@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/archive.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -9,12 +8,10 @@
 #include "cli/signals.h"
 #include "store/snapshot_image.h"
 
-/* `latest` is another snapshot tomorrow: a line that is kept names the one that was read. */
+/* `latest` is another snapshot tomorrow, or in a moment: a line that is kept names the one that was read. */
 static char *name_of(const char *path)
 {
-    char *real = snapshot_image_is(path) ? realpath(path, NULL) : NULL, *name = g_strdup(real ? real : path);
-    free(real);
-    return name;
+    return snapshot_image_is(path) ? snapshot_resolve(path) : g_strdup(path);
 }
 
 void cli_archive_prefix(const char *path, GError **error)
@@ -25,15 +22,16 @@ void cli_archive_prefix(const char *path, GError **error)
 
 struct cli_archive *cli_archive_open(const char *path, const struct vma_walk_ops *ops, void *user, GError **error)
 {
-    struct source *source = archive_open_source(path, error);
+    g_autofree char *name = name_of(path);
+    struct source *source = archive_open_source(name, error);
     if (!source) {
-        cli_archive_prefix(path, error);
+        cli_archive_prefix(name, error);
         return NULL;
     }
     struct cli_archive *a = g_new0(struct cli_archive, 1);
-    a->path = path;
-    g_autofree char *name = name_of(path);
     a->shown = text_make_safe(strcmp(path, "-") ? name : "standard input");
+    a->path = path;
+    a->real = g_steal_pointer(&name);
     a->source = source;
     a->walk = vma_walk_new(ops, user);
     if (source_is_device(source))
@@ -50,6 +48,7 @@ void cli_archive_free(struct cli_archive *a)
     source_free(a->source);
     vma_walk_free(a->walk);
     g_clear_error(&a->stop);
+    g_free(a->real);
     g_free(a->shown);
     g_free(a);
 }
@@ -105,7 +104,7 @@ bool cli_archive_read_header(struct cli_archive *a, GError **error)
 {
     for (bool is_over = false; !vma_walk_header(a->walk) && !is_over;)
         if (!read_piece(a, &is_over, error)) {
-            cli_archive_prefix(a->path, error);
+            cli_archive_prefix(a->real, error);
             return false;
         }
     return true;
@@ -121,6 +120,6 @@ bool cli_archive_read(struct cli_archive *a, const char *doing, GError **error)
     }
     progress_clear(&a->progress);
     if (!is_good && !g_error_matches(*error, VMB_ERROR, VMB_ERROR_TARGET)) /* of what ops write to */
-        cli_archive_prefix(a->path, error);
+        cli_archive_prefix(a->real, error);
     return is_good;
 }

@@ -17,7 +17,8 @@
 
 struct cli_archive {
     const char *path; /* as it was given; "-" = standard input */
-    char *shown;      /* the same, safe to print */
+    char *real;       /* the same, but `latest` is resolved: what is read */
+    char *shown;      /* that, safe to print */
     struct source *source;
     struct ahead *ahead; /* the only one who reads it */
     struct vma_walk *walk;

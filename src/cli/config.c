@@ -43,7 +43,7 @@ static bool print_config(const struct cli_archive *a, const char *name, GError *
     }
     g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED,
                 "holds no configuration %s; `vmabackup config ARCHIVE` lists those it has", name);
-    cli_archive_prefix(a->path, error);
+    cli_archive_prefix(a->real, error);
     return false;
 }
 

@@ -177,7 +177,7 @@ static bool judge(const struct pour *p, GError **error)
                     "incomplete: the backup of %s failed or was cancelled; all else was unpacked", p->lost->str);
     else
         return true;
-    cli_archive_prefix(p->archive->path, error);
+    cli_archive_prefix(p->archive->real, error);
     return false;
 }
 

@@ -59,15 +59,41 @@ static bool stays(const struct pruning *p, const struct entry *e)
 
 /* ---- removing ---- */
 
+static void print_row(const struct entry *e, const struct retention_item *item)
+{
+    printf("%-8s %-8s %s\n", item->is_kept ? "stays" : "goes", item->is_kept ? retention_word(item->by) : "", e->shown);
+}
+
+/* Since the table was printed. */
+static void keep_pinned(struct pruning *p, const struct entry *e)
+{
+    struct retention_item *item = &p->items[e->number - 1];
+    item->is_kept = true;
+    item->by = RETENTION_PINNED;
+    if (!p->is_json)
+        print_row(e, item);
+}
+
+static bool remove_one(struct pruning *p, const struct entry *e, GError **error)
+{
+    g_autoptr(GError) failed = NULL;
+    if (p->is_dry_run || snapshot_remove(e->path, &failed)) {
+        p->removed++;
+        return true;
+    }
+    if (!g_error_matches(failed, VMB_ERROR, VMB_ERROR_HELD)) {
+        g_propagate_error(error, g_steal_pointer(&failed));
+        return false;
+    }
+    keep_pinned(p, e);
+    return true;
+}
+
 static bool remove_snapshots(struct pruning *p, GError **error)
 {
-    for_each_in (const struct entry, e, p->all.entries) {
-        if (stays(p, e))
-            continue;
-        if (!p->is_dry_run && !snapshot_remove(e->path, error))
+    for_each_in (const struct entry, e, p->all.entries)
+        if (!stays(p, e) && !remove_one(p, e, error))
             return false;
-        p->removed++;
-    }
     return true;
 }
 
@@ -86,6 +112,14 @@ static GPtrArray *entries_that_stay(struct pruning *p)
     return left;
 }
 
+/* What cannot go holds nothing up. */
+static void tidy(struct pruning *p)
+{
+    g_autoptr(GError) error = NULL;
+    if (!store_tidy(p->all.store, &error))
+        fprintf(stderr, "vmabackup: left over: %s\n", error->message);
+}
+
 static bool collect_chunks(struct pruning *p, GError **error)
 {
     struct collect_options options = {p->is_dry_run, 0, nobody_waits, p->all.store};
@@ -97,8 +131,8 @@ static bool collect_chunks(struct pruning *p, GError **error)
         g_propagate_error(error, g_steal_pointer(&held));
         return false;
     }
-    if (!p->is_dry_run && !store_tidy(p->all.store, error))
-        return false;
+    if (!p->is_dry_run)
+        tidy(p);
     /* With the exclusive lock they are looked up anew: a backup may have ended meanwhile. */
     g_autoptr(GPtrArray) left = p->is_dry_run ? entries_that_stay(p) : entries_load(p->all.store, NULL, error);
     return left && collect(p->all.store, left, &options, &p->collected, error);
@@ -108,12 +142,9 @@ static bool collect_chunks(struct pruning *p, GError **error)
 
 static void print_table(const struct pruning *p)
 {
-    for_each_in (const struct entry, e, p->all.entries) {
-        const struct retention_item *item = &p->items[e->number - 1];
+    for_each_in (const struct entry, e, p->all.entries)
         if (concerns(p, e))
-            printf("%-8s %-8s %s\n", item->is_kept ? "stays" : "goes", item->is_kept ? retention_word(item->by) : "",
-                   e->shown);
-    }
+            print_row(e, &p->items[e->number - 1]);
     fflush(stdout); /* before anything goes */
 }
 

@@ -139,7 +139,7 @@ static bool judge(const struct pour *p, GError **error)
         return true;
     g_set_error(error, VMB_ERROR, VMB_ERROR_INCOMPLETE,
                 "incomplete: it does not hold all of %s; what was written of it is worth nothing", p->lost->str);
-    cli_archive_prefix(p->archive->path, error);
+    cli_archive_prefix(p->archive->real, error);
     return false;
 }
 

@@ -125,6 +125,8 @@ int cli_store_check(const char *path, bool is_json)
     struct checked done = {0};
     g_autoptr(GError) error = NULL;
     bool ok = snapshots_load(&all, path, &error) && run(&all, &done, &error);
+    if (done.unnoted)
+        fprintf(stderr, "vmabackup: what was found cannot be noted: %s\n", done.unnoted->message);
     if (ok) {
         (is_json ? print_json : print_text)(&all, &done);
         ok = judge(&all, &done, &error);

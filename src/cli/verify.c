@@ -114,6 +114,16 @@ static bool judge(const struct vma_verify_result *v, GError **error)
     return !v->faults && !v->lost_devices;
 }
 
+/* A snapshot says when it was good; of one that is damaged, no longer that it ever was. */
+static void note(const struct cli_archive *archive, const GError *verdict)
+{
+    g_autoptr(GError) failed = NULL;
+    bool is_known = !verdict || g_error_matches(verdict, VMB_ERROR, VMB_ERROR_DAMAGED);
+    if (is_known && snapshot_image_is(archive->real) &&
+        !snapshot_set_verified(archive->real, verdict ? 0 : g_get_real_time() / G_USEC_PER_SEC, &failed))
+        fprintf(stderr, "vmabackup: what was found cannot be noted: %s\n", failed->message);
+}
+
 static bool verify(const char *path, bool is_json, GError **error)
 {
     static const struct vma_walk_ops ops = {.fault = on_fault};
@@ -128,10 +138,10 @@ static bool verify(const char *path, bool is_json, GError **error)
         struct vma_verify_result result = vma_verify_result_of(archive->walk);
         (is_json ? print_json : print_text)(&report, &result);
         is_good = judge(&result, error);
-        if (is_good && snapshot_image_is(path))
-            snapshot_image_note_verified(path);
-        cli_archive_prefix(path, error);
+        cli_archive_prefix(archive->real, error);
     }
+    if (archive)
+        note(archive, *error);
     json_object_put(report.faults);
     return is_good;
 }

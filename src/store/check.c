@@ -211,18 +211,31 @@ static bool names_one_of(const struct entry *e, GHashTable *ids)
     return false;
 }
 
-/* A backup that has ended meanwhile may name what was damaged already. */
-static void mark_new_ones(struct checking *c)
+static bool note(struct checking *c, bool is_noted, GError *why)
 {
+    if (!is_noted && !c->done->unnoted)
+        c->done->unnoted = why;
+    else
+        g_clear_error(&why);
+    return is_noted;
+}
+
+/* A backup that has ended meanwhile may name what was damaged already. False: some are not marked. */
+static bool mark_new_ones(struct checking *c)
+{
+    GError *why = NULL;
     g_autoptr(GHashTable) ids = g_hash_table_new(chunk_id_hash, chunk_id_is_same);
-    g_autoptr(GPtrArray) entries = entries_load(c->store, NULL, NULL);
+    g_autoptr(GPtrArray) entries = entries_load(c->store, NULL, &why);
+    bool ok = note(c, entries, why);
     for (guint i = 0; i < c->damaged->len; i++)
         g_hash_table_add(ids, &g_array_index(c->damaged, struct census_chunk, i).id);
     for (unsigned i = 0; entries && i < entries->len; i++) {
         const struct entry *e = g_ptr_array_index(entries, i);
+        why = NULL;
         if (names_one_of(e, ids))
-            snapshot_mark(e->path, SNAPSHOT_DAMAGED, true, NULL);
+            ok &= note(c, snapshot_mark(e->path, SNAPSHOT_DAMAGED, true, &why), why);
     }
+    return ok;
 }
 
 /* Nobody else is there now: what is still damaged is not what a backup has written anew meanwhile. Snapshots are marked
@@ -232,8 +245,8 @@ static void set_aside(struct checking *c)
     g_autofree uint8_t *buffer = g_malloc(CHUNK_MAX_BYTES);
     if (!c->damaged->len || !store_lock_exclusive(c->store, NULL))
         return;
-    mark_new_ones(c);
-    for (guint i = 0; i < c->damaged->len; i++)
+    bool may_go = mark_new_ones(c);
+    for (guint i = 0; may_go && i < c->damaged->len; i++)
         set_one_aside(c, &g_array_index(c->damaged, struct census_chunk, i), buffer);
     store_lock_shared(c->store);
 }
@@ -242,13 +255,12 @@ static void set_aside(struct checking *c)
 static void mark(struct checking *c, const struct entry *e, int64_t now)
 {
     bool is_damaged = checked_is_damaged(c->done, e);
-    if (!e->snapshot || access(e->path, F_OK) < 0)
+    GError *why = NULL;
+    if (!e->snapshot || access(e->path, W_OK) < 0) /* or it is gone */
         return;
-    snapshot_mark(e->path, SNAPSHOT_DAMAGED, is_damaged, NULL);
-    if (is_damaged)
-        return;
-    e->snapshot->verified = now;
-    snapshot_update(e->snapshot, NULL);
+    bool ok = snapshot_mark(e->path, SNAPSHOT_DAMAGED, is_damaged, &why) &&
+              snapshot_set_verified(e->path, is_damaged ? 0 : now, &why);
+    note(c, ok || access(e->path, F_OK) < 0, why);
 }
 
 bool checked_is_damaged(const struct checked *done, const struct entry *e)
@@ -262,6 +274,7 @@ bool checked_is_damaged(const struct checked *done, const struct entry *e)
 void checked_clear(struct checked *done)
 {
     g_clear_pointer(&done->faults, g_ptr_array_unref);
+    g_clear_error(&done->unnoted);
 }
 
 static bool check_all(struct checking *c, const GPtrArray *entries, GError **error)

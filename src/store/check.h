@@ -32,6 +32,7 @@ struct checked {
     uint64_t chunks, bytes; /* read: of files */
     unsigned damaged;       /* chunks */
     unsigned set_aside;     /* of them */
+    GError *unnoted;        /* NULL, or the first of what could not be noted: a backup may rely on damage */
 };
 
 /* The lock is shared, and is so again afterwards. False: it could not be finished; what is damaged is no error. */

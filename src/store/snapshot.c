@@ -234,8 +234,7 @@ static void load_config(const struct snapshot *s, struct snapshot_config *c)
     c->bytes = g_byte_array_free_to_bytes(bytes);
 }
 
-/* "STORE/GUEST/latest" -> "STORE/GUEST/2026-…" */
-static char *resolve(const char *path)
+char *snapshot_resolve(const char *path)
 {
     char *real = realpath(path, NULL), *copy = g_strdup(real ? real : path);
     free(real);
@@ -265,7 +264,7 @@ static struct snapshot *load(const char *path, GError **error)
 
 struct snapshot *snapshot_load(const char *path, GError **error)
 {
-    g_autofree char *real = resolve(path);
+    g_autofree char *real = snapshot_resolve(path);
     struct snapshot *s = load(real, error);
     if (!s) {
         g_autofree char *safe = text_make_safe(real);

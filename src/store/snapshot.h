@@ -93,13 +93,16 @@ bool snapshot_commit(struct snapshot *s, struct chunk_folder *chunks, GError **e
 void snapshot_abort(struct snapshot *s);
 /* DAMAGED or FAILED, with the file's name. The indexes are not looked at. path may be that of a symbolic link. */
 struct snapshot *snapshot_load(const char *path, GError **error);
-/* Writes its snapshot.json anew (verified): a new file over the old one. */
-bool snapshot_update(struct snapshot *s, GError **error);
+/* "STORE/GUEST/latest" -> "STORE/GUEST/2026-…", which stays the same when another one is the latest; else the path. */
+char *snapshot_resolve(const char *path);
+/* Its snapshot.json says so from now on: seconds since the epoch; 0: never. Where nobody may write it does not, and
+ * that is no error. Blocks while somebody else changes it, as the next two do. */
+bool snapshot_set_verified(const char *path, int64_t when, GError **error);
 /* Lays or takes away an empty file of that name, SNAPSHOT_PINNED or SNAPSHOT_DAMAGED. */
 bool snapshot_mark(const char *path, const char *mark, bool is_set, GError **error);
 bool snapshot_is_marked(const char *path, const char *mark);
 /* Renames it to .removed-…, then deletes it: it is there as a whole, or not at all. `latest` points at the last that is
- * left. */
+ * left. HELD: it is pinned. */
 bool snapshot_remove(const char *path, GError **error);
 /* Of a guest: what dead runs and interrupted removals have left. Only under the store's exclusive lock. */
 bool snapshot_tidy(const char *guest_folder, GError **error);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What makes a snapshot appear and go. Each is one rename in the guest's folder:
+ * What makes a snapshot appear: one rename in the guest's folder, after all that it names is on the disk.
  *
- *     .2026-11-30T08:10:20Z-RUN.partial -> 2026-11-30T08:10:20Z           after all that it names is on the disk
- *     2026-11-30T08:10:20Z -> .removed-2026-11-30T08:10:20Z               before the first of its files goes
+ *     .2026-11-30T08:10:20Z-RUN.partial -> 2026-11-30T08:10:20Z
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,30 +16,11 @@
 #include "base/text.h"
 #include "store/durable.h"
 #include "store/snapshot_json.h"
+#include "store/snapshot_place.h"
 #include "store/store.h"
 
-#define FRESH_JSON        SNAPSHOT_FILE ".new"
 #define FRESH_LINK        ".latest-"
 #define MAX_OF_AN_INSTANT 1000
-
-/* A folder that is worked in. */
-typedef struct {
-    char *path;
-    int fd;
-} place;
-
-static place place_open(char *path, GError **error)
-{
-    return (place){path, durable_open_folder(path, error)};
-}
-
-static void place_close(place *p)
-{
-    if (p->fd >= 0)
-        close(p->fd);
-    g_free(p->path);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(place, place_close)
 
 /* ---- latest ---- */
 
@@ -53,8 +33,7 @@ static const char *last_name(const GPtrArray *names, const char *but)
     return last;
 }
 
-/* It is for people: where a file system has no symbolic links there is none. */
-static void point_latest(const place *guest, const char *but)
+void snapshot_point_latest(const place *guest, const char *but)
 {
     g_autoptr(GPtrArray) names = durable_names(guest->fd, guest->path, NULL);
     const char *last = names ? last_name(names, but) : NULL;
@@ -181,7 +160,7 @@ bool snapshot_commit(struct snapshot *s, struct chunk_folder *chunks, GError **e
     bool ok = guest.fd >= 0 && write_files(s, &mine, error) &&
               chunk_folder_sync_with(chunks, guest.fd, guest.path, error) && appear(s, &guest, error);
     if (ok)
-        point_latest(&guest, NULL);
+        snapshot_point_latest(&guest, NULL);
     return ok;
 }
 
@@ -201,64 +180,24 @@ void snapshot_abort(struct snapshot *s)
         durable_remove(guest.fd, guest.path, name, NULL);
 }
 
-bool snapshot_update(struct snapshot *s, GError **error)
-{
-    g_autofree char *json = snapshot_to_json(s);
-    g_auto(place) p = place_open(g_strdup(s->path), error);
-    return p.fd >= 0 && durable_write(p.fd, p.path, FRESH_JSON, 0600, json, strlen(json), error) &&
-           durable_sync_file(p.fd, p.path, FRESH_JSON, error) &&
-           durable_rename(p.fd, p.path, FRESH_JSON, SNAPSHOT_FILE, error) && durable_sync_folder(p.fd, p.path, error);
-}
-
-bool snapshot_is_marked(const char *path, const char *mark)
-{
-    g_autofree char *file = g_build_filename(path, mark, NULL);
-    return access(file, F_OK) == 0;
-}
-
-bool snapshot_mark(const char *path, const char *mark, bool is_set, GError **error)
-{
-    if (snapshot_is_marked(path, mark) == is_set)
-        return true;
-    g_auto(place) p = place_open(g_strdup(path), error);
-    if (p.fd < 0)
-        return false;
-    bool ok = is_set ? durable_write(p.fd, p.path, mark, 0600, "", 0, error)
-                     : unlinkat(p.fd, mark, 0) == 0 || durable_fail(error, p.path, mark, "cannot be removed", errno);
-    return ok && durable_sync_folder(p.fd, p.path, error);
-}
-
-/* ---- removing ---- */
-
-bool snapshot_remove(const char *path, GError **error)
-{
-    g_autofree char *name = g_path_get_basename(path), *removed = g_strconcat(SNAPSHOT_REMOVED, name, NULL);
-    g_auto(place) guest = place_open(g_path_get_dirname(path), error);
-    if (guest.fd < 0 || !durable_remove(guest.fd, guest.path, removed, error)) /* of an earlier try */
-        return false;
-    point_latest(&guest, name); /* first: it must never point at what is not there */
-    return durable_sync_folder(guest.fd, guest.path, error) &&
-           durable_rename(guest.fd, guest.path, name, removed, error) &&
-           durable_sync_folder(guest.fd, guest.path, error) &&
-           durable_remove(guest.fd, guest.path, removed, error);
-}
+/* ---- what is left ---- */
 
 bool snapshot_is_leftover(const char *name)
 {
-    return is_partial(name) || g_str_has_prefix(name, SNAPSHOT_REMOVED);
+    return is_partial(name) || g_str_has_prefix(name, SNAPSHOT_REMOVED) || g_str_has_prefix(name, FRESH_LINK) ||
+           g_str_has_prefix(name, SNAPSHOT_FRESH_JSON);
 }
 
+/* What cannot go is told, and keeps nothing else from it. */
 bool snapshot_tidy(const char *guest_folder, GError **error)
 {
     g_auto(place) guest = place_open(g_strdup(guest_folder), error);
     g_autoptr(GPtrArray) names = guest.fd < 0 ? NULL : durable_names(guest.fd, guest.path, error);
     bool ok = names;
-    for (unsigned i = 0; ok && i < names->len; i++) {
+    for (unsigned i = 0; names && i < names->len; i++) {
         const char *name = g_ptr_array_index(names, i);
-        if (g_str_has_prefix(name, FRESH_LINK))
-            unlinkat(guest.fd, name, 0);
-        else if (snapshot_is_leftover(name))
-            ok = durable_remove(guest.fd, guest.path, name, error);
+        if (snapshot_is_leftover(name))
+            ok &= durable_remove(guest.fd, guest.path, name, ok ? error : NULL);
     }
     return ok;
 }

@@ -119,9 +119,9 @@ static void device_free(void *item)
     g_free(d);
 }
 
-static bool open_store(struct snapshot_image *image, GError **error)
+static bool open_store(struct snapshot_image *image, const char *path, GError **error)
 {
-    g_autofree char *dir = store_of_snapshot(image->path);
+    g_autofree char *dir = store_of_snapshot(path);
     if (!dir)
         return vmb_fail(error, VMB_ERROR_FAILED, "this snapshot lies in no store: its chunks are two folders above it");
     image->store = store_open(dir, STORE_SHARED, error);
@@ -131,11 +131,11 @@ static bool open_store(struct snapshot_image *image, GError **error)
 struct snapshot_image *snapshot_image_open(const char *path, GError **error)
 {
     g_autoptr(snapshot_image) image = g_new0(struct snapshot_image, 1);
-    image->path = g_strdup(path);
+    g_autofree char *real = snapshot_resolve(path);
     image->devices = g_ptr_array_new_with_free_func(device_free);
     image->faults = g_ptr_array_new_with_free_func(g_free);
-    if (!open_store(image, error) || !(image->snapshot = snapshot_load(path, error)) || !make_header(image, error) ||
-        !load_indexes(image, error))
+    if (!open_store(image, real, error) || !(image->snapshot = snapshot_load(real, error)) ||
+        !make_header(image, error) || !load_indexes(image, error))
         return NULL;
     return g_steal_pointer(&image);
 }
@@ -149,7 +149,6 @@ void snapshot_image_free(struct snapshot_image *image)
     g_clear_pointer(&image->header, g_bytes_unref);
     g_clear_pointer(&image->snapshot, snapshot_free);
     g_clear_pointer(&image->store, store_free);
-    g_free(image->path);
     g_free(image);
 }
 
@@ -189,15 +188,6 @@ bool image_device_load(const struct snapshot_image *image, const struct image_de
 }
 
 /* ---- whatever it is ---- */
-
-void snapshot_image_note_verified(const char *path)
-{
-    g_autoptr(snapshot) s = snapshot_load(path, NULL);
-    if (!s)
-        return;
-    s->verified = g_get_real_time() / G_USEC_PER_SEC;
-    snapshot_update(s, NULL);
-}
 
 struct source *archive_open_source(const char *path, GError **error)
 {

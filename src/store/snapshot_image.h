@@ -34,14 +34,13 @@ struct image_device {
 };
 
 struct snapshot_image {
-    char *path; /* of its folder */
     struct store *store;
-    struct snapshot *snapshot;
-    GBytes *header;      /* of the archive, encoded */
-    GPtrArray *faults;   /* char *: of configurations, which are left out */
-    GPtrArray *devices;  /* struct image_device, in the order of the archive: the RAM state first */
-    uint64_t size;       /* the end of the last device's bytes */
-    uint64_t data_bytes; /* that are not zeros */
+    struct snapshot *snapshot; /* the one that the path meant when it was opened */
+    GBytes *header;            /* of the archive, encoded */
+    GPtrArray *faults;         /* char *: of configurations, which are left out */
+    GPtrArray *devices;        /* struct image_device, in the order of the archive: the RAM state first */
+    uint64_t size;             /* the end of the last device's bytes */
+    uint64_t data_bytes;       /* that are not zeros */
 };
 
 /* It is a folder with a snapshot in it. */
@@ -63,9 +62,6 @@ struct source *snapshot_image_source(struct snapshot_image *image);
 struct random *snapshot_image_random(struct snapshot_image *image);
 /* As vma_index_run() says it, with places that snapshot_image_random() knows. The device has an index. */
 struct vma_index_run snapshot_image_run(const struct snapshot_image *image, int dev_id, uint64_t offset, uint64_t max);
-
-/* It was read to its end, and is good: its snapshot.json says when. Where that cannot be written it does not. */
-void snapshot_image_note_verified(const char *path);
 
 /* A file, "-", or a snapshot's folder: as source_open(). */
 struct source *archive_open_source(const char *path, GError **error);

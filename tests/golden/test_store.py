@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from archives import PROGRAM, assert_one_line, main, run  # noqa: E402
+from archives import BUILD, PROGRAM, assert_one_line, main, run  # noqa: E402
 from stores import Store  # noqa: E402
 
 os.environ["TZ"] = "UTC"
@@ -192,6 +192,58 @@ def test_in_use(folder):
     assert b"1 unused chunk removed" in run("prune", store)[0] and len(files(store)) == 2
 
 
+def run_meanwhile(*arguments, at, do, status=0):
+    """`do` happens in the moment when the program opens a path that ends with `at`."""
+    env = dict(os.environ, LD_PRELOAD=str((BUILD / "tests/meanwhile.so").resolve()), MEANWHILE_AT=at, MEANWHILE_DO=do,
+               ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+    done = subprocess.run([PROGRAM, *map(str, arguments)], env=env, capture_output=True, timeout=60, check=False)
+    assert done.returncode == status, done
+    return done.stdout
+
+
+def test_verify(folder):
+    """It notes what it found of the snapshot that it has read, whichever is the latest by then."""
+    made, store = make_store(folder)
+    first, second = "2026-11-28T03:00:00Z", "2026-11-29T03:00:00Z"
+    days(made, "web", [first, second], 1)
+    os.replace(store / "web" / second, folder / second)
+    (store / "web" / "latest").unlink()
+    (store / "web" / "latest").symlink_to(first)
+    told = run_meanwhile("verify", store / "web" / "latest", at=".cacnk",
+                         do=f"mv {folder / second} {store / 'web'} && ln -sfn {second} {store / 'web/latest'}")
+    assert first.encode() in told and second.encode() not in told, told
+    assert [bool(s["verified"]) for s in run_json("list", store)["snapshots"]] == [True, False]
+    victim = chunk_path(made, noise(1, 1))
+    victim.write_bytes(b"x")
+    run("verify", store / "web" / first, status=8)
+    assert [bool(s["verified"]) for s in run_json("list", store)["snapshots"]] == [False, False]
+
+
+def test_pinned_meanwhile(folder):
+    made, store = make_store(folder)
+    names = [f"2026-11-{day}T03:00:00Z" for day in (27, 28, 29)]
+    days(made, "web", names, 1)
+    pin = f"{PROGRAM} store pin {store / 'web' / names[1]}"
+    told = run_meanwhile("prune", "--keep-last", "1", store, at=names[0], do=pin)
+    assert f"stays    pinned   web/{names[1]}".encode() in told and b"1 snapshot removed" in told, told
+    assert [s["snapshot"][4:] for s in run_json("list", store)["snapshots"]] == names[1:]
+    assert b"all whole" in run("store", "check", store)[0]
+
+
+def test_strays(folder):
+    """What lies out of place keeps all chunks, and is named; a backup does not go through a link."""
+    made, store = make_store(folder)
+    days(made, "web", ["2026-11-28T03:00:00Z"], 1)
+    os.replace(store / "web", folder / "web")
+    (store / "web").symlink_to(folder / "web")
+    before = files(store)
+    line = run("prune", "--keep-last", "1", store, status=1)[1]
+    assert f"{store.resolve()}/web: a symbolic link".encode() in line and files(store) == before, line
+    (store / "web").unlink()
+    os.replace(folder / "web", store / "web")
+    assert b"0 unused chunks" in run("prune", "--keep-last", "1", store)[0]
+
+
 def test_casync(folder):
     """It takes our store as its own, by the line of the page."""
     if not shutil.which("casync"):
@@ -206,4 +258,4 @@ def test_casync(folder):
 
 
 if __name__ == "__main__":
-    main([test_init, test_list, test_stat, test_check, test_prune, test_in_use, test_casync], "vmt-store-")
+    main([test_init, test_list, test_stat, test_check, test_prune, test_in_use, test_verify, test_pinned_meanwhile, test_strays, test_casync], "vmt-store-")

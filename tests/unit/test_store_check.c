@@ -72,8 +72,8 @@ static void test_damage(struct store_fixture *f, gconstpointer data)
         must_find(f, most, "");
         g_assert_false(snapshot_is_marked(b, SNAPSHOT_DAMAGED));
         g_autoptr(snapshot) healed = snapshot_load(b, NULL);
-        healed->verified = 0;
-        g_assert_true(snapshot_update(healed, NULL) && snapshot_remove(c, NULL) && snapshot_remove(d, NULL));
+        g_assert_cmpint(healed->verified, >, 0);
+        g_assert_true(snapshot_remove(c, NULL) && snapshot_remove(d, NULL));
     }
 }
 

@@ -2,7 +2,7 @@
 /* Syncing: of all that it has to reach, and what is there when it fails. */
 #include <errno.h>
 #include <sys/syscall.h>
-#include "store/entries.h"
+#include "store/check.h"
 #include "unit/store_snapshots.h"
 
 static const unsigned day1[] = {1, 2};
@@ -91,10 +91,62 @@ static void test_failing(struct store_fixture *f, gconstpointer data)
     failing_fsync = 0;
 }
 
+static void must_be_as_before(const char *path, const char *guest)
+{
+    g_autoptr(snapshot) s = snapshot_load(path, NULL);
+    g_autoptr(GDir) dir = g_dir_open(guest, 0, NULL);
+    g_assert_nonnull(s);
+    for (const char *name; (name = g_dir_read_name(dir));)
+        g_assert_cmpint(*name, !=, '.');
+}
+
+/* Whatever fails while a manifest is replaced, there is a whole one, nothing is left over, and it is told. */
+static void test_verified(struct store_fixture *f, gconstpointer data)
+{
+    g_autofree char *path = make_snapshot(f, "web", 500, day1, 2), *guest = g_path_get_dirname(path);
+    for (failing_fsync = 1;; failing_fsync++) {
+        g_autoptr(GError) error = NULL;
+        n_fsyncs = 0;
+        bool ok = snapshot_set_verified(path, 600 + failing_fsync, &error);
+        must_be_as_before(path, guest);
+        if (ok)
+            break;
+        g_assert_error(error, VMB_ERROR, VMB_ERROR_TARGET);
+    }
+    g_assert_cmpuint(failing_fsync, >, 1);
+    failing_fsync = 0;
+}
+
+/* What is not marked as damaged keeps its chunks' names, and it is told. */
+static void test_check(struct store_fixture *f, gconstpointer data)
+{
+    unsigned n_told = 0;
+    g_autofree char *path = make_snapshot(f, "web", 500, day1, 2), *other = make_snapshot(f, "web", 600, day1, 2);
+    for (unsigned n = 1; n < 8; n++) {
+        g_autoptr(GPtrArray) entries = entries_load(f->store, NULL, NULL);
+        struct check_options options = {0};
+        struct checked done;
+        damage(f, 1);
+        g_assert_true(snapshot_mark(path, SNAPSHOT_DAMAGED, false, NULL));
+        n_fsyncs = 0;
+        failing_fsync = n;
+        g_assert_true(check(f->store, entries, &options, &done, NULL));
+        failing_fsync = 0;
+        n_told += done.unnoted != NULL;
+        g_assert_true(done.set_aside == 0 || snapshot_is_marked(path, SNAPSHOT_DAMAGED));
+        g_assert_true(done.unnoted || done.set_aside == 1);
+        checked_clear(&done);
+        g_autofree char *again = make_snapshot(f, "db", 500 + n, day1, 2); /* heals it */
+    }
+    g_assert_cmpuint(n_told, >, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     STORE_TEST("/store/durable/other-disk", test_other_disk);
     STORE_TEST("/store/durable/failing", test_failing);
+    STORE_TEST("/store/durable/verified", test_verified);
+    STORE_TEST("/store/durable/check", test_check);
     return g_test_run();
 }

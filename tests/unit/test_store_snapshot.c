@@ -165,14 +165,92 @@ static void test_no_guest(struct store_fixture *f, gconstpointer data)
     unlink(guest);
 }
 
-static void test_update(struct store_fixture *f, gconstpointer data)
+struct changer {
+    const char *path;
+    int64_t when;
+};
+
+static gpointer change_often(gpointer user)
 {
-    g_autofree char *path = must_commit(f, INSTANT, "r1");
+    const struct changer *c = user;
+    for (unsigned i = 0; i < 50; i++) {
+        g_assert_true(snapshot_set_verified(c->path, c->when + i, NULL));
+        g_assert_true(snapshot_mark(c->path, SNAPSHOT_DAMAGED, i % 2, NULL));
+    }
+    return NULL;
+}
+
+/* By several at once: each manifest is a whole one, and nothing is left over. */
+static void test_verified(struct store_fixture *f, gconstpointer data)
+{
+    g_autofree char *path = must_commit(f, INSTANT, "r1"), *guest = g_path_get_dirname(path);
+    struct changer changers[4];
+    GThread *threads[G_N_ELEMENTS(changers)];
+    g_assert_true(snapshot_set_verified(path, INSTANT + 5, NULL));
     g_autoptr(snapshot) s = must_load(path);
-    s->verified = INSTANT + 5;
-    g_assert_true(snapshot_update(s, NULL));
-    g_autoptr(snapshot) again = must_load(path);
-    g_assert_cmpint(again->verified, ==, INSTANT + 5);
+    g_assert_cmpint(s->verified, ==, INSTANT + 5);
+    for (unsigned i = 0; i < G_N_ELEMENTS(changers); i++) {
+        changers[i] = (struct changer){path, INSTANT + 100 * i};
+        threads[i] = g_thread_new("change", change_often, &changers[i]);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(changers); i++)
+        g_thread_join(threads[i]);
+    g_autoptr(snapshot) last = must_load(path);
+    g_assert_cmpint(last->verified % 100, ==, (INSTANT + 49) % 100);
+    g_assert_true(last->is_damaged);
+    g_autoptr(GDir) dir = g_dir_open(guest, 0, NULL);
+    for (const char *name; (name = g_dir_read_name(dir));)
+        g_assert_cmpint(*name, !=, '.');
+    g_assert_true(snapshot_set_verified(path, 0, NULL));
+    g_autoptr(snapshot) never = must_load(path);
+    g_assert_cmpint(never->verified, ==, 0);
+}
+
+static gpointer pin(gpointer path)
+{
+    return GINT_TO_POINTER(snapshot_mark(path, SNAPSHOT_PINNED, true, NULL));
+}
+
+/* Whoever was told that it is pinned still has it, however close somebody was to its removal. */
+static void test_pinned(struct store_fixture *f, gconstpointer data)
+{
+    for (unsigned i = 0; i < 200; i++) {
+        g_autofree char *path = must_commit(f, INSTANT + i, "r1");
+        g_autoptr(GError) error = NULL;
+        GThread *pinning = g_thread_new("pin", pin, path);
+        bool is_removed = snapshot_remove(path, &error), is_pinned = g_thread_join(pinning);
+        g_assert_true(is_removed != is_pinned);
+        g_assert_true(is_removed || g_error_matches(error, VMB_ERROR, VMB_ERROR_HELD));
+        g_assert_true(g_file_test(path, G_FILE_TEST_EXISTS) == is_pinned);
+    }
+}
+
+static void put_in(const char *folder, const char *elsewhere)
+{
+    g_autofree char *deep = g_build_filename(folder, "notes", "deep", NULL), *file = g_build_filename(deep, "x", NULL),
+                    *link = g_build_filename(folder, "link", NULL);
+    g_assert_cmpint(g_mkdir_with_parents(deep, 0700), ==, 0);
+    must_write(file, "x", 1);
+    g_assert_cmpint(symlink(elsewhere, link), ==, 0);
+}
+
+/* Whatever somebody has laid into it goes with it; a link's target does not. */
+static void test_foreign(struct store_fixture *f, gconstpointer data)
+{
+    g_autofree char *path = must_commit(f, INSTANT, "r1"), *guest = g_path_get_dirname(path);
+    g_autofree char *removed = g_build_filename(guest, SNAPSHOT_REMOVED "x", NULL),
+                    *file = g_build_filename(guest, SNAPSHOT_REMOVED "file", NULL),
+                    *manifest = g_build_filename(guest, ".manifest-01234567", NULL),
+                    *kept = g_build_filename(f->folder, "kept", NULL), *kept_file = g_build_filename(kept, "x", NULL);
+    g_assert_cmpint(mkdir(kept, 0700), ==, 0);
+    must_write(kept_file, "x", 1);
+    put_in(path, "../../../kept");
+    put_in(removed, "../../../kept");
+    must_write(file, "", 0);
+    must_write(manifest, "", 0);
+    g_assert_true(snapshot_remove(path, NULL) && snapshot_tidy(guest, NULL));
+    g_assert_cmpint(rmdir(guest), ==, 0); /* nothing is left in it */
+    g_assert_true(g_file_test(kept_file, G_FILE_TEST_EXISTS));
 }
 
 /* What dead runs left goes with the exclusive lock. */
@@ -332,7 +410,9 @@ int main(int argc, char **argv)
     STORE_TEST("/store/snapshot/names", test_names);
     STORE_TEST("/store/snapshot/abort", test_abort);
     STORE_TEST("/store/snapshot/no-guest", test_no_guest);
-    STORE_TEST("/store/snapshot/update", test_update);
+    STORE_TEST("/store/snapshot/verified", test_verified);
+    STORE_TEST("/store/snapshot/pinned", test_pinned);
+    STORE_TEST("/store/snapshot/foreign", test_foreign);
     STORE_TEST("/store/snapshot/leftovers", test_leftovers);
     STORE_TEST("/store/snapshot/damaged", test_damaged);
     STORE_TEST("/store/snapshot/damaged-files", test_damaged_files);
