@@ -54,10 +54,14 @@ static void print_text(const struct snapshots *all, const struct checked *done)
     if (done->set_aside)
         printf("%s: %u damaged chunks set aside; a backup that still has what was in them writes them anew\n",
                all->shown, done->set_aside);
-    if (done->set_aside < done->damaged)
+    if (done->suspected)
+        printf("%s: %u damaged chunks keep their places while the store is in use; a backup that still has what was in "
+               "them writes them anew\n",
+               all->shown, done->suspected);
+    if (done->set_aside + done->suspected < done->damaged)
         printf("%s: %u damaged chunks keep their places, since the store is in use or cannot be written; check again "
                "later\n",
-               all->shown, done->damaged - done->set_aside);
+               all->shown, done->damaged - done->set_aside - done->suspected);
     if (!n)
         printf("%s: good: %u snapshots, all whole\n", all->shown, all->entries->len);
 }

@@ -91,6 +91,7 @@ static void add_file(struct census *c, int fd, const char *folder, const char *n
     if (!parse_name(folder, name, &chunk) || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
         return;
     chunk.inode = st.st_ino;
+    chunk.is_suspect = st.st_mode & CHUNK_SUSPECT;
     chunk.stored = (uint32_t)MIN(st.st_size, UINT32_MAX);
     g_array_append_val(c->chunks, chunk);
 }

@@ -25,6 +25,7 @@ struct census_chunk {
     uint32_t len;    /* of the plain chunk, as an index has it */
     uint32_t owner;  /* the number of the entry that alone names it; CENSUS_NOBODY; CENSUS_MANY */
     bool is_aside;   /* a damaged one (.bad): whole, it is not there */
+    bool is_suspect; /* as chunk_folder_suspect() says */
     bool is_damaged; /* for a check */
 };
 

@@ -87,6 +87,8 @@ static void read_one(struct checking *c, struct census_chunk *chunk, uint8_t *bu
     c->done->bytes += chunk->stored;
     if (error)
         on_damage(c, chunk, error);
+    else if (chunk->is_suspect)
+        chunk_folder_suspect(c->store->chunks, &chunk->id, false, NULL);
     if (c->options->on_progress)
         c->options->on_progress(c->options->user, c->done->bytes, census_is_last(c->census) ? c->all : 0);
     g_mutex_unlock(&c->lock);
@@ -238,17 +240,26 @@ static bool mark_new_ones(struct checking *c)
     return ok;
 }
 
-/* Nobody else is there now: what is still damaged is not what a backup has written anew meanwhile. Snapshots are marked
- * first: one whose chunk is gone must never look whole to the next backup. */
+static void suspect_one(struct checking *c, const struct census_chunk *chunk)
+{
+    c->done->suspected += chunk_folder_suspect(c->store->chunks, &chunk->id, true, NULL);
+}
+
+/* With the lock nobody else is there: what is still damaged is not what a backup has written anew meanwhile. Snapshots
+ * are marked first: one whose chunk is gone must never look whole to the next backup. */
 static void set_aside(struct checking *c)
 {
     g_autofree uint8_t *buffer = g_malloc(CHUNK_MAX_BYTES);
-    if (!c->damaged->len || !store_lock_exclusive(c->store, NULL))
-        return;
-    bool may_go = mark_new_ones(c);
-    for (guint i = 0; may_go && i < c->damaged->len; i++)
-        set_one_aside(c, &g_array_index(c->damaged, struct census_chunk, i), buffer);
-    store_lock_shared(c->store);
+    bool is_mine = c->damaged->len && store_lock_exclusive(c->store, NULL), may_go = is_mine && mark_new_ones(c);
+    for (guint i = 0; i < c->damaged->len; i++) {
+        const struct census_chunk *chunk = &g_array_index(c->damaged, struct census_chunk, i);
+        if (may_go)
+            set_one_aside(c, chunk, buffer);
+        else
+            suspect_one(c, chunk);
+    }
+    if (is_mine)
+        store_lock_shared(c->store);
 }
 
 /* A store that cannot be written is checked all the same. */

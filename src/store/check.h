@@ -10,7 +10,7 @@
  *
  * Damaged chunks are set aside, so that whoever has their bytes writes them anew; the snapshots concerned are marked,
  * so that no backup relies on them; the others are verified now. Runs beside backups: only setting aside needs the
- * exclusive lock, for a moment at the end.
+ * exclusive lock, for a moment at the end. Without that, damaged chunks are suspected (chunk_folder_suspect()).
  */
 #include "store/entries.h"
 
@@ -32,6 +32,7 @@ struct checked {
     uint64_t chunks, bytes; /* read: of files */
     unsigned damaged;       /* chunks */
     unsigned set_aside;     /* of them */
+    unsigned suspected;     /* of the others: a backup writes them anew as well */
     GError *unnoted;        /* NULL, or the first of what could not be noted: a backup may rely on damage */
 };
 

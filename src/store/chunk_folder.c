@@ -52,7 +52,7 @@ static bool look(struct chunk_folder *f, const struct chunk_id *id, struct stat 
 bool chunk_folder_has(struct chunk_folder *f, const struct chunk_id *id)
 {
     struct stat st;
-    return look(f, id, &st);
+    return look(f, id, &st) && !(st.st_mode & CHUNK_SUSPECT);
 }
 
 bool chunk_folder_sync_with(struct chunk_folder *f, int folder_fd, const char *folder, GError **error)
@@ -157,6 +157,22 @@ bool chunk_folder_set_aside(struct chunk_folder *f, const struct chunk_id *id, G
     chunk_file_name(id, CHUNK_BAD, bad);
     return renameat(f->fd, name, f->fd, bad) == 0 || errno == ENOENT ||
            durable_fail(error, f->path, name, "cannot be set aside", errno);
+}
+
+/* If another one has just taken its place, that is written once more, or found whole by the next check. */
+bool chunk_folder_suspect(struct chunk_folder *f, const struct chunk_id *id, bool is_suspect, GError **error)
+{
+    char name[CHUNK_NAME];
+    struct stat st;
+    chunk_file_name(id, CHUNK_SUFFIX, name);
+    int fd = open_chunk(f, name, &st, error);
+    if (fd < 0)
+        return false;
+    mode_t others = st.st_mode & 07777 & ~(mode_t)CHUNK_SUSPECT;
+    bool ok = fchmod(fd, others | (is_suspect ? CHUNK_SUSPECT : 0)) == 0 ||
+              durable_fail(error, f->path, name, "cannot be marked", errno);
+    close(fd);
+    return ok;
 }
 
 bool chunk_folder_remove(struct chunk_folder *f, const struct chunk_id *id, bool is_aside, GError **error)

@@ -77,7 +77,7 @@ static void test_damage(struct store_fixture *f, gconstpointer data)
     }
 }
 
-/* Beside a backup: damage is told, but set aside by the next check. */
+/* Beside a backup: damage is told, and its chunk set aside by the next check, or written anew by the next backup. */
 static void test_beside(struct store_fixture *f, gconstpointer data)
 {
     g_autofree char *a = make_snapshot(f, "web", 1000, day1, 4);
@@ -87,12 +87,34 @@ static void test_beside(struct store_fixture *f, gconstpointer data)
     g_autofree char *said = found(f, 0, &counts);
     g_assert_cmpuint(counts.damaged, ==, 1);
     g_assert_cmpuint(counts.set_aside, ==, 0);
-    g_assert_true(has_chunk(f, 2));
+    g_assert_cmpuint(counts.suspected, ==, 1);
+    g_assert_true(has_chunk(f, 2)); /* whoever reads it may salvage what he can */
     store_free(g_steal_pointer(&other));
     g_autofree char *again = found(f, 0, &counts);
     g_assert_cmpuint(counts.set_aside, ==, 1);
     g_autoptr(store) third = store_open(f->dir, STORE_SHARED, NULL); /* the lock is shared again */
     g_assert_nonnull(third);
+}
+
+/* Once by a backup with what was in it, once by somebody who puts the file back. */
+static void test_suspected(struct store_fixture *f, gconstpointer data)
+{
+    g_autofree char *a = make_snapshot(f, "web", 1000, day1, 4), *two = path_of(f, 2, ".cacnk"), *bytes = NULL;
+    g_autoptr(store) other = store_open(f->dir, STORE_SHARED, NULL);
+    struct checked counts;
+    gsize len;
+    g_assert_true(g_file_get_contents(two, &bytes, &len, NULL));
+    damage(f, 2);
+    g_autofree char *said = found(f, 0, &counts), *b = make_snapshot(f, "web", 2000, day1, 4);
+    must_find(f, 0, "");
+    damage(f, 2);
+    g_autofree char *again = found(f, 0, &counts);
+    g_assert_cmpuint(counts.suspected, ==, 1);
+    must_write(two, bytes, len);
+    g_assert_cmpint(chmod(two, 01644), ==, 0);
+    must_find(f, 0, "");
+    struct stat st;
+    g_assert_true(stat(two, &st) == 0 && !(st.st_mode & S_ISVTX));
 }
 
 struct meanwhile {
@@ -145,6 +167,7 @@ int main(int argc, char **argv)
     STORE_TEST("/store/check/whole", test_whole);
     STORE_TEST("/store/check/damage", test_damage);
     STORE_TEST("/store/check/beside", test_beside);
+    STORE_TEST("/store/check/suspected", test_suspected);
     STORE_TEST("/store/check/meanwhile", test_meanwhile);
     STORE_TEST("/store/check/files", test_files);
     return g_test_run();
