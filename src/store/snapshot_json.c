@@ -272,3 +272,16 @@ struct snapshot *snapshot_from_json(const char *text, size_t len, GError **error
     json_object_put(root);
     return ok ? g_steal_pointer(&s) : NULL;
 }
+
+char *snapshot_guest(const struct snapshot *s)
+{
+    char *guest = NULL;
+    for_each_in (const struct snapshot_config, c, s->configs) {
+        gsize len;
+        const char *text = g_bytes_get_data(c->bytes, &len);
+        json_object *root = strcmp(c->name, VMA_DESCRIPTION_NAME) || c->is_damaged ? NULL : parse(text, len);
+        guest = root ? g_strdup(text_in(root, "guest")) : guest;
+        json_object_put(root);
+    }
+    return guest;
+}

@@ -12,3 +12,5 @@
 
 char *snapshot_to_json(const struct snapshot *s);
 struct snapshot *snapshot_from_json(const char *text, size_t len, GError **error);
+/* The guest's own name, as its vmabackup.json has it; NULL: nobody knows. */
+char *snapshot_guest(const struct snapshot *s);

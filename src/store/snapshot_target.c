@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "store/snapshot_json.h"
 #include "vma/header.h"
 
 /* ---- on the loop ---- */
@@ -165,6 +168,28 @@ static struct store *open_store(const char *dir, GError **error)
 {
     store_free(store_open(dir, STORE_EXCLUSIVE, NULL));
     return store_open(dir, STORE_SHARED, error);
+}
+
+static struct snapshot *load_last(const char *dir, const char *guest)
+{
+    g_autofree char *path = g_build_filename(dir, guest, SNAPSHOT_LATEST, NULL);
+
+    return snapshot_load(path, NULL);
+}
+
+bool snapshot_target_is_of(const char *dir, const char *guest, GError **error)
+{
+    g_autofree char *folder = store_guest_name(guest), *told = NULL, *folder_of_told = NULL;
+    g_autoptr(snapshot) last = load_last(dir, folder);
+
+    told = last ? snapshot_guest(last) : NULL;
+    folder_of_told = told ? store_guest_name(told) : NULL;
+    if (!told || strcmp(told, guest) == 0 || strcmp(folder_of_told, folder)) /* imported under that name, say */
+        return true;
+    g_autofree char *safe = text_make_safe(guest), *other = text_make_safe(told), *where = text_make_safe(dir);
+    return vmb_fail(error, VMB_ERROR_TARGET,
+                    "store %s: folder %s holds another guest, \"%s\"; rename \"%s\", or make it a store of its own",
+                    where, folder, other, safe);
 }
 
 static struct snapshot_target *make(struct store *home, const char *guest, const char *run_id, GError **error)

@@ -3,6 +3,7 @@
 #include "base/each.h"
 #include "store/entries.h"
 #include "store/snapshot_json.h"
+#include "store/snapshot_target.h"
 #include "unit/snapshot_seal.h"
 #include "unit/store_fixture.h"
 
@@ -163,6 +164,32 @@ static void test_no_guest(struct store_fixture *f, gconstpointer data)
         must_not_begin(folder, "no name");
     }
     unlink(guest);
+}
+
+static void commit_of(struct store_fixture *f, int64_t instant, const char *description)
+{
+    g_autofree char *folder = g_build_filename(f->dir, "a_b", NULL);
+    g_autoptr(snapshot) s = snapshot_new(uuid, instant, CHUNK);
+    g_autoptr(GBytes) bytes = g_bytes_new(description, strlen(description));
+    snapshot_set_config(s, "vmabackup.json", bytes);
+    g_assert_true(snapshot_begin(s, folder, "r", NULL) && snapshot_commit(s, f->store->chunks, NULL));
+}
+
+/* "a b" and "a/b" come to the same folder: the second is refused. What is no guest's, or imported, is not asked for. */
+static void test_same_folder(struct store_fixture *f, gconstpointer data)
+{
+    static const char *const anybodys[] = {"x", "{}", "{\"guest\":7}", "{\"guest\":\"web\"}"};
+    g_autoptr(GError) error = NULL;
+    g_assert_true(snapshot_target_is_of(f->dir, "a b", NULL));
+    for (unsigned i = 0; i < G_N_ELEMENTS(anybodys); i++) {
+        commit_of(f, INSTANT + i, anybodys[i]);
+        g_assert_true(snapshot_target_is_of(f->dir, "a b", NULL));
+    }
+    commit_of(f, INSTANT + 60, "{\"guest\":\"a b\"}");
+    g_assert_true(snapshot_target_is_of(f->dir, "a b", NULL) && snapshot_target_is_of(f->dir, "a", NULL));
+    g_assert_false(snapshot_target_is_of(f->dir, "a/b", &error));
+    g_assert_error(error, VMB_ERROR, VMB_ERROR_TARGET);
+    g_assert_nonnull(strstr(error->message, "folder a_b holds another guest, \"a b\"; rename \"a/b\""));
 }
 
 struct changer {
@@ -410,6 +437,7 @@ int main(int argc, char **argv)
     STORE_TEST("/store/snapshot/names", test_names);
     STORE_TEST("/store/snapshot/abort", test_abort);
     STORE_TEST("/store/snapshot/no-guest", test_no_guest);
+    STORE_TEST("/store/snapshot/same-folder", test_same_folder);
     STORE_TEST("/store/snapshot/verified", test_verified);
     STORE_TEST("/store/snapshot/pinned", test_pinned);
     STORE_TEST("/store/snapshot/foreign", test_foreign);
