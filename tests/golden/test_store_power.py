@@ -3,12 +3,14 @@
 """A power cut at any point of a backup into a store, of a check and of a prune: every snapshot that is listed then is whole, none that
 was finished is gone, and what comes next works. The order of writes, syncs and renames is recorded; after each of them the machine
 "fails", and what was not synced is lost: all of it, its data only, or at random."""
+import fcntl
 import hashlib
 import json
 import os
 import pathlib
 import random
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -18,7 +20,7 @@ from archives import BUILD, PROGRAM  # noqa: E402
 
 SEED = int(sys.argv[sys.argv.index("--seed") + 1]) if "--seed" in sys.argv else random.randrange(10 ** 6)
 NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ(-\d+)?")
-TRIED = 30  # states that are put on the disk, for the program to go on from
+TRIED = 4  # states of each command that are put on the disk, for the program to go on from
 
 
 class Node:
@@ -181,6 +183,11 @@ class Scene:
         with self.log.open("a") as log:
             log.write(f"truncate\t{path}\t\nwrite\t{path}\t{data.hex()}\nsyncfs\t{path}\t\n")
 
+    def choose(self, rng):
+        """Some calls of each command."""
+        begins = [0] + [end for end, _ in self.steps]
+        return {n for begin, (end, _) in zip(begins, self.steps) for n in rng.sample(range(begin, end), min(TRIED, end - begin))}
+
     def must_be_there(self, n):
         """After n calls: what was finished before and is not touched by the command that goes on."""
         finished, before = set(), set()
@@ -197,25 +204,38 @@ DAYS = ["1970-01-01T00:16:40Z", "1970-01-01T00:33:20Z", "1970-01-01T00:50:00Z"]
 def record(folder):
     scene = Scene(folder)
     store, put = scene.root / "bk", BUILD / "tests" / "store_put"
-    a, b, c = (f"web/{day}" for day in DAYS)
+    (a, b, c), (d, e) = (f"web/{day}" for day in DAYS), (f"db/{day}" for day in DAYS[:2])
     scene.run(PROGRAM, "store", "init", "--chunk", "64K", store)
     scene.run(put, store, "web", 1000, *range(1, 9), 0, 0, finished=[a])
+    victim = sorted((store / "chunks.castr").rglob("*.cacnk"))[3]
     scene.run(put, store, "web", 2000, *range(5, 12), 0, finished=[a, b])
     scene.run(PROGRAM, "store", "check", store, finished=[a, b])
-    victim = sorted((store / "chunks.castr").rglob("*.cacnk"))[3]
     scene.damage(victim)
     scene.run(PROGRAM, "store", "check", store, status=8, finished=[a, b])
     scene.run(put, store, "web", 3000, *range(1, 12), 0, finished=[a, b, c])
     scene.run(PROGRAM, "store", "check", store, finished=[a, b, c])
-    scene.run(PROGRAM, "store", "pin", store / "web" / DAYS[1], finished=[a, b, c])
-    scene.run(PROGRAM, "prune", "--keep-last", "1", store, finished=[b, c])
-    scene.run(PROGRAM, "store", "unpin", store / "web" / DAYS[1], finished=[b, c])
-    scene.run(put, store, "db", 1000, 20, 21, finished=[b, c, f"db/{DAYS[0]}"])
-    scene.run(PROGRAM, "prune", "--keep-last", "1", store, finished=[c, f"db/{DAYS[0]}"])
+    scene.damage(victim)
+    scene.run(PROGRAM, "verify", store / "web" / DAYS[0], status=8, finished=[a, b, c])
+    with open(store / "lock", "r+b") as lock:  # beside a backup
+        fcntl.fcntl(lock, fcntl.F_OFD_SETLK, struct.pack("hhqqixxxx", fcntl.F_RDLCK, os.SEEK_SET, 0, 1, 0))
+        scene.run(PROGRAM, "store", "check", store, status=8, finished=[a, b, c])
+        scene.run(put, store, "db", 1000, 20, 21, *range(1, 12), finished=[a, b, c, d])
+    scene.run(PROGRAM, "store", "check", store, finished=[a, b, c, d])
+    scene.run(PROGRAM, "verify", store / "web" / DAYS[0], finished=[a, b, c, d])
+    scene.run(PROGRAM, "store", "pin", store / "web" / DAYS[1], finished=[a, b, c, d])
+    scene.run(PROGRAM, "prune", "--keep-last", "1", store, finished=[b, c, d])
+    scene.run(PROGRAM, "store", "unpin", store / "web" / DAYS[1], finished=[b, c, d])
+    scene.run(put, store, "db", 2000, 20, 21, finished=[b, c, d, e])
+    scene.run(PROGRAM, "prune", "--keep-last", "1", store, finished=[c, e])
     return scene, victim.name[:64]
 
 
 # ---- going on ----
+
+def quick_folder(prefix):
+    """Where a sync costs nothing: no disk fails here."""
+    return tempfile.TemporaryDirectory(prefix=prefix, dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+
 
 def put_on_disk(tree, folder):
     folder.mkdir()
@@ -228,11 +248,8 @@ def put_on_disk(tree, folder):
             (folder / name).write_bytes(node)
 
 
-def go_on(tree, folder):
+def go_on(store):
     """Without repair by hand: what was damaged is found, a backup has all of it, and what is unused can go."""
-    put_on_disk(tree, folder)
-    store = folder / "bk"
-
     def run(*command, statuses=(0,)):
         done = subprocess.run([str(part) for part in command], capture_output=True, check=False, timeout=60)
         assert done.returncode in statuses, (command, done)
@@ -253,13 +270,14 @@ def go_on(tree, folder):
 def main():
     print(f"seed {SEED}")
     rng, seen = random.Random(SEED), 0
-    with tempfile.TemporaryDirectory(prefix="vmt-power-") as name:
+    with quick_folder("vmt-power-") as name:
         folder = pathlib.Path(name).resolve()
         scene, victim = record(folder)
         calls = [line.split("\t") for line in scene.log.read_text().splitlines()]
         machine, chunks = Machine(scene.root), {}
-        tried = set(rng.sample(range(len(calls)), min(TRIED, len(calls))))
+        tried = scene.choose(rng)
         for n, call in enumerate(calls):
+            chosen = rng.randrange(4) if n in tried else None
             machine.do(*call)
             if call[0] == "rename" and call[2].endswith(".cacnk"):
                 chunks.setdefault(call[2][-70:-6], machine.find(call[2]).now)
@@ -270,8 +288,9 @@ def main():
                     must_be_whole(tree, snapshot, inside, chunks, {victim})
                 missing = scene.must_be_there(n) - set(there)
                 assert not missing, (n, call[:2], missing)
-                if n in tried and i == rng.randrange(4):
-                    go_on(tree, folder / f"go{n}-{i}")
+                if i == chosen:
+                    put_on_disk(tree, folder / f"go{n}")
+                    go_on(folder / f"go{n}" / "bk")
                     seen += 1
         for snapshot, inside in snapshots(machine.after(new, new)).items():
             must_be_whole(machine.after(new, new), snapshot, inside, chunks, set())

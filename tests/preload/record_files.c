@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * LD_PRELOAD: a record of what a program does to the files below the folder $RECORD_BELOW, in its order, appended to
- * $RECORD_TO: a line for each call, "what TAB path TAB other path or bytes in hexadecimal".
+ * $RECORD_TO: a line for each call, "what TAB path TAB other path or bytes in hexadecimal". After $RECORD_KILL of them
+ * the program is killed.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +55,7 @@ static void put(int fd, const char *text, size_t len)
 
 static void record(const char *what, const char *path, const char *other)
 {
-    const char *to = getenv("RECORD_TO"), *below = getenv("RECORD_BELOW");
+    const char *to = getenv("RECORD_TO"), *below = getenv("RECORD_BELOW"), *kill_after = getenv("RECORD_KILL");
     int saved = errno;
     if (!to || !below || strncmp(path, below, strlen(below)))
         return;
@@ -65,6 +67,9 @@ static void record(const char *what, const char *path, const char *other)
     put(fd, other, strlen(other));
     put(fd, "\n", 1);
     syscall(SYS_close, fd);
+    static int n;
+    if (kill_after && ++n == atoi(kill_after))
+        kill(getpid(), SIGKILL);
     errno = saved;
 }
 
