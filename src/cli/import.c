@@ -2,93 +2,82 @@
 /* `vmabackup import ARCHIVE STORE GUEST`: an archive becomes a snapshot of that guest in a store, of its own instant.
  */
 #include <stdio.h>
+#include <unistd.h>
 
+#include "archive/archive.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "cli/archive.h"
 #include "cli/cli.h"
+#include "cli/repack.h"
 #include "cli/signals.h"
-#include "options/options.h"
 #include "sink/compress.h"
-#include "store/import.h"
+#include "store/snapshot_writer.h"
 
 struct job {
-    struct cli_archive *archive;
-    struct import *import;
+    const struct backup_options *options;
+    const char *guest;
     GString *lost; /* names of devices that the archive does not hold whole */
 };
 
-/* ---- on the way ---- */
-
-static bool on_header(void *user, const struct vma_header *h, GError **error)
+static bool check_header(const struct vma_header *h, GError **error)
 {
-    return import_begin(((struct job *)user)->import, h, error);
+    for (unsigned i = 1; i < VMA_MAX_DEVICES; i++)
+        if (h->devices[i].name && !vma_name_is_safe(h->devices[i].name))
+            return vmb_fail(error, VMB_ERROR_DAMAGED, "the name of its device %u is no safe file name", i);
+    return true;
 }
 
-static bool on_data(void *user, int dev_id, uint64_t offset, const uint8_t *bytes, size_t len, GError **error)
+static bool open_target(struct repack *r, const struct writer_events *events, GError **error)
 {
-    return import_data(((struct job *)user)->import, dev_id, offset, bytes, len, error);
+    const struct job *j = r->user;
+    const struct backup_options *o = j->options;
+    uint64_t spool_bytes = archive_spool_bytes(o, UINT64_MAX, NULL);
+    g_autofree char *run = g_strdup_printf("import%d", (int)getpid());
+    if (!check_header(r->header, error))
+        return false;
+    r->sink = snapshot_target_open(&r->loop, o->target, j->guest, run, backup_options_level(o), error);
+    if (!r->sink)
+        return false;
+    r->writer = snapshot_writer_new(&r->loop, r->sink, r->pool, backup_options_threads(o), events, r);
+    struct overflow *spool = spool_bytes ? overflow_open(o->spool_dir, spool_bytes, NULL) : NULL;
+    if (spool)
+        snapshot_writer_set_spool(r->writer, spool, archive_guest_reserve(spool_bytes));
+    return true;
 }
-
-static bool on_zeroes(void *user, int dev_id, uint64_t offset, uint64_t len, GError **error)
-{
-    return import_zeroes(((struct job *)user)->import, dev_id, offset, len, error);
-}
-
-static void on_fault(void *user, uint64_t offset, const char *text)
-{
-    cli_archive_stop(((struct job *)user)->archive, offset, text);
-}
-
-static const struct vma_walk_ops walk_ops = {on_header, on_data, on_zeroes, on_fault};
-
-/* ---- the whole of it ---- */
 
 /* As the end mark says: their backup failed. */
-static void drop_lost(struct job *j)
+static void drop_lost(struct repack *r)
 {
-    const struct vma_check *c = vma_walk_check(j->archive->walk);
-    const struct vma_header *h = vma_walk_header(j->archive->walk);
+    struct job *j = r->user;
     for (int i = 1; i < (int)VMA_MAX_DEVICES; i++) {
-        if (!h->devices[i].name || vma_check_is_whole(c, i))
+        if (!r->header->devices[i].name || vma_check_is_whole(vma_walk_check(r->archive->walk), i))
             continue;
-        g_string_append_printf(j->lost, "%s%s", j->lost->len ? ", " : "", h->devices[i].name);
-        import_drop(j->import, i);
+        g_string_append_printf(j->lost, "%s%s", j->lost->len ? ", " : "", r->header->devices[i].name);
+        repack_drop(r, i);
     }
+}
+
+static void report(const struct repack *r)
+{
+    char fresh[UNITS_LEN], size[UNITS_LEN];
+    printf("imported %s as %s: new %s of %s\n", r->archive->shown, sink_name(r->sink),
+           units_format_size(snapshot_target_new_bytes(r->sink), fresh),
+           units_format_size(snapshot_target_size(r->sink), size));
 }
 
 static bool import(struct job *j, const char *path, GError **error)
 {
-    j->archive = cli_archive_open(path, &walk_ops, j, error);
-    if (!j->archive || !cli_archive_read(j->archive, "importing", error))
-        return false;
-    drop_lost(j);
-    return import_finish(j->import, vma_check_result(vma_walk_check(j->archive->walk))->seen.vmstate_bytes, error);
-}
-
-static void report(const struct job *j)
-{
-    char fresh[UNITS_LEN], size[UNITS_LEN];
-    printf("imported %s as %s: new %s of %s\n", j->archive->shown, import_name(j->import),
-           units_format_size(import_new_bytes(j->import), fresh), units_format_size(import_size(j->import), size));
-}
-
-static int run(const struct backup_options *o, const char *path, const char *guest)
-{
-    struct job j = {.import = import_new(o, guest), .lost = g_string_new(NULL)};
-    g_autoptr(GError) error = NULL;
-    signals_catch();
-    bool is_good = import(&j, path, &error);
+    static const struct repack_ops ops = {"importing", "import", open_target, drop_lost};
+    struct repack *r = repack_new(&ops, j);
+    bool is_good = repack_run(r, path, error);
     if (is_good)
-        report(&j);
-    if (is_good && j.lost->len)
-        vmb_error_set(&error, VMB_ERROR_INCOMPLETE, "the backup of %s failed or was cancelled; all else was imported",
-                      j.lost->str);
-    import_free(j.import);
-    cli_archive_free(j.archive);
-    g_string_free(j.lost, TRUE);
-    return signals_leave(error ? cli_fail(error) : 0);
+        report(r);
+    if (is_good && j->lost->len)
+        is_good = vmb_fail(error, VMB_ERROR_INCOMPLETE,
+                           "the backup of %s failed or was cancelled; all else was imported", j->lost->str);
+    repack_free(r);
+    return is_good;
 }
 
 static bool check(struct backup_options *o, const char *dir, GError **error)
@@ -111,14 +100,14 @@ int cli_import(int argc, char **argv)
         G_OPTION_ENTRY_NULL,
     };
     g_autoptr(GError) error = NULL;
-    int status;
     backup_options_init(&o);
-    if (!cli_parse_counted(&argc, &argv, entries, "ARCHIVE STORE GUEST",
-                           "Makes a snapshot of GUEST in a store from an archive.", 3, 3, &error) ||
-        !check(&o, argv[2], &error))
-        status = cli_fail(error);
-    else
-        status = run(&o, argv[1], argv[3]);
+    bool is_good = cli_parse_counted(&argc, &argv, entries, "ARCHIVE STORE GUEST",
+                                     "Makes a snapshot of GUEST in a store from an archive.", 3, 3, &error);
+    if (is_good && check(&o, argv[2], &error)) {
+        g_autoptr(GString) lost = g_string_new(NULL);
+        signals_catch();
+        import(&(struct job){&o, argv[3], lost}, argv[1], &error);
+    }
     backup_options_clear(&o);
-    return status;
+    return signals_leave(error ? cli_fail(error) : 0);
 }

@@ -21,3 +21,9 @@
 #define VMA_MAX_BLOB            65535u
 #define VMA_VMSTATE_NAME        "vmstate"
 #define VMA_DESCRIPTION_NAME    "vmabackup.json"
+
+/* So many clusters hold these bytes; the last one may reach further. */
+static inline uint64_t vma_clusters_of(uint64_t bytes)
+{
+    return bytes / VMA_CLUSTER_SIZE + (bytes % VMA_CLUSTER_SIZE > 0);
+}
