@@ -4,15 +4,18 @@
 import json
 import os
 import pathlib
+import random
 import resource
+import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import time
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1])]
-from archives import PROGRAM, SKIP, main, run  # noqa: E402
+from archives import PROGRAM, SKIP, assert_one_line, main, make_vma, run  # noqa: E402
 from test_archives import make_archive  # noqa: E402
 
 
@@ -108,8 +111,66 @@ def test_no_room(folder):
     run("import", archive, store, "g")
 
 
+def import_that_waits(folder, store):
+    """Its buffers are full of clusters whose chunks are not whole, and there is no spool: it reads no more. For 5 s."""
+    if not (folder / "large.vma").exists():
+        (folder / "large").write_bytes(random.Random(1).randbytes(72 << 20))
+        make_vma(folder / "large.vma", f"a={folder}/large", "--shuffle", 1)
+    process = subprocess.Popen([PROGRAM, "import", "-", store, "g", "--spool-dir", folder / "nowhere"], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    os.set_blocking(process.stdin.fileno(), False)
+    data, done = (folder / "large.vma").read_bytes(), 0
+    while select.select([], [process.stdin], [], 0.3)[1]:
+        assert done < len(data), "all of it was read"
+        done += os.write(process.stdin.fileno(), data[done:done + 65536])
+    assert list(store.glob("g/.*.partial"))
+    return process
+
+
+def test_signals(folder):
+    """Wherever it waits, it ends at once, of the signal, and leaves nothing but chunks."""
+    store = make_store(folder / "store", 16 << 20)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        process = import_that_waits(folder, store)
+        process.send_signal(number)
+        began = time.monotonic()
+        assert process.wait(timeout=60) == -number
+        assert time.monotonic() - began < 3, "it gave up by itself"
+        said = process.stderr.read()
+        assert_one_line(said, "import")
+        assert b"interrupted" in said and not process.stdout.read(), said
+        must_be_clean(store)
+        assert not list(store.glob("g/*"))
+        process.communicate()
+    run("import", folder / "large.vma", store, "g")
+
+
+def test_killed(folder):
+    """What is left then goes with the next prune, or with whoever writes into the store next."""
+    store = make_store(folder / "store", 16 << 20)
+    archive, _ = make_archive(folder)
+    for tidies in (["prune", store, "--keep-last", "1"], ["import", archive, store, "h"]):
+        process = import_that_waits(folder, store)
+        process.kill()
+        process.communicate()
+        assert list(store.glob("g/.*.partial"))
+        run(*tidies)
+        must_be_clean(store)
+        assert b"good" in run("store", "check", store)[0]
+
+
+def test_progress(folder):
+    archive, _ = make_archive(folder)
+    ours, theirs = os.openpty()
+    subprocess.run([PROGRAM, "import", archive, make_store(folder / "store", 1 << 20), "g"], stderr=theirs,
+                   stdout=subprocess.DEVNULL, check=True)
+    told = os.read(ours, 4096)
+    assert told.startswith(b"\rimporting: ") and told.endswith(b"\r\x1b[K") and b"\n" not in told, told
+
+
 if __name__ == "__main__":
     if not shutil.which("casync"):
         print("no casync here")
         sys.exit(SKIP)
-    main([test_ours, test_foreign_archives, test_damage, test_no_store, test_no_room], "import-")
+    main([test_ours, test_foreign_archives, test_damage, test_no_store, test_no_room, test_signals, test_killed, test_progress],
+         "import-")
