@@ -12,18 +12,18 @@
 #include "base/le.h"
 #include "base/text.h"
 #include "store/durable.h"
+#include "vma/format.h"
 
 /* casync's caformat.h */
-#define INDEX_MAGIC   0x96824d9c7b129ff9u
-#define TABLE_MAGIC   0xe75b9e112f17417du
-#define TAIL_MAGIC    0x4b4f050e5549ecd1u
-#define FLAG_NODUMP   0x8000000000000000u /* always set for blobs */
-#define FLAG_SHA512   0x2000000000000000u
-#define INDEX_SIZE    48u
-#define HEAD_SIZE     64u
-#define ITEM_SIZE     40u
-#define BUFFERED      1024u        /* items read and written at a time */
-#define MAX_DISK_SIZE (1ull << 48) /* as in an archive */
+#define INDEX_MAGIC 0x96824d9c7b129ff9u
+#define TABLE_MAGIC 0xe75b9e112f17417du
+#define TAIL_MAGIC  0x4b4f050e5549ecd1u
+#define FLAG_NODUMP 0x8000000000000000u /* always set for blobs */
+#define FLAG_SHA512 0x2000000000000000u
+#define INDEX_SIZE  48u
+#define HEAD_SIZE   64u
+#define ITEM_SIZE   40u
+#define BUFFERED    1024u /* items read and written at a time */
 
 /* ---- in memory ---- */
 
@@ -213,7 +213,7 @@ static bool read_items(struct reading *r, uint64_t n)
         if (!take(r, item, sizeof item))
             return false;
         end = le64_get(item);
-        if (start != i * chunk || end <= start || end - start > chunk || end > MAX_DISK_SIZE)
+        if (start != i * chunk || end <= start || end - start > chunk || end > VMA_MAX_DEVICE_SIZE)
             return damaged(r, at, "a chunk is not where it should be");
         if (!add_id(r, item))
             return false;

@@ -8,11 +8,10 @@
 #include "base/error.h"
 #include "vma/header.h"
 
-#define FORMAT        1
-#define MAX_DEPTH     8
-#define MAX_DISK_SIZE ((int64_t)1 << 48) /* as in an archive */
-#define COMPACT       (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
-#define READABLE      (JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE)
+#define FORMAT    1
+#define MAX_DEPTH 8
+#define COMPACT   (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
+#define READABLE  (JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 /* ---- making ---- */
 
@@ -182,7 +181,7 @@ static bool is_file_name(const char *name)
 static bool read_device(struct snapshot *s, json_object *o, GError **error)
 {
     const char *name = text_in(o, "name"), *index = text_in(o, "index"), *digest = text_in(o, "digest");
-    int64_t size = number_in(o, "size", MAX_DISK_SIZE), stored = number_in(o, "new_bytes", INT64_MAX),
+    int64_t size = number_in(o, "size", VMA_MAX_DEVICE_SIZE), stored = number_in(o, "new_bytes", INT64_MAX),
             plain = number_in(o, "new_plain", INT64_MAX);
     if (!name || !is_file_name(name) || snapshot_find_device(s, name))
         return wrong(error, "a drive has no name of its own");

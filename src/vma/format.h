@@ -16,7 +16,8 @@
 #define VMA_FIXED_HEADER_SIZE   12288u
 #define VMA_MAX_HEADER_WRITTEN  (512u << 10) /* stock writers refuse larger ones */
 #define VMA_MAX_HEADER_READ     (16u << 20)
-#define VMA_MAX_DEVICES         256u /* index 0 is reserved, 255 unused: 1…254 */
+#define VMA_MAX_DEVICES         256u                               /* index 0 is reserved, 255 unused: 1…254 */
+#define VMA_MAX_DEVICE_SIZE     ((uint64_t)VMA_CLUSTER_SIZE << 32) /* cluster numbers have 32 bits */
 #define VMA_MAX_CONFIGS         256u
 #define VMA_MAX_BLOB            65535u
 #define VMA_VMSTATE_NAME        "vmstate"

@@ -25,8 +25,6 @@ enum {
 };
 #define MAGIC           "VMA"      /* with its NUL */
 #define EXTENSION_MAGIC "VMABKUP1" /* without */
-/* Cluster numbers have 32 bits. */
-#define MAX_DEVICE_SIZE ((uint64_t)VMA_CLUSTER_SIZE << 32)
 
 struct vma_header *vma_header_new(const uint8_t uuid[16], int64_t ctime)
 {
@@ -112,7 +110,7 @@ static bool device_is_valid(const struct vma_header *h, const char *name, uint64
         why = "this name cannot be stored; choose a plain file name";
     else if (vma_header_find_device(h, name) >= 0)
         why = "this name is taken";
-    else if (size == 0 || size % 512 || size > MAX_DEVICE_SIZE)
+    else if (size == 0 || size % 512 || size > VMA_MAX_DEVICE_SIZE)
         why = "its size must be a multiple of 512, above 0 and at most 256 TiB";
     if (why)
         g_set_error(error, VMB_ERROR, VMB_ERROR_FAILED, "device %s: %s", shown, why);
@@ -359,7 +357,7 @@ static const char *decode_devices(struct vma_header *h, const uint8_t *bytes, co
             return "the name of a device is damaged";
         if (i == 0 || i == VMA_MAX_DEVICES - 1)
             return "it uses a reserved device number";
-        if (size > MAX_DEVICE_SIZE)
+        if (size > VMA_MAX_DEVICE_SIZE)
             return "the size of a device is impossible";
         if (vma_header_find_device(h, name) >= 0)
             return "two devices have the same name";
