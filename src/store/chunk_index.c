@@ -49,9 +49,8 @@ static struct chunk_index *new_empty(uint32_t chunk_bytes)
 
 struct chunk_index *chunk_index_new(uint64_t size, uint32_t chunk_bytes)
 {
-    struct chunk_index *x = new_empty(chunk_bytes);
-    chunk_index_resize(x, size);
-    return x;
+    g_autoptr(chunk_index) x = new_empty(chunk_bytes);
+    return chunk_index_resize(x, size) ? g_steal_pointer(&x) : NULL;
 }
 
 void chunk_index_free(struct chunk_index *x)
@@ -81,14 +80,18 @@ void chunk_index_set(struct chunk_index *x, uint64_t i, const struct chunk_id *i
     x->ids[i] = *id;
 }
 
-void chunk_index_resize(struct chunk_index *x, uint64_t size)
+bool chunk_index_resize(struct chunk_index *x, uint64_t size)
 {
     uint64_t n = count_of(size, x->chunk_bytes), kept = MIN(x->n, n);
     bool was_zeros = kept && chunk_index_is_zeros(x, kept - 1);
-    x->ids = g_renew(struct chunk_id, x->ids, n);
+    struct chunk_id *ids = g_try_renew(struct chunk_id, x->ids, n);
+    if (n && !ids)
+        return false;
+    x->ids = ids;
     set_size(x, size);
     for (uint64_t i = was_zeros ? kept - 1 : kept; i < n; i++) /* one that was the last may be a whole one now */
         x->ids[i] = *zeros_at(x, i);
+    return true;
 }
 
 /* ---- writing ---- */

@@ -26,14 +26,16 @@ struct chunk_index {
     struct chunk_id file;      /* SHA-256 of the file that it was loaded from */
 };
 
+/* NULL: there is not so much memory. */
 struct chunk_index *chunk_index_new(uint64_t size, uint32_t chunk_bytes);
 void chunk_index_free(struct chunk_index *x);
 /* Length in bytes of chunk i. */
 uint32_t chunk_index_len(const struct chunk_index *x, uint64_t i);
 bool chunk_index_is_zeros(const struct chunk_index *x, uint64_t i);
 void chunk_index_set(struct chunk_index *x, uint64_t i, const struct chunk_id *id);
-/* The same with another length: what is new is zeros. For the RAM stream, whose length is known at its end. */
-void chunk_index_resize(struct chunk_index *x, uint64_t size);
+/* The same with another length: what is new is zeros. For the RAM stream, whose length is known at its end. False:
+ * there is not so much memory; it is as it was. */
+bool chunk_index_resize(struct chunk_index *x, uint64_t size);
 /* Not synced. FAILED, or TARGET's SINK_ERROR_FULL where there is no room. */
 bool chunk_index_write(const struct chunk_index *x, int fd, GError **error);
 /* FAILED: cannot be read. DAMAGED: it is none, or not one with chunks of one size; what is wrong, and at which byte. */

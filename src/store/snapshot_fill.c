@@ -105,15 +105,16 @@ static void close_filling(struct filling *f)
 }
 
 /* Its stream comes in order, and how long it is shows at its end: the chunk before this one is a whole one. */
-static void follow_ram(struct snapshot_lane *lane, uint64_t i)
+static bool follow_ram(struct snapshot_lane *lane, uint64_t i)
 {
     struct filling *before = i > lane->top ? g_hash_table_lookup(lane->open, key_of(lane->top)) : NULL;
 
-    if (i >= lane->index->n)
-        chunk_index_resize(lane->index, (i + 1) * 2 * lane->index->chunk_bytes);
+    if (i >= lane->index->n && !snapshot_writer_resize(lane, (i + 1) * 2 * lane->index->chunk_bytes))
+        return false;
     lane->top = i;
     if (before)
         close_filling(before);
+    return true;
 }
 
 static void put_in_place(struct filling *f, unsigned k, uint32_t cluster, uint8_t *data)
@@ -143,12 +144,11 @@ void snapshot_fill_add(struct snapshot_lane *lane, uint32_t cluster, uint8_t *da
     unsigned per_chunk = w->chunk_bytes / VMA_CLUSTER_SIZE;
     struct filling *f;
 
-    if (w->is_discarding || is_settled(lane, cluster / per_chunk)) {
+    if (w->is_discarding || is_settled(lane, cluster / per_chunk) ||
+        (lane->is_vmstate && !follow_ram(lane, cluster / per_chunk))) {
         pool_give(w->pool, data);
         return;
     }
-    if (lane->is_vmstate)
-        follow_ram(lane, cluster / per_chunk);
     f = filling_at(lane, cluster / per_chunk);
     put_in_place(f, cluster % per_chunk, cluster, data);
     if (f->n_held == f->n && !lane->is_vmstate)
@@ -192,8 +192,7 @@ void snapshot_fill_end_ram(struct snapshot_lane *lane, uint64_t bytes)
 {
     struct filling *f = g_hash_table_lookup(lane->open, key_of(lane->top));
 
-    chunk_index_resize(lane->index, bytes);
-    if (f)
+    if (snapshot_writer_resize(lane, bytes) && f)
         close_filling(f);
 }
 

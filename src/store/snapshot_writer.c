@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "base/each.h"
+#include "base/error.h"
 #include "base/threads.h"
 #include "vma/format.h"
 
@@ -140,10 +141,25 @@ static void lane_free(gpointer data)
     g_free(lane);
 }
 
+bool snapshot_writer_resize(struct snapshot_lane *lane, uint64_t size)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (chunk_index_resize(lane->index, size))
+        return true;
+    vmb_error_set(&error, VMB_ERROR_FAILED,
+                  "an index of %" G_GUINT64_FORMAT " bytes is too large for this machine's "
+                  "memory; in a store of larger chunks it is smaller",
+                  size / writer_of(lane)->chunk_bytes * sizeof(struct chunk_id));
+    snapshot_writer_fail(writer_of(lane), error);
+    return false;
+}
+
 static void renew_index(struct snapshot_lane *lane)
 {
     chunk_index_free(lane->index);
-    lane->index = chunk_index_new(lane->size, writer_of(lane)->chunk_bytes);
+    lane->index = chunk_index_new(0, writer_of(lane)->chunk_bytes);
+    snapshot_writer_resize(lane, lane->size);
     vma_bitmap_free(lane->whole);
     lane->whole = lane->is_vmstate ? NULL : vma_bitmap_new(lane->index->n);
 }

@@ -93,6 +93,8 @@ void snapshot_writer_tell_target(struct snapshot_writer *w);
 void snapshot_writer_fail(struct snapshot_writer *w, const GError *error);
 /* True: there is no room, and it is tried again in a second; else it is the end. */
 bool snapshot_writer_wait(struct snapshot_writer *w, const GError *error);
+/* Of its index. False: memory does not hold it, and the writer has failed. */
+bool snapshot_writer_resize(struct snapshot_lane *lane, uint64_t size);
 void snapshot_writer_set_full(struct snapshot_writer *w, bool is_full);
 static inline bool snapshot_writer_is_drained(const struct snapshot_writer *w)
 {

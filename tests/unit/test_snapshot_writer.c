@@ -200,6 +200,29 @@ static void test_full(struct store_fixture *f, gconstpointer data)
     rig_down(&r);
 }
 
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+/* A drive, or a RAM stream, whose index no memory holds: it fails, and takes what comes no more. */
+static void test_too_large(struct store_fixture *f, gconstpointer data)
+{
+    struct rig r;
+
+    rig_up(&r, f, 300, 1 << 30);
+    feed(&r);
+    writer_set_size(r.lanes[1], UINT64_C(1) << 62);
+    g_assert_error(r.error, VMB_ERROR, VMB_ERROR_FAILED);
+    g_assert_nonnull(strstr(r.error->message, "larger chunks"));
+    writer_add(r.lanes[1], 5, pool_take(r.pool, POOL_FOR_GUEST));
+    writer_add_zeroes(r.lanes[1], 6, 1000);
+    writer_drop_lane(r.lanes[1]);
+    sink_abort(r.sink, false);
+    rig_down(&r);
+}
+
 /* Chunks that cannot be written for another reason than room end it. */
 static void test_broken(struct store_fixture *f, gconstpointer data)
 {
@@ -269,6 +292,7 @@ int main(int argc, char **argv)
     TEST("stuck", test_stuck);
     TEST("stuck-by-the-disk", test_stuck_by_the_disk);
     TEST("full", test_full);
+    TEST("too-large", test_too_large);
     TEST("broken", test_broken);
     TEST("heals", test_heals);
     TEST("leftovers", test_leftovers);

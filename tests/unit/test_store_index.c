@@ -75,7 +75,7 @@ static void test_resize(void)
         for (unsigned b = 0; b < G_N_ELEMENTS(sizes); b++) {
             g_autoptr(chunk_index) x = sample(sizes[a]), fresh = chunk_index_new(sizes[b], CHUNK);
             uint64_t had = x->n;
-            chunk_index_resize(x, sizes[b]);
+            g_assert_true(chunk_index_resize(x, sizes[b]));
             g_assert_cmpuint(x->n, ==, fresh->n);
             for (uint64_t i = 0; i < x->n; i++) {
                 struct chunk_id id = id_of((unsigned)i);
@@ -83,6 +83,21 @@ static void test_resize(void)
                 g_assert_true(chunk_id_equal(&x->ids[i], is_data ? &id : &fresh->ids[i]));
             }
         }
+}
+
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+/* No memory holds it: then it stays as it was. */
+static void test_too_large(void)
+{
+    g_autoptr(chunk_index) x = sample(SIZE), y = sample(SIZE);
+    g_assert_null(chunk_index_new(UINT64_MAX, CHUNK));
+    g_assert_false(chunk_index_resize(x, UINT64_MAX));
+    must_be_same(x, y);
 }
 
 /* ---- hostile ---- */
@@ -166,6 +181,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/store/index/zeros", test_zeros);
     g_test_add_func("/store/index/resize", test_resize);
+    g_test_add_func("/store/index/too-large", test_too_large);
     STORE_TEST("/store/index/round", test_round);
     STORE_TEST("/store/index/flipped", test_flipped);
     STORE_TEST("/store/index/foreign", test_foreign);
