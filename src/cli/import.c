@@ -12,6 +12,7 @@
 #include "cli/repack.h"
 #include "cli/signals.h"
 #include "sink/compress.h"
+#include "store/snapshot_json.h"
 #include "store/snapshot_writer.h"
 
 struct job {
@@ -20,12 +21,20 @@ struct job {
     GString *lost; /* names of devices that the archive does not hold whole */
 };
 
-static bool check_header(const struct vma_header *h, GError **error)
+/* An index takes its memory before the first cluster has come: what a header merely says must not take the machine's.
+ * How long the RAM is shows only when it comes. */
+static bool check_sizes(const struct vma_header *h, uint32_t chunk_bytes, GError **error)
 {
-    for (unsigned i = 1; i < VMA_MAX_DEVICES; i++)
-        if (h->devices[i].name && !vma_name_is_safe(h->devices[i].name))
-            return vmb_fail(error, VMB_ERROR_DAMAGED, "the name of its device %u is no safe file name", i);
-    return true;
+    uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE), bytes = 0;
+    char size[UNITS_LEN];
+    for (unsigned i = 0; i < VMA_MAX_DEVICES; i++)
+        if (g_strcmp0(h->devices[i].name, VMA_VMSTATE_NAME))
+            bytes += h->devices[i].size / chunk_bytes * sizeof(struct chunk_id);
+    return bytes <= memory / 2 ||
+           vmb_fail(error, VMB_ERROR_DAMAGED,
+                    "its drives are said to be so large that their indexes would take %s of memory; in a store of "
+                    "larger chunks they take less",
+                    units_format_size(bytes, size));
 }
 
 static bool open_target(struct repack *r, const struct writer_events *events, GError **error)
@@ -34,10 +43,10 @@ static bool open_target(struct repack *r, const struct writer_events *events, GE
     const struct backup_options *o = j->options;
     uint64_t spool_bytes = archive_spool_bytes(o, UINT64_MAX, NULL);
     g_autofree char *run = g_strdup_printf("import%d", (int)getpid());
-    if (!check_header(r->header, error))
-        return false;
-    r->sink = snapshot_target_open(&r->loop, o->target, j->guest, run, backup_options_level(o), error);
-    if (!r->sink)
+    r->sink = snapshot_json_check(r->header, error)
+                  ? snapshot_target_open(&r->loop, o->target, j->guest, run, backup_options_level(o), error)
+                  : NULL;
+    if (!r->sink || !check_sizes(r->header, snapshot_target_chunk_bytes(r->sink), error))
         return false;
     r->writer = snapshot_writer_new(&r->loop, r->sink, r->pool, backup_options_threads(o), events, r);
     struct overflow *spool = spool_bytes ? overflow_open(o->spool_dir, spool_bytes, NULL) : NULL;

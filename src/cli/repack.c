@@ -254,10 +254,12 @@ void repack_free(struct repack *r)
 {
     cli_archive_free(r->archive);
     uv_close((uv_handle_t *)&r->wake, NULL);
-    if (r->writer) {
+    if (r->sink)
         sink_abort(r->sink, false);
+    if (r->writer)
         writer_close(r->writer, on_closed, r);
-    }
+    else
+        sink_free(r->sink);
     uv_run(&r->loop, UV_RUN_DEFAULT);
     uv_loop_close(&r->loop);
     pool_free(r->pool);

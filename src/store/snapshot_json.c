@@ -8,10 +8,11 @@
 #include "base/error.h"
 #include "vma/header.h"
 
-#define FORMAT    1
-#define MAX_DEPTH 8
-#define COMPACT   (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
-#define READABLE  (JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE)
+#define FORMAT          1
+#define MAX_DEPTH       8
+#define MAX_DEVICE_NAME 249 /* of a file, with ".caibx" behind it */
+#define COMPACT         (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
+#define READABLE        (JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 /* ---- making ---- */
 
@@ -178,6 +179,33 @@ static bool is_file_name(const char *name)
     return name && vma_name_is_safe(name) && *name != '.' && strlen(name) < 256;
 }
 
+/* A drive has sectors; the RAM's stream is as long as it is. */
+static bool is_device_size(const char *name, uint64_t size)
+{
+    return size && size <= VMA_MAX_DEVICE_SIZE && (size % 512 == 0 || !strcmp(name, VMA_VMSTATE_NAME));
+}
+
+static bool is_config_name(const char *name)
+{
+    return name && vma_name_is_safe(name) && strlen(name) < VMA_MAX_BLOB;
+}
+
+bool snapshot_json_check(const struct vma_header *h, GError **error)
+{
+    g_autofree char *instant = snapshot_instant_text(h->ctime);
+    for (unsigned i = 0; i < VMA_MAX_DEVICES; i++) {
+        const char *name = h->devices[i].name;
+        if (name && (!is_file_name(name) || strlen(name) > MAX_DEVICE_NAME))
+            return vmb_fail(error, VMB_ERROR_DAMAGED, "the name of its device %u is no safe file name", i);
+        if (name && !is_device_size(name, h->devices[i].size))
+            return vmb_fail(error, VMB_ERROR_DAMAGED, "the size of its device %u is none that a drive has", i);
+    }
+    for (unsigned i = 0; i < VMA_MAX_CONFIGS; i++)
+        if (h->configs[i].name && !is_config_name(h->configs[i].name))
+            return vmb_fail(error, VMB_ERROR_DAMAGED, "the name of its configuration %u is no safe file name", i);
+    return snapshot_is_name(instant) || vmb_fail(error, VMB_ERROR_DAMAGED, "it is of no time that a snapshot can have");
+}
+
 static bool read_device(struct snapshot *s, json_object *o, GError **error)
 {
     const char *name = text_in(o, "name"), *index = text_in(o, "index"), *digest = text_in(o, "digest");
@@ -186,7 +214,7 @@ static bool read_device(struct snapshot *s, json_object *o, GError **error)
     if (!name || !is_file_name(name) || snapshot_find_device(s, name))
         return wrong(error, "a drive has no name of its own");
     struct snapshot_device *d = snapshot_add_device(s, name, (uint64_t)size);
-    if (size <= 0 || (size % 512 && strcmp(name, VMA_VMSTATE_NAME)) || stored < 0 || plain < 0)
+    if (size < 0 || !is_device_size(name, (uint64_t)size) || stored < 0 || plain < 0)
         return wrong(error, "a drive's size is none");
     if (g_strcmp0(index, d->index_name) || !is_digest(digest))
         return wrong(error, "a drive has no index");
@@ -208,8 +236,7 @@ static bool is_config_taken(const struct snapshot *s, const char *name, const ch
 static bool read_config(struct snapshot *s, json_object *o, GError **error)
 {
     const char *name = text_in(o, "name"), *file = text_in(o, "file"), *digest = text_in(o, "digest");
-    if (!name || !vma_name_is_safe(name) || strlen(name) >= VMA_MAX_BLOB || !is_file_name(file) ||
-        is_config_taken(s, name, file) || !is_digest(digest))
+    if (!is_config_name(name) || !is_file_name(file) || is_config_taken(s, name, file) || !is_digest(digest))
         return wrong(error, "a configuration has no name of its own, or no digest");
     struct snapshot_config *c = g_new0(struct snapshot_config, 1);
     c->name = g_strdup(name);

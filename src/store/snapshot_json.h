@@ -7,6 +7,7 @@
  *     g_autoptr(snapshot) s = snapshot_from_json(text, len, &error);       // without path and bytes of configurations
  */
 #include "store/snapshot.h"
+#include "vma/header.h"
 
 #define SNAPSHOT_MAX_JSON (4u << 20)
 
@@ -14,3 +15,5 @@ char *snapshot_to_json(const struct snapshot *s);
 struct snapshot *snapshot_from_json(const char *text, size_t len, GError **error);
 /* The guest's own name, as its vmabackup.json has it; NULL: nobody knows. */
 char *snapshot_guest(const struct snapshot *s);
+/* What an archive's header says can be a snapshot; DAMAGED: a name, a size or the time cannot. */
+bool snapshot_json_check(const struct vma_header *h, GError **error);

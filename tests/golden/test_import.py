@@ -16,6 +16,7 @@ import time
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1])]
 from archives import PROGRAM, SKIP, assert_one_line, main, make_vma, run  # noqa: E402
+import make_vectors  # noqa: E402
 from test_archives import make_archive  # noqa: E402
 
 
@@ -88,6 +89,41 @@ def test_damage(folder):
     run("import", archive, store, "g", status=8)
     assert not list(store.glob("g/2*"))
     must_be_clean(store)
+
+
+def test_hostile(folder):
+    """Sound by its checksums, but no snapshot could be made of it, or its index would take all memory: it never begins."""
+    store = make_store(folder / "store", 64 << 10)
+
+    def judge(devices, text, configs=(), ctime=None):
+        head = bytearray(make_vectors.header(devices, configs, extension=False))
+        if ctime is not None:
+            head[24:32], head[32:48] = struct.pack(">q", ctime), bytes(16)
+            head = make_vectors.fill_md5(bytes(head), 32)
+        clusters = [make_vectors.extent_header([(0, i, 0)], b"", 0) for i in devices]
+        (folder / "x.vma").write_bytes(bytes(head) + b"".join(clusters))
+        if not text:
+            run("import", folder / "x.vma", store, "g")
+            assert b"good" in run("verify", store / "g/latest")[0]
+            shutil.rmtree(store / "g")
+            return
+        said = run("import", folder / "x.vma", store, "g", status=8)[1]
+        assert text in said and not list(store.glob("g/*")), said
+        must_be_clean(store)
+
+    judge({1: ("a", 65536), 254: ("vmstate", 65536)}, None, [("pinned", b"x"), ("snapshot.json", b"")])
+    for size in (16 << 40, 256 << 40):  # no single one of them would take it all
+        judge({i: (f"a{i}", size) for i in range(1, 255)}, b"of memory")
+    for size in (1, 1000):
+        judge({1: ("a", size)}, b"size of its device 1")
+    judge({1: ("vmstate", 1000)}, None)
+    for name in ("a/b", "..", ".a", "a\nb", "a" * 250):
+        judge({7: (name, 65536)}, b"name of its device 7")
+    for name in ("a/b", "..", "a\nb"):
+        judge({1: ("a", 65536)}, b"name of its configuration 1", [("b", b""), (name, b"")])
+    for ctime in (1 << 60, -(1 << 62), -46388678400):
+        judge({1: ("a", 65536)}, b"no time", ctime=ctime)
+    judge({1: ("a", 65536)}, None, ctime=-5)
 
 
 def test_no_store(folder):
@@ -172,5 +208,5 @@ if __name__ == "__main__":
     if not shutil.which("casync"):
         print("no casync here")
         sys.exit(SKIP)
-    main([test_ours, test_foreign_archives, test_damage, test_no_store, test_no_room, test_signals, test_killed, test_progress],
-         "import-")
+    main([test_ours, test_foreign_archives, test_damage, test_hostile, test_no_store, test_no_room, test_signals, test_killed,
+          test_progress], "import-")
