@@ -2,7 +2,8 @@
 #include "cli/output.h"
 
 #include <errno.h>
-#include <unistd.h>
+
+#include "base/transfer.h"
 
 bool output_write(struct output *o, uint64_t offset, const uint8_t *bytes, size_t len, GError **error)
 {
@@ -32,11 +33,7 @@ void output_free(struct output *o)
 
 bool output_pwrite(int fd, uint64_t offset, const uint8_t *bytes, size_t len)
 {
-    for (ssize_t n; len; bytes += n, offset += (uint64_t)n, len -= (size_t)n) {
-        n = pwrite(fd, bytes, len, (off_t)offset);
-        if (n < 0 && errno != EINTR)
-            return false;
-        n = MAX(n, 0);
-    }
-    return true;
+    int failed = transfer_write(fd, bytes, len, offset);
+    errno = failed ? failed : errno;
+    return !failed;
 }

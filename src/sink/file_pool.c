@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/transfer.h"
 #include "sink/file_inside.h"
 
 /* Writing back is begun for each WINDOW, and the one LAG behind is waited for. So at most LAG + WINDOW of
@@ -143,17 +144,9 @@ void file_rewrite_in_pool(uv_work_t *request)
 void file_read_in_pool(uv_work_t *request)
 {
     struct file *f = request->data;
-    uint8_t *to = f->op.iov->iov_base;
-    size_t done = 0;
-    while (done < f->op.bytes) {
-        ssize_t n = pread(f->fd, to + done, f->op.bytes - done, (off_t)(f->start + f->op.at + done));
-        if (n > 0)
-            done += (size_t)n;
-        else if (n == 0 || errno != EINTR) {
-            f->op.error = sink_error_new(&f->sink, "cannot be read back", n ? errno : EIO);
-            return;
-        }
-    }
+    int failed = transfer_read(f->fd, f->op.iov->iov_base, f->op.bytes, f->start + f->op.at);
+    if (failed)
+        f->op.error = sink_error_new(&f->sink, "cannot be read back", failed);
 }
 
 /* Where it cannot be done the blocks stay: no harm. */

@@ -12,6 +12,7 @@
 #include <zstd.h>
 
 #include "base/error.h"
+#include "base/transfer.h"
 #include "sink/frame.h"
 #include "sink/padding.h"
 #include "sink/parts.h"
@@ -46,22 +47,6 @@ struct random {
 
 /* ---- zstd frames as parts ---- */
 
-/* An errno: ENODATA where the file ends too early. */
-static int read_piece(int fd, struct random_piece p)
-{
-    while (p.len) {
-        ssize_t n = pread(fd, p.to, p.len, (off_t)p.offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n ? errno : ENODATA;
-        p.to += n;
-        p.offset += (uint64_t)n;
-        p.len -= (size_t)n;
-    }
-    return 0;
-}
-
 static bool find_frame(void *user, uint64_t offset, struct random_part *part)
 {
     struct seek_frame f;
@@ -76,7 +61,7 @@ static char *load_frame(void *user, const struct random_part *part, uint8_t *to)
     const struct random *r = user;
     struct seek_frame f = seek_table_reader_frame(r->table, (uint32_t)part->index);
     g_autofree uint8_t *packed = g_malloc(f.packed_len);
-    int wrong = read_piece(r->fd, (struct random_piece){f.packed_at, f.packed_len, packed});
+    int wrong = transfer_read(r->fd, packed, f.packed_len, f.packed_at);
     if (wrong)
         return g_strdup_printf("zstd frame %u cannot be read: %s", f.index + 1,
                                wrong == ENODATA ? "the file has become shorter" : g_strerror(wrong));
@@ -367,7 +352,7 @@ static void read_in_worker(uv_work_t *work)
 {
     struct reading *x = work->data;
     for (unsigned i = 0; i < x->n && !x->error; i++)
-        x->error = read_piece(x->random->fd, x->pieces[i]);
+        x->error = transfer_read(x->random->fd, x->pieces[i].to, x->pieces[i].len, x->pieces[i].offset);
     if (x->error == ENODATA)
         x->error = EIO;
 }

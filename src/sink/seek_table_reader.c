@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/le.h"
+#include "base/transfer.h"
 #include "sink/padding.h"
 
 #define STRIDE     64u /* frames from one known place to the next */
@@ -34,16 +35,9 @@ static bool fail(GError **error, enum vmb_error code, const char *why)
 
 static bool read_at(int fd, uint64_t at, void *to, size_t len, GError **error)
 {
-    uint8_t *bytes = to;
-    while (len) {
-        ssize_t n = pread(fd, bytes, len, (off_t)at);
-        if (n <= 0)
-            return fail(error, VMB_ERROR_FAILED, n ? g_strerror(errno) : "the file has become shorter");
-        bytes += n;
-        at += (uint64_t)n;
-        len -= (size_t)n;
-    }
-    return true;
+    int failed = transfer_read(fd, to, len, at);
+    return !failed ||
+           fail(error, VMB_ERROR_FAILED, failed == ENODATA ? "the file has become shorter" : g_strerror(failed));
 }
 
 static void put_entry(struct seek_table_reader *t, uint32_t i, const uint8_t *bytes)

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/transfer.h"
 
 enum record_state { RECORD_QUEUED, RECORD_STORED };
 
@@ -75,31 +76,16 @@ static uint8_t *gather(const struct record *r)
     return bytes;
 }
 
-/* pread() or pwrite() of all of it; 0 or an errno. */
-static int transfer(int fd, bool is_write, uint8_t *bytes, size_t len, off_t at)
-{
-    while (len) {
-        ssize_t done = is_write ? pwrite(fd, bytes, len, at) : pread(fd, bytes, len, at);
-        if (done == 0)
-            return EIO; /* the file ends before the record does: somebody has cut it */
-        if (done < 0 && errno != EINTR)
-            return errno;
-        if (done > 0) {
-            bytes += done;
-            len -= (size_t)done;
-            at += done;
-        }
-    }
-    return 0;
-}
-
 static int transfer_record(struct spool *q, bool is_write, uint8_t *bytes)
 {
     struct piece pieces[2];
     unsigned n = pieces_of(q, q->record, pieces);
     int failed = 0;
-    for (unsigned i = 0; i < n && !failed; i++)
-        failed = transfer(q->fd, is_write, bytes + pieces[i].skip, pieces[i].len, pieces[i].at);
+    for (unsigned i = 0; i < n && !failed; i++) {
+        uint64_t at = (uint64_t)pieces[i].at;
+        failed = is_write ? transfer_write(q->fd, bytes + pieces[i].skip, pieces[i].len, at)
+                          : transfer_read(q->fd, bytes + pieces[i].skip, pieces[i].len, at);
+    }
     return failed;
 }
 

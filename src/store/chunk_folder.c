@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/transfer.h"
 #include "store/chunk_file.h"
 #include "store/chunk_pack.h"
 #include "store/durable.h"
@@ -87,25 +88,10 @@ static int open_chunk(struct chunk_folder *f, const char *name, struct stat *st,
     return -1;
 }
 
-/* -1: errno; what is shorter than `len` was cut meanwhile. */
-static ssize_t read_frame(int fd, uint8_t *to, size_t len)
-{
-    size_t at = 0;
-    while (at < len) {
-        ssize_t n = pread(fd, to + at, len - at, (off_t)at);
-        if (n == 0)
-            break;
-        if (n < 0 && errno != EINTR)
-            return -1;
-        at += n > 0 ? (size_t)n : 0;
-    }
-    return (ssize_t)at;
-}
-
-/* A sector that is gone, or a digest of the file system's that is wrong: as good as damaged. */
+/* A sector that is gone, a digest of the file system's that is wrong, or a file that is cut: as good as damaged. */
 static enum vmb_error code_of(int error_number)
 {
-    return error_number == EIO ? VMB_ERROR_DAMAGED : VMB_ERROR_FAILED;
+    return error_number == EIO || error_number == ENODATA ? VMB_ERROR_DAMAGED : VMB_ERROR_FAILED;
 }
 
 static bool is_named_so(const void *bytes, size_t len, const struct chunk_id *id)
@@ -126,15 +112,15 @@ static bool read_chunk(struct chunk_folder *f, const struct chunk_id *id, bool i
         return false;
     bool is_too_long = st.st_size > (off_t)chunk_pack_bound(len);
     g_autofree uint8_t *frame = g_malloc(is_too_long ? 1 : (size_t)st.st_size + 1);
-    ssize_t n = is_too_long ? 0 : read_frame(fd, frame, (size_t)st.st_size);
-    int failed = n < 0 ? errno : 0;
+    size_t n = is_too_long ? 0 : (size_t)st.st_size;
+    int failed = transfer_read(fd, frame, n, 0);
     close(fd);
     if (failed)
         return fail(f, name, code_of(failed), g_strerror(failed), error);
-    const char *wrong = is_too_long ? "longer than a chunk can be" : chunk_unpack(frame, (size_t)n, to, len);
+    const char *wrong = is_too_long ? "longer than a chunk can be" : chunk_unpack(frame, n, to, len);
     if (wrong)
         return fail(f, name, VMB_ERROR_DAMAGED, wrong, error);
-    return (is_checksum_enough && chunk_pack_has_checksum(frame, (size_t)n)) || is_named_so(to, len, id) ||
+    return (is_checksum_enough && chunk_pack_has_checksum(frame, n)) || is_named_so(to, len, id) ||
            fail(f, name, VMB_ERROR_DAMAGED, "its digest is wrong", error);
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "store/overflow.h"
 
-#include <errno.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/transfer.h"
 #include "sink/spool.h"
 #include "vma/format.h"
 
@@ -74,32 +74,14 @@ void overflow_give(struct overflow *o, uint32_t slot)
     g_array_append_val(o->free, slot);
 }
 
-static int transfer(struct overflow *o, bool is_write, uint32_t slot, uint8_t *bytes)
-{
-    off_t at = (off_t)slot * VMA_CLUSTER_SIZE;
-
-    for (size_t done = 0; done < VMA_CLUSTER_SIZE;) {
-        size_t left = VMA_CLUSTER_SIZE - done;
-        ssize_t n = is_write ? pwrite(o->fd, bytes + done, left, at + (off_t)done)
-                             : pread(o->fd, bytes + done, left, at + (off_t)done);
-        if (n == 0)
-            return EIO; /* somebody has cut it */
-        if (n < 0 && errno != EINTR)
-            return errno;
-        if (n > 0)
-            done += (size_t)n;
-    }
-    return 0;
-}
-
 int overflow_write(struct overflow *o, uint32_t slot, const void *cluster)
 {
-    return transfer(o, true, slot, (uint8_t *)(uintptr_t)cluster);
+    return transfer_write(o->fd, cluster, VMA_CLUSTER_SIZE, (uint64_t)slot * VMA_CLUSTER_SIZE);
 }
 
 int overflow_read(struct overflow *o, uint32_t slot, void *cluster)
 {
-    return transfer(o, false, slot, cluster);
+    return transfer_read(o->fd, cluster, VMA_CLUSTER_SIZE, (uint64_t)slot * VMA_CLUSTER_SIZE);
 }
 
 GError *overflow_error(const struct overflow *o, const char *what, int error_number)
