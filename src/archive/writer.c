@@ -20,7 +20,7 @@ struct writer_lane *writer_add_lane(struct writer *w, uint8_t dev_id, bool is_vm
 
 void writer_set_size(struct writer_lane *lane, uint64_t size)
 {
-    map_init(&lane->map, size / VMA_CLUSTER_SIZE + (size % VMA_CLUSTER_SIZE > 0));
+    map_init(&lane->map, vma_clusters_of(size));
     if (lane->writer->ops->set_size)
         lane->writer->ops->set_size(lane, size);
 }

@@ -235,7 +235,7 @@ static void on_zeroes(void *user, uint64_t offset, uint64_t len)
 
     s->from = offset == s->to ? s->from : offset;
     s->to = offset + len;
-    first = MAX((s->from + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE, s->next);
+    first = MAX(vma_clusters_of(s->from), s->next);
     end = s->to == s->size ? s->n_clusters : s->to / VMA_CLUSTER_SIZE;
     if (end <= first)
         return;
@@ -268,7 +268,7 @@ static void ask(struct steps_op *op)
     g_autofree char *id = export_id(op->b);
 
     s->size = op->d->size;
-    s->n_clusters = (s->size + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
+    s->n_clusters = vma_clusters_of(s->size);
     s->from = s->to = s->next = s->n_zero = 0;
     s->found = vma_bitmap_new(s->n_clusters);
     op->b->end.n_open[OPEN_PORT]++;

@@ -95,7 +95,7 @@ static bool make_header(struct backup *b, GError **error)
 GBytes *target_final_header(struct backup *b, GError **error)
 {
     if (b->ram.vmstate) {
-        uint64_t clusters = (vmstate_bytes(b->ram.vmstate) + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
+        uint64_t clusters = vma_clusters_of(vmstate_bytes(b->ram.vmstate));
         vma_header_set_size(b->archive.header, b->ram.dev_id, clusters * VMA_CLUSTER_SIZE);
     } else if (b->ram.lane && target_can_drop(b)) {
         vma_header_drop_device(b->archive.header, b->ram.dev_id); /* it was lost on the way */

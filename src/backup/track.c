@@ -391,7 +391,7 @@ uint64_t track_missing(const struct drive *d)
 static void keep(struct drive *d, uint64_t from, uint64_t end)
 {
     if (from < end)
-        writer_keep(d->intake.lane, from / VMA_CLUSTER_SIZE, (end - from + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE);
+        writer_keep(d->intake.lane, from / VMA_CLUSTER_SIZE, vma_clusters_of(end - from));
 }
 
 /* A chunk that has come is never kept, whatever the writer makes of it. */

@@ -37,7 +37,7 @@ static const struct image_device *device_of(const struct stream *s)
 
 static uint64_t clusters_of(const struct image_device *d)
 {
-    return (d->index->size + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
+    return vma_clusters_of(d->index->size);
 }
 
 /* ---- an extent ---- */

@@ -3,11 +3,6 @@
 
 #include "vma/format.h"
 
-static unsigned clusters_of(uint64_t bytes)
-{
-    return (unsigned)((bytes + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE);
-}
-
 bool snapshot_fill_is_stale(const struct filling *f)
 {
     return f->is_unwanted || f->generation != f->lane->generation || writer_of(f->lane)->is_discarding;
@@ -85,7 +80,7 @@ static struct filling *filling_at(struct snapshot_lane *lane, uint64_t i)
 
     if (f)
         return f;
-    n = clusters_of(lane->is_vmstate ? w->chunk_bytes : chunk_index_len(lane->index, i));
+    n = (unsigned)vma_clusters_of(lane->is_vmstate ? w->chunk_bytes : chunk_index_len(lane->index, i));
     f = g_malloc0(sizeof *f + n * sizeof *f->places);
     f->lane = lane;
     f->generation = lane->generation;

@@ -24,7 +24,7 @@ static bool add_devices(struct snapshot_image *image, struct vma_header *h, GErr
         g_ptr_array_insert(image->devices, d->is_ram ? 0 : -1, d);
         uint64_t size = d->is->size;
         if (d->is_ram) /* the exact length stands in the end mark */
-            size = (size + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE * VMA_CLUSTER_SIZE;
+            size = vma_clusters_of(size) * VMA_CLUSTER_SIZE;
         d->dev_id = vma_header_add_device(h, d->is->name, size, error);
         if (d->dev_id < 0)
             return false;

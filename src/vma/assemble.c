@@ -28,7 +28,7 @@ struct vma_assemble *vma_assemble_new(uint64_t size, bool may_repeat)
 {
     struct vma_assemble *a = g_new0(struct vma_assemble, 1);
     a->size = size;
-    a->n_clusters = (size + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
+    a->n_clusters = vma_clusters_of(size);
     a->may_repeat = may_repeat;
     a->held = vma_bitmap_new(a->n_clusters);
     a->forgiven = vma_bitmap_new(a->n_clusters);

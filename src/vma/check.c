@@ -41,7 +41,7 @@ struct vma_check *vma_check_new(const struct vma_header *header, vma_fault_fn fa
             continue;
         d->name = text_make_safe(header->devices[i].name);
         d->size = header->devices[i].size;
-        d->n_clusters = (d->size + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
+        d->n_clusters = vma_clusters_of(d->size);
         if (!strcmp(header->devices[i].name, VMA_VMSTATE_NAME))
             c->vmstate_id = i;
         else

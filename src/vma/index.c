@@ -49,7 +49,7 @@ struct vma_index *vma_index_new(const struct vma_header *header)
         struct device *d = &x->devices[i];
         if (!header->devices[i].name)
             continue;
-        d->n_clusters = (header->devices[i].size + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
+        d->n_clusters = vma_clusters_of(header->devices[i].size);
         if (i == vma_check_vmstate_id(x->check)) /* its size means nothing, but clusters are numbered by 32 bits */
             d->n_clusters = (uint64_t)UINT32_MAX + 1;
         d->folders = g_new0(struct folder *, folder_count(d));

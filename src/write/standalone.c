@@ -179,8 +179,7 @@ static void finish(struct standalone *s)
 
     s->is_finishing = true;
     if (s->vmstate)
-        vma_header_set_size(s->header, s->vmstate_dev_id,
-                            (ram_bytes + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE * VMA_CLUSTER_SIZE);
+        vma_header_set_size(s->header, s->vmstate_dev_id, vma_clusters_of(ram_bytes) * VMA_CLUSTER_SIZE);
     header = vma_header_encode(s->header, &error);
     if (!header)
         standalone_fail(s, error);
