@@ -13,14 +13,6 @@
 #include "cli/list_store.h"
 #include "cli/snapshots.h"
 
-static char *uuid_text(const uint8_t uuid[16])
-{
-    GString *text = g_string_new(NULL);
-    for (unsigned i = 0; i < 16; i++)
-        g_string_append_printf(text, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
-    return g_string_free(text, FALSE);
-}
-
 static char *time_text(int64_t ctime)
 {
     g_autoptr(GDateTime) utc = g_date_time_new_from_unix_utc(ctime); /* NULL: beyond the year 9999 */
@@ -99,7 +91,7 @@ static struct json_object *shown_description(const struct vma_header *h)
 static void print_text(const struct cli_archive *a)
 {
     const struct vma_header *h = vma_walk_header(a->walk);
-    g_autofree char *uuid = uuid_text(h->uuid), *created = time_text(h->ctime);
+    g_autofree char *uuid = vma_uuid_text(h->uuid), *created = time_text(h->ctime);
     g_autofree char *path = text_make_safe(a->path);
     struct json_object *about = shown_description(h);
     printf("archive  %s\ncreated  %s\nuuid     %s\npacking  %s\n", path, created, uuid,
@@ -158,7 +150,7 @@ static struct json_object *configs_json(const struct vma_header *h)
 static void print_json(const struct cli_archive *a)
 {
     const struct vma_header *h = vma_walk_header(a->walk);
-    g_autofree char *uuid = uuid_text(h->uuid);
+    g_autofree char *uuid = vma_uuid_text(h->uuid);
     struct json_object *o = json_object_new_object(), *about = shown_description(h);
     json_object_object_add(o, "archive", safe_string(a->path));
     json_object_object_add(o, "uuid", json_object_new_string(uuid));

@@ -68,17 +68,9 @@ static void add_digest(json_object *root)
     add_text(root, "digest", text);
 }
 
-static char *uuid_text(const uint8_t uuid[16])
-{
-    GString *text = g_string_new(NULL);
-    for (unsigned i = 0; i < 16; i++)
-        g_string_append_printf(text, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
-    return g_string_free(text, FALSE);
-}
-
 char *snapshot_to_json(const struct snapshot *s)
 {
-    g_autofree char *uuid = uuid_text(s->uuid), *instant = snapshot_instant_text(s->instant);
+    g_autofree char *uuid = vma_uuid_text(s->uuid), *instant = snapshot_instant_text(s->instant);
     g_autofree char *verified = s->verified ? snapshot_instant_text(s->verified) : NULL;
     json_object *root = json_object_new_object();
     add_number(root, "format", FORMAT);

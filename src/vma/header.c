@@ -92,6 +92,14 @@ char *vma_name_make_safe(const char *name)
     return g_string_free(safe, FALSE);
 }
 
+char *vma_uuid_text(const uint8_t uuid[16])
+{
+    GString *text = g_string_new(NULL);
+    for (unsigned i = 0; i < 16; i++)
+        g_string_append_printf(text, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
+    return g_string_free(text, FALSE);
+}
+
 /* ---- making ---- */
 
 int vma_header_find_device(const struct vma_header *h, const char *name)

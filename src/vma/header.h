@@ -56,6 +56,8 @@ uint32_t vma_header_size_of(const uint8_t *bytes, size_t len, GError **error);
 /* Strict: magic, version, md5, every pointer. Names are checked for safety where they are used as files. */
 struct vma_header *vma_header_decode(const uint8_t *bytes, size_t len, GError **error);
 
+/* "5a1d6d61-6b65-5f76-6d61-010203040506" */
+char *vma_uuid_text(const uint8_t uuid[16]);
 /* The dev_id of the device with this name, or -1. */
 int vma_header_find_device(const struct vma_header *h, const char *name);
 
