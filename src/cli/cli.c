@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/cli.h"
 
+#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -70,4 +71,16 @@ int cli_fail(const GError *error)
     fflush(stdout);
     fprintf(stderr, "vmabackup: %s\n", line);
     return vmb_error_exit_status(error);
+}
+
+struct json_object *cli_json_text(const char *text)
+{
+    g_autofree char *safe = text_make_safe(text);
+    return safe ? json_object_new_string(safe) : NULL;
+}
+
+void cli_json_print(struct json_object *o)
+{
+    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(o);
 }

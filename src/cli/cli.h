@@ -54,3 +54,9 @@ bool cli_parse_group(int *argc, char ***argv, const GOptionEntry *options, GOpti
 bool cli_check_timeout(int timeout_s, GError **error);
 /* "vmabackup: MESSAGE" as one safe line on standard error; returns the exit status that belongs to it. */
 int cli_fail(const GError *error);
+
+struct json_object;
+/* A text from outside, safe; NULL: null. */
+struct json_object *cli_json_text(const char *text);
+/* As one line on standard output; the object goes. */
+void cli_json_print(struct json_object *o);

@@ -3,8 +3,8 @@
 
 #include <json-c/json.h>
 
-#include "base/text.h"
 #include "base/units.h"
+#include "cli/cli.h"
 
 struct condition {
     bool is_whole;             /* every cluster is there and undamaged */
@@ -45,9 +45,8 @@ char *condition_text(const struct vma_walk *w, int dev_id)
 struct json_object *condition_json(const struct vma_walk *w, int dev_id)
 {
     struct condition is = condition_of(w, dev_id);
-    g_autofree char *name = text_make_safe(vma_walk_header(w)->devices[dev_id].name);
     struct json_object *o = json_object_new_object();
-    json_object_object_add(o, "name", json_object_new_string(name));
+    json_object_object_add(o, "name", cli_json_text(vma_walk_header(w)->devices[dev_id].name));
     json_object_object_add(o, "is_whole", json_object_new_boolean(is.is_whole));
     json_object_object_add(o, "missing_bytes", json_object_new_int64((int64_t)is.missing));
     json_object_object_add(o, "damaged_bytes", json_object_new_int64((int64_t)is.damaged));

@@ -152,17 +152,16 @@ static void print_json(const struct pour *p, const struct options *options)
         if (!p->outputs[i])
             continue;
         g_autofree char *file = vma_file_of_device(h->devices[i].name, options->format);
-        g_autofree char *path = g_build_filename(options->directory, file, NULL), *safe = text_make_safe(path);
+        g_autofree char *path = g_build_filename(options->directory, file, NULL);
         struct json_object *device = condition_json(p->archive->walk, i);
-        json_object_object_add(device, "file", json_object_new_string(safe));
+        json_object_object_add(device, "file", cli_json_text(path));
         json_object_object_add(device, "size", json_object_new_int64((int64_t)pour_size(p, i)));
         json_object_array_add(devices, device);
     }
     json_object_object_add(o, "archive", json_object_new_string(p->archive->shown));
     json_object_object_add(o, "is_damaged", json_object_new_boolean(vma_walk_faults(p->archive->walk) > 0));
     json_object_object_add(o, "devices", devices);
-    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-    json_object_put(o);
+    cli_json_print(o);
 }
 
 static bool judge(const struct pour *p, GError **error)

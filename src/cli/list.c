@@ -111,12 +111,6 @@ static void print_text(const struct cli_archive *a)
 
 /* ---- JSON ---- */
 
-static struct json_object *safe_string(const char *text)
-{
-    g_autofree char *safe = text_make_safe(text);
-    return json_object_new_string(safe);
-}
-
 static struct json_object *devices_json(const struct vma_header *h, struct json_object *about)
 {
     struct json_object *list = json_object_new_array();
@@ -125,7 +119,7 @@ static struct json_object *devices_json(const struct vma_header *h, struct json_
             continue;
         struct json_object *o = json_object_new_object();
         json_object_object_add(o, "id", json_object_new_int((int)i));
-        json_object_object_add(o, "name", safe_string(h->devices[i].name));
+        json_object_object_add(o, "name", cli_json_text(h->devices[i].name));
         json_object_object_add(o, "size", json_object_new_int64((int64_t)h->devices[i].size));
         json_object_object_add(o, "was_encrypted", json_object_new_boolean(was_encrypted(about, h->devices[i].name)));
         json_object_array_add(list, o);
@@ -140,7 +134,7 @@ static struct json_object *configs_json(const struct vma_header *h)
         if (!h->configs[i].name)
             continue;
         struct json_object *o = json_object_new_object();
-        json_object_object_add(o, "name", safe_string(h->configs[i].name));
+        json_object_object_add(o, "name", cli_json_text(h->configs[i].name));
         json_object_object_add(o, "size", json_object_new_int64((int64_t)h->configs[i].len));
         json_object_array_add(list, o);
     }
@@ -152,7 +146,7 @@ static void print_json(const struct cli_archive *a)
     const struct vma_header *h = vma_walk_header(a->walk);
     g_autofree char *uuid = vma_uuid_text(h->uuid);
     struct json_object *o = json_object_new_object(), *about = shown_description(h);
-    json_object_object_add(o, "archive", safe_string(a->path));
+    json_object_object_add(o, "archive", cli_json_text(a->path));
     json_object_object_add(o, "uuid", json_object_new_string(uuid));
     json_object_object_add(o, "ctime", json_object_new_int64(h->ctime));
     json_object_object_add(o, "compression", json_object_new_string(source_form_name(source_form(a->source))));
@@ -160,8 +154,7 @@ static void print_json(const struct cli_archive *a)
     json_object_object_add(o, "devices", devices_json(h, about));
     json_object_object_add(o, "configs", configs_json(h));
     json_object_object_add(o, "description", about);
-    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-    json_object_put(o);
+    cli_json_print(o);
 }
 
 int cli_list(int argc, char **argv)

@@ -58,7 +58,7 @@ static void print_json(const struct snapshots *all)
         json_object_array_add(list, snapshots_json(e));
     json_object_object_add(o, "store", json_object_new_string(all->shown));
     json_object_object_add(o, "snapshots", list);
-    snapshots_print_json(o);
+    cli_json_print(o);
 }
 
 int list_store(const char *path, bool is_json)

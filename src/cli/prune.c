@@ -183,7 +183,7 @@ static void print_json(const struct pruning *p)
     json_object_object_add(o, "is_collected", json_object_new_boolean(p->is_collected && !p->collected.is_ended_early));
     json_object_object_add(o, "removed_chunks", json_object_new_int64((int64_t)p->collected.chunks));
     json_object_object_add(o, "removed_bytes", json_object_new_int64((int64_t)p->collected.bytes));
-    snapshots_print_json(o);
+    cli_json_print(o);
 }
 
 /* ---- the command ---- */

@@ -116,10 +116,9 @@ static void print_json(const struct restore *r, const struct pour *p)
     struct json_object *o = json_object_new_object(), *devices = json_object_new_array();
     for (unsigned i = 0; i < r->wanted->len; i++) {
         const struct wanted *w = wanted_at(r, i);
-        g_autofree char *name = text_make_safe(w->name), *target = text_make_safe(w->target);
         struct json_object *device = json_object_new_object();
-        json_object_object_add(device, "name", json_object_new_string(name));
-        json_object_object_add(device, "target", json_object_new_string(target));
+        json_object_object_add(device, "name", cli_json_text(w->name));
+        json_object_object_add(device, "target", cli_json_text(w->target));
         json_object_object_add(device, "size", json_object_new_int64((int64_t)pour_size(p, w->dev_id)));
         json_object_object_add(device, "is_restored", json_object_new_boolean(p->outputs[w->dev_id] != NULL));
         json_object_array_add(devices, device);
@@ -129,8 +128,7 @@ static void print_json(const struct restore *r, const struct pour *p)
     json_object_object_add(o, "devices", devices);
     json_object_object_add(o, "start", json_object_new_string(line));
     json_object_object_add(o, "start_lacks", left ? json_object_new_string(left) : NULL);
-    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-    json_object_put(o);
+    cli_json_print(o);
 }
 
 static bool judge(const struct pour *p, GError **error)

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/signals_uv.h"
-#include "base/text.h"
 #include "cli/archive.h"
 #include "cli/cli.h"
 #include "cli/exports.h"
@@ -25,15 +24,13 @@ static void print_json(const struct serve *s, const struct cli_indexed *archive)
     struct json_object *list = json_object_new_array();
     for (unsigned i = 0; i < exports_count(s->exports); i++) {
         const struct vma_device *d = &archive->header->devices[exports_dev_id(s->exports, i)];
-        g_autofree char *name = text_make_safe(d->name);
         struct json_object *o = json_object_new_object();
-        json_object_object_add(o, "name", json_object_new_string(name));
+        json_object_object_add(o, "name", cli_json_text(d->name));
         json_object_object_add(o, "size", json_object_new_int64((int64_t)d->size));
         json_object_object_add(o, "uri", json_object_new_string(exports_uri(s->exports, i)));
         json_object_array_add(list, o);
     }
-    puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-    json_object_put(list);
+    cli_json_print(list);
     fflush(stdout);
 }
 

@@ -2,13 +2,13 @@
 #include "cli/snapshots.h"
 
 #include <json-c/json.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/each.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "cli/cli.h"
 #include "vma/format.h"
 
 /* ---- which ---- */
@@ -81,18 +81,12 @@ char *snapshots_notes(const struct entry *e)
 
 /* ---- JSON ---- */
 
-static struct json_object *safe_string(const char *text)
-{
-    g_autofree char *safe = text_make_safe(text);
-    return safe ? json_object_new_string(safe) : NULL;
-}
-
 static struct json_object *drives_json(const struct snapshot *s)
 {
     struct json_object *list = json_object_new_array();
     for_each_in (const struct snapshot_device, d, s->devices) {
         struct json_object *o = json_object_new_object();
-        json_object_object_add(o, "name", safe_string(d->name));
+        json_object_object_add(o, "name", cli_json_text(d->name));
         json_object_object_add(o, "size", json_object_new_int64((int64_t)d->size));
         json_object_object_add(o, "new_bytes", json_object_new_int64((int64_t)d->new_bytes));
         json_object_object_add(o, "new_plain", json_object_new_int64((int64_t)d->new_plain));
@@ -112,21 +106,15 @@ struct json_object *snapshots_json(const struct entry *e)
     if (s && s->verified)
         verified = snapshot_instant_text(s->verified);
     json_object_object_add(o, "snapshot", json_object_new_string(e->shown));
-    json_object_object_add(o, "guest", safe_string(e->guest));
-    json_object_object_add(o, "path", safe_string(e->path));
-    json_object_object_add(o, "instant", safe_string(when));
+    json_object_object_add(o, "guest", cli_json_text(e->guest));
+    json_object_object_add(o, "path", cli_json_text(e->path));
+    json_object_object_add(o, "instant", cli_json_text(when));
     json_object_object_add(o, "size", json_object_new_int64((int64_t)snapshots_size(e)));
     json_object_object_add(o, "new_bytes", json_object_new_int64((int64_t)snapshots_new_bytes(e)));
     json_object_object_add(o, "drives", s ? drives_json(s) : json_object_new_array());
-    json_object_object_add(o, "verified", safe_string(verified));
+    json_object_object_add(o, "verified", cli_json_text(verified));
     json_object_object_add(o, "is_pinned", json_object_new_boolean(snapshot_is_marked(e->path, SNAPSHOT_PINNED)));
     json_object_object_add(o, "is_damaged", json_object_new_boolean(!s || s->is_damaged));
-    json_object_object_add(o, "error", e->error ? safe_string(e->error->message) : NULL);
+    json_object_object_add(o, "error", e->error ? cli_json_text(e->error->message) : NULL);
     return o;
-}
-
-void snapshots_print_json(struct json_object *o)
-{
-    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-    json_object_put(o);
 }

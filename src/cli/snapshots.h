@@ -33,5 +33,3 @@ char *snapshots_time(int64_t instant);
 char *snapshots_notes(const struct entry *e);
 /* One object of all that is known of it. */
 struct json_object *snapshots_json(const struct entry *e);
-/* As one line; the object goes. */
-void snapshots_print_json(struct json_object *o);

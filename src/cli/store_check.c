@@ -68,20 +68,14 @@ static void print_text(const struct snapshots *all, const struct checked *done)
 
 /* ---- JSON ---- */
 
-static struct json_object *safe_string(const char *text)
-{
-    g_autofree char *safe = text_make_safe(text);
-    return safe ? json_object_new_string(safe) : NULL;
-}
-
 static struct json_object *fault_json(const struct check_fault *f)
 {
     struct json_object *o = json_object_new_object();
     json_object_object_add(o, "snapshot", json_object_new_string(f->entry->shown));
-    json_object_object_add(o, "drive", safe_string(f->device ? f->device->name : NULL));
+    json_object_object_add(o, "drive", cli_json_text(f->device ? f->device->name : NULL));
     json_object_object_add(o, "offset", f->len ? json_object_new_int64((int64_t)f->offset) : NULL);
     json_object_object_add(o, "length", f->len ? json_object_new_int64((int64_t)f->len) : NULL);
-    json_object_object_add(o, "text", safe_string(f->what));
+    json_object_object_add(o, "text", cli_json_text(f->what));
     return o;
 }
 
@@ -103,7 +97,7 @@ static void print_json(const struct snapshots *all, const struct checked *done)
     json_object_object_add(o, "set_aside", json_object_new_int((int)done->set_aside));
     json_object_object_add(o, "damaged_snapshots", list);
     json_object_object_add(o, "faults", faults);
-    snapshots_print_json(o);
+    cli_json_print(o);
 }
 
 static bool run(struct snapshots *all, struct checked *done, GError **error)

@@ -108,7 +108,7 @@ static void print_json(const struct snapshots *all, const struct figures *f)
     add_number(o, "unused_chunks", f->unused_chunks);
     add_number(o, "set_aside", f->aside);
     json_object_object_add(o, "snapshots", list);
-    snapshots_print_json(o);
+    cli_json_print(o);
 }
 
 int cli_store_stat(const char *path, bool is_json)

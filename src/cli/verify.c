@@ -99,8 +99,7 @@ static void print_json(const struct report *r, const struct vma_verify_result *v
     json_object_object_add(o, "fault_count", json_object_new_int64(v->faults));
     json_object_object_add(o, "faults", json_object_get(r->faults));
     json_object_object_add(o, "conditions", conditions_json(r));
-    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-    json_object_put(o);
+    cli_json_print(o);
 }
 
 static bool judge(const struct vma_verify_result *v, GError **error)
