@@ -21,8 +21,6 @@
 #include "vma/format.h"
 #include "write/standalone.h"
 
-#define MAX_DRIVE_BYTES (UINT64_C(65536) << 32) /* clusters are numbered by 32 bits */
-
 static const int caught[] = {SIGINT, SIGTERM};
 
 struct write {
@@ -132,7 +130,7 @@ static bool add_drive(struct standalone_options *o, const char *text, GError **e
     struct standalone_drive d = {0};
     if (!name || !*name || !size || pairs->len != 2)
         return usage(error, text, "say --drive name=NAME,size=BYTES");
-    if (!units_parse_size(size, &d.size, NULL) || !d.size || d.size % 512 || d.size > MAX_DRIVE_BYTES)
+    if (!units_parse_size(size, &d.size, NULL) || !d.size || d.size % 512 || d.size > VMA_MAX_DEVICE_SIZE)
         return usage(error, text, "a drive's size must be a multiple of 512 bytes");
     if (!strcmp(name, VMA_VMSTATE_NAME))
         return usage(error, text, "this name is the RAM's; take another");

@@ -5,14 +5,13 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "store/chunk_id.h"
+#include "store/snapshot.h"
 
 #define FORMAT "1"
 
 char *store_file_text(uint32_t chunk_bytes)
 {
-    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-    g_autofree char *created = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
+    g_autofree char *created = snapshot_instant_text(g_get_real_time() / G_USEC_PER_SEC);
     return g_strdup_printf("format=" FORMAT "\nchunk=%u\ndigest=sha256\ncreated=%s\n", chunk_bytes, created);
 }
 
