@@ -31,4 +31,6 @@ int vmb_error_exit_status(const GError *error);
 /* vmb_fail(error, code, format, …): sets it, and is false, as the compiler has to see; vmb_null(…) is NULL. */
 #define vmb_fail(...) (vmb_error_set(__VA_ARGS__), false)
 #define vmb_null(...) (vmb_error_set(__VA_ARGS__), NULL)
+/* For a read that failed: DAMAGED where a sector is gone, or is not what the file system has written; else FAILED. */
+enum vmb_error vmb_error_of_read(int error_number);
 void vmb_error_set(GError **error, enum vmb_error code, const char *format, ...) G_GNUC_PRINTF(3, 4);

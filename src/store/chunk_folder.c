@@ -88,12 +88,6 @@ static int open_chunk(struct chunk_folder *f, const char *name, struct stat *st,
     return -1;
 }
 
-/* A sector that is gone, a digest of the file system's that is wrong, or a file that is cut: as good as damaged. */
-static enum vmb_error code_of(int error_number)
-{
-    return error_number == EIO || error_number == ENODATA ? VMB_ERROR_DAMAGED : VMB_ERROR_FAILED;
-}
-
 static bool is_named_so(const void *bytes, size_t len, const struct chunk_id *id)
 {
     struct chunk_id found;
@@ -116,7 +110,7 @@ static bool read_chunk(struct chunk_folder *f, const struct chunk_id *id, bool i
     int failed = transfer_read(fd, frame, n, 0);
     close(fd);
     if (failed)
-        return fail(f, name, code_of(failed), g_strerror(failed), error);
+        return fail(f, name, vmb_error_of_read(failed), g_strerror(failed), error);
     const char *wrong = is_too_long ? "longer than a chunk can be" : chunk_unpack(frame, n, to, len);
     if (wrong)
         return fail(f, name, VMB_ERROR_DAMAGED, wrong, error);

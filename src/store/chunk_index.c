@@ -169,7 +169,7 @@ static bool take(struct reading *r, void *to, size_t len)
         return true;
     }
     if (ferror(r->file))
-        return vmb_fail(r->error, VMB_ERROR_FAILED, "cannot be read: %s", g_strerror(errno));
+        return vmb_fail(r->error, vmb_error_of_read(errno), "cannot be read: %s", g_strerror(errno));
     return damaged(r, r->at, "ends early");
 }
 

@@ -38,7 +38,8 @@ void chunk_index_set(struct chunk_index *x, uint64_t i, const struct chunk_id *i
 bool chunk_index_resize(struct chunk_index *x, uint64_t size);
 /* Not synced. FAILED, or TARGET's SINK_ERROR_FULL where there is no room. */
 bool chunk_index_write(const struct chunk_index *x, int fd, GError **error);
-/* FAILED: cannot be read. DAMAGED: it is none, or not one with chunks of one size; what is wrong, and at which byte. */
+/* FAILED: cannot be read. DAMAGED: nor will it be (a sector is gone), it is none, or not one with chunks of one size;
+ * what is wrong, and at which byte. */
 struct chunk_index *chunk_index_load(const char *path, GError **error);
 
 typedef struct chunk_index chunk_index;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Indexes: written and loaded, resized; casync's bytes; hostile files. */
+#include <dlfcn.h>
+
 #include "base/le.h"
 #include "unit/store_fixture.h"
 
@@ -100,6 +102,49 @@ static void test_too_large(void)
     must_be_same(x, y);
 }
 
+/* ---- a bad disk ---- */
+
+static int read_error; /* 0: none */
+
+static ssize_t read_badly(void *cookie, char *to, size_t len)
+{
+    errno = read_error;
+    return -1;
+}
+
+static int close_it(void *cookie)
+{
+    return close(GPOINTER_TO_INT(cookie));
+}
+
+/* In place of libc's. */
+FILE *fdopen(int fd, const char *mode)
+{
+    FILE *(*original)(int fd, const char *mode) = (FILE * (*)(int, const char *)) dlsym(RTLD_NEXT, "fdopen");
+    if (!read_error)
+        return original(fd, mode);
+    return fopencookie(GINT_TO_POINTER(fd), mode, (cookie_io_functions_t){.read = read_badly, .close = close_it});
+}
+
+/* Said as it is; a sector that is gone is as good as damaged. */
+static void test_unreadable(struct store_fixture *f, gconstpointer data)
+{
+    static const struct {
+        int error;
+        enum vmb_error code;
+    } cases[] = {{EIO, VMB_ERROR_DAMAGED}, {ENODATA, VMB_ERROR_DAMAGED}, {ENOMEM, VMB_ERROR_FAILED}};
+    g_autoptr(chunk_index) x = sample(SIZE);
+    g_autofree char *path = must_save(f, x);
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        read_error = cases[i].error;
+        g_assert_null(chunk_index_load(path, &error));
+        read_error = 0;
+        g_assert_error(error, VMB_ERROR, (int)cases[i].code);
+        g_assert_nonnull(strstr(error->message, g_strerror(cases[i].error)));
+    }
+}
+
 /* ---- hostile ---- */
 
 static void must_be_damaged(struct store_fixture *f, const void *bytes, gsize len)
@@ -183,6 +228,7 @@ int main(int argc, char **argv)
     g_test_add_func("/store/index/resize", test_resize);
     g_test_add_func("/store/index/too-large", test_too_large);
     STORE_TEST("/store/index/round", test_round);
+    STORE_TEST("/store/index/unreadable", test_unreadable);
     STORE_TEST("/store/index/flipped", test_flipped);
     STORE_TEST("/store/index/foreign", test_foreign);
     STORE_TEST("/store/index/sparse", test_sparse);
