@@ -142,6 +142,19 @@ static json_object *left_out(const struct backup *b)
     return list;
 }
 
+/* Of what was asked for. */
+static json_object *missing(const struct backup *b)
+{
+    json_object *list = json_object_new_array();
+
+    for (unsigned i = 0; i < b->model.n_drives; i++) {
+        const struct model_drive *row = &b->model.drives[i];
+        if (model_is_missing(row))
+            json_object_array_add(list, text(row->name));
+    }
+    return list;
+}
+
 static json_object *sentences(const GPtrArray *array)
 {
     json_object *list = json_object_new_array();
@@ -170,6 +183,7 @@ char *describe_run(const struct backup *b)
     json_object_object_add(root, "frozen", json_object_new_boolean(b->options.agent && !b->agent.has_failed));
     json_object_object_add(root, "drives", saved_drives(b));
     json_object_object_add(root, "left_out", left_out(b));
+    json_object_object_add(root, "missing", missing(b));
     json_object_object_add(root, "not_savable", sentences(b->facts.unsavable));
     result = g_strdup(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
     json_object_put(root);

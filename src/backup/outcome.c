@@ -32,15 +32,9 @@ static bool is_incomplete(const struct backup *b)
     return b->ram.is_lost || b->agent.has_failed || (!b->end.is_freed_from_qemu && !b->link.is_qemu_gone);
 }
 
-static bool is_missing(const struct model_drive *row)
-{
-    /* Also the RAM that could not even be planned. */
-    return row->is_refused || row->state == MODEL_FAIL || row->state == MODEL_CANCELLED;
-}
-
 static bool may_come_another_time(const struct model_drive *row)
 {
-    return (row->is_included || row->is_refused) && is_missing(row);
+    return (row->is_included || row->is_refused) && model_is_missing(row);
 }
 
 static bool is_of_another_instant(const struct model_drive *row)
@@ -88,7 +82,7 @@ void outcome_set(struct backup *b)
         return;
     }
     m->end.exit_status = is_incomplete(b) ? VMB_ERROR_INCOMPLETE : 0;
-    missing = rows_that(m, is_missing);
+    missing = rows_that(m, model_is_missing);
     retaken = rows_that(m, is_of_another_instant);
     model_set(m->end.outcome, "%s%s: %s in %s%s%s%s%s%s%s%s", m->end.exit_status ? "saved INCOMPLETE to " : "saved to ",
               m->target, size_text(m, size, sizeof size), units_format_ms(m->elapsed_ms, time),

@@ -66,6 +66,14 @@ static void print_described(const char *label, struct json_object *about, const 
         printf("%s%s\n", label, text);
 }
 
+static void print_missing(struct json_object *about)
+{
+    g_auto(GStrv) names = description_texts(about, "missing");
+    g_autofree char *text = names && *names ? g_strjoinv(", ", names) : NULL, *safe = text_make_safe(text);
+    if (safe)
+        printf("missing  %s could not be backed up\n", safe);
+}
+
 /* How QEMU was started, as far as the archive knows. */
 static void print_command(struct json_object *about)
 {
@@ -101,6 +109,7 @@ static void print_text(const struct cli_archive *a)
     print_described("machine  ", about, "machine");
     print_described("engine   ", about, "engine");
     print_described("instant  ", about, "instant");
+    print_missing(about);
     print_command(about);
     if (!h->has_extension)
         puts("written  by another program: its data carries no digests");

@@ -43,7 +43,7 @@ static void decide(struct pruning *p)
         /* A name of somebody's own says that he wants it. */
         p->items[i].is_pinned =
             !snapshot_is_name(e->name) || !concerns(p, e) || snapshot_is_marked(e->path, SNAPSHOT_PINNED);
-        p->items[i].is_damaged = !e->snapshot || e->snapshot->is_damaged;
+        p->items[i].is_whole = snapshots_is_whole(e);
         if (i + 1 < n && !strcmp(entries[i + 1]->guest, e->guest))
             continue;
         retention_apply(&p->rule, &p->items[first], i + 1 - first);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "store/snapshot_json.h"
 #include "vma/format.h"
 
 /* ---- which ---- */
@@ -71,12 +72,26 @@ char *snapshots_time(int64_t instant)
     return when ? g_date_time_format(when, "%Y-%m-%d %H:%M") : g_strdup("-");
 }
 
+bool snapshots_is_whole(const struct entry *e)
+{
+    g_auto(GStrv) missing = e->snapshot ? snapshot_missing(e->snapshot) : NULL;
+    return missing && !*missing && !e->snapshot->is_damaged;
+}
+
 char *snapshots_notes(const struct entry *e)
 {
-    bool is_pinned = snapshot_is_marked(e->path, SNAPSHOT_PINNED);
-    bool is_damaged = !e->snapshot || e->snapshot->is_damaged;
-    return g_strconcat(is_pinned ? "pinned" : "", is_pinned && is_damaged ? ", " : "", is_damaged ? "damaged" : "",
-                       NULL);
+    g_auto(GStrv) missing = e->snapshot ? snapshot_missing(e->snapshot) : NULL;
+    g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
+    if (snapshot_is_marked(e->path, SNAPSHOT_PINNED))
+        g_ptr_array_add(notes, g_strdup("pinned"));
+    if (!e->snapshot || e->snapshot->is_damaged)
+        g_ptr_array_add(notes, g_strdup("damaged"));
+    if (missing && *missing) {
+        g_autofree char *names = g_strjoinv(" ", missing);
+        g_ptr_array_add(notes, g_strdup_printf("incomplete: without %s", names));
+    }
+    g_ptr_array_add(notes, NULL);
+    return g_strjoinv(", ", (char **)notes->pdata);
 }
 
 /* ---- JSON ---- */
@@ -94,6 +109,15 @@ static struct json_object *drives_json(const struct snapshot *s)
         json_object_object_add(o, "is_tracked", json_object_new_boolean(d->bitmap != NULL));
         json_object_array_add(list, o);
     }
+    return list;
+}
+
+static struct json_object *missing_json(const struct snapshot *s)
+{
+    struct json_object *list = json_object_new_array();
+    g_auto(GStrv) missing = s ? snapshot_missing(s) : NULL;
+    for (char **name = missing; name && *name; name++)
+        json_object_array_add(list, json_object_new_string(*name));
     return list;
 }
 
@@ -115,6 +139,7 @@ struct json_object *snapshots_json(const struct entry *e)
     json_object_object_add(o, "verified", cli_json_text(verified));
     json_object_object_add(o, "is_pinned", json_object_new_boolean(snapshot_is_marked(e->path, SNAPSHOT_PINNED)));
     json_object_object_add(o, "is_damaged", json_object_new_boolean(!s || s->is_damaged));
+    json_object_object_add(o, "missing", missing_json(s));
     json_object_object_add(o, "error", e->error ? cli_json_text(e->error->message) : NULL);
     return o;
 }

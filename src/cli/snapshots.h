@@ -29,7 +29,9 @@ uint64_t snapshots_size(const struct entry *e);
 uint64_t snapshots_new_bytes(const struct entry *e);
 /* "2026-11-30 08:10", local; "-" for 0. */
 char *snapshots_time(int64_t instant);
-/* "pinned, damaged"; "" */
+/* Undamaged, and nothing that was to be saved is missing. */
+bool snapshots_is_whole(const struct entry *e);
+/* "pinned, damaged, incomplete: without scsi1"; "" */
 char *snapshots_notes(const struct entry *e);
 /* One object of all that is known of it. */
 struct json_object *snapshots_json(const struct entry *e);

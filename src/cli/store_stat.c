@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* `vmabackup store stat [--json] DIR` */
+/* `vmabackup store stat [--json] DIR`; of DIR/GUEST the snapshots are shown, and the figures of the whole store. */
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,6 +64,11 @@ static double ratio_of(const struct figures *f)
     return f->stored ? (double)f->logical / (double)f->stored : 0;
 }
 
+static bool is_shown(const struct snapshots *all, const struct entry *e)
+{
+    return !all->guest || strcmp(all->guest, e->guest) == 0;
+}
+
 static void print_text(const struct snapshots *all, const struct figures *f)
 {
     char a[UNITS_LEN], b[UNITS_LEN], c[UNITS_LEN];
@@ -80,9 +85,10 @@ static void print_text(const struct snapshots *all, const struct figures *f)
     if (all->entries->len)
         puts("\n  SIZE     NEW   ALONE  SNAPSHOT");
     for_each_in (const struct entry, e, all->entries)
-        printf("%6s  %6s  %6s  %s%s\n", units_format_size(snapshots_size(e), a),
-               units_format_size(snapshots_new_bytes(e), b), units_format_size(f->alone[e->number - 1], c), e->shown,
-               e->error ? "  cannot be read" : "");
+        if (is_shown(all, e))
+            printf("%6s  %6s  %6s  %s%s\n", units_format_size(snapshots_size(e), a),
+                   units_format_size(snapshots_new_bytes(e), b), units_format_size(f->alone[e->number - 1], c),
+                   e->shown, e->error ? "  cannot be read" : "");
 }
 
 static void add_number(struct json_object *o, const char *key, uint64_t number)
@@ -94,6 +100,8 @@ static void print_json(const struct snapshots *all, const struct figures *f)
 {
     struct json_object *o = json_object_new_object(), *list = json_object_new_array();
     for_each_in (const struct entry, e, all->entries) {
+        if (!is_shown(all, e))
+            continue;
         struct json_object *s = snapshots_json(e);
         add_number(s, "alone_bytes", f->alone[e->number - 1]);
         json_object_array_add(list, s);
@@ -111,12 +119,24 @@ static void print_json(const struct snapshots *all, const struct figures *f)
     cli_json_print(o);
 }
 
+/* Of all guests, whichever is shown: they share chunks. */
+static bool load_all(struct snapshots *all, const char *path, GError **error)
+{
+    if (!snapshots_load(all, path, error))
+        return false;
+    if (all->guest) {
+        g_ptr_array_unref(all->entries);
+        all->entries = entries_load(all->store, NULL, error);
+    }
+    return all->entries != NULL;
+}
+
 int cli_store_stat(const char *path, bool is_json)
 {
     struct snapshots all = {0};
     struct figures f = {0};
     g_autoptr(GError) error = NULL;
-    bool ok = snapshots_load(&all, path, &error) && measure(&all, &f, &error);
+    bool ok = load_all(&all, path, &error) && measure(&all, &f, &error);
     if (ok)
         (is_json ? print_json : print_text)(&all, &f);
     g_free(f.alone);

@@ -9,6 +9,7 @@
 #include "cli/archive.h"
 #include "cli/cli.h"
 #include "cli/condition.h"
+#include "cli/description.h"
 #include "cli/signals.h"
 #include "store/snapshot_image.h"
 #include "vma/verify.h"
@@ -19,6 +20,7 @@ struct report {
     struct cli_archive *archive;
     struct json_object *faults; /* NULL: as lines */
     unsigned reported;
+    char *missing; /* of what was to be saved, as the description says; NULL: nothing */
 };
 
 static void on_fault(void *user, uint64_t offset, const char *text)
@@ -87,7 +89,7 @@ static void print_json(const struct report *r, const struct vma_verify_result *v
     struct json_object *o = json_object_new_object();
     json_object_object_add(o, "archive", json_object_new_string(r->archive->shown));
     json_object_object_add(o, "is_damaged", json_object_new_boolean(v->faults > 0));
-    json_object_object_add(o, "is_complete", json_object_new_boolean(!v->faults && !v->lost_devices));
+    json_object_object_add(o, "is_complete", json_object_new_boolean(!v->faults && !v->lost_devices && !r->missing));
     json_object_object_add(o, "has_digests", json_object_new_boolean(v->has_digests));
     json_object_object_add(o, "has_end_mark", json_object_new_boolean(v->has_end_mark));
     json_object_object_add(o, "devices", json_object_new_int((int)v->devices));
@@ -102,7 +104,16 @@ static void print_json(const struct report *r, const struct vma_verify_result *v
     cli_json_print(o);
 }
 
-static bool judge(const struct vma_verify_result *v, GError **error)
+static char *missing_text(const struct cli_archive *a)
+{
+    struct json_object *about = description_of(vma_walk_header(a->walk));
+    g_auto(GStrv) names = description_texts(about, "missing");
+    g_autofree char *text = names && *names ? g_strjoinv(", ", names) : NULL;
+    json_object_put(about);
+    return text_make_safe(text);
+}
+
+static bool judge(const struct vma_verify_result *v, const char *missing, GError **error)
 {
     if (v->faults)
         g_set_error(error, VMB_ERROR, VMB_ERROR_DAMAGED, "damaged: %u fault%s found", v->faults,
@@ -110,16 +121,20 @@ static bool judge(const struct vma_verify_result *v, GError **error)
     else if (v->lost_devices)
         g_set_error(error, VMB_ERROR, VMB_ERROR_INCOMPLETE,
                     "undamaged, but incomplete: %u of its devices could not be backed up", v->lost_devices);
-    return !v->faults && !v->lost_devices;
+    else if (missing)
+        g_set_error(error, VMB_ERROR, VMB_ERROR_INCOMPLETE, "undamaged, but incomplete: %s could not be backed up",
+                    missing);
+    return !v->faults && !v->lost_devices && !missing;
 }
 
 /* A snapshot says when it was good; of one that is damaged, no longer that it ever was. */
 static void note(const struct cli_archive *archive, const GError *verdict)
 {
     g_autoptr(GError) failed = NULL;
-    bool is_known = !verdict || g_error_matches(verdict, VMB_ERROR, VMB_ERROR_DAMAGED);
+    bool is_good = !verdict || g_error_matches(verdict, VMB_ERROR, VMB_ERROR_INCOMPLETE);
+    bool is_known = is_good || g_error_matches(verdict, VMB_ERROR, VMB_ERROR_DAMAGED);
     if (is_known && snapshot_image_is(archive->real) &&
-        !snapshot_set_verified(archive->real, verdict ? 0 : g_get_real_time() / G_USEC_PER_SEC, &failed))
+        !snapshot_set_verified(archive->real, !is_good ? 0 : g_get_real_time() / G_USEC_PER_SEC, &failed))
         fprintf(stderr, "vmabackup: what was found cannot be noted: %s\n", failed->message);
 }
 
@@ -135,12 +150,14 @@ static bool verify(const char *path, bool is_json, GError **error)
     }
     if (is_good) {
         struct vma_verify_result result = vma_verify_result_of(archive->walk);
+        report.missing = missing_text(archive);
         (is_json ? print_json : print_text)(&report, &result);
-        is_good = judge(&result, error);
+        is_good = judge(&result, report.missing, error);
         cli_archive_prefix(archive->real, error);
     }
     if (archive)
         note(archive, *error);
+    g_free(report.missing);
     json_object_put(report.faults);
     return is_good;
 }

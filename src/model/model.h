@@ -288,6 +288,11 @@ void model_clear(struct model *m); /* frees what it owns */
 struct model_drive *model_add_drive(struct model *m, const char *name);
 /* NULL when there is none of that name. */
 struct model_drive *model_find_drive(const struct model *m, const char *name);
+/* Asked for, and not in the archive; also RAM that could not even be planned. */
+static inline bool model_is_missing(const struct model_drive *d)
+{
+    return d->is_refused || d->state == MODEL_FAIL || d->state == MODEL_CANCELLED;
+}
 /* Rounded down; 0 where the whole is not known. */
 unsigned model_percent(uint64_t done, uint64_t total);
 /* Appends to the log (dropping the oldest past MODEL_MAX_LOG) and counts errors and warnings. */

@@ -94,13 +94,13 @@ void retention_apply(const struct retention_rule *rule, struct retention_item *i
     g_autofree struct retention_item *whole = g_new(struct retention_item, n);
     unsigned n_whole = 0;
     for (unsigned i = 0; i < n; i++)
-        if (!items[i].is_damaged)
+        if (items[i].is_whole)
             whole[n_whole++] = items[i];
     apply_all(rule, items, n);
     apply_all(rule, whole, n_whole);
     const struct retention_item *other = whole;
     for (unsigned i = 0; i < n; i++) {
-        if (items[i].is_damaged)
+        if (!items[i].is_whole)
             continue;
         if (!items[i].is_kept)
             items[i] = *other;

@@ -9,8 +9,8 @@
  *
  * From `last` to `yearly`, each keeps the latest snapshot of each of its N latest periods; a period that an earlier one
  * has kept something of is passed over, and not counted. What is pinned stays, and is not counted either. A rule
- * that keeps nothing keeps everything. Damage takes no whole snapshot's place: the rule is applied to all, and to those
- * without damage by themselves; what either keeps stays.
+ * that keeps nothing keeps everything. What is damaged or incomplete takes no whole snapshot's place: the rule is
+ * applied to all, and to the whole ones by themselves; what either keeps stays.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,7 +32,7 @@ struct retention_rule {
 };
 struct retention_item {
     int64_t instant; /* seconds since the epoch; periods are those of local time */
-    bool is_pinned, is_damaged;
+    bool is_pinned, is_whole;
     bool is_kept;
     enum retention_by by; /* that keeps it */
 };

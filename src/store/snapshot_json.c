@@ -6,6 +6,7 @@
 
 #include "base/each.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "vma/header.h"
 
 #define FORMAT          1
@@ -291,15 +292,39 @@ struct snapshot *snapshot_from_json(const char *text, size_t len, GError **error
     return ok ? g_steal_pointer(&s) : NULL;
 }
 
-char *snapshot_guest(const struct snapshot *s)
+/* Its vmabackup.json; NULL: none that can be read. */
+static json_object *description_of(const struct snapshot *s)
 {
-    char *guest = NULL;
+    json_object *about = NULL;
     for_each_in (const struct snapshot_config, c, s->configs) {
         gsize len;
         const char *text = g_bytes_get_data(c->bytes, &len);
-        json_object *root = strcmp(c->name, VMA_DESCRIPTION_NAME) || c->is_damaged ? NULL : parse(text, len);
-        guest = root ? g_strdup(text_in(root, "guest")) : guest;
-        json_object_put(root);
+        if (strcmp(c->name, VMA_DESCRIPTION_NAME) == 0)
+            about = c->is_damaged || about ? about : parse(text, len);
     }
+    if (json_object_is_type(about, json_type_object))
+        return about;
+    json_object_put(about);
+    return NULL;
+}
+
+char *snapshot_guest(const struct snapshot *s)
+{
+    json_object *about = description_of(s);
+    char *guest = about ? g_strdup(text_in(about, "guest")) : NULL;
+    json_object_put(about);
     return guest;
+}
+
+char **snapshot_missing(const struct snapshot *s)
+{
+    json_object *about = description_of(s), *list = about ? list_in(about, "missing") : NULL;
+    GPtrArray *names = g_ptr_array_new();
+    for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+        const char *name = json_object_get_string(json_object_array_get_idx(list, i));
+        g_ptr_array_add(names, text_make_safe(name ? name : ""));
+    }
+    g_ptr_array_add(names, NULL);
+    json_object_put(about);
+    return (char **)g_ptr_array_free(names, FALSE);
 }

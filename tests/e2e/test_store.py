@@ -113,6 +113,27 @@ def cancelled_and_retried_drives(version):
         s.must_be_untouched()
 
 
+def what_is_missing_is_told(version):
+    """A backup that lacks a drive does not look like a whole one, and prune keeps the last whole one beside it."""
+    product()
+    with Scenario(version) as s:
+        store = Store(s.path("store"))
+        s.backup("--no-vmstate", output=store.dir).must_succeed()
+        lost = next(d.name for d in s.drives if d.is_counted_on())
+        run = s.backup("--no-vmstate", "--track", "no", "--limit", "1M", output=store.dir)
+        s.wait_copying(run)
+        run.say(f"cancel {lost} yes")
+        run.say("limit all 0")
+        assert run.wait(60) == 3, run.report()
+        listed = json.loads(subprocess.run([product(), "list", "--json", store.dir], check=True, capture_output=True).stdout)
+        assert [one["missing"] for one in listed["snapshots"]] == [[], [lost]], listed
+        said = subprocess.run([product(), "verify", store.latest()], capture_output=True, text=True, check=False)
+        assert said.returncode == 3 and f"incomplete: {lost}" in said.stderr, said
+        first, second = store.snapshots()
+        subprocess.run([product(), "prune", "--keep-last", "1", store.dir], check=True)
+        assert store.snapshots() == [first, second]
+
+
 def cancelled_runs_leave_nothing(version):
     """In mid-copy."""
     product()
@@ -223,7 +244,7 @@ def targets_that_are_none(version):
 
 
 if __name__ == "__main__":
-    main(snapshot_equals_the_stopped_images, cancelled_and_retried_drives, targets_that_are_none,
+    main(snapshot_equals_the_stopped_images, cancelled_and_retried_drives, targets_that_are_none, what_is_missing_is_told,
          slow=(backups_of_a_guest_that_writes, unchanged_drives_cost_nothing, cancelled_runs_leave_nothing,
                killed_runs_do_no_harm, full_store_waits, two_guests_into_one_store, store_being_collected),
          both=[backups_of_a_guest_that_writes])

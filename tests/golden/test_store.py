@@ -106,6 +106,9 @@ def test_stat(folder):
     assert [s["alone_bytes"] for s in told["snapshots"]] == [one, one]
     assert (told["unused_chunks"], told["unused_bytes"], told["set_aside"]) == (1, 100, 0)
     text = run("store", "stat", store)[0].decode()
+    made.add("db", "2026-11-29T08:10:20Z", {"scsi0": c})
+    web = run_json("store", "stat", store / "web")
+    assert web["unused_bytes"] == 100 and [s["alone_bytes"] for s in web["snapshots"]] == [one, 0], web
     assert "snapshots  2, of 512K" in text and ": 1 to 2.7" in text and "vmabackup prune" in text, text
 
 

@@ -32,7 +32,7 @@ static char *kept(const char *rule_text, const char *times)
         g_autoptr(GDateTime) when = g_date_time_new_from_iso8601(iso, NULL);
         items[i].instant = g_date_time_to_unix(when);
         items[i].is_pinned = g_str_has_suffix(all[i], "!");
-        items[i].is_damaged = g_str_has_suffix(all[i], "?");
+        items[i].is_whole = !g_str_has_suffix(all[i], "?");
     }
     retention_apply(&rule, items, n);
     for (unsigned i = 0; i < n; i++)
