@@ -139,10 +139,13 @@ GPtrArray *durable_names(int folder_fd, const char *folder, GError **error)
     return names;
 }
 
+/* By its device, too: only since Linux 5.8 a bind mount can be told. */
 static bool is_mount(int folder_fd, int fd)
 {
-    struct stat above, st;
-    return fstat(folder_fd, &above) < 0 || fstat(fd, &st) < 0 || above.st_dev != st.st_dev;
+    struct statx above, st;
+    return statx(folder_fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &above) < 0 ||
+           statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &st) < 0 || (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) ||
+           above.stx_dev_major != st.stx_dev_major || above.stx_dev_minor != st.stx_dev_minor;
 }
 
 static bool remove_folder(int folder_fd, const char *folder, const char *name, GError **error)

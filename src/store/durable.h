@@ -30,7 +30,7 @@ bool durable_sync_file(int folder_fd, const char *folder, const char *name, GErr
 /* The names in this folder. */
 bool durable_sync_folder(int folder_fd, const char *folder, GError **error);
 bool durable_rename(int folder_fd, const char *folder, const char *from, const char *to, GError **error);
-/* A file goes, or a folder with all in it but other file systems; that it is not there is no error. */
+/* A file goes, or a folder with all in it but what is mounted there; that it is not there is no error. */
 bool durable_remove(int folder_fd, const char *folder, const char *name, GError **error);
 /* char *, all but "." and ".."; sorted. */
 GPtrArray *durable_names(int folder_fd, const char *folder, GError **error);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Snapshots: made, loaded, updated, removed; and what is not what we wrote. */
+#include <sys/mount.h>
 #include "base/each.h"
 #include "store/entries.h"
 #include "store/snapshot_json.h"
@@ -309,6 +310,29 @@ static void test_leftovers(struct store_fixture *f, gconstpointer data)
     chunk_folder_free(theirs);
 }
 
+/* What is mounted in it is somebody else's: that stays, is told of, and holds nothing else up. */
+static void test_mounted(struct store_fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = must_commit(f, INSTANT, "r1"), *guest = g_path_get_dirname(path);
+    g_autofree char *mine = g_build_filename(f->folder, "mine", NULL), *file = g_build_filename(mine, "x", NULL);
+    g_autofree char *removed = g_build_filename(guest, SNAPSHOT_REMOVED "x", NULL),
+                    *mounted = g_build_filename(removed, "mounted", NULL);
+    g_autoptr(snapshot) dead = begin(f, INSTANT + 1, "r2");
+    g_assert_true(mkdir(mine, 0700) == 0 && g_mkdir_with_parents(mounted, 0700) == 0);
+    must_write(file, "x", 1);
+    if (mount(mine, mounted, NULL, MS_BIND, NULL) < 0) {
+        g_test_skip("nothing can be mounted here");
+        return;
+    }
+    bool ok = snapshot_tidy(guest, &error), is_kept = g_file_test(file, G_FILE_TEST_EXISTS);
+    g_assert_cmpint(umount(mounted), ==, 0);
+    g_assert_true(!ok && is_kept);
+    g_assert_nonnull(strstr(error->message, "mounted: cannot be removed"));
+    g_assert_false(g_file_test(dead->path, G_FILE_TEST_EXISTS));
+    g_assert_true(snapshot_tidy(guest, NULL));
+}
+
 /* ---- hostile ---- */
 
 static void must_not_load(const char *path, const char *why)
@@ -442,6 +466,7 @@ int main(int argc, char **argv)
     STORE_TEST("/store/snapshot/pinned", test_pinned);
     STORE_TEST("/store/snapshot/foreign", test_foreign);
     STORE_TEST("/store/snapshot/leftovers", test_leftovers);
+    STORE_TEST("/store/snapshot/mounted", test_mounted);
     STORE_TEST("/store/snapshot/damaged", test_damaged);
     STORE_TEST("/store/snapshot/damaged-files", test_damaged_files);
     g_test_add_func("/store/snapshot/hostile", test_hostile);
