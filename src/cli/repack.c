@@ -207,16 +207,19 @@ static bool wait_until_done(struct repack *r, GError **error)
 
 static bool finish(struct repack *r, GError **error)
 {
-    const struct vma_check_result *is = vma_check_result(vma_walk_check(r->archive->walk));
+    const struct vma_check *check = vma_walk_check(r->archive->walk);
+    const struct vma_check_result *is = vma_check_result(check);
     uint8_t lost = is->lost_devices ? VMA_END_DEVICE_LOST : 0;
+    /* None of a RAM that is not whole: with the length of what came it would be. */
+    uint64_t ram_bytes = vma_check_is_whole(check, ram_id(r)) ? is->seen.vmstate_bytes : 0;
     if (r->ops->read)
         r->ops->read(r);
-    if (ram_id(r) && r->header->devices[ram_id(r)].name && is->seen.vmstate_bytes)
-        vma_header_set_size(r->header, ram_id(r), vma_clusters_of(is->seen.vmstate_bytes) * VMA_CLUSTER_SIZE);
+    if (ram_bytes)
+        vma_header_set_size(r->header, ram_id(r), vma_clusters_of(ram_bytes) * VMA_CLUSTER_SIZE);
     g_autoptr(GBytes) header = vma_header_encode(r->header, error);
     if (!header)
         return false;
-    writer_finish(r->writer, VMA_END_COMPLETE | lost, is->seen.vmstate_bytes, header, on_written, r);
+    writer_finish(r->writer, VMA_END_COMPLETE | lost, ram_bytes, header, on_written, r);
     if (!wait_until_done(r, error))
         return false;
     r->is_done = false;

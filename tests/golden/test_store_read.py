@@ -12,6 +12,7 @@ import sys
 import time
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1])]
+import make_vectors  # noqa: E402
 import packing  # noqa: E402
 import proxmox_rules  # noqa: E402
 import stores  # noqa: E402
@@ -155,6 +156,21 @@ def test_export_fails(folder):
     assert not list(folder.glob("x.vma*"))
     _, snapshot, _, _ = make(folder / "other")
     assert b"status" in run("export", snapshot, "-o", "|cat >/dev/null; exit 3", status=6)[1]
+
+
+def test_export_incomplete(folder):
+    """A RAM state whose end the writer knew to be missing is not whole after it either."""
+    drive, payload = make_vectors.extent(1, [(0, {0, 3}), (1, {2})])
+    ram, stream = make_vectors.extent(2, [(0, set(range(16)))])
+    for told in (0, 65537, 200000):
+        end = make_vectors.end_mark([drive, ram], (len(payload) + len(stream)) // 4096, told, 3)
+        (folder / "x.vma").write_bytes(make_vectors.header({1: ("a", 131072), 2: ("vmstate", 5 << 20)}, []) + drive + payload +
+                                       ram + stream + end)
+        run("export", folder / "x.vma", "--force", "-o", folder / "y.vma")
+        for path in (folder / "x.vma", folder / "y.vma"):
+            devices = json.loads(subprocess.run([PROGRAM, "verify", "--json", path], capture_output=True).stdout)["conditions"]
+            assert [d["is_whole"] for d in devices] == [True, False], devices
+        assert b"incomplete" in subprocess.run([PROGRAM, "verify", folder / "y.vma"], capture_output=True).stderr
 
 
 # ---- damage ----
@@ -312,6 +328,6 @@ if __name__ == "__main__":
         if not shutil.which(needed):
             print(f"skipped: {needed} is needed")
             sys.exit(SKIP)
-    main([test_reading, test_extract, test_casync_agrees, test_serve, test_boot, test_export, test_export_fails, test_damaged_chunk,
-          test_serve_with_damage, test_exchanged_chunk, test_damaged_index, test_damaged_manifest, test_hostile_manifest, test_read_only,
-          test_large_and_sparse], "vmb-store-")
+    main([test_reading, test_extract, test_casync_agrees, test_serve, test_boot, test_export, test_export_fails, test_export_incomplete,
+          test_damaged_chunk, test_serve_with_damage, test_exchanged_chunk, test_damaged_index, test_damaged_manifest,
+          test_hostile_manifest, test_read_only, test_large_and_sparse], "vmb-store-")
