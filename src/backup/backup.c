@@ -138,6 +138,7 @@ void backup_free(struct backup *b)
     g_free(b->link.held);
     g_clear_error(&b->end.outcome);
     g_free(b->facts.machine);
+    g_free(b->facts.nameless_at);
     g_free(b->guest.ram_obstacle);
     g_free(b->ram.failure);
     g_free(b->ram.abandoned);

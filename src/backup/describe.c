@@ -172,6 +172,8 @@ char *describe_run(const struct backup *b)
     json_object_object_add(root, "program", text("vmabackup " VMB_VERSION));
     json_object_object_add(root, "run", text(b->run_id));
     json_object_object_add(root, "guest", text(b->model.guest));
+    if (b->facts.nameless_at)
+        json_object_object_add(root, "nameless_at", text(b->facts.nameless_at));
     json_object_object_add(root, "qemu", text(b->model.qemu));
     json_object_object_add(root, "machine", text(b->facts.machine));
     if (b->facts.argv)

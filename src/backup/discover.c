@@ -39,6 +39,7 @@ static void on_name(void *user, const char *name, const GError *error)
     struct backup *b = user;
     g_autofree char *base = NULL;
 
+    g_clear_pointer(&b->facts.nameless_at, g_free);
     if (!error && name && *name) {
         model_set(b->model.guest, "%s", name);
     } else {
@@ -46,6 +47,9 @@ static void on_name(void *user, const char *name, const GError *error)
         if (strrchr(base, '.') > base)
             *strrchr(base, '.') = '\0';
         model_set(b->model.guest, "%s", base);
+        b->facts.nameless_at = g_file_test(b->options.monitor, G_FILE_TEST_EXISTS)
+                                   ? g_canonicalize_filename(b->options.monitor, NULL)
+                                   : g_strdup(b->options.monitor);
     }
     answered(b, NULL);
 }

@@ -36,6 +36,7 @@ struct facts {
     uint64_t ram_bytes;
     GPtrArray *drives;    /* struct found_drive: query-block as it was */
     GPtrArray *unsavable; /* char *: sentences on what no archive can hold */
+    char *nameless_at;    /* the monitor of a guest without a name, which is called after it; NULL: it has one */
     char *machine;
     char **argv;         /* QEMU's command line, NULL: not known */
     bool has_set_active; /* QEMU knows blockdev-set-active */

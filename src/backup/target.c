@@ -241,7 +241,7 @@ static struct sink *open_sink(struct backup *b, GError **error)
 
     if (!b->options.is_store)
         return sink_open(b->loop, b->options.target, &options, error);
-    if (!snapshot_target_is_of(b->options.target, b->model.guest, error))
+    if (!snapshot_target_is_of(b->options.target, b->model.guest, b->facts.nameless_at, error))
         return NULL;
     return snapshot_target_open(b->loop, b->options.target, b->model.guest, b->run_id,
                                 backup_options_level(&b->options), error);

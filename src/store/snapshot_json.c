@@ -308,12 +308,22 @@ static json_object *description_of(const struct snapshot *s)
     return NULL;
 }
 
-char *snapshot_guest(const struct snapshot *s)
+static char *described(const struct snapshot *s, const char *key)
 {
     json_object *about = description_of(s);
-    char *guest = about ? g_strdup(text_in(about, "guest")) : NULL;
+    char *value = about ? g_strdup(text_in(about, key)) : NULL;
     json_object_put(about);
-    return guest;
+    return value;
+}
+
+char *snapshot_guest(const struct snapshot *s)
+{
+    return described(s, "guest");
+}
+
+char *snapshot_nameless_at(const struct snapshot *s)
+{
+    return described(s, "nameless_at");
 }
 
 char **snapshot_missing(const struct snapshot *s)

@@ -15,6 +15,8 @@ char *snapshot_to_json(const struct snapshot *s);
 struct snapshot *snapshot_from_json(const char *text, size_t len, GError **error);
 /* The guest's own name, as its vmabackup.json has it; NULL: nobody knows. */
 char *snapshot_guest(const struct snapshot *s);
+/* Where the monitor was of a guest without a name; NULL: it had one, or nobody knows. */
+char *snapshot_nameless_at(const struct snapshot *s);
 /* What was to be saved and is not in it, by the same: a list that may be empty, each name made safe. */
 char **snapshot_missing(const struct snapshot *s);
 /* What an archive's header says can be a snapshot; DAMAGED: a name, a size or the time cannot. */

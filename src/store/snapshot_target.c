@@ -177,7 +177,18 @@ static struct snapshot *load_last(const char *dir, const char *guest)
     return snapshot_load(path, NULL);
 }
 
-bool snapshot_target_is_of(const char *dir, const char *guest, GError **error)
+/* Guests without a name are called after their monitors, which often have the same name in different folders. */
+static bool is_at(const struct snapshot *last, const char *dir, const char *folder, const char *monitor, GError **error)
+{
+    g_autofree char *told = snapshot_nameless_at(last), *other = text_make_safe(told), *where = text_make_safe(dir);
+
+    return !told || !monitor || strcmp(told, monitor) == 0 ||
+           vmb_fail(error, VMB_ERROR_TARGET,
+                    "store %s: folder %s holds a guest with another monitor, %s; give each QEMU a -name", where, folder,
+                    other);
+}
+
+bool snapshot_target_is_of(const char *dir, const char *guest, const char *monitor, GError **error)
 {
     g_autofree char *folder = store_guest_name(guest), *told = NULL, *folder_of_told = NULL;
     g_autoptr(snapshot) last = load_last(dir, folder);
@@ -185,7 +196,7 @@ bool snapshot_target_is_of(const char *dir, const char *guest, GError **error)
     told = last ? snapshot_guest(last) : NULL;
     folder_of_told = told ? store_guest_name(told) : NULL;
     if (!told || strcmp(told, guest) == 0 || strcmp(folder_of_told, folder)) /* imported under that name, say */
-        return true;
+        return !last || is_at(last, dir, folder, monitor, error);
     g_autofree char *safe = text_make_safe(guest), *other = text_make_safe(told), *where = text_make_safe(dir);
     return vmb_fail(error, VMB_ERROR_TARGET,
                     "store %s: folder %s holds another guest, \"%s\"; rename \"%s\", or make it a store of its own",

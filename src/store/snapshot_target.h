@@ -19,8 +19,9 @@
 struct sink *snapshot_target_open(uv_loop_t *loop, const char *dir, const char *guest, const char *run_id, int level,
                                   GError **error);
 /* TARGET: the last snapshot in this guest's folder is that of another guest, whose name comes to the same when it is
- * made safe. Without snapshots, or a store, it is true. */
-bool snapshot_target_is_of(const char *dir, const char *guest, GError **error);
+ * made safe, or who has no name and another monitor than this one without a name (NULL: it has one). Without snapshots,
+ * or a store, it is true. */
+bool snapshot_target_is_of(const char *dir, const char *guest, const char *monitor, GError **error);
 /* What it has cost so far: packed bytes that the store did not have. */
 uint64_t snapshot_target_new_bytes(const struct sink *s);
 /* Bytes of its drives and RAM, once its writer has finished. */

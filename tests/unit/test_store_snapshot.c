@@ -181,16 +181,29 @@ static void test_same_folder(struct store_fixture *f, gconstpointer data)
 {
     static const char *const anybodys[] = {"x", "{}", "{\"guest\":7}", "{\"guest\":\"web\"}"};
     g_autoptr(GError) error = NULL;
-    g_assert_true(snapshot_target_is_of(f->dir, "a b", NULL));
+    g_assert_true(snapshot_target_is_of(f->dir, "a b", NULL, NULL));
     for (unsigned i = 0; i < G_N_ELEMENTS(anybodys); i++) {
         commit_of(f, INSTANT + i, anybodys[i]);
-        g_assert_true(snapshot_target_is_of(f->dir, "a b", NULL));
+        g_assert_true(snapshot_target_is_of(f->dir, "a b", NULL, NULL));
     }
     commit_of(f, INSTANT + 60, "{\"guest\":\"a b\"}");
-    g_assert_true(snapshot_target_is_of(f->dir, "a b", NULL) && snapshot_target_is_of(f->dir, "a", NULL));
-    g_assert_false(snapshot_target_is_of(f->dir, "a/b", &error));
+    g_assert_true(snapshot_target_is_of(f->dir, "a b", NULL, NULL) && snapshot_target_is_of(f->dir, "a", NULL, NULL));
+    g_assert_false(snapshot_target_is_of(f->dir, "a/b", NULL, &error));
     g_assert_error(error, VMB_ERROR, VMB_ERROR_TARGET);
     g_assert_nonnull(strstr(error->message, "folder a_b holds another guest, \"a b\"; rename \"a/b\""));
+}
+
+/* Guests without a name, which are called after their monitors. */
+static void test_nameless(struct store_fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    commit_of(f, INSTANT, "{\"guest\":\"a b\"}");
+    g_assert_true(snapshot_target_is_of(f->dir, "a b", "/run/1/a b", NULL));
+    commit_of(f, INSTANT + 1, "{\"guest\":\"a b\",\"nameless_at\":\"/run/1/a b\"}");
+    g_assert_true(snapshot_target_is_of(f->dir, "a b", "/run/1/a b", NULL));
+    g_assert_true(snapshot_target_is_of(f->dir, "a b", NULL, NULL));
+    g_assert_false(snapshot_target_is_of(f->dir, "a b", "/run/2/a b", &error));
+    g_assert_nonnull(strstr(error->message, "another monitor, /run/1/a b"));
 }
 
 struct changer {
@@ -462,6 +475,7 @@ int main(int argc, char **argv)
     STORE_TEST("/store/snapshot/abort", test_abort);
     STORE_TEST("/store/snapshot/no-guest", test_no_guest);
     STORE_TEST("/store/snapshot/same-folder", test_same_folder);
+    STORE_TEST("/store/snapshot/nameless", test_nameless);
     STORE_TEST("/store/snapshot/verified", test_verified);
     STORE_TEST("/store/snapshot/pinned", test_pinned);
     STORE_TEST("/store/snapshot/foreign", test_foreign);
