@@ -35,7 +35,7 @@ void map_add(struct map *m, uint64_t cluster, unsigned zero_blocks)
     m->zero_blocks[cell] += zero_blocks;
 }
 
-void map_add_zeroes(struct map *m, uint64_t first, uint64_t n)
+void map_add_run(struct map *m, uint64_t first, uint64_t n, bool are_zeros)
 {
     uint64_t end = MIN(first + n, m->clusters), next;
 
@@ -43,7 +43,7 @@ void map_add_zeroes(struct map *m, uint64_t first, uint64_t n)
         unsigned cell = cell_of(m, at);
         next = MIN(end, first_of(m, cell + 1));
         m->held[cell] += (uint32_t)(next - at);
-        m->zero_blocks[cell] += (next - at) * VMA_BLOCKS_PER_CLUSTER;
+        m->zero_blocks[cell] += are_zeros ? (next - at) * VMA_BLOCKS_PER_CLUSTER : 0;
     }
 }
 

@@ -8,6 +8,7 @@
  *     map_add(&map, cluster, zero_blocks);                  // it has come, so many of its 4 KiB blocks are zero
  *     map_fill(&map, row->map.held, row->map.zero);         // 0 … 255 of each cell
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include "model/model.h"
 
@@ -22,6 +23,6 @@ void map_init(struct map *m, uint64_t clusters);
 void map_clear(struct map *m);
 /* Each cluster once. */
 void map_add(struct map *m, uint64_t cluster, unsigned zero_blocks);
-/* n clusters of zeros, `first` and those behind it. */
-void map_add_zeroes(struct map *m, uint64_t first, uint64_t n);
+/* n clusters, `first` and those behind it: all of them zeros, or none. */
+void map_add_run(struct map *m, uint64_t first, uint64_t n, bool are_zeros);
 void map_fill(const struct map *m, uint8_t held[MODEL_MAP_CELLS], uint8_t zero[MODEL_MAP_CELLS]);

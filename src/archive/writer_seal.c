@@ -110,7 +110,7 @@ static void count_zeroes(struct item *item)
     struct extent_lane *lane = item->lane;
 
     lane->base.zero_bytes += (uint64_t)item->n_zeroes * VMA_CLUSTER_SIZE;
-    map_add_zeroes(&lane->base.map, item->first_zero, item->n_zeroes);
+    map_add_run(&lane->base.map, item->first_zero, item->n_zeroes, true);
     vma_totals_merge(&lane->totals, &item->totals);
 }
 

@@ -11,11 +11,17 @@
 
 /* --- one drive ---------------------------------------------------------------------------------- */
 
-static uint64_t held_bytes(const struct drive *d)
+static uint64_t held_bytes(struct drive *d)
 {
-    uint64_t unchanged = d->track.is_incremental ? d->size - MIN(d->track.changed, d->size) : 0;
+    uint64_t unchanged = backup_row(d)->track.unchanged;
 
     return d->intake.clusters ? MIN(vma_assemble_held(d->intake.clusters) * VMA_CLUSTER_SIZE + unchanged, d->size) : 0;
+}
+
+/* Without what has not changed: how fast it comes is nobody's speed. */
+static uint64_t moved_bytes(const struct model_drive *row)
+{
+    return row->done - MIN(row->track.unchanged, row->done);
 }
 
 static void note_movement(struct drive *d, uint64_t done, uint64_t now)
@@ -61,14 +67,16 @@ static bool may_retry(const struct drive *d)
 static void fill_drive(struct drive *d, uint64_t now)
 {
     struct model_drive *row = backup_row(d);
-    uint64_t done = held_bytes(d);
+    uint64_t done, moved;
 
+    row->track.unchanged = d->track.is_incremental ? d->size - MIN(d->track.changed, d->size) : 0;
+    row->done = done = held_bytes(d);
+    moved = moved_bytes(row);
     if (row->state == MODEL_RUN && !d->progress.started_ms)
         d->progress.started_ms = now;
-    rate_add(&d->progress.rate, done, now);
+    rate_add(&d->progress.rate, moved, now);
     rate_add(&d->progress.data_rate, d->limit.pace.job_data + d->limit.pace.filter_data, now);
     note_movement(d, done, now);
-    row->done = done;
     if (d->intake.lane)
         row->zero = MIN(writer_lane_zero_bytes(d->intake.lane), row->done);
     if (d->intake.lane)
@@ -89,7 +97,7 @@ static void fill_drive(struct drive *d, uint64_t now)
     row->may_retry = may_retry(d);
     row->elapsed_ms =
         d->progress.started_ms ? (d->progress.ended_ms ? d->progress.ended_ms : now) - d->progress.started_ms : 0;
-    row->average = row->elapsed_ms >= MIN_AVERAGE_MS ? done * 1000 / row->elapsed_ms : 0;
+    row->average = row->elapsed_ms >= MIN_AVERAGE_MS ? moved * 1000 / row->elapsed_ms : 0;
     eta_add(&d->progress.eta, row->done - row->zero, row->zero, now);
     row->eta_ms = eta_of(d, now);
     row->stalled_ms =
@@ -283,7 +291,7 @@ void picture_fill(struct backup *b)
         if (b->has_begun)
             fill_drive(d, now);
     fill_totals(m);
-    rate_add(&b->picture.in_rate, m->done, now);
+    rate_add(&b->picture.in_rate, model_read_bytes(m), now);
     m->in_rate = rate_per_s(&b->picture.in_rate, now);
     rate_add(&b->picture.data_rate, b->limits.pot.taken, now);
     m->data_rate = picture_data_rate(b);

@@ -152,6 +152,7 @@ const struct json_field json_row_fields[] = {
     D(STATE, "state", state),
     D(SIZE, "size", size),
     D(SIZE, "done", done),
+    D_QUIET(SIZE, "unchanged", track.unchanged),
     D(SIZE, "zero", zero),
     D(SIZE, "rate", rate),
     D_QUIET(SIZE, "data_rate", data_rate),

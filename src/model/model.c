@@ -108,6 +108,15 @@ struct model_drive *model_find_drive(const struct model *m, const char *name)
     return NULL;
 }
 
+uint64_t model_read_bytes(const struct model *m)
+{
+    uint64_t unchanged = 0;
+    for (unsigned i = 0; i < m->n_drives; i++)
+        if (m->drives[i].is_included && m->drives[i].state != MODEL_CANCELLED)
+            unchanged += m->drives[i].track.unchanged;
+    return m->done - MIN(unchanged, m->done);
+}
+
 unsigned model_percent(uint64_t done, uint64_t total)
 {
     return total && total != MODEL_UNKNOWN ? (unsigned)((double)MIN(done, total) * 100 / (double)total) : 0;

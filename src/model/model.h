@@ -67,6 +67,7 @@ struct model_track {
     char bitmaps[MODEL_TEXT_LEN]; /* for info: those of ours that it has */
     bool is_incremental;          /* only what has changed is read: */
     uint64_t changed;             /* so much */
+    uint64_t unchanged;           /* counts as done without having been read */
 };
 
 struct model_paused {
@@ -293,6 +294,8 @@ static inline bool model_is_missing(const struct model_drive *d)
 {
     return d->is_refused || d->state == MODEL_FAIL || d->state == MODEL_CANCELLED;
 }
+/* Of what is done, without what has not changed. */
+uint64_t model_read_bytes(const struct model *m);
 /* Rounded down; 0 where the whole is not known. */
 unsigned model_percent(uint64_t done, uint64_t total);
 /* Appends to the log (dropping the oldest past MODEL_MAX_LOG) and counts errors and warnings. */

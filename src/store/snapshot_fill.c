@@ -166,7 +166,7 @@ static uint32_t add_whole_zeroes(struct snapshot_lane *lane, uint32_t cluster, u
         done += per_chunk;
     }
     lane->base.zero_bytes += (uint64_t)done * VMA_CLUSTER_SIZE;
-    map_add_zeroes(&lane->base.map, cluster, done);
+    map_add_run(&lane->base.map, cluster, done, true);
     return done;
 }
 

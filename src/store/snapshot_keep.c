@@ -8,16 +8,14 @@ static void keep_chunk(struct snapshot_lane *lane, uint64_t i)
 {
     struct snapshot_writer *w = writer_of(lane);
     uint32_t len = chunk_index_len(lane->index, i);
+    bool are_zeros;
 
     snapshot_fill_forget(lane, i);
     vma_bitmap_set(lane->whole, i);
     chunk_index_set(lane->index, i, &lane->kept->ids[i]);
-    if (!chunk_index_is_zeros(lane->index, i)) {
-        w->plain_bytes += len;
-        return;
-    }
-    lane->base.zero_bytes += len;
-    map_add(&lane->base.map, i * (w->chunk_bytes / VMA_CLUSTER_SIZE), len / VMA_BLOCK_SIZE);
+    are_zeros = chunk_index_is_zeros(lane->index, i);
+    *(are_zeros ? &lane->base.zero_bytes : &w->plain_bytes) += len;
+    map_add_run(&lane->base.map, i * (w->chunk_bytes / VMA_CLUSTER_SIZE), vma_clusters_of(len), are_zeros);
 }
 
 void snapshot_keep(struct writer_lane *base, uint64_t from, uint64_t n)

@@ -28,7 +28,7 @@ static void draw(const struct scene *s)
     g_autofree char *title = g_strdup_printf(is_wide ? "cancel the WHOLE backup of %s?" : "cancel %s?", m->guest);
     struct dialog d = dialog_begin(title);
     dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "%s copied in %s is thrown away.",
-                figure_size(m->done, s->glyphs->none, done), units_format_ms(m->elapsed_ms, time));
+                figure_size(model_read_bytes(m), s->glyphs->none, done), units_format_ms(m->elapsed_ms, time));
     if (!*m->sink.guest) /* a store keeps nothing unfinished */
         dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG,
                     "The unfinished file:  (%s) removed  (%s) kept as .partial  Left Right",

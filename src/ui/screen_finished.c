@@ -124,15 +124,18 @@ static void draw_checks(const struct scene *s, int *y)
 static void draw_facts(const struct scene *s, int *y)
 {
     const struct model *m = s->m;
-    char size[FIGURE_LEN], done[FIGURE_LEN], zero[FIGURE_LEN], ratio[FIGURE_LEN];
+    char size[FIGURE_LEN], done[FIGURE_LEN], zero[FIGURE_LEN], ratio[FIGURE_LEN], kept[FIGURE_LEN];
     char took[FIGURE_LEN], from[FIGURE_LEN], to[FIGURE_LEN], rate[FIGURE_LEN];
     const char *none = s->glyphs->none;
-    uint64_t per_s = m->elapsed_ms ? (uint64_t)((double)m->done * 1000 / (double)m->elapsed_ms) : MODEL_UNKNOWN;
+    uint64_t read = model_read_bytes(m);
+    uint64_t per_s = m->elapsed_ms ? (uint64_t)((double)read * 1000 / (double)m->elapsed_ms) : MODEL_UNKNOWN;
     bool has_ratio = *m->compression && !*m->sink.guest;
     uint64_t written = *m->sink.guest ? m->end.new_bytes : m->end.archive_bytes;
+    g_autofree char *unchanged =
+        m->done > read ? g_strdup_printf(", %s unchanged", figure_size(m->done - read, none, kept)) : g_strdup("");
     g_autofree char *sizes =
-        g_strdup_printf("%s%s from %s read   zero %s%s%s", figure_size(written, none, size),
-                        *m->sink.guest ? " new" : "", figure_size(m->done, none, done),
+        g_strdup_printf("%s%s from %s read%s   zero %s%s%s", figure_size(written, none, size),
+                        *m->sink.guest ? " new" : "", figure_size(read, none, done), unchanged,
                         figure_percent_short(m->zero, m->done, none, zero), has_ratio ? "   ratio " : "",
                         has_ratio ? figure_ratio(m->sink.packed ? m->sink.packed : m->done - MIN(m->zero, m->done),
                                                  m->end.archive_bytes, none, ratio)
@@ -168,7 +171,9 @@ static void draw_figures(const struct scene *s, struct pen *pen, const struct mo
     char text[FIGURE_LEN];
     bool has_time = is_ok && d->elapsed_ms;
     uint64_t took = has_time ? d->elapsed_ms : MODEL_UNKNOWN;
-    uint64_t rate = has_time ? (uint64_t)((double)d->size * 1000 / (double)d->elapsed_ms) : MODEL_UNKNOWN;
+    uint64_t rate =
+        has_time ? (uint64_t)((double)(d->size - MIN(d->track.unchanged, d->size)) * 1000 / (double)d->elapsed_ms)
+                 : MODEL_UNKNOWN;
     figure_size(d->size, none, text);
     pen_try(pen, ROLE_NUM, "%s", figure_pad(text, SIZE_COLUMNS));
     figure_short_time(took, none, text);
