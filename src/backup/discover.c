@@ -160,6 +160,7 @@ static void found_drive_free(gpointer data)
     g_free(f->node_name);
     g_free(f->format);
     g_free(f->file);
+    g_free(f->backing);
     g_free(f->type);
     g_free(f->occupant);
     g_free(f);
@@ -179,6 +180,7 @@ static void on_drives(void *user, const struct qmp_drive *drives, unsigned n, co
         f->node_name = g_strdup(drives[i].node_name);
         f->format = g_strdup(drives[i].format);
         f->file = g_strdup(drives[i].file);
+        f->backing = g_strdup(drives[i].backing);
         f->is_removable = drives[i].is_removable;
         f->has_medium = drives[i].has_medium;
         f->is_read_only = drives[i].is_read_only;

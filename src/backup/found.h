@@ -9,7 +9,7 @@ struct backup;
 
 /* What query-block said of a drive, kept. */
 struct found_drive {
-    char *device, *qdev, *node_name, *format, *file;
+    char *device, *qdev, *node_name, *format, *file, *backing;
     char *type;     /* of its device, where that was asked for: "scsi-hd" */
     char *occupant; /* "block job m0 (mirror) is on it": it cannot be saved now; NULL where nobody is at work on it */
     bool is_removable, has_medium, is_read_only, is_attached, is_encrypted;

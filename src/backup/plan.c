@@ -9,6 +9,7 @@
 #include "backup/steps.h"
 #include "options/options.h"
 #include "options/proxmox.h"
+#include "qemu/tracking.h"
 #include "rescue/journal.h"
 #include "store/store.h"
 #include "vma/bitmap.h"
@@ -98,6 +99,7 @@ static void drive_free(gpointer data)
 
 static void add_drive(struct backup *b, const struct found_drive *f, const char *name, unsigned row)
 {
+    struct tracking_image image = {name, f->format, f->file, f->backing};
     struct drive *d = g_new0(struct drive, 1);
 
     d->b = b;
@@ -107,6 +109,7 @@ static void add_drive(struct backup *b, const struct found_drive *f, const char 
     d->qdev = g_strdup(f->qdev);
     d->node = g_strdup(f->node_name);
     d->size = f->virtual_size;
+    d->names.bitmap = tracking_name(b->run_id, &image);
     d->intake.pool = b->archive.pool;
     /* What nobody can write needs no guard, and a filter would not go in. */
     d->is_read_only = f->is_read_only;
@@ -330,7 +333,6 @@ static void name_nodes(struct drive *d)
     d->names.cap = g_strdup_printf("vmb-%s-lid-%u-cap", run, d->index);
     d->names.export = g_strdup_printf("vmb-%s-exp-%u", run, d->index);
     d->names.job = g_strdup_printf("vmb-%s-job-%u", run, d->index);
-    d->names.bitmap = g_strdup_printf("vmb-%s", run);
     d->names.changed = g_strdup_printf("vmb-%s-changed", run);
     d->names.end = g_strdup_printf("vmb-%s-end-%u", run, d->index);
 }

@@ -114,6 +114,7 @@ static void judge_again(struct drive *d)
 {
     struct tracking_mark mark = {d->track.base, d->track.index->size, d->track.since, false};
     struct tracking_facts facts = {
+        .drive = d->name,
         .node = d->node,
         .size = d->size,
         .bitmaps = (const struct qmp_bitmap *)(void *)d->b->tracks.bitmaps->data,
@@ -350,11 +351,16 @@ void track_undo_freeze(struct steps_op *op)
 static void measure(struct drive *d)
 {
     const struct qmp_bitmap *m = d->track.is_frozen ? find(d->b, d->names.snap, d->names.changed) : NULL;
+    const struct qmp_bitmap *base = m ? find(d->b, d->track.node, d->track.base) : NULL;
 
     if (!d->track.is_frozen) /* this one is not taken again now */
         return;
     if (!m || m->granularity != d->track.index->chunk_bytes) {
         disbelieve(d, "QEMU does not show what has changed");
+        return;
+    }
+    if (!base || !tracking_is_of_image(base, d->name)) {
+        disbelieve(d, "its image has changed since the plan");
         return;
     }
     d->track.changed = m->count;

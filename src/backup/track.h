@@ -3,10 +3,10 @@
 /*
  * Reading only what has changed since an earlier backup of the same store, by QEMU's dirty bitmaps. A part of run.h.
  *
- * Each backup begins a bitmap of its own at its instant, vmb-<run>, and freezes what an earlier one has counted up to
- * then: a copy of it on the frozen image, vmb-<run>-changed, by which the job reads. The earlier one counts on until
- * the new backup is durable, so whatever goes wrong loses nothing. Nothing depends on any of this: every refusal means
- * that everything is read. What is believed: qemu/tracking.h.
+ * Each backup begins a bitmap of its own at its instant, vmb-<run>-<image>, and freezes what an earlier one has counted
+ * up to then: a copy of it on the frozen image, vmb-<run>-changed, by which the job reads. The earlier one counts on
+ * until the new backup is durable, so whatever goes wrong loses nothing. Nothing depends on any of this: every refusal
+ * means that everything is read. What is believed: qemu/tracking.h.
  *
  *     track_plan.c      what the store and QEMU say, into the plan
  *     track.c           rows of the recipe: look once more, begin a bitmap, freeze the other
@@ -53,7 +53,7 @@ struct track {
 bool track_is_wanted(const struct backup *b); /* QEMU is to be asked for its bitmaps */
 void track_take_bitmaps(struct backup *b, const struct qmp_bitmap *bitmaps, unsigned n);
 void track_plan(struct backup *b); /* of every drive: is there a bitmap, and is it believed */
-bool track_is_known(const struct backup *b, const struct drive *d, const char *bitmap); /* a snapshot here names it */
+bool track_is_known(const struct backup *b, const char *bitmap); /* a snapshot here names it, of any drive */
 void track_clear_drive(struct drive *d);
 void track_clear(struct backup *b);
 

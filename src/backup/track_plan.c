@@ -21,7 +21,7 @@ bool track_is_wanted(const struct backup *b)
 
 static char *keep(struct backup *b, const char *text)
 {
-    return g_string_chunk_insert_const(b->tracks.texts, text);
+    return text ? g_string_chunk_insert_const(b->tracks.texts, text) : NULL;
 }
 
 void track_take_bitmaps(struct backup *b, const struct qmp_bitmap *bitmaps, unsigned n)
@@ -36,6 +36,9 @@ void track_take_bitmaps(struct backup *b, const struct qmp_bitmap *bitmaps, unsi
         struct qmp_bitmap mine = bitmaps[i];
         mine.node_name = keep(b, mine.node_name);
         mine.name = keep(b, mine.name);
+        mine.format = keep(b, mine.format);
+        mine.file = keep(b, mine.file);
+        mine.backing = keep(b, mine.backing);
         g_array_append_val(b->tracks.bitmaps, mine);
     }
 }
@@ -128,13 +131,19 @@ static GArray *marks_of(const struct backup *b, const struct drive *d)
     return marks;
 }
 
-bool track_is_known(const struct backup *b, const struct drive *d, const char *bitmap)
+static bool is_named_in(const struct snapshot *s, const char *bitmap)
 {
-    for_each_in (const struct snapshot, s, b->tracks.snapshots) {
-        const struct snapshot_device *device = snapshot_find_device(s, d->name);
-        if (device && g_strcmp0(device->bitmap, bitmap) == 0)
+    for_each_in (const struct snapshot_device, device, s->devices)
+        if (g_strcmp0(device->bitmap, bitmap) == 0)
             return true;
-    }
+    return false;
+}
+
+bool track_is_known(const struct backup *b, const char *bitmap)
+{
+    for_each_in (const struct snapshot, s, b->tracks.snapshots)
+        if (is_named_in(s, bitmap))
+            return true;
     return false;
 }
 
@@ -174,6 +183,7 @@ static void plan_drive(struct drive *d)
     struct backup *b = d->b;
     g_autoptr(GArray) marks = marks_of(b, d);
     struct tracking_facts facts = {
+        .drive = d->name,
         .node = d->node,
         .size = d->size,
         .bitmaps = (const struct qmp_bitmap *)(void *)b->tracks.bitmaps->data,

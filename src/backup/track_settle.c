@@ -50,7 +50,7 @@ static bool are_foreign_too_many(const struct drive *d)
 
     for (unsigned i = 0; i < bitmaps->len; i++) {
         const struct qmp_bitmap *m = &g_array_index(bitmaps, struct qmp_bitmap, i);
-        n += is_of_drive(d, m) && !track_is_known(d->b, d, m->name);
+        n += is_of_drive(d, m) && !track_is_known(d->b, m->name);
     }
     return n > MOST_FOREIGN;
 }
@@ -63,7 +63,7 @@ static void remove_earlier(struct drive *d)
 
     for (unsigned i = 0; bitmaps && i < bitmaps->len; i++) {
         const struct qmp_bitmap *m = &g_array_index(bitmaps, struct qmp_bitmap, i);
-        if (is_of_drive(d, m) && (are_all || track_is_known(d->b, d, m->name)))
+        if (is_of_drive(d, m) && (are_all || track_is_known(d->b, m->name)))
             remove_bitmap(d, m->name);
     }
 }

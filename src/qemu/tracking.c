@@ -4,20 +4,53 @@
 #include <string.h>
 #include "base/units.h"
 
+#define HEX        "0123456789abcdef"
 #define RUN_ID_LEN 8
+#define IMAGE_LEN  8
 
 bool tracking_is_name(const char *name)
 {
     size_t prefix = strlen(TRACKING_PREFIX);
 
-    return name && g_str_has_prefix(name, TRACKING_PREFIX) && strlen(name) == prefix + RUN_ID_LEN &&
-           strspn(name + prefix, "0123456789abcdef") == RUN_ID_LEN;
+    if (!name || !g_str_has_prefix(name, TRACKING_PREFIX) || strspn(name + prefix, HEX) != RUN_ID_LEN)
+        return false;
+    name += prefix + RUN_ID_LEN;
+    return !*name || (*name == '-' && strspn(name + 1, HEX) == IMAGE_LEN && !name[1 + IMAGE_LEN]);
 }
 
+char *tracking_run_of(const char *name)
+{
+    return g_strndup(name + strlen(TRACKING_PREFIX), RUN_ID_LEN);
+}
+
+char *tracking_name(const char *run_id, const struct tracking_image *image)
+{
+    const char *const parts[] = {image->drive, image->format, image->file, image->backing};
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(parts); i++) {
+        const char *part = parts[i] ? parts[i] : "";
+        g_checksum_update(sum, (const guchar *)part, (gssize)strlen(part) + 1);
+    }
+    return g_strdup_printf(TRACKING_PREFIX "%s-%.*s", run_id, IMAGE_LEN, g_checksum_get_string(sum));
+}
+
+bool tracking_is_of_image(const struct qmp_bitmap *m, const char *drive)
+{
+    g_autofree char *run = tracking_run_of(m->name);
+    g_autofree char *name = tracking_name(run, &(struct tracking_image){drive, m->format, m->file, m->backing});
+
+    return g_str_equal(m->name, name);
+}
+
+/* Of the same run: it may be another drive's. */
 static const struct qmp_bitmap *find(const struct tracking_facts *f, const char *name)
 {
+    size_t len = strlen(TRACKING_PREFIX) + RUN_ID_LEN;
+
     for (unsigned i = 0; i < f->n_bitmaps; i++)
-        if (g_strcmp0(f->bitmaps[i].node_name, f->node) == 0 && g_strcmp0(f->bitmaps[i].name, name) == 0)
+        if (g_strcmp0(f->bitmaps[i].node_name, f->node) == 0 && tracking_is_name(f->bitmaps[i].name) &&
+            strncmp(f->bitmaps[i].name, name, len) == 0)
             return &f->bitmaps[i];
     return NULL;
 }
@@ -27,6 +60,8 @@ static char *obstacle_of(const struct tracking_facts *f, const struct tracking_m
 {
     char then[UNITS_LEN], now[UNITS_LEN];
 
+    if (g_strcmp0(mark->bitmap, m->name) != 0 || !tracking_is_of_image(m, f->drive))
+        return g_strdup("its image is another one than then, or was another drive's");
     if (m->is_inconsistent)
         return g_strdup("QEMU was killed before its bitmap was saved");
     if (!m->is_recording)

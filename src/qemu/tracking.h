@@ -3,13 +3,15 @@
 /*
  * May a dirty bitmap in QEMU be believed, and what a plan says of it. Pure.
  *
- *     struct tracking_facts f = {.node = "disk0", .size = 64 * GIB, .bitmaps = …, .marks = …};
+ *     struct tracking_facts f = {.drive = "scsi0", .node = "disk0", .size = 64 * GIB, .bitmaps = …, .marks = …};
  *     struct tracking t = tracking_judge(&f);
  *     g_autofree char *text = tracking_sentence(&t, f.size, now);      // "changed since 08:10: ~1.2G of 64G"
  *     tracking_clear(&t);
  *
- * A bitmap of ours is named after the backup that it counts from. It is believed only if that backup is there and whole
- * and of the same drive, and if it has counted without a break. Whatever is not sure means that everything is read,
+ * A bitmap of ours is named after the backup that it counts from and the image that the drive had then. It is believed
+ * only if that backup is there and whole, if drive and image are the same, and if it has counted without a break. The
+ * image: two drives may have changed theirs, qcow2 files take their bitmaps along, and blockdev-reopen gives a node
+ * another file, or another part of it, under its bitmaps. Whatever is not sure means that everything is read,
  * which is never wrong.
  */
 #include "qmp/calls.h"
@@ -24,8 +26,9 @@ struct tracking_mark {
     bool is_damaged;    /* a check has found that not all of it is there */
 };
 struct tracking_facts {
-    const char *node; /* that the guest's device stands on */
-    uint64_t size;    /* of the drive now, bytes */
+    const char *drive; /* its name in the archive */
+    const char *node;  /* that the guest's device stands on */
+    uint64_t size;     /* of the drive now, bytes */
     const struct qmp_bitmap *bitmaps;
     unsigned n_bitmaps; /* of all nodes */
     const struct tracking_mark *marks;
@@ -43,5 +46,15 @@ void tracking_clear(struct tracking *t);
 /* Bytes, of a drive of this size. Its last bit is always set, whatever has changed there: see end_mark.h. */
 uint64_t tracking_changed(const struct qmp_bitmap *m, uint64_t size);
 char *tracking_sentence(const struct tracking *t, uint64_t size, int64_t now);
-/* "vmb-" and eight hexadecimal digits. */
+
+/* What a drive consists of, as QEMU says; each may be NULL. */
+struct tracking_image {
+    const char *drive, *format, *file, *backing;
+};
+/* "vmb-RUN-IMAGE"; owned. */
+char *tracking_name(const char *run_id, const struct tracking_image *image);
+/* Eight hexadecimal digits each; without those of an image, too, as earlier versions had it. */
 bool tracking_is_name(const char *name);
+char *tracking_run_of(const char *name); /* of such a name; owned */
+/* Is the image of its node that which the bitmap began with, and the drive's? */
+bool tracking_is_of_image(const struct qmp_bitmap *m, const char *drive);

@@ -39,6 +39,7 @@ void qmp_query_status(struct qmp *q, qmp_on_status done, void *user);
 /* query-block. A drive without medium has has_medium false and NULL strings. Missing strings are NULL. */
 struct qmp_drive {
     const char *device, *qdev, *node_name, *format /* "drv" */, *file /* filename, may be json: */;
+    const char *backing; /* the same of the image below it; NULL: there is none */
     bool is_removable, has_medium, is_read_only, is_attached /* has a qdev */;
     bool is_encrypted;     /* the image, or one that it builds on: what QEMU reads from it is not */
     uint64_t virtual_size; /* bytes */
@@ -61,7 +62,8 @@ void qmp_query_nodes(struct qmp *q, qmp_on_nodes done, void *user);
  * knows: an error of QMP_ERROR_COMMAND. */
 struct qmp_bitmap {
     const char *node_name, *name;
-    uint64_t granularity, count; /* bytes; count: of what is dirty, in whole granules */
+    const char *format, *file, *backing; /* of the node, as in struct qmp_drive */
+    uint64_t granularity, count;         /* bytes; count: of what is dirty, in whole granules */
     bool is_recording, is_busy, is_inconsistent, is_persistent;
 };
 typedef void (*qmp_on_bitmaps)(void *user, const struct qmp_bitmap *bitmaps, unsigned n, const GError *error);

@@ -12,10 +12,13 @@ static struct json_object *bitmaps_of(struct json_object *node)
     return json_object_is_type(list, json_type_array) ? list : NULL;
 }
 
-static struct qmp_bitmap read_bitmap(struct json_object *entry, const char *node_name)
+static struct qmp_bitmap read_bitmap(struct json_object *entry, struct json_object *node)
 {
     return (struct qmp_bitmap){
-        .node_name = node_name,
+        .node_name = field_text(node, "node-name"),
+        .format = field_text(node, "drv"),
+        .file = field_text(node, "file"),
+        .backing = field_text(node, "backing_file"),
         .name = field_text(entry, "name"),
         .granularity = field_size(entry, "granularity", 0),
         .count = field_size(entry, "count", 0),
@@ -28,11 +31,10 @@ static struct qmp_bitmap read_bitmap(struct json_object *entry, const char *node
 
 static void read_node(GArray *bitmaps, struct json_object *node)
 {
-    const char *name = field_text(node, "node-name");
-    struct json_object *list = name ? bitmaps_of(node) : NULL;
+    struct json_object *list = field_text(node, "node-name") ? bitmaps_of(node) : NULL;
 
     for (unsigned i = 0; i < call_length(list); i++) {
-        struct qmp_bitmap bitmap = read_bitmap(json_object_array_get_idx(list, i), name);
+        struct qmp_bitmap bitmap = read_bitmap(json_object_array_get_idx(list, i), node);
         if (bitmap.name && *bitmap.name)
             g_array_append_val(bitmaps, bitmap);
     }

@@ -29,6 +29,7 @@ static struct qmp_drive read_drive(struct json_object *entry)
         .node_name = field_text(inserted, "node-name"),
         .format = field_text(inserted, "drv"),
         .file = field_text(inserted, "file"),
+        .backing = field_text(inserted, "backing_file"),
         .is_removable = field_is_true(entry, "removable"),
         .has_medium = inserted != NULL,
         .is_read_only = field_is_true(inserted, "ro"),

@@ -32,8 +32,7 @@ static bool is_in(const GArray *actions, const char *prefix)
 /* Without its journal nobody knows if the backup of a run that died was saved. */
 static void tell_kept(struct cleanup *c, const struct qmp_bitmap *m)
 {
-    g_autofree char *prefix = g_strdup_printf("%s-", m->name);
-    g_autofree char *line = NULL;
+    g_autofree char *run = tracking_run_of(m->name), *prefix = g_strdup_printf(PREFIX "%s-", run), *line = NULL;
 
     if (!is_in(c->snapshots, prefix) && !is_in(c->nodes, prefix) && !is_in(c->jobs, prefix))
         return;
@@ -44,12 +43,13 @@ static void tell_kept(struct cleanup *c, const struct qmp_bitmap *m)
 
 static void judge(struct cleanup *c, const struct qmp_bitmap *m)
 {
-    const struct journal_record *r = tracking_is_name(m->name) ? record_of(c, m->name + strlen(TRACKING_PREFIX)) : NULL;
+    g_autofree char *run = tracking_is_name(m->name) ? tracking_run_of(m->name) : NULL;
+    const struct journal_record *r = run ? record_of(c, run) : NULL;
     bool is_frozen = g_str_has_prefix(m->name, PREFIX) && g_str_has_suffix(m->name, "-changed");
 
-    if (is_frozen || (r && !r->is_saved) || (c->is_untrack && tracking_is_name(m->name)))
+    if (is_frozen || (r && !r->is_saved) || (c->is_untrack && run))
         add(c, m);
-    else if (!r && tracking_is_name(m->name))
+    else if (!r && run)
         tell_kept(c, m);
 }
 

@@ -6,11 +6,12 @@ import json
 import os
 import pathlib
 import random
+import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from vmtest import Scenario, Store, main, product, standard_drives
-from vmtest.drives import MIB
+from vmtest.drives import MIB, Drive
 from vmtest.pattern import first_difference
 from vmtest.restore import prove
 
@@ -68,7 +69,8 @@ class Tracked(Scenario):
 
     def bitmaps(self):
         """{drive: its bitmaps of ours}; what is frozen for a run belongs to no drive."""
-        nodes = {n["node-name"]: [b["name"] for b in n.get("dirty-bitmaps", [])] for n in self.vm.qmp.cmd("query-named-block-nodes")}
+        nodes = {n["node-name"]: [without_image(b["name"]) for b in n.get("dirty-bitmaps", [])]
+                 for n in self.vm.qmp.cmd("query-named-block-nodes")}
         assert not [b for names in nodes.values() for b in names if "changed" in b], nodes
         found = {}
         for entry in self.vm.qmp.cmd("query-block"):
@@ -77,6 +79,12 @@ class Tracked(Scenario):
                     found[drive.name] = nodes[entry["inserted"]["node-name"]]
         return found
 
+    def bitmap_on(self, node, run):
+        """As arguments of commands."""
+        (found,) = [b["name"] for n in self.vm.qmp.cmd("query-named-block-nodes") if n["node-name"] == node
+                    for b in n.get("dirty-bitmaps", []) if b["name"].startswith(bitmap_of(run))]
+        return {"node": node, "name": found}
+
     def must_count(self, run, others={}):
         """Each drive has one bitmap: this run's, or that of another."""
         expected = {d.name: [bitmap_of(others.get(d.name, run))] for d in self.counted()}
@@ -84,7 +92,12 @@ class Tracked(Scenario):
 
 
 def bitmap_of(run):
+    """Without what it says of the drive's image: see qemu/tracking.h."""
     return f"vmb-{run.find(ev='hello')['job']}"
+
+
+def without_image(name):
+    return re.sub("^(vmb-[0-9a-f]{8})-[0-9a-f]{8}$", r"\1", name)
 
 
 def must_tell(run, **sentences):
@@ -172,8 +185,8 @@ def bitmaps_that_are_gone(version):
     with Tracked(version) as s:
         first = s.save()
         s.write(1)
-        s.vm.qmp.cmd("block-dirty-bitmap-remove", {"node": "node-disk1", "name": bitmap_of(first)})
-        s.vm.qmp.cmd("block-dirty-bitmap-disable", {"node": "node-disk2", "name": bitmap_of(first)})
+        s.vm.qmp.cmd("block-dirty-bitmap-remove", s.bitmap_on("node-disk1", first))
+        s.vm.qmp.cmd("block-dirty-bitmap-disable", s.bitmap_on("node-disk2", first))
         s.write(2)
         run = s.save()
         must_tell(run, disk1="reads everything: its bitmap is gone", disk2="reads everything: its bitmap has been switched off",
@@ -234,7 +247,7 @@ def another_node_meanwhile(version):
         s.proxy = None
         must_read_all_in_the_end(run, "drive disk1: reads everything: its node or size has changed")
         s.must_hold(s.store)
-        left = [b["name"] for n in s.vm.qmp.cmd("query-named-block-nodes") for b in n.get("dirty-bitmaps", [])
+        left = [without_image(b["name"]) for n in s.vm.qmp.cmd("query-named-block-nodes") for b in n.get("dirty-bitmaps", [])
                 if n["node-name"] in ("node-disk1", "over")]
         assert bitmap_of(run) not in left, left
         run = s.backup("--no-vmstate", output=s.store.dir)
@@ -297,7 +310,7 @@ def killed_when_it_is_saved(version):
         for turn in range(2):
             old = s.save("--no-vmstate")
             s.write(turn)
-            hold = s.add_proxy().hold("block-dirty-bitmap-remove", nth=1, where=lambda m: m["arguments"]["name"] == bitmap_of(old))
+            hold = s.add_proxy().hold("block-dirty-bitmap-remove", nth=1, where=lambda m: without_image(m["arguments"]["name"]) == bitmap_of(old))
             new = s.backup("--no-vmstate", output=s.store.dir)
             hold.wait(30)
             new.kill()
@@ -445,6 +458,60 @@ def restarted(version):
         must_tell(s.save(), all="changed since")
 
 
+def another_image(version):
+    """Two drives change theirs, or a node gets another file, or another part of one: no bitmap knows of that. Some take theirs along."""
+    product()
+    drives = [Drive(name, size=8 * MIB, format=kind, style="blockdev", bus="scsi", is_dense=True)
+              for name, kind in (("disk0", "qcow2"), ("disk1", "qcow2"), ("disk2", "raw"), ("disk3", "raw"))]
+    with Tracked(version, drives=drives) as s:
+        s.save()
+        for a, b in ((0, 1), (2, 3)):
+            for drive in drives[a], drives[b]:
+                s.vm.qmp.cmd("device_del", {"id": drive.name})
+            s.vm.qmp.wait_event("DEVICE_DELETED", device=drives[b].name)
+            for drive, other in (drives[a], drives[b]), (drives[b], drives[a]):
+                s.vm.qmp.cmd("device_add", {"driver": "scsi-hd", "bus": "scsi0.0", "id": drive.name, "drive": node_of(other)})
+            drives[a].path, drives[b].path = drives[b].path, drives[a].path
+        must_tell(s.save(), all="reads everything: its image is another one")
+        must_tell(s.save(), all="nothing has changed")
+        s.vm.stop()
+        drives[0].path, drives[1].path = drives[1].path, drives[0].path
+        s.vm = s.start(s.drives, extra=("-S",))
+        must_tell(s.save(), disk2="reads everything: its bitmap is gone", disk3="reads everything: its bitmap is gone",
+                  all="reads everything: its image is another one")
+        must_tell(s.save(), all="nothing has changed")
+        with open(drives[2].path, "rb") as image:
+            whole = image.read()
+        pathlib.Path(s.path("two")).write_bytes(whole[::-1] + whole)
+        s.vm.qmp.cmd("blockdev-add", {"driver": "file", "node-name": "two", "filename": s.path("two")})
+        for at in (0, 8 * MIB, 0):
+            s.vm.qmp.cmd("blockdev-reopen", {"options": [{"driver": "raw", "node-name": "node-disk2", "file": "two", "offset": at, "size": 8 * MIB}]})
+            run = s.backup("--no-vmstate", output=s.store.dir)
+            run.must_succeed()
+            must_tell(run, disk2="reads everything: its image is another one", all="nothing has changed")
+            s.must_hold(s.store, {"disk2": whole if at else whole[::-1]})
+
+
+def another_file_meanwhile(version):
+    """After the plan: what has been frozen is not believed."""
+    product()
+    drives = [Drive("disk0", size=8 * MIB, style="blockdev", bus="scsi", is_dense=True)]
+    with Tracked(version, drives=drives) as s:
+        s.save()
+        pathlib.Path(s.path("new")).write_bytes(pathlib.Path(drives[0].path).read_bytes()[::-1])
+        s.vm.qmp.cmd("blockdev-add", {"driver": "file", "node-name": "new", "filename": s.path("new")})
+        s.add_proxy().watch("human-monitor-command", then=lambda: s.vm.qmp.cmd(
+            "blockdev-reopen", {"options": [{"driver": "raw", "node-name": "node-disk0", "file": "new"}]}))
+        drives[0].path = s.path("new")
+        run = s.save()
+        s.proxy.close()
+        s.proxy = None
+        must_tell(run, disk0="nothing has changed")
+        must_read_all_in_the_end(run, "its image has changed since the plan")
+        must_tell(s.save(), disk0="reads everything")
+        must_tell(s.save(), disk0="nothing has changed")
+
+
 def shrunk_and_grown(version):
     """QEMU counts none of the zeros that a drive has then, and its size is as it was."""
     product()
@@ -513,8 +580,8 @@ def told_and_removed(version):
         info = s.run("info", "--json", "--store", s.store.dir, s.vm.monitor)
         assert info.wait() == 0, info.report()
         told = {d["id"]: d for d in json.loads("".join(info.lines))["devices"]}
-        assert told["disk1"]["tracked"].startswith(f"{bitmap_of(run)}, persistent: ~"), told
-        assert told["drive0"]["tracked"].startswith(f"{bitmap_of(run)}: ~"), told
+        assert re.match(f"{bitmap_of(run)}-[0-9a-f]{{8}}, persistent: ~", told["disk1"]["tracked"]), told
+        assert re.match(f"{bitmap_of(run)}-[0-9a-f]{{8}}: ~", told["drive0"]["tracked"]), told
         assert told["drive0"]["track"].startswith("changed since"), told
         plain = s.run("info", s.vm.monitor)
         assert plain.wait() == 0 and "TRACKED" in "".join(plain.lines), plain.report()
@@ -539,7 +606,7 @@ def pulled_drives_are_pushed(version):
 
 
 if __name__ == "__main__":
-    main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, shrunk_and_grown, told_and_removed, pulled_drives_are_pushed,
+    main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, another_image, another_file_meanwhile, shrunk_and_grown, told_and_removed, pulled_drives_are_pushed,
          slow=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, another_node_meanwhile, killed_when_it_is_saved, some_faults,
                a_drive_that_is_lost, drives_that_are_taken_again, refused_bitmaps, a_store_that_is_damaged, two_stores),
          long=(all_faults,),

@@ -5,7 +5,9 @@
 
 #define MIB       (UINT64_C(1) << 20)
 #define GIB       (UINT64_C(1) << 30)
-#define GOOD      .granularity = MIB, .is_recording = true
+#define IMAGE     .format = "qcow2", .file = "/a.qcow2", .backing = "/base.raw"
+#define OF_IMAGE  "-a06f332b" /* of drive scsi0 */
+#define GOOD      .granularity = MIB, .is_recording = true, IMAGE
 #define NOON      INT64_C(1764504000) /* 2025-11-30T12:00:00Z */
 #define TEN       (NOON - 7200)
 #define YESTERDAY (NOON - 86400)
@@ -17,49 +19,49 @@ static const struct case_of {
     const char *said, *believed;
 } cases[] = {
     {"good",
-     {{"disk0", "vmb-0000000a", GOOD, .count = 1200 * MIB}},
-     {{"vmb-0000000a", 64 * GIB, TEN, false}},
+     {{"disk0", "vmb-0000000a" OF_IMAGE, GOOD, .count = 1200 * MIB}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, false}},
      "changed since 10:00: ~1.2G of 64.0G",
-     "vmb-0000000a"},
+     "vmb-0000000a" OF_IMAGE},
     {"unchanged", /* but for its last bit, which is always set */
-     {{"disk0", "vmb-0000000a", GOOD, .count = MIB}},
-     {{"vmb-0000000a", 64 * GIB, YESTERDAY, false}},
+     {{"disk0", "vmb-0000000a" OF_IMAGE, GOOD, .count = MIB}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, YESTERDAY, false}},
      "nothing has changed since 2025-11-29 12:00",
-     "vmb-0000000a"},
+     "vmb-0000000a" OF_IMAGE},
     {"more than there is",
-     {{"disk0", "vmb-0000000a", GOOD, .count = 65 * GIB}},
-     {{"vmb-0000000a", 64 * GIB, TEN, false}},
+     {{"disk0", "vmb-0000000a" OF_IMAGE, GOOD, .count = 65 * GIB}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, false}},
      "changed since 10:00: ~64.0G of 64.0G",
-     "vmb-0000000a"},
+     "vmb-0000000a" OF_IMAGE},
     {"the newest of two",
-     {{"disk0", "vmb-0000000a", GOOD}, {"disk0", "vmb-0000000b", GOOD}},
-     {{"vmb-0000000b", 64 * GIB, TEN, false}, {"vmb-0000000a", 64 * GIB, YESTERDAY, false}},
+     {{"disk0", "vmb-0000000a" OF_IMAGE, GOOD}, {"disk0", "vmb-0000000b" OF_IMAGE, GOOD}},
+     {{"vmb-0000000b" OF_IMAGE, 64 * GIB, TEN, false}, {"vmb-0000000a" OF_IMAGE, 64 * GIB, YESTERDAY, false}},
      "nothing has changed since 10:00",
-     "vmb-0000000b"},
+     "vmb-0000000b" OF_IMAGE},
     {"the newest is no good",
-     {{"disk0", "vmb-0000000a", GOOD}, {"disk0", "vmb-0000000b", .granularity = MIB}},
-     {{"vmb-0000000b", 64 * GIB, TEN, false}, {"vmb-0000000a", 64 * GIB, YESTERDAY, false}},
+     {{"disk0", "vmb-0000000a" OF_IMAGE, GOOD}, {"disk0", "vmb-0000000b" OF_IMAGE, .granularity = MIB, IMAGE}},
+     {{"vmb-0000000b" OF_IMAGE, 64 * GIB, TEN, false}, {"vmb-0000000a" OF_IMAGE, 64 * GIB, YESTERDAY, false}},
      "nothing has changed since 2025-11-29 12:00",
-     "vmb-0000000a"},
+     "vmb-0000000a" OF_IMAGE},
     {"an older one of a copied image",
-     {{"disk0", "vmb-0000000a", GOOD}},
-     {{"vmb-0000000b", 64 * GIB, TEN, false}, {"vmb-0000000a", 64 * GIB, YESTERDAY, false}},
+     {{"disk0", "vmb-0000000a" OF_IMAGE, GOOD}},
+     {{"vmb-0000000b" OF_IMAGE, 64 * GIB, TEN, false}, {"vmb-0000000a" OF_IMAGE, 64 * GIB, YESTERDAY, false}},
      "nothing has changed since 2025-11-29 12:00",
-     "vmb-0000000a"},
+     "vmb-0000000a" OF_IMAGE},
     {"first", {{0}}, {{0}}, "reads everything: no backup in this store has counted its changes", NULL},
     {"gone",
      {{0}},
-     {{"vmb-0000000a", 64 * GIB, TEN, false}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, false}},
      "reads everything: its bitmap is gone: the image or QEMU is another one than then",
      NULL},
     {"on another node",
-     {{"disk1", "vmb-0000000a", GOOD}},
-     {{"vmb-0000000a", 64 * GIB, TEN, false}},
+     {{"disk1", "vmb-0000000a" OF_IMAGE, GOOD}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, false}},
      "reads everything: its bitmap is gone: the image or QEMU is another one than then",
      NULL},
     {"of another store",
-     {{"disk0", "vmb-0000000c", GOOD}},
-     {{"vmb-0000000a", 64 * GIB, TEN, false}},
+     {{"disk0", "vmb-0000000c" OF_IMAGE, GOOD}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, false}},
      "reads everything: its bitmap counts from a backup that is not in this store",
      NULL},
     {"of another program",
@@ -68,41 +70,92 @@ static const struct case_of {
      "reads everything: its bitmap is gone: the image or QEMU is another one than then",
      NULL},
     {"killed",
-     {{"disk0", "vmb-0000000a", GOOD, .is_inconsistent = true}},
-     {{"vmb-0000000a", 64 * GIB, TEN, false}},
+     {{"disk0", "vmb-0000000a" OF_IMAGE, GOOD, .is_inconsistent = true}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, false}},
      "reads everything: QEMU was killed before its bitmap was saved",
      NULL},
     {"off",
-     {{"disk0", "vmb-0000000a", .granularity = MIB}},
-     {{"vmb-0000000a", 64 * GIB, TEN, false}},
+     {{"disk0", "vmb-0000000a" OF_IMAGE, .granularity = MIB, IMAGE}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, false}},
      "reads everything: its bitmap has been switched off",
      NULL},
     {"busy",
-     {{"disk0", "vmb-0000000a", GOOD, .is_busy = true}},
-     {{"vmb-0000000a", 64 * GIB, TEN, false}},
+     {{"disk0", "vmb-0000000a" OF_IMAGE, GOOD, .is_busy = true}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, false}},
      "reads everything: its bitmap is in use by somebody else",
      NULL},
     {"nonsense",
-     {{"disk0", "vmb-0000000a", .is_recording = true}},
-     {{"vmb-0000000a", 64 * GIB, TEN, false}},
+     {{"disk0", "vmb-0000000a" OF_IMAGE, .is_recording = true, IMAGE}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, false}},
      "reads everything: QEMU does not tell how its bitmap counts",
      NULL},
     {"damaged",
-     {{"disk0", "vmb-0000000a", GOOD}},
-     {{"vmb-0000000a", 64 * GIB, TEN, true}},
+     {{"disk0", "vmb-0000000a" OF_IMAGE, GOOD}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, true}},
      "reads everything: the backup that its bitmap counts from is damaged",
      NULL},
     {"grown",
-     {{"disk0", "vmb-0000000a", GOOD}},
-     {{"vmb-0000000a", 63 * GIB, TEN, false}},
+     {{"disk0", "vmb-0000000a" OF_IMAGE, GOOD}},
+     {{"vmb-0000000a" OF_IMAGE, 63 * GIB, TEN, false}},
      "reads everything: it has another size than then: 64.0G, not 63.0G",
+     NULL},
+    {"of another drive",
+     {{"disk0", "vmb-0000000a-00000001", GOOD}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, false}},
+     "reads everything: its image is another one than then, or was another drive's",
+     NULL},
+    {"of another drive, which is called so now",
+     {{"disk0", "vmb-0000000a-00000001", GOOD}},
+     {{"vmb-0000000a-00000001", 64 * GIB, TEN, false}},
+     "reads everything: its image is another one than then, or was another drive's",
+     NULL},
+    {"as earlier versions named it",
+     {{"disk0", "vmb-0000000a", GOOD}},
+     {{"vmb-0000000a", 64 * GIB, TEN, false}},
+     "reads everything: its image is another one than then, or was another drive's",
+     NULL},
+    {"another file",
+     {{"disk0", "vmb-0000000a" OF_IMAGE, .granularity = MIB, .is_recording = true, .format = "qcow2",
+       .file = "/b.qcow2", .backing = "/base.raw"}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, false}},
+     "reads everything: its image is another one than then, or was another drive's",
+     NULL},
+    {"another part of the file",
+     {{"disk0", "vmb-0000000a" OF_IMAGE, .granularity = MIB, .is_recording = true, .format = "qcow2", .file = "json:{}",
+       .backing = "/base.raw"}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, false}},
+     "reads everything: its image is another one than then, or was another drive's",
+     NULL},
+    {"another backing file",
+     {{"disk0", "vmb-0000000a" OF_IMAGE, .granularity = MIB, .is_recording = true, .format = "qcow2",
+       .file = "/a.qcow2", .backing = "/base2.raw"}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, false}},
+     "reads everything: its image is another one than then, or was another drive's",
+     NULL},
+    {"no backing file",
+     {{"disk0", "vmb-0000000a" OF_IMAGE, .granularity = MIB, .is_recording = true, .format = "qcow2",
+       .file = "/a.qcow2"}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, false}},
+     "reads everything: its image is another one than then, or was another drive's",
+     NULL},
+    {"another format",
+     {{"disk0", "vmb-0000000a" OF_IMAGE, .granularity = MIB, .is_recording = true, .format = "raw", .file = "/a.qcow2",
+       .backing = "/base.raw"}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, false}},
+     "reads everything: its image is another one than then, or was another drive's",
+     NULL},
+    {"nothing is told",
+     {{"disk0", "vmb-0000000a" OF_IMAGE, .granularity = MIB, .is_recording = true}},
+     {{"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, false}},
+     "reads everything: its image is another one than then, or was another drive's",
      NULL},
 };
 
 static void test_case(gconstpointer data)
 {
     const struct case_of *c = data;
-    struct tracking_facts f = {.node = "disk0", .size = 64 * GIB, .bitmaps = c->bitmaps, .marks = c->marks};
+    struct tracking_facts f = {
+        .drive = "scsi0", .node = "disk0", .size = 64 * GIB, .bitmaps = c->bitmaps, .marks = c->marks};
     struct tracking t;
     g_autofree char *said = NULL;
 
@@ -120,7 +173,17 @@ static void test_case(gconstpointer data)
 
 static void test_names(void)
 {
+    g_autofree char *run = tracking_run_of("vmb-0123abcd-00000001");
+    g_autofree char *name =
+        tracking_name("0123abcd", &(struct tracking_image){"scsi0", "qcow2", "/a.qcow2", "/base.raw"});
+
+    g_assert_cmpstr(run, ==, "0123abcd");
+    g_assert_cmpstr(name, ==, "vmb-0123abcd" OF_IMAGE);
     g_assert_true(tracking_is_name("vmb-0123abcd"));
+    g_assert_true(tracking_is_name(name));
+    g_assert_false(tracking_is_name("vmb-0123abcd-0123abc"));
+    g_assert_false(tracking_is_name("vmb-0123abcd-0123abcd1"));
+    g_assert_false(tracking_is_name("vmb-0123abcd-"));
     g_assert_false(tracking_is_name(NULL));
     g_assert_false(tracking_is_name("vmb-0123abcd-changed"));
     g_assert_false(tracking_is_name("vmb-0123abc"));
