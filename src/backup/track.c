@@ -202,33 +202,41 @@ void track_begin_freeze(struct steps_op *op)
     qmp_bitmap_add(op->b->qmp, &changed, on_changed_added, op);
 }
 
-static void on_marked(void *user, bool is_base_whole, const char *refusal, const GError *error)
+/* --- its last bit, see end_mark.h ---------------------------------------------------------------- */
+
+static struct end_mark_spec end_of(const struct drive *d, const char *node, const char *bitmap)
+{
+    return (struct end_mark_spec){
+        .node = node,
+        .bitmap = bitmap,
+        .null_node = d->names.end,
+        .size = d->size,
+        .granularity = snapshot_target_chunk_bytes(d->b->archive.sink),
+    };
+}
+
+/* Refused, what is counted will not be believed. */
+static void on_end_set(void *user, bool is_marked, const char *refusal, const GError *error)
 {
     struct steps_op *op = user;
-    g_autofree char *refused = refusal ? g_strdup_printf("QEMU refuses a bitmap (%s)", refusal) : NULL;
 
     op->d->track.has_null_node = error != NULL;
-    if (!is_base_whole && !error)
-        disbelieve(op->d, refused ? refused : "it was made smaller since, or its bitmap cannot tell");
+    if (refusal)
+        backup_log(op->b, MODEL_INFO, NULL, "drive %s: the next backup reads everything: QEMU refuses a bitmap (%s)",
+                   op->d->name, refusal);
     steps_end(op, error);
 }
 
-/* At what it counts from, and at what is counted by now. */
-static void mark_end(struct steps_op *op)
+static void set_end(struct steps_op *op)
 {
     struct drive *d = op->d;
-    struct end_mark_spec spec = {
-        .node = d->track.node,
-        .bitmap = d->names.bitmap,
-        .base = d->track.is_believed ? d->track.base : NULL,
-        .null_node = d->names.end,
-        .size = d->size,
-        .granularity = snapshot_target_chunk_bytes(op->b->archive.sink),
-    };
+    struct end_mark_spec spec = end_of(d, d->track.node, d->names.bitmap);
 
     d->track.has_null_node = true;
-    end_mark_begin(op->b->qmp, &spec, on_marked, op);
+    end_mark_set(op->b->qmp, &spec, on_end_set, op);
 }
+
+/* --- the bitmap that counts from now on ---------------------------------------------------------- */
 
 static void add(struct steps_op *op);
 
@@ -244,12 +252,11 @@ static void on_added(void *user, const GError *error)
     }
     d->track.is_counting = !error;
     if (d->track.is_counting) {
-        mark_end(op);
+        set_end(op);
         return;
     }
     if (qmp_error_is_refusal(error)) {
         backup_log(op->b, MODEL_INFO, NULL, "drive %s: its changes are not counted: %s", d->name, error->message);
-        disbelieve(d, "whether it was made smaller cannot be seen");
         error = NULL;
     }
     steps_end(op, error);
@@ -373,44 +380,40 @@ static void on_measured(void *user, const struct qmp_bitmap *bitmaps, unsigned n
     take_answer(user, bitmaps, n, error, measure);
 }
 
-void track_begin_measure(struct steps_op *op)
+static void look_at_next_end(struct steps_op *op);
+
+static void on_looked_at_end(void *user, bool is_marked, const char *refusal, const GError *error)
 {
+    struct steps_op *op = user;
+    struct drive *d = g_ptr_array_index(op->b->drives, op->sub++);
+    g_autofree char *refused = refusal ? g_strdup_printf("QEMU refuses a bitmap (%s)", refusal) : NULL;
+
+    d->track.has_null_node = error != NULL;
+    if (error) {
+        steps_end(op, error);
+        return;
+    }
+    if (!is_marked)
+        disbelieve(d, refused ? refused : "it was made smaller since, or its bitmap cannot tell");
+    look_at_next_end(op);
+}
+
+/* Of what is frozen: that tells of all up to the instant. */
+static void look_at_next_end(struct steps_op *op)
+{
+    for (; op->sub < op->b->drives->len; op->sub++) {
+        struct drive *d = g_ptr_array_index(op->b->drives, op->sub);
+        struct end_mark_spec spec = end_of(d, d->names.snap, d->names.changed);
+        if (!d->track.is_believed || !d->track.is_frozen || d->track.is_incremental)
+            continue;
+        d->track.has_null_node = true;
+        end_mark_look(op->b->qmp, &spec, on_looked_at_end, op);
+        return;
+    }
     qmp_query_bitmaps(op->b->qmp, on_measured, op);
 }
 
-/* --- what has come -------------------------------------------------------------------------------- */
-
-/* The job says that it is through: all that has changed must be here, in whole chunks. The filter may have brought
- * others, so this is no proof, but it finds a job that has read too little. */
-uint64_t track_missing(const struct drive *d)
+void track_begin_measure(struct steps_op *op)
 {
-    uint64_t chunk = d->track.is_incremental ? d->track.index->chunk_bytes : 0, wanted, came = 0;
-
-    if (!chunk)
-        return intake_missing(&d->intake);
-    wanted = (d->track.changed + chunk - 1) / chunk;
-    for (uint64_t at = 0; at < d->size && came < wanted; at += chunk)
-        came += vma_assemble_holds(d->intake.clusters, at, MIN(chunk, d->size - at));
-    return (wanted - came) * (chunk / VMA_CLUSTER_SIZE);
-}
-
-static void keep(struct drive *d, uint64_t from, uint64_t end)
-{
-    if (from < end)
-        writer_keep(d->intake.lane, from / VMA_CLUSTER_SIZE, vma_clusters_of(end - from));
-}
-
-/* A chunk that has come is never kept, whatever the writer makes of it. */
-void track_keep_rest(struct drive *d)
-{
-    uint64_t chunk = d->track.is_incremental ? d->track.index->chunk_bytes : 0, from = 0;
-
-    for (uint64_t at = 0; chunk && at < d->size; at += chunk) {
-        if (!vma_assemble_holds(d->intake.clusters, at, MIN(chunk, d->size - at)))
-            continue;
-        keep(d, from, at);
-        from = at + chunk;
-    }
-    if (chunk)
-        keep(d, from, d->size);
+    look_at_next_end(op);
 }

@@ -9,8 +9,8 @@
  * means that everything is read. What is believed: qemu/tracking.h.
  *
  *     track_plan.c      what the store and QEMU say, into the plan
- *     track.c           rows of the recipe: look once more, begin a bitmap, freeze the other
- *     track_settle.c    one of the two goes
+ *     track.c           rows of the recipe: look once more, begin a bitmap, freeze the other, measure it
+ *     track_settle.c    what has not changed is kept; one of the two goes
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -69,12 +69,12 @@ void track_undo(struct steps_op *op);
 bool track_freezes(const struct backup *b, const struct drive *d);
 void track_begin_freeze(struct steps_op *op); /* right behind it */
 void track_undo_freeze(struct steps_op *op);
-void track_begin_measure(struct steps_op *op); /* how much has changed */
+void track_begin_measure(struct steps_op *op); /* how much has changed, and was the drive never smaller? */
 void track_open_lane(struct drive *d);
-uint64_t track_missing(const struct drive *d); /* clusters that should have come and have not */
-void track_keep_rest(struct drive *d);         /* all that has changed has come */
 
 /* track_settle.c */
-void track_name_bitmaps(struct backup *b); /* into the snapshot that is about to be finished */
+uint64_t track_missing(const struct drive *d); /* clusters that should have come and have not */
+void track_keep_rest(struct drive *d);         /* all that has changed has come */
+void track_name_bitmaps(struct backup *b);     /* into the snapshot that is about to be finished */
 /* The backup is saved, or it is not: the bitmap that is of no use goes. Then `settled`, maybe at once. */
 void track_settle(struct backup *b, void (*settled)(struct backup *b));

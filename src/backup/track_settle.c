@@ -1,10 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The end of a run: where it is saved, the bitmaps that count from earlier backups go; else its own. */
+/* The end of a drive: has all come, and what is kept? And of a run: where it is saved, the bitmaps that count from
+ * earlier backups go; else its own. */
 #include "backup/run.h"
 #include "qemu/tracking.h"
+#include "store/chunk_index.h"
 #include "store/snapshot_writer.h"
 
 #define MOST_FOREIGN 4 /* each costs every write of the guest a little */
+
+/* --- what has come -------------------------------------------------------------------------------- */
+
+/* The job says that it is through: all that has changed must be here, in whole chunks. The filter may have brought
+ * others, so this is no proof, but it finds a job that has read too little. */
+uint64_t track_missing(const struct drive *d)
+{
+    uint64_t chunk = d->track.is_incremental ? d->track.index->chunk_bytes : 0, wanted, came = 0;
+
+    if (!chunk)
+        return intake_missing(&d->intake);
+    wanted = (d->track.changed + chunk - 1) / chunk;
+    for (uint64_t at = 0; at < d->size && came < wanted; at += chunk)
+        came += vma_assemble_holds(d->intake.clusters, at, MIN(chunk, d->size - at));
+    return (wanted - came) * (chunk / VMA_CLUSTER_SIZE);
+}
+
+static void keep(struct drive *d, uint64_t from, uint64_t end)
+{
+    if (from < end)
+        writer_keep(d->intake.lane, from / VMA_CLUSTER_SIZE, vma_clusters_of(end - from));
+}
+
+/* A chunk that has come is never kept, whatever the writer makes of it. */
+void track_keep_rest(struct drive *d)
+{
+    uint64_t chunk = d->track.is_incremental ? d->track.index->chunk_bytes : 0, from = 0;
+
+    for (uint64_t at = 0; chunk && at < d->size; at += chunk) {
+        if (!vma_assemble_holds(d->intake.clusters, at, MIN(chunk, d->size - at)))
+            continue;
+        keep(d, from, at);
+        from = at + chunk;
+    }
+    if (chunk)
+        keep(d, from, d->size);
+}
+
+/* --- the bitmaps --------------------------------------------------------------------------------- */
 
 static bool is_kept(const struct drive *d)
 {

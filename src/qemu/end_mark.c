@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "qemu/end_mark.h"
 
-/* Bitmaps of the null node: its last bit; a copy of the base; both of them. */
+/* Bitmaps of the null node: its last bit; a copy of what is looked at; both of them. */
 #define END  "end"
-#define BASE "base"
+#define COPY "copy"
 #define BOTH "both"
+
+struct end_mark;
+typedef void step(struct end_mark *m);
 
 struct end_mark {
     struct qmp *q;
-    char *node, *bitmap, *base, *null_node;
+    char *node, *bitmap, *null_node;
     uint64_t size;
     uint32_t granularity;
-    unsigned next; /* of steps */
-    bool is_base_whole;
+    step *const *next; /* NULL behind the last */
+    bool is_marked;
     char *refusal;
     end_mark_done done;
     void *user;
@@ -22,11 +25,10 @@ static void on_step(void *user, const GError *error);
 
 static void finish(struct end_mark *m, const GError *error)
 {
-    m->done(m->user, m->is_base_whole, m->refusal, error);
+    m->done(m->user, m->is_marked && !error, m->refusal, error);
     g_free(m->refusal);
     g_free(m->node);
     g_free(m->bitmap);
-    g_free(m->base);
     g_free(m->null_node);
     g_free(m);
 }
@@ -66,17 +68,20 @@ static void mark(struct end_mark *m)
     qmp_bitmap_merge(m->q, m->node, m->bitmap, m->null_node, END, on_step, m);
 }
 
-static void add_base(struct end_mark *m)
+static void set(struct end_mark *m)
 {
-    add_bitmap(m, BASE);
+    m->is_marked = true;
+    on_step(m, NULL);
 }
 
-static void copy_base(struct end_mark *m)
+static void add_copy(struct end_mark *m)
 {
-    if (m->base)
-        qmp_bitmap_merge(m->q, m->null_node, BASE, m->node, m->base, on_step, m);
-    else
-        on_step(m, NULL);
+    add_bitmap(m, COPY);
+}
+
+static void copy(struct end_mark *m)
+{
+    qmp_bitmap_merge(m->q, m->null_node, COPY, m->node, m->bitmap, on_step, m);
 }
 
 static void add_both(struct end_mark *m)
@@ -84,9 +89,9 @@ static void add_both(struct end_mark *m)
     add_bitmap(m, BOTH);
 }
 
-static void merge_base(struct end_mark *m)
+static void merge_copy(struct end_mark *m)
 {
-    merge(m, BOTH, BASE);
+    merge(m, BOTH, COPY);
 }
 
 static void merge_end(struct end_mark *m)
@@ -102,13 +107,13 @@ static uint64_t count_of(const struct end_mark *m, const struct qmp_bitmap *bitm
     return 0;
 }
 
-/* The end adds nothing to a base that has it already. */
+/* The end adds nothing to what has it already. */
 static void on_bitmaps(void *user, const struct qmp_bitmap *bitmaps, unsigned n, const GError *error)
 {
     struct end_mark *m = user;
-    uint64_t base = count_of(m, bitmaps, n, BASE);
+    uint64_t counted = count_of(m, bitmaps, n, COPY);
 
-    m->is_base_whole = count_of(m, bitmaps, n, END) && base && count_of(m, bitmaps, n, BOTH) == base;
+    m->is_marked = count_of(m, bitmaps, n, END) && counted && count_of(m, bitmaps, n, BOTH) == counted;
     on_step(m, error);
 }
 
@@ -122,42 +127,49 @@ static void delete_null(struct end_mark *m)
     qmp_del_node(m->q, m->null_node, on_step, m);
 }
 
-static void (*const steps[])(struct end_mark *m) = {add_null, add_end,    write_end, mark,  add_base,   copy_base,
-                                                    add_both, merge_base, merge_end, count, delete_null};
+static step *const setting[] = {add_null, add_end, write_end, mark, set, delete_null, NULL};
+static step *const looking[] = {add_null,   add_end,   write_end, add_copy,    copy, add_both,
+                                merge_copy, merge_end, count,     delete_null, NULL};
 
 /* Refused: what was added goes, and what was found out by then is all. */
 static void on_step(void *user, const GError *error)
 {
     struct end_mark *m = user;
-    bool is_over = m->next == G_N_ELEMENTS(steps);
 
-    if (error && !qmp_error_is_refusal(error)) {
-        finish(m, error);
+    if (!*m->next || (error && !qmp_error_is_refusal(error))) {
+        finish(m, qmp_error_is_refusal(error) ? NULL : error);
         return;
     }
-    if (is_over) {
-        finish(m, NULL);
-        return;
-    }
-    if (error) {
+    if (error && !m->refusal) {
         m->refusal = g_strdup(error->message);
-        m->next = G_N_ELEMENTS(steps) - 1;
+        while (*m->next != delete_null)
+            m->next++;
     }
-    steps[m->next++](m);
+    (*m->next++)(m);
 }
 
-void end_mark_begin(struct qmp *q, const struct end_mark_spec *spec, end_mark_done done, void *user)
+static void begin(struct qmp *q, const struct end_mark_spec *spec, step *const *steps, end_mark_done done, void *user)
 {
     struct end_mark *m = g_new0(struct end_mark, 1);
 
     m->q = q;
     m->node = g_strdup(spec->node);
     m->bitmap = g_strdup(spec->bitmap);
-    m->base = g_strdup(spec->base);
     m->null_node = g_strdup(spec->null_node);
     m->size = spec->size;
     m->granularity = spec->granularity;
+    m->next = steps;
     m->done = done;
     m->user = user;
     on_step(m, NULL);
+}
+
+void end_mark_set(struct qmp *q, const struct end_mark_spec *spec, end_mark_done done, void *user)
+{
+    begin(q, spec, setting, done, user);
+}
+
+void end_mark_look(struct qmp *q, const struct end_mark_spec *spec, end_mark_done done, void *user)
+{
+    begin(q, spec, looking, done, user);
 }

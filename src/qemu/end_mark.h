@@ -3,7 +3,8 @@
 /*
  * Makes a dirty bitmap notice when its drive is made smaller.
  *
- *     end_mark_begin(q, &(struct end_mark_spec){…}, on_marked, op);
+ *     end_mark_set(q, &(struct end_mark_spec){…}, on_set, op);           // a bitmap that begins
+ *     end_mark_look(q, &(struct end_mark_spec){…}, on_looked, op);       // what it, or a copy of it, has counted
  *
  * A drive that is shrunk and then grown to its old size holds zeros where data was, and QEMU (7.2, 10.0, 11.1) counts
  * none of that: shrinking takes the bits of what is cut off out of the bitmap, growing adds clean ones. So the last bit
@@ -18,14 +19,14 @@
 #include "qmp/calls.h"
 
 struct end_mark_spec {
-    const char *node, *bitmap; /* that is to be marked */
-    const char *base;          /* another bitmap of the node: is it marked? NULL: do not look */
-    const char *null_node;     /* name of a node that is added for this, and deleted again */
-    uint64_t size;             /* of the drive, bytes */
-    uint32_t granularity;      /* of these bitmaps, bytes */
+    const char *node, *bitmap;
+    const char *null_node; /* name of a node that is added for this, and deleted again */
+    uint64_t size;         /* of the drive, bytes */
+    uint32_t granularity;  /* of the bitmap, bytes */
 };
 
-/* is_base_whole: the base is marked. refusal: what QEMU refused, NULL = nothing. error: the connection has ended; the
- * null node may be left. */
-typedef void (*end_mark_done)(void *user, bool is_base_whole, const char *refusal, const GError *error);
-void end_mark_begin(struct qmp *q, const struct end_mark_spec *spec, end_mark_done done, void *user);
+/* is_marked: it is now, or was when it was looked at. refusal: what QEMU refused, NULL = nothing. error: the
+ * connection has ended; the null node may be left. */
+typedef void (*end_mark_done)(void *user, bool is_marked, const char *refusal, const GError *error);
+void end_mark_set(struct qmp *q, const struct end_mark_spec *spec, end_mark_done done, void *user);
+void end_mark_look(struct qmp *q, const struct end_mark_spec *spec, end_mark_done done, void *user);

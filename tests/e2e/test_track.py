@@ -351,7 +351,7 @@ def faults_at(s, faults):
     s.must_be_untouched()
 
 
-FAULTS = [(command, nth, kind) for command, n in (("block-dirty-bitmap-add", 4), ("block-dirty-bitmap-merge", 2), ("block-dirty-bitmap-remove", 4),
+FAULTS = [(command, nth, kind) for command, n in (("block-dirty-bitmap-add", 8), ("block-dirty-bitmap-merge", 6), ("block-dirty-bitmap-remove", 4),
                                                   ("query-named-block-nodes", 6))
           for nth in range(1, n + 1) for kind in ("refused", "lost before", "no answer", "not done")
           if not (command.startswith("query") and kind == "refused")]
@@ -423,15 +423,21 @@ def refused_bitmaps(version):
     """QEMU takes none, or one and no more: a full read, and no failure."""
     product()
     with Tracked(version) as s:
-        good = s.save()
+        s.save()
+        n = len(s.counted())  # merges: one a drive for the end of each bitmap, one to freeze, three to look for the end
         for turn, (command, nth) in enumerate((("block-dirty-bitmap-add", 1), ("block-dirty-bitmap-add", 2), ("block-dirty-bitmap-merge", 1),
+                                               ("block-dirty-bitmap-merge", n + 1), ("block-dirty-bitmap-merge", 2 * n + 2),
                                                ("block-dirty-bitmap-remove", 1), ("block-dirty-bitmap-add", None), ("query-named-block-nodes", None))):
             s.write(turn)
             s.add_proxy().fail(command, nth=nth, where=None if command != "query-named-block-nodes" else lambda m: False)
             run = s.save()
             s.proxy.close()
             s.proxy = None
-            if command == "block-dirty-bitmap-merge":
+            if command == "block-dirty-bitmap-merge" and nth == 1:
+                assert [e for e in run.events if e["ev"] == "log" and "the next backup reads everything" in e["text"]], run.report()
+                s.write(turn + 100)
+                must_read_all_in_the_end(s.save(), "it was made smaller since, or its bitmap cannot tell")
+            elif command == "block-dirty-bitmap-merge":
                 must_read_all_in_the_end(run, "no, says the proxy")
             s.cleanup("--untrack")
             s.save()
@@ -530,6 +536,26 @@ def shrunk_and_grown(version):
         s.must_be_untouched()
 
 
+def shrunk_and_grown_meanwhile(version):
+    """In mid-run, up to the instant: when the end of the new bitmap is set, or right before."""
+    product()
+    with Tracked(version, drives=standard_drives(count=1, with_odd_ones=False)) as s:
+        s.save()
+        for turn, command in enumerate(("blockdev-del", "block-dirty-bitmap-add")):
+            s.write(turn, n=30)
+            s.add_proxy().watch(command, where=lambda m: "-end-" in json.dumps(m), then=lambda: [
+                s.vm.qmp.cmd("block_resize", {"device": "drive0", "size": size}) for size in (s.drives[0].size // 2, s.drives[0].size)])
+            run = s.save()
+            s.proxy.close()
+            s.proxy = None
+            must_tell(run, drive0="changed since")
+            must_read_all_in_the_end(run, "drive drive0: reads everything: it was made smaller since")
+            s.write(turn + 10)
+            run = s.save()
+            if command == "blockdev-del":  # which the new bitmap has counted, too
+                must_read_all_in_the_end(run, "drive drive0: reads everything: it was made smaller since")
+
+
 def a_store_that_is_damaged(version):
     """What is not there cannot be kept: everything is read, and what was lost is there again."""
     product()
@@ -606,7 +632,7 @@ def pulled_drives_are_pushed(version):
 
 
 if __name__ == "__main__":
-    main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, another_image, another_file_meanwhile, shrunk_and_grown, told_and_removed, pulled_drives_are_pushed,
+    main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, another_image, another_file_meanwhile, shrunk_and_grown, shrunk_and_grown_meanwhile, told_and_removed, pulled_drives_are_pushed,
          slow=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, another_node_meanwhile, killed_when_it_is_saved, some_faults,
                a_drive_that_is_lost, drives_that_are_taken_again, refused_bitmaps, a_store_that_is_damaged, two_stores),
          long=(all_faults,),
