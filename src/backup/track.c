@@ -25,7 +25,7 @@ bool track_freezes(const struct backup *b, const struct drive *d)
 
 bool track_counts(const struct backup *b, const struct drive *d)
 {
-    return backup_options_track(&b->options) && d->is_guarded;
+    return backup_options_track(&b->options) && d->is_guarded && tracking_is_possible(b->model.drives[d->row].format);
 }
 
 static void disbelieve(struct drive *d, const char *why)
@@ -115,6 +115,7 @@ static void judge_again(struct drive *d)
     struct tracking_mark mark = {d->track.base, d->track.index->size, d->track.since, false};
     struct tracking_facts facts = {
         .drive = d->name,
+        .format = backup_row(d)->format,
         .node = d->node,
         .size = d->size,
         .bitmaps = (const struct qmp_bitmap *)(void *)d->b->tracks.bitmaps->data,

@@ -184,6 +184,7 @@ static void plan_drive(struct drive *d)
     g_autoptr(GArray) marks = marks_of(b, d);
     struct tracking_facts facts = {
         .drive = d->name,
+        .format = backup_row(d)->format,
         .node = d->node,
         .size = d->size,
         .bitmaps = (const struct qmp_bitmap *)(void *)b->tracks.bitmaps->data,

@@ -88,10 +88,25 @@ static char *nothing_fits(const struct tracking_facts *f)
                                : "no backup in this store has counted its changes");
 }
 
+bool tracking_is_possible(const char *format)
+{
+    static const char *const filters[] = {"blkdebug",     "blklogwrites", "blkreplay", "blkverify",   "compress",
+                                          "copy-on-read", "preallocate",  "quorum",    "replication", "throttle"};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(filters); i++)
+        if (g_strcmp0(format, filters[i]) == 0)
+            return false;
+    return true;
+}
+
 struct tracking tracking_judge(const struct tracking_facts *f)
 {
     struct tracking t = {NULL};
 
+    if (!tracking_is_possible(f->format)) {
+        t.obstacle = g_strdup_printf("no bitmap tells what changes below a filter (%s)", f->format);
+        return t;
+    }
     for (unsigned i = 0; i < f->n_marks; i++) {
         const struct tracking_mark *mark = &f->marks[i];
         const struct qmp_bitmap *bitmap = tracking_is_name(mark->bitmap) ? find(f, mark->bitmap) : NULL;

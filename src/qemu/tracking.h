@@ -26,9 +26,10 @@ struct tracking_mark {
     bool is_damaged;    /* a check has found that not all of it is there */
 };
 struct tracking_facts {
-    const char *drive; /* its name in the archive */
-    const char *node;  /* that the guest's device stands on */
-    uint64_t size;     /* of the drive now, bytes */
+    const char *drive;  /* its name in the archive */
+    const char *format; /* its node's driver */
+    const char *node;   /* that the guest's device stands on */
+    uint64_t size;      /* of the drive now, bytes */
     const struct qmp_bitmap *bitmaps;
     unsigned n_bitmaps; /* of all nodes */
     const struct tracking_mark *marks;
@@ -40,6 +41,9 @@ struct tracking {
     char *obstacle; /* why nothing is: "it has no bitmap", … */
 };
 
+/* Can a bitmap on a node of this driver tell of all that changes? Not on a filter: a snapshot-load or a block_resize of
+ * the image below goes past it (QEMU refuses the one, and the bitmap notices the other, where it is the image's). */
+bool tracking_is_possible(const char *format);
 struct tracking tracking_judge(const struct tracking_facts *f);
 void tracking_clear(struct tracking *t);
 /* now: seconds since the epoch; of an instant of today the time is enough. g_free() it. */

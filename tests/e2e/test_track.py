@@ -498,6 +498,23 @@ def another_image(version):
             s.must_hold(s.store, {"disk2": whole if at else whole[::-1]})
 
 
+def below_a_filter(version):
+    """An image that changes below a throttle node: no bitmap is begun, all is read."""
+    product()
+    with Tracked(version, drives=[Drive("disk0", size=8 * MIB, format="qcow2", style="blockdev", bus="scsi", is_dense=True)]) as s:
+        s.vm.qmp.cmd("object-add", {"qom-type": "throttle-group", "id": "group"})
+        s.vm.qmp.cmd("blockdev-add", {"driver": "throttle", "node-name": "throttle", "throttle-group": "group", "file": "node-disk0"})
+        s.vm.qmp.cmd("qom-set", {"path": s.vm.qmp.cmd("query-block")[0]["qdev"], "property": "drive", "value": "throttle"})
+        for command in ("snapshot-save", "snapshot-load"):
+            s.vm.qmp.cmd(command, {"job-id": "job", "tag": "tag", "devices": ["node-disk0"], "vmstate": "node-disk0"})
+            assert s.vm.qmp.wait_job("job") is None
+            s.save()
+            s.write(command)
+            run = s.save()
+        must_tell(run, disk0="reads everything: no bitmap tells what changes below a filter (throttle)")
+        assert not any(n.get("dirty-bitmaps") for n in s.vm.qmp.cmd("query-named-block-nodes"))
+
+
 def another_file_meanwhile(version):
     """After the plan: what has been frozen is not believed."""
     product()
@@ -632,7 +649,7 @@ def pulled_drives_are_pushed(version):
 
 
 if __name__ == "__main__":
-    main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, another_image, another_file_meanwhile, shrunk_and_grown, shrunk_and_grown_meanwhile, told_and_removed, pulled_drives_are_pushed,
+    main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, another_image, another_file_meanwhile, below_a_filter, shrunk_and_grown, shrunk_and_grown_meanwhile, told_and_removed, pulled_drives_are_pushed,
          slow=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, another_node_meanwhile, killed_when_it_is_saved, some_faults,
                a_drive_that_is_lost, drives_that_are_taken_again, refused_bitmaps, a_store_that_is_damaged, two_stores),
          long=(all_faults,),

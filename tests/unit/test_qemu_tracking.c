@@ -171,6 +171,18 @@ static void test_case(gconstpointer data)
     tracking_clear(&t);
 }
 
+static void test_filter(void)
+{
+    const struct tracking_facts f = {.format = "throttle", .bitmaps = cases[0].bitmaps, .n_bitmaps = 1};
+    struct tracking t = tracking_judge(&f);
+    g_autofree char *said = tracking_sentence(&t, f.size, NOON);
+
+    g_assert_cmpstr(said, ==, "reads everything: no bitmap tells what changes below a filter (throttle)");
+    g_assert_false(tracking_is_possible("throttle"));
+    g_assert_true(tracking_is_possible("qcow2"));
+    tracking_clear(&t);
+}
+
 static void test_names(void)
 {
     g_autofree char *run = tracking_run_of("vmb-0123abcd-00000001");
@@ -199,6 +211,7 @@ int main(int argc, char **argv)
         g_autofree char *path = g_strdup_printf("/qemu/tracking/%s", cases[i].name);
         g_test_add_data_func(path, &cases[i], test_case);
     }
+    g_test_add_func("/qemu/tracking/filter", test_filter);
     g_test_add_func("/qemu/tracking/names", test_names);
     return g_test_run();
 }
