@@ -186,6 +186,7 @@ static void on_drives(void *user, const struct qmp_drive *drives, unsigned n, co
         f->is_read_only = drives[i].is_read_only;
         f->is_attached = drives[i].is_attached;
         f->is_encrypted = drives[i].is_encrypted;
+        f->has_data_file = drives[i].has_data_file;
         f->virtual_size = drives[i].virtual_size;
         f->actual_size = drives[i].actual_size;
         g_ptr_array_add(b->facts.drives, f);

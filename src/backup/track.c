@@ -276,13 +276,14 @@ static void add(struct steps_op *op)
     qmp_bitmap_add(op->b->qmp, &bitmap, on_added, op);
 }
 
+/* Persistent where QEMU has it to itself: a data file is there for others to use while the guest is off. */
 void track_begin(struct steps_op *op)
 {
     struct drive *d = op->d;
 
     g_free(d->track.node);
     d->track.node = g_strdup(d->node);
-    op->sub = g_strcmp0(backup_row(d)->format, "qcow2") != 0;
+    op->sub = g_strcmp0(backup_row(d)->format, "qcow2") != 0 || d->has_data_file;
     add(op);
 }
 

@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import re
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -535,6 +536,25 @@ def another_file_meanwhile(version):
         must_tell(s.save(), disk0="nothing has changed")
 
 
+def external_data_file(version):
+    """Others may write to it while QEMU is off, and the qcow2 knows nothing of that."""
+    product()
+    with Tracked(version, drives=[Drive("disk0", size=8 * MIB, format="qcow2", style="blockdev", bus="scsi", is_dense=True)]) as s:
+        s.vm.stop()
+        drive = s.drives[0]
+        subprocess.run([s.qemu_img, "convert", "-O", "qcow2", "-o", f"data_file={s.path('data')},data_file_raw=on", drive.base, drive.path], check=True)
+        s.vm = s.start(s.drives, extra=("-S",))
+        s.save()
+        s.write(1)
+        must_tell(s.save(), disk0="changed since")
+        s.vm.stop()
+        with open(s.path("data"), "r+b") as data:
+            data.seek(3 * MIB)
+            data.write(bytes(range(256)) * 256)
+        s.vm = s.start(s.drives, extra=("-S",))
+        must_tell(s.save(), disk0="reads everything: its bitmap is gone")
+
+
 def shrunk_and_grown(version):
     """QEMU counts none of the zeros that a drive has then, and its size is as it was."""
     product()
@@ -649,7 +669,7 @@ def pulled_drives_are_pushed(version):
 
 
 if __name__ == "__main__":
-    main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, another_image, another_file_meanwhile, below_a_filter, shrunk_and_grown, shrunk_and_grown_meanwhile, told_and_removed, pulled_drives_are_pushed,
+    main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, another_image, another_file_meanwhile, below_a_filter, external_data_file, shrunk_and_grown, shrunk_and_grown_meanwhile, told_and_removed, pulled_drives_are_pushed,
          slow=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, another_node_meanwhile, killed_when_it_is_saved, some_faults,
                a_drive_that_is_lost, drives_that_are_taken_again, refused_bitmaps, a_store_that_is_damaged, two_stores),
          long=(all_faults,),
