@@ -172,7 +172,7 @@ static void on_drives(void *user, const struct qmp_drive *drives, unsigned n, co
 
     g_clear_pointer(&b->facts.drives, g_ptr_array_unref);
     b->facts.drives = g_ptr_array_new_with_free_func(found_drive_free);
-    b->link.n_types = 0;
+    b->link.n_types = b->link.n_shared = 0;
     for (unsigned i = 0; !error && i < n; i++) {
         struct found_drive *f = g_new0(struct found_drive, 1);
         f->device = g_strdup(drives[i].device);
@@ -281,6 +281,34 @@ static void ask_types(struct backup *b)
     answered(b, NULL);
 }
 
+static void ask_shared(struct backup *b);
+
+static void on_shared(void *user, bool is_shared, const GError *error)
+{
+    struct backup *b = user;
+    struct found_drive *f = g_ptr_array_index(b->facts.drives, b->link.n_shared++);
+
+    f->is_shared = is_shared;
+    if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
+        answered(b, error);
+    else
+        ask_shared(b);
+}
+
+/* The same for who else may write to them, where it matters: what has no such property is nobody else's. */
+static void ask_shared(struct backup *b)
+{
+    for (; track_is_wanted(b) && b->link.n_shared < b->facts.drives->len; b->link.n_shared++) {
+        const struct found_drive *f = g_ptr_array_index(b->facts.drives, b->link.n_shared);
+        if (f->qdev && *f->qdev) {
+            g_autofree char *path = naming_device_path(f);
+            qmp_qom_get_flag(b->qmp, path, "share-rw", on_shared, b);
+            return;
+        }
+    }
+    answered(b, NULL);
+}
+
 static void ask_version(struct backup *b)
 {
     qmp_query_version(b->qmp, on_version, b);
@@ -383,7 +411,7 @@ static void ask_leftovers(struct backup *b)
 static void (*const questions[])(struct backup *b) = {
     ask_version,      ask_name,      ask_status,    ask_migration, ask_set_active, ask_vhost_export, ask_memory,
     ask_capabilities, ask_params,    ask_drives,    ask_awake,     ask_occupants,  ask_types,        ask_iothreads,
-    ask_sockets,      ask_leftovers, ask_unsavable, ask_machine,   ask_bitmaps,
+    ask_sockets,      ask_leftovers, ask_unsavable, ask_machine,   ask_bitmaps,    ask_shared,
 };
 
 static void ask_next(struct backup *b)

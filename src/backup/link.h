@@ -22,6 +22,7 @@ struct link {
     struct nearby *nearby; /* looks for monitors that do answer, NULL while ours does */
     unsigned question;     /* of discover.c */
     unsigned n_types;      /* of drives found, asked for so far */
+    unsigned n_shared;     /* the same for whether others may write to them */
     GPtrArray *sockets;    /* char *: keys of the guest's, see identity.h */
     char *qemu_process;    /* identity_of_process(); NULL where that is not known */
     char *held;            /* who holds this guest by another monitor of it, NULL = nobody */

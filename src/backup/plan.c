@@ -115,6 +115,7 @@ static void add_drive(struct backup *b, const struct found_drive *f, const char 
     d->is_read_only = f->is_read_only;
     d->is_in_iothread = f->is_in_iothread;
     d->has_data_file = f->has_data_file;
+    d->track.is_shared = f->is_shared;
     d->is_shared = !f->is_read_only && is_shared(b, f);
     d->is_guarded = b->options.guard != BACKUP_GUARD_DIRECT && !f->is_read_only && !d->is_shared;
     d->pull.connected = -1;

@@ -25,7 +25,8 @@ bool track_freezes(const struct backup *b, const struct drive *d)
 
 bool track_counts(const struct backup *b, const struct drive *d)
 {
-    return backup_options_track(&b->options) && d->is_guarded && tracking_is_possible(b->model.drives[d->row].format);
+    return backup_options_track(&b->options) && d->is_guarded && !d->track.is_shared &&
+           tracking_is_possible(b->model.drives[d->row].format);
 }
 
 static void disbelieve(struct drive *d, const char *why)
@@ -118,6 +119,7 @@ static void judge_again(struct drive *d)
         .format = backup_row(d)->format,
         .node = d->node,
         .size = d->size,
+        .is_shared = d->track.is_shared,
         .bitmaps = (const struct qmp_bitmap *)(void *)d->b->tracks.bitmaps->data,
         .n_bitmaps = d->b->tracks.bitmaps->len,
         .marks = &mark,

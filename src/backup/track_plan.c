@@ -187,6 +187,7 @@ static void plan_drive(struct drive *d)
         .format = backup_row(d)->format,
         .node = d->node,
         .size = d->size,
+        .is_shared = d->track.is_shared,
         .bitmaps = (const struct qmp_bitmap *)(void *)b->tracks.bitmaps->data,
         .n_bitmaps = b->tracks.bitmaps->len,
         .marks = (const struct tracking_mark *)(void *)marks->data,

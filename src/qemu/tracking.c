@@ -107,6 +107,10 @@ struct tracking tracking_judge(const struct tracking_facts *f)
         t.obstacle = g_strdup_printf("no bitmap tells what changes below a filter (%s)", f->format);
         return t;
     }
+    if (f->is_shared) {
+        t.obstacle = g_strdup("other guests may write to it (share-rw), which no bitmap tells");
+        return t;
+    }
     for (unsigned i = 0; i < f->n_marks; i++) {
         const struct tracking_mark *mark = &f->marks[i];
         const struct qmp_bitmap *bitmap = tracking_is_name(mark->bitmap) ? find(f, mark->bitmap) : NULL;

@@ -30,6 +30,7 @@ struct tracking_facts {
     const char *format; /* its node's driver */
     const char *node;   /* that the guest's device stands on */
     uint64_t size;      /* of the drive now, bytes */
+    bool is_shared;     /* other guests may write to it */
     const struct qmp_bitmap *bitmaps;
     unsigned n_bitmaps; /* of all nodes */
     const struct tracking_mark *marks;

@@ -126,6 +126,7 @@ void qmp_query_unsavable(struct qmp *q, qmp_on_texts done, void *user);
 
 /* qom-get of a string property; machine type: path "/machine", property "type" */
 void qmp_qom_get_string(struct qmp *q, const char *path, const char *property, qmp_on_text done, void *user);
+void qmp_qom_get_flag(struct qmp *q, const char *path, const char *property, qmp_on_answer done, void *user);
 
 /*
  * Who stands on what: x-debug-query-block-graph, and the nodes' drivers by query-named-block-nodes. A QEMU that has no

@@ -104,6 +104,19 @@ void qmp_qom_get_string(struct qmp *q, const char *path, const char *property, q
     call_ask(q, "qom-get", args, json_type_string, on_string, CALL_ANY(done), user);
 }
 
+static void on_flag(struct call *call, struct json_object *value, const GError *error)
+{
+    ((qmp_on_answer)call->done)(call->user, value && json_object_get_boolean(value), error);
+}
+
+void qmp_qom_get_flag(struct qmp *q, const char *path, const char *property, qmp_on_answer done, void *user)
+{
+    struct json_object *args = args_new_text("path", path);
+
+    args_text(args, "property", property);
+    call_ask(q, "qom-get", args, json_type_boolean, on_flag, CALL_ANY(done), user);
+}
+
 void qmp_stop(struct qmp *q, qmp_done done, void *user)
 {
     call_do(q, "stop", NULL, done, user);

@@ -536,6 +536,22 @@ def another_file_meanwhile(version):
         must_tell(s.save(), disk0="nothing has changed")
 
 
+def shared_with_others(version):
+    """What another guest writes to it, here by another node, is in no bitmap: none is begun, all is read."""
+    product()
+    with Tracked(version, drives=[Drive("disk0", size=8 * MIB, style="blockdev", bus="scsi", is_dense=True)]) as s:
+        s.vm.qmp.cmd("device_del", {"id": "disk0"})
+        s.vm.qmp.wait_event("DEVICE_DELETED", device="disk0")
+        s.vm.qmp.cmd("device_add", {"driver": "scsi-hd", "bus": "scsi0.0", "id": "disk0", "drive": "node-disk0", "share-rw": True})
+        s.vm.qmp.cmd("blockdev-add", {"driver": "file", "node-name": "other", "filename": s.drives[0].path})
+        for at in range(3):
+            said = s.vm.qmp.cmd("human-monitor-command", {"command-line": f'qemu-io other "write -q -P {at + 1} {at}M 1M"'})
+            assert not said.strip(), said
+            run = s.save()
+        must_tell(run, disk0="reads everything: other guests may write to it (share-rw)")
+        assert not any(n.get("dirty-bitmaps") for n in s.vm.qmp.cmd("query-named-block-nodes"))
+
+
 def external_data_file(version):
     """Others may write to it while QEMU is off, and the qcow2 knows nothing of that."""
     product()
@@ -669,7 +685,7 @@ def pulled_drives_are_pushed(version):
 
 
 if __name__ == "__main__":
-    main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, another_image, another_file_meanwhile, below_a_filter, external_data_file, shrunk_and_grown, shrunk_and_grown_meanwhile, told_and_removed, pulled_drives_are_pushed,
+    main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, another_image, another_file_meanwhile, below_a_filter, shared_with_others, external_data_file, shrunk_and_grown, shrunk_and_grown_meanwhile, told_and_removed, pulled_drives_are_pushed,
          slow=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, another_node_meanwhile, killed_when_it_is_saved, some_faults,
                a_drive_that_is_lost, drives_that_are_taken_again, refused_bitmaps, a_store_that_is_damaged, two_stores),
          long=(all_faults,),

@@ -173,11 +173,15 @@ static void test_case(gconstpointer data)
 
 static void test_filter(void)
 {
-    const struct tracking_facts f = {.format = "throttle", .bitmaps = cases[0].bitmaps, .n_bitmaps = 1};
+    const struct tracking_facts f = {.format = "throttle"}, shared = {.format = "raw", .is_shared = true};
     struct tracking t = tracking_judge(&f);
     g_autofree char *said = tracking_sentence(&t, f.size, NOON);
 
     g_assert_cmpstr(said, ==, "reads everything: no bitmap tells what changes below a filter (throttle)");
+    tracking_clear(&t);
+    t = tracking_judge(&shared);
+    g_assert_cmpstr(t.obstacle, ==, "other guests may write to it (share-rw), which no bitmap tells");
+    g_assert_null(t.mark);
     g_assert_false(tracking_is_possible("throttle"));
     g_assert_true(tracking_is_possible("qcow2"));
     tracking_clear(&t);

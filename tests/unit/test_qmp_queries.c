@@ -199,6 +199,7 @@ CALL(has_command, "blockdev-set-active", on_answer)
 CALL(has_vhost_export, "vmb-1-none", on_answer)
 CALL(query_unsavable, on_sentences)
 CALL(qom_get_string, "/machine", "type", on_text)
+CALL(qom_get_flag, "/machine/peripheral/disk0", "share-rw", on_answer)
 CALL(query_graph, on_graph)
 CALL(query_awake_nodes, on_sentences)
 CALL(query_capabilities, on_capabilities)
@@ -254,6 +255,8 @@ static void test_guest(void)
                "'vhost-user-blk'\"}",
                "no");
     expect_one(has_vhost_export, "\"return\":{}", "no");
+    expect_one(qom_get_flag, "\"return\":true", "yes");
+    expect_one(qom_get_flag, "\"return\":false", "no");
     expect_one(qom_get_string, "\"return\":\"pc-q35-10.0-machine\"", "pc-q35-10.0-machine");
     expect_one(qom_get_string, "\"error\":{\"class\":\"GenericError\",\"desc\":\"Property 'x' not found\"}",
                "error 0 Property 'x' not found");
@@ -498,25 +501,10 @@ static void test_encrypted(void)
 static void test_nonsense(void)
 {
     static void (*const queries[])(struct world * w) = {
-        query_version,
-        query_name,
-        query_status,
-        query_block,
-        query_nodes,
-        query_bitmaps,
-        query_jobs,
-        query_exports,
-        query_blockstats,
-        query_memory,
-        has_vhost_export,
-        has_command,
-        query_unsavable,
-        qom_get_string,
-        query_graph,
-        query_capabilities,
-        query_migration_params,
-        query_migrate,
-        query_awake_nodes,
+        query_version,    query_name,         query_status,           query_block,      query_nodes,
+        query_bitmaps,    query_jobs,         query_exports,          query_blockstats, query_memory,
+        has_vhost_export, has_command,        query_unsavable,        qom_get_string,   qom_get_flag,
+        query_graph,      query_capabilities, query_migration_params, query_migrate,    query_awake_nodes,
     };
     static const char *const shapes[] = {
         "null",
