@@ -186,7 +186,8 @@ static void on_drives(void *user, const struct qmp_drive *drives, unsigned n, co
         f->is_read_only = drives[i].is_read_only;
         f->is_attached = drives[i].is_attached;
         f->is_encrypted = drives[i].is_encrypted;
-        f->has_data_file = drives[i].has_data_file;
+        f->may_keep_bitmaps =
+            g_strcmp0(drives[i].format, "qcow2") == 0 && !drives[i].has_data_file && !drives[i].has_snapshots;
         f->virtual_size = drives[i].virtual_size;
         f->actual_size = drives[i].actual_size;
         g_ptr_array_add(b->facts.drives, f);

@@ -12,10 +12,11 @@ struct found_drive {
     char *device, *qdev, *node_name, *format, *file, *backing;
     char *type;     /* of its device, where that was asked for: "scsi-hd" */
     char *occupant; /* "block job m0 (mirror) is on it": it cannot be saved now; NULL where nobody is at work on it */
-    bool is_removable, has_medium, is_read_only, is_attached, is_encrypted, has_data_file;
-    bool is_shared;      /* other guests may write to it (share-rw); known where changes are tracked */
-    bool is_in_iothread; /* or may be, see plan_engine.c */
-    bool is_asleep;      /* let go by a migration, and not woken since */
+    bool is_removable, has_medium, is_read_only, is_attached, is_encrypted;
+    bool may_keep_bitmaps; /* over the end of QEMU: see track.c */
+    bool is_shared;        /* other guests may write to it (share-rw); known where changes are tracked */
+    bool is_in_iothread;   /* or may be, see plan_engine.c */
+    bool is_asleep;        /* let go by a migration, and not woken since */
     uint64_t virtual_size, actual_size;
 };
 

@@ -114,8 +114,8 @@ static void add_drive(struct backup *b, const struct found_drive *f, const char 
     /* What nobody can write needs no guard, and a filter would not go in. */
     d->is_read_only = f->is_read_only;
     d->is_in_iothread = f->is_in_iothread;
-    d->has_data_file = f->has_data_file;
     d->track.is_shared = f->is_shared;
+    d->track.may_persist = f->may_keep_bitmaps;
     d->is_shared = !f->is_read_only && is_shared(b, f);
     d->is_guarded = b->options.guard != BACKUP_GUARD_DIRECT && !f->is_read_only && !d->is_shared;
     d->pull.connected = -1;

@@ -85,7 +85,6 @@ struct drive {
     enum drive_state state; /* see drive_become() */
     bool is_guarded;
     bool is_read_only;         /* nobody writes to it: it needs no guard */
-    bool has_data_file;        /* of an image in two files */
     bool is_in_iothread;       /* or may be; known where engine pull or a lid may be wanted */
     bool is_pulled;            /* by engine pull: no job, no target node; see plan_engine.c */
     const char *pull_obstacle; /* why it cannot be pulled, a constant; NULL = it can */

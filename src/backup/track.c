@@ -278,14 +278,15 @@ static void add(struct steps_op *op)
     qmp_bitmap_add(op->b->qmp, &bitmap, on_added, op);
 }
 
-/* Persistent where QEMU has it to itself: a data file is there for others to use while the guest is off. */
+/* Not every qcow2 keeps one: a data file is there for others to write while the guest is off, and of an image with a
+ * bitmap `qemu-img check -r` (7.2, 10.0, 11.1) takes all internal snapshots away. */
 void track_begin(struct steps_op *op)
 {
     struct drive *d = op->d;
 
     g_free(d->track.node);
     d->track.node = g_strdup(d->node);
-    op->sub = g_strcmp0(backup_row(d)->format, "qcow2") != 0 || d->has_data_file;
+    op->sub = !d->track.may_persist;
     add(op);
 }
 

@@ -35,6 +35,7 @@ struct tracks {
 
 /* Of a drive. */
 struct track {
+    bool may_persist;          /* bitmaps, in its image */
     bool is_shared;            /* other guests may write to it: their writes are in no bitmap */
     bool is_believed;          /* what `base` has counted: else everything is read */
     char *base;                /* a bitmap; NULL: none was believed when the plan was made */

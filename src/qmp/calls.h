@@ -42,6 +42,7 @@ struct qmp_drive {
     const char *backing; /* the same of the image below it; NULL: there is none */
     bool is_removable, has_medium, is_read_only, is_attached /* has a qdev */;
     bool has_data_file;    /* a qcow2 whose data lies in another file */
+    bool has_snapshots;    /* of its own, by savevm or qemu-img */
     bool is_encrypted;     /* the image, or one that it builds on: what QEMU reads from it is not */
     uint64_t virtual_size; /* bytes */
     uint64_t actual_size;  /* allocated bytes, UINT64_MAX if unknown */

@@ -34,6 +34,7 @@ static struct qmp_drive read_drive(struct json_object *entry)
         .has_medium = inserted != NULL,
         .is_read_only = field_is_true(inserted, "ro"),
         .has_data_file = field_at(field_at(field_at(image, "format-specific"), "data"), "data-file") != NULL,
+        .has_snapshots = call_length(field_at(image, "snapshots")) > 0,
         .is_encrypted = is_encrypted(inserted),
         .virtual_size = field_size(image, "virtual-size", 0),
         .actual_size = field_size(image, "actual-size", UINT64_MAX),

@@ -552,6 +552,25 @@ def shared_with_others(version):
         assert not any(n.get("dirty-bitmaps") for n in s.vm.qmp.cmd("query-named-block-nodes"))
 
 
+def internal_snapshots(version):
+    """qemu-img's repair throws them away where the image has a bitmap, so it gets none."""
+    product()
+    with Tracked(version, drives=[Drive("disk0", size=8 * MIB, format="qcow2", style="blockdev", bus="scsi", is_dense=True)]) as s:
+        def qemu_img(*arguments):
+            return subprocess.run([s.qemu_img, *arguments, s.drives[0].path], check=True, capture_output=True, text=True).stdout
+        s.vm.stop()
+        qemu_img("snapshot", "-c", "tag")
+        s.vm = s.start(s.drives, extra=("-S",))
+        s.save()
+        s.write(1)
+        must_tell(s.save(), disk0="changed since")
+        s.vm.stop()
+        assert "No errors were found" in qemu_img("check", "-r", "all")
+        assert "tag" in qemu_img("snapshot", "-l")
+        s.vm = s.start(s.drives, extra=("-S",))
+        must_tell(s.save(), disk0="reads everything: its bitmap is gone")
+
+
 def external_data_file(version):
     """Others may write to it while QEMU is off, and the qcow2 knows nothing of that."""
     product()
@@ -685,7 +704,7 @@ def pulled_drives_are_pushed(version):
 
 
 if __name__ == "__main__":
-    main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, another_image, another_file_meanwhile, below_a_filter, shared_with_others, external_data_file, shrunk_and_grown, shrunk_and_grown_meanwhile, told_and_removed, pulled_drives_are_pushed,
+    main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, another_image, another_file_meanwhile, below_a_filter, shared_with_others, internal_snapshots, external_data_file, shrunk_and_grown, shrunk_and_grown_meanwhile, told_and_removed, pulled_drives_are_pushed,
          slow=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, another_node_meanwhile, killed_when_it_is_saved, some_faults,
                a_drive_that_is_lost, drives_that_are_taken_again, refused_bitmaps, a_store_that_is_damaged, two_stores),
          long=(all_faults,),
