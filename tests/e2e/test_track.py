@@ -43,13 +43,6 @@ class Tracked(Scenario):
                 self.io(drive, f"{what} {at} {length}")
             self.io(drive, "flush")  # QEMU's own view is what others shall read
 
-    def io(self, drive, command):
-        """As the guest's device does it; qemu-io itself talks to QEMU's standard output."""
-        device = drive.name if drive.style == "drive" else next(
-            f"-d {e['qdev']}" for e in self.vm.qmp.cmd("query-block") if drive.name in e.get("qdev", "").split("/"))
-        said = self.vm.qmp.cmd("human-monitor-command", {"command-line": f'qemu-io {device} "{command}"'})
-        assert not said.strip(), said
-
     def save(self, *options, status=0, output=None):
         """One backup; its snapshot is what the drives hold."""
         run = self.backup("--no-vmstate", *options, output=(output or self.store).dir)

@@ -10,6 +10,7 @@
 from .env import Skip, engine, main, of_push, older_than, option, product, qemu_versions, repo, wait_for
 from .agent import Agent
 from .asker import Asker, bound_s
+from .days import Days
 from .drives import Drive, standard_drives
 from .guest import Guest
 from .lab import Lab
@@ -22,5 +23,5 @@ from .scenario import Scenario
 from .store import Store
 from .state import QemuState
 
-__all__ = ["Agent", "Asker", "LAP", "Drive", "Guest", "Lab", "Noise", "Proxy", "QemuState", "Qmp", "QmpError", "Run", "Scenario", "Skip", "Store",
+__all__ = ["Agent", "Asker", "LAP", "Days", "Drive", "Guest", "Lab", "Noise", "Proxy", "QemuState", "Qmp", "QmpError", "Run", "Scenario", "Skip", "Store",
            "bound_s", "check_images", "engine", "main", "of_push", "older_than", "option", "product", "qemu_versions", "repo", "standard_drives", "wait_for"]

@@ -35,6 +35,7 @@ class Drive:
     smaller: tuple = ()     # sizes that it had before it grew
     booted_size: int = 0    # what it had when the guest booted, if it has grown since
     former: frozenset = frozenset()  # sectors that the guest wrote to before it was reset
+    is_trimmed: bool = False  # what the guest discards is discarded in the image
     faults: tuple = ()  # inject-error rules of blkdebug under it (style "blockdev" only): {"iotype": "read", "sector": 9}
 
     def is_counted_on(self):
@@ -53,14 +54,15 @@ class Drive:
         return self._node() + ["-device", self._device(boot_index)]
 
     def _node(self):
+        trimmed = ",discard=unmap" if self.is_trimmed else ""
         if self.style == "drive":
             readonly = ",readonly=on" if self.readonly else ""
-            return ["-drive", f"file={self.path},format={self.format},if=none,id={self.name}{readonly}"]
+            return ["-drive", f"file={self.path},format={self.format},if=none,id={self.name}{readonly}{trimmed}"]
         readonly = ",read-only=on" if self.readonly else ""
-        file = f"driver=file,node-name=file-{self.name},filename={self.path}{readonly}"
+        file = f"driver=file,node-name=file-{self.name},filename={self.path}{readonly}{trimmed}"
         return ["-blockdev", file] + self._fault_node() + [
             "-blockdev", f"driver={self.format},node-name=node-{self.name},"
-                         f"file={'faulty' if self.faults else 'file'}-{self.name}{readonly}"]
+                         f"file={'faulty' if self.faults else 'file'}-{self.name}{readonly}{trimmed}"]
 
     def _fault_node(self):
         if not self.faults:

@@ -75,6 +75,13 @@ class Scenario(Lab):
         assert got == status, f"cleanup: exit status {got} instead of {status}: {run.report()}"
         return run
 
+    def io(self, drive, command):
+        """As the guest's device does it; qemu-io itself talks to QEMU's standard output."""
+        device = drive.name if drive.style == "drive" else next(
+            f"-d {e['qdev']}" for e in self.vm.qmp.cmd("query-block") if drive.name in e.get("qdev", "").split("/"))
+        said = self.vm.qmp.cmd("human-monitor-command", {"command-line": f'qemu-io {device} "{command}"'})
+        assert not said.strip(), said
+
     # Moments ---------------------------------------------------------------------------------------------------
 
     def jobs(self):

@@ -13,8 +13,9 @@ def _is_tracked(bitmap):
 
 def _steady(value):
     if isinstance(value, dict):
-        bitmaps = [b for b in value.get("dirty-bitmaps", []) if not _is_tracked(b)]
-        value = {k: v for k, v in value.items() if k != "dirty-bitmaps"} | ({"dirty-bitmaps": bitmaps} if bitmaps else {})
+        for kind in ("dirty-bitmaps", "bitmaps"):  # of a node; that a qcow2 had when it was opened
+            bitmaps = [b for b in value.get(kind, []) if not _is_tracked(b)]
+            value = {k: v for k, v in value.items() if k != kind} | ({kind: bitmaps} if bitmaps else {})
         # The file under a qcow2 grows; the size of the drive itself must not change.
         skipped = VOLATILE | {"virtual-size"} if value.get("format") == "file" else VOLATILE
         return {k: _steady(v) for k, v in value.items() if k not in skipped}

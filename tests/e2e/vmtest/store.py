@@ -6,6 +6,7 @@
     images, vmstate = store.unpack(store.latest("guest"), s.path("unpacked"))
 """
 import glob
+import hashlib
 import json
 import os
 import pathlib
@@ -17,7 +18,7 @@ from .env import Skip
 
 class Store:
     def __init__(self, folder, chunk=1 << 20):
-        self.dir = str(folder)
+        self.dir, self.chunk = str(folder), chunk
         self.chunks = os.path.join(self.dir, "chunks.castr")
         os.makedirs(self.chunks)
         pathlib.Path(self.dir, "vmabackup-store").write_text(f"format=1\nchunk={chunk}\ndigest=sha256\n")
@@ -35,6 +36,13 @@ class Store:
 
     def bytes_of_chunks(self):
         return sum(os.stat(p).st_blocks * 512 for p in glob.glob(f"{self.chunks}/*/*.cacnk"))
+
+    def chunks_of(self, snapshot, drive):
+        """The files of what a drive consists of, but for zeros."""
+        index = pathlib.Path(snapshot, f"{drive}.caibx").read_bytes()
+        ids = {index[at + 8:at + 40].hex() for at in range(64, len(index) - 40, 40)}
+        zeros = hashlib.sha256(bytes(self.chunk)).hexdigest()
+        return sorted(f"{self.chunks}/{i[:4]}/{i}.cacnk" for i in ids - {zeros})
 
     def unpack(self, snapshot, folder):
         """({drive: flat image}, path of the RAM stream or None), by casync; its manifest must agree."""
