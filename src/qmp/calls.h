@@ -67,6 +67,7 @@ struct qmp_bitmap {
     const char *format, *file, *backing; /* of the node, as in struct qmp_drive */
     uint64_t granularity, count;         /* bytes; count: of what is dirty, in whole granules */
     bool is_recording, is_busy, is_inconsistent, is_persistent;
+    bool is_read_only; /* as a backing image is: it cannot be removed */
 };
 typedef void (*qmp_on_bitmaps)(void *user, const struct qmp_bitmap *bitmaps, unsigned n, const GError *error);
 void qmp_query_bitmaps(struct qmp *q, qmp_on_bitmaps done, void *user);

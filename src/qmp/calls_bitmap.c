@@ -14,6 +14,8 @@ static struct json_object *bitmaps_of(struct json_object *node)
 
 static struct qmp_bitmap read_bitmap(struct json_object *entry, struct json_object *node)
 {
+    bool is_persistent = field_is_true(entry, "persistent");
+
     return (struct qmp_bitmap){
         .node_name = field_text(node, "node-name"),
         .format = field_text(node, "drv"),
@@ -25,7 +27,8 @@ static struct qmp_bitmap read_bitmap(struct json_object *entry, struct json_obje
         .is_recording = field_is_true(entry, "recording"),
         .is_busy = field_is_true(entry, "busy"),
         .is_inconsistent = field_is_true(entry, "inconsistent"),
-        .is_persistent = field_is_true(entry, "persistent"),
+        .is_persistent = is_persistent,
+        .is_read_only = is_persistent && field_is_true(node, "ro"),
     };
 }
 

@@ -6,10 +6,23 @@
 #include "qemu/tracking.h"
 #include "rescue/cleanup_inside.h"
 
+static void tell_stays(struct cleanup *c, const struct qmp_bitmap *m, const char *why)
+{
+    g_autofree char *line = g_strdup_printf("dirty bitmap %s of node %s stays: %s", m->name, m->node_name, why);
+
+    c->on_line(c->user, line);
+}
+
 static void add(struct cleanup *c, const struct qmp_bitmap *m)
 {
-    struct action a = {REMOVE_BITMAP, g_strdup(m->name), g_strdup(m->node_name)};
+    struct action a = {REMOVE_BITMAP, NULL, NULL};
 
+    if (m->is_read_only) { /* of a backing image: refused */
+        tell_stays(c, m, "its image is open for reading only");
+        return;
+    }
+    a.name = g_strdup(m->name);
+    a.node = g_strdup(m->node_name);
     g_array_append_val(c->bitmaps, a);
 }
 
@@ -32,13 +45,11 @@ static bool is_in(const GArray *actions, const char *prefix)
 /* Without its journal nobody knows if the backup of a run that died was saved. */
 static void tell_kept(struct cleanup *c, const struct qmp_bitmap *m)
 {
-    g_autofree char *run = tracking_run_of(m->name), *prefix = g_strdup_printf(PREFIX "%s-", run), *line = NULL;
+    g_autofree char *run = tracking_run_of(m->name), *prefix = g_strdup_printf(PREFIX "%s-", run);
 
     if (!is_in(c->snapshots, prefix) && !is_in(c->nodes, prefix) && !is_in(c->jobs, prefix))
         return;
-    line = g_strdup_printf("dirty bitmap %s of node %s stays: its backup may have been saved; --untrack removes it",
-                           m->name, m->node_name);
-    c->on_line(c->user, line);
+    tell_stays(c, m, "its backup may have been saved; --untrack removes it");
 }
 
 static void judge(struct cleanup *c, const struct qmp_bitmap *m)

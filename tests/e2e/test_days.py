@@ -131,6 +131,13 @@ class Fate:
     def overlay(self):
         self.s.overlay(self.dice.choice(self.s.drives))
 
+    def committed(self):
+        """An overlay that was copied would stand on another image from then on."""
+        if any([self.s.commit(drive) for drive in self.s.drives]):
+            self.kept.clear()
+        else:
+            self.overlay()
+
     def run_killed(self):
         self.s.lose("killed")
 
@@ -150,7 +157,7 @@ class Fate:
             self.s.back_up_with_a_bad_sector()
 
     def bitmaps_gone(self):
-        self.s.spoil_bitmaps(self.dice.choice(self.s.drives), f"block-dirty-bitmap-{self.dice.choice(('remove', 'disable', 'clear'))}")
+        self.s.spoil_bitmaps(self.dice.choice(self.s.drives), f"block-dirty-bitmap-{self.dice.choice(('remove', 'disable'))}")
 
     def untracked(self):
         self.s.cleanup("--untrack")

@@ -250,6 +250,24 @@ def another_node_meanwhile(version):
         s.must_hold(s.store)
 
 
+def overlay_and_back(version):
+    """What lies under an overlay is open for reading only: its bitmap stays, and counts what is committed to it later."""
+    product()
+    with Tracked(version) as s:
+        first = s.save()
+        s.write(1)
+        s.vm.qmp.cmd("blockdev-snapshot-sync", {"node-name": "node-disk1", "snapshot-file": s.path("overlay"), "snapshot-node-name": "over",
+                                                "format": "qcow2"})
+        said = "".join(s.cleanup("--untrack").lines)
+        assert f"{bitmap_of(first, 'disk1')} of node node-disk1 stays: its image is open for reading only" in said, said
+        s.io(s.drives[1], "write -P 5 3M 1M")
+        s.vm.qmp.cmd("block-commit", {"job-id": "commit", "device": "over", "auto-finalize": True})
+        s.vm.qmp.wait_event("BLOCK_JOB_READY", 30)
+        s.vm.qmp.cmd("job-complete", {"id": "commit"})
+        s.vm.qmp.wait_event("BLOCK_JOB_COMPLETED", 30)
+        must_tell(s.save(), disk1="changed since", all="reads everything")
+
+
 def guest_waits_for_little(version):
     """Of all that is said about bitmaps, while the guest stands still only what it must stand still for."""
     product()
@@ -698,7 +716,7 @@ def pulled_drives_are_pushed(version):
 
 if __name__ == "__main__":
     main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, another_image, another_file_meanwhile, below_a_filter, shared_with_others, internal_snapshots, external_data_file, shrunk_and_grown, shrunk_and_grown_meanwhile, told_and_removed, pulled_drives_are_pushed,
-         slow=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, another_node_meanwhile, killed_when_it_is_saved, some_faults,
+         slow=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, another_node_meanwhile, overlay_and_back, killed_when_it_is_saved, some_faults,
                a_drive_that_is_lost, drives_that_are_taken_again, refused_bitmaps, a_store_that_is_damaged, two_stores),
          long=(all_faults,),
          both=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone))

@@ -67,9 +67,9 @@ static void on_bitmaps(void *user, const struct qmp_bitmap *bitmaps, unsigned n,
 
     finish(w, error);
     for (const struct qmp_bitmap *m = bitmaps; m < bitmaps + n; m++)
-        g_string_append_printf(w->seen, "%s %s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %d %d %d %d\n", m->node_name,
-                               m->name, m->granularity, m->count, m->is_recording, m->is_busy, m->is_inconsistent,
-                               m->is_persistent);
+        g_string_append_printf(w->seen, "%s %s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %d %d %d %d %d\n",
+                               m->node_name, m->name, m->granularity, m->count, m->is_recording, m->is_busy,
+                               m->is_inconsistent, m->is_persistent, m->is_read_only);
 }
 
 static void on_graph(void *user, const struct qmp_graph *g, const GError *error)
@@ -324,6 +324,7 @@ static void test_bitmaps(void)
         "\"return\":[{\"node-name\":\"n\",\"dirty-bitmaps\":[{\"name\":\"vmb-1\",\"granularity\":65536,"
         "\"count\":131072,\"recording\":true,\"busy\":false,\"persistent\":true},{\"granularity\":65536,\"count\":1},"
         "{\"name\":\"\"},{\"name\":\"b\",\"count\":-1,\"busy\":true,\"inconsistent\":true},7]},"
+        "{\"node-name\":\"o\",\"ro\":true,\"dirty-bitmaps\":[{\"name\":\"c\"},{\"name\":\"d\",\"persistent\":true}]},"
         "{\"node-name\":\"m\",\"dirty-bitmaps\":{\"name\":\"no list\"}},{\"dirty-bitmaps\":[{\"name\":\"nowhere\"}]}]",
         NULL};
     static const char *const streaming[] = {"\"return\":[{\"id\":\"j\",\"type\":\"stream\"}]", NULL};
@@ -331,7 +332,7 @@ static void test_bitmaps(void)
     expect(query_bitmaps, answer,
            "{\"execute\":\"query-jobs\"}\n"
            "{\"execute\":\"query-named-block-nodes\",\"arguments\":{\"flat\":true}}\n",
-           "n vmb-1 65536 131072 1 0 0 1\nn b 0 0 0 1 1 0\n");
+           "n vmb-1 65536 131072 1 0 0 1 0\nn b 0 0 0 1 1 0 0\no c 0 0 0 0 0 0 0\no d 0 0 0 0 0 1 1\n");
     expect(query_bitmaps, streaming, "{\"execute\":\"query-jobs\"}\n",
            "error 0 a block-stream is under way: nodes cannot be listed");
 }

@@ -249,6 +249,24 @@ class Days(Scenario):
                                                    "snapshot-node-name": f"over-{os.path.basename(path)}"[-31:]})
         drive.path, drive.format = path, "qcow2"
 
+    def _files_of(self, drive):
+        """Of its image, the topmost first."""
+        told = subprocess.run([self.qemu_img, "info", "-U", "--output=json", "--backing-chain", "-f", drive.format, drive.path], check=True,
+                              capture_output=True)
+        return [(image["filename"], image["format"]) for image in json.loads(told.stdout)]
+
+    def commit(self, drive):
+        """Into the lowest image, which is the drive's again. False: it has no overlay, or another drive stands on that, too."""
+        files = self._files_of(drive)
+        if len(files) < 2 or any(files[-1] in self._files_of(other) for other in self.drives if other != drive):
+            return False
+        self.vm.qmp.cmd("block-commit", {"job-id": "commit", "device": self.node(drive)})
+        self.vm.qmp.wait_event("BLOCK_JOB_READY", 60)
+        self.vm.qmp.cmd("job-complete", {"id": "commit"})
+        self.vm.qmp.wait_event("BLOCK_JOB_COMPLETED", 60)
+        drive.path, drive.format = files[-1]
+        return True
+
     def bitmaps(self, drive):
         node = self.node(drive)
         return [b["name"] for n in self.vm.qmp.cmd("query-named-block-nodes") if n["node-name"] == node
