@@ -84,6 +84,7 @@ static void drive_free(gpointer data)
     g_free(d->names.export);
     g_free(d->names.job);
     g_free(d->names.bitmap);
+    g_free(d->names.witness);
     g_free(d->names.changed);
     g_free(d->names.end);
     track_clear_drive(d);
@@ -110,6 +111,7 @@ static void add_drive(struct backup *b, const struct found_drive *f, const char 
     d->node = g_strdup(f->node_name);
     d->size = f->virtual_size;
     d->names.bitmap = tracking_name(b->run_id, &image);
+    d->names.witness = tracking_witness(d->names.bitmap);
     d->intake.pool = b->archive.pool;
     /* What nobody can write needs no guard, and a filter would not go in. */
     d->is_read_only = f->is_read_only;

@@ -64,7 +64,7 @@ struct steps;
 
 /* Ours, in QEMU. */
 struct drive_names {
-    char *filter, *target, *cbw, *snap, *lid, *cap, *export, *job, *bitmap, *changed, *end;
+    char *filter, *target, *cbw, *snap, *lid, *cap, *export, *job, *bitmap, *witness, *changed, *end;
 };
 
 struct drive_progress {

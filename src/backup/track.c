@@ -207,17 +207,6 @@ void track_begin_freeze(struct steps_op *op)
 
 /* --- its last bit, see end_mark.h ---------------------------------------------------------------- */
 
-static struct end_mark_spec end_of(const struct drive *d, const char *node, const char *bitmap)
-{
-    return (struct end_mark_spec){
-        .node = node,
-        .bitmap = bitmap,
-        .null_node = d->names.end,
-        .size = d->size,
-        .granularity = snapshot_target_chunk_bytes(d->b->archive.sink),
-    };
-}
-
 /* Refused, what is counted will not be believed. */
 static void on_end_set(void *user, bool is_marked, const char *refusal, const GError *error)
 {
@@ -233,7 +222,15 @@ static void on_end_set(void *user, bool is_marked, const char *refusal, const GE
 static void set_end(struct steps_op *op)
 {
     struct drive *d = op->d;
-    struct end_mark_spec spec = end_of(d, d->track.node, d->names.bitmap);
+    struct end_mark_spec spec = {
+        .node = d->track.node,
+        .bitmap = d->names.bitmap,
+        .witness = d->names.witness,
+        .is_persistent = op->sub == 0,
+        .null_node = d->names.end,
+        .size = d->size,
+        .granularity = snapshot_target_chunk_bytes(d->b->archive.sink),
+    };
 
     d->track.has_null_node = true;
     end_mark_set(op->b->qmp, &spec, on_end_set, op);
@@ -303,13 +300,23 @@ void track_follow(struct drive *d)
         disbelieve(d, "its node or size has changed");
 }
 
-static void on_counter_removed(void *user, const GError *error)
+static void on_witness_removed(void *user, const GError *error)
 {
     struct steps_op *op = user;
 
     if (!error || qmp_error_is_refusal(error))
         op->d->track.may_count = op->d->track.is_counting = false;
     steps_end(op, qmp_error_is_refusal(error) ? NULL : error);
+}
+
+static void on_counter_removed(void *user, const GError *error)
+{
+    struct steps_op *op = user;
+
+    if (error && !qmp_error_is_refusal(error))
+        steps_end(op, error);
+    else
+        qmp_bitmap_remove(op->b->qmp, op->d->track.node, op->d->names.witness, on_witness_removed, op);
 }
 
 /* Of a drive that is saved it stays: what becomes of it, the end of the run decides. */
@@ -375,6 +382,9 @@ static void measure(struct drive *d)
         disbelieve(d, "its image has changed since the plan");
         return;
     }
+    judge_again(d); /* its witness has seen all up to the instant */
+    if (!d->track.is_believed)
+        return;
     d->track.changed = m->count;
     d->track.is_incremental = true;
     backup_row(d)->track.changed = tracking_changed(m, d->size);
@@ -385,40 +395,7 @@ static void on_measured(void *user, const struct qmp_bitmap *bitmaps, unsigned n
     take_answer(user, bitmaps, n, error, measure);
 }
 
-static void look_at_next_end(struct steps_op *op);
-
-static void on_looked_at_end(void *user, bool is_marked, const char *refusal, const GError *error)
-{
-    struct steps_op *op = user;
-    struct drive *d = g_ptr_array_index(op->b->drives, op->sub++);
-    g_autofree char *refused = refusal ? g_strdup_printf("QEMU refuses a bitmap (%s)", refusal) : NULL;
-
-    d->track.has_null_node = error != NULL;
-    if (error) {
-        steps_end(op, error);
-        return;
-    }
-    if (!is_marked)
-        disbelieve(d, refused ? refused : "it was made smaller since, or its bitmap cannot tell");
-    look_at_next_end(op);
-}
-
-/* Of what is frozen: that tells of all up to the instant. */
-static void look_at_next_end(struct steps_op *op)
-{
-    for (; op->sub < op->b->drives->len; op->sub++) {
-        struct drive *d = g_ptr_array_index(op->b->drives, op->sub);
-        struct end_mark_spec spec = end_of(d, d->names.snap, d->names.changed);
-        if (!d->track.is_believed || !d->track.is_frozen || d->track.is_incremental)
-            continue;
-        d->track.has_null_node = true;
-        end_mark_look(op->b->qmp, &spec, on_looked_at_end, op);
-        return;
-    }
-    qmp_query_bitmaps(op->b->qmp, on_measured, op);
-}
-
 void track_begin_measure(struct steps_op *op)
 {
-    look_at_next_end(op);
+    qmp_query_bitmaps(op->b->qmp, on_measured, op);
 }

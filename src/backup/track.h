@@ -55,7 +55,7 @@ struct track {
 bool track_is_wanted(const struct backup *b); /* QEMU is to be asked for its bitmaps */
 void track_take_bitmaps(struct backup *b, const struct qmp_bitmap *bitmaps, unsigned n);
 void track_plan(struct backup *b); /* of every drive: is there a bitmap, and is it believed */
-bool track_is_known(const struct backup *b, const char *bitmap); /* a snapshot here names it, of any drive */
+bool track_is_known(const struct backup *b, const char *bitmap); /* a snapshot here names it, or whose witness it is */
 void track_clear_drive(struct drive *d);
 void track_clear(struct backup *b);
 

@@ -134,7 +134,7 @@ static GArray *marks_of(const struct backup *b, const struct drive *d)
 static bool is_named_in(const struct snapshot *s, const char *bitmap)
 {
     for_each_in (const struct snapshot_device, device, s->devices)
-        if (g_strcmp0(device->bitmap, bitmap) == 0)
+        if (tracking_belongs(bitmap, device->bitmap))
             return true;
     return false;
 }
@@ -210,7 +210,7 @@ static void list_bitmaps(struct backup *b, struct model_drive *row)
 
     for (unsigned i = 0; i < b->tracks.bitmaps->len; i++) {
         const struct qmp_bitmap *m = &g_array_index(b->tracks.bitmaps, struct qmp_bitmap, i);
-        if (!tracking_is_name(m->name) || g_strcmp0(m->node_name, row->node) != 0)
+        if (!tracking_is_name(m->name) || tracking_is_witness(m->name) || g_strcmp0(m->node_name, row->node) != 0)
             continue;
         g_string_append_printf(list, "%s%s%s: %s%s changed", list->len ? "; " : "", m->name,
                                m->is_persistent ? ", persistent" : "", tracking_changed(m, row->size) ? "~" : "",

@@ -77,10 +77,16 @@ static void remove_bitmap(struct drive *d, const char *name)
     qmp_bitmap_remove(d->b->qmp, d->track.node, name, on_removed, d->b);
 }
 
+static void remove_counter(struct drive *d)
+{
+    remove_bitmap(d, d->names.bitmap);
+    remove_bitmap(d, d->names.witness);
+}
+
 static bool is_of_drive(const struct drive *d, const struct qmp_bitmap *m)
 {
     return g_strcmp0(m->node_name, d->track.node) == 0 && tracking_is_name(m->name) &&
-           g_strcmp0(m->name, d->names.bitmap) != 0;
+           !tracking_belongs(m->name, d->names.bitmap);
 }
 
 /* Other stores count from them, or runs that died have left them. */
@@ -91,7 +97,7 @@ static bool are_foreign_too_many(const struct drive *d)
 
     for (unsigned i = 0; i < bitmaps->len; i++) {
         const struct qmp_bitmap *m = &g_array_index(bitmaps, struct qmp_bitmap, i);
-        n += is_of_drive(d, m) && !track_is_known(d->b, m->name);
+        n += is_of_drive(d, m) && !tracking_is_witness(m->name) && !track_is_known(d->b, m->name);
     }
     return n > MOST_FOREIGN;
 }
@@ -140,7 +146,7 @@ void track_settle(struct backup *b, void (*settled)(struct backup *b))
             if (is_good && is_kept(d))
                 remove_earlier(d);
             else if (d->track.may_count && d->track.node)
-                remove_bitmap(d, d->names.bitmap);
+                remove_counter(d);
         }
     }
     answered(b);

@@ -7,6 +7,7 @@
 #define HEX        "0123456789abcdef"
 #define RUN_ID_LEN 8
 #define IMAGE_LEN  8
+#define WITNESS    "-end"
 
 bool tracking_is_name(const char *name)
 {
@@ -15,7 +16,27 @@ bool tracking_is_name(const char *name)
     if (!name || !g_str_has_prefix(name, TRACKING_PREFIX) || strspn(name + prefix, HEX) != RUN_ID_LEN)
         return false;
     name += prefix + RUN_ID_LEN;
-    return !*name || (*name == '-' && strspn(name + 1, HEX) == IMAGE_LEN && !name[1 + IMAGE_LEN]);
+    if (*name != '-' || strspn(name + 1, HEX) != IMAGE_LEN)
+        return !*name;
+    name += 1 + IMAGE_LEN;
+    return !*name || g_str_equal(name, WITNESS);
+}
+
+char *tracking_witness(const char *bitmap)
+{
+    return g_strconcat(bitmap, WITNESS, NULL);
+}
+
+bool tracking_is_witness(const char *name)
+{
+    return tracking_is_name(name) && g_str_has_suffix(name, WITNESS);
+}
+
+bool tracking_belongs(const char *name, const char *bitmap)
+{
+    g_autofree char *witness = bitmap ? tracking_witness(bitmap) : NULL;
+
+    return bitmap && (g_str_equal(name, bitmap) || g_str_equal(name, witness));
 }
 
 char *tracking_run_of(const char *name)
@@ -43,16 +64,33 @@ bool tracking_is_of_image(const struct qmp_bitmap *m, const char *drive)
     return g_str_equal(m->name, name);
 }
 
+static bool is_counter(const struct tracking_facts *f, const struct qmp_bitmap *m)
+{
+    return g_strcmp0(m->node_name, f->node) == 0 && tracking_is_name(m->name) && !tracking_is_witness(m->name);
+}
+
 /* Of the same run: it may be another drive's. */
 static const struct qmp_bitmap *find(const struct tracking_facts *f, const char *name)
 {
     size_t len = strlen(TRACKING_PREFIX) + RUN_ID_LEN;
 
     for (unsigned i = 0; i < f->n_bitmaps; i++)
-        if (g_strcmp0(f->bitmaps[i].node_name, f->node) == 0 && tracking_is_name(f->bitmaps[i].name) &&
-            strncmp(f->bitmaps[i].name, name, len) == 0)
+        if (is_counter(f, &f->bitmaps[i]) && strncmp(f->bitmaps[i].name, name, len) == 0)
             return &f->bitmaps[i];
     return NULL;
+}
+
+/* Nobody writes to it, so its only bit is lost with the end of the drive and never comes back. */
+static bool was_smaller(const struct tracking_facts *f, const char *bitmap)
+{
+    g_autofree char *name = tracking_witness(bitmap);
+
+    for (unsigned i = 0; i < f->n_bitmaps; i++) {
+        const struct qmp_bitmap *m = &f->bitmaps[i];
+        if (g_strcmp0(m->node_name, f->node) == 0 && g_strcmp0(m->name, name) == 0)
+            return m->is_recording || m->is_inconsistent || !m->count;
+    }
+    return true;
 }
 
 /* Owned; NULL: none. */
@@ -75,6 +113,8 @@ static char *obstacle_of(const struct tracking_facts *f, const struct tracking_m
     if (mark->size != f->size)
         return g_strdup_printf("it has another size than then: %s, not %s", units_format_size(f->size, now),
                                units_format_size(mark->size, then));
+    if (was_smaller(f, m->name))
+        return g_strdup("it was made smaller since, or its bitmap cannot tell");
     return NULL;
 }
 
@@ -82,7 +122,7 @@ static char *obstacle_of(const struct tracking_facts *f, const struct tracking_m
 static char *nothing_fits(const struct tracking_facts *f)
 {
     for (unsigned i = 0; i < f->n_bitmaps; i++)
-        if (g_strcmp0(f->bitmaps[i].node_name, f->node) == 0 && tracking_is_name(f->bitmaps[i].name))
+        if (is_counter(f, &f->bitmaps[i]))
             return g_strdup("its bitmap counts from a backup that is not in this store");
     return g_strdup(f->n_marks ? "its bitmap is gone: the image or QEMU is another one than then"
                                : "no backup in this store has counted its changes");

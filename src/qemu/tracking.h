@@ -59,6 +59,11 @@ struct tracking_image {
 /* "vmb-RUN-IMAGE"; owned. */
 char *tracking_name(const char *run_id, const struct tracking_image *image);
 /* Eight hexadecimal digits each; without those of an image, too, as earlier versions had it. */
+/* The name of what lies beside a bitmap of ours and tells whether the drive was made smaller: see end_mark.h. */
+char *tracking_witness(const char *bitmap);
+bool tracking_is_witness(const char *name);
+bool tracking_belongs(const char *name, const char *bitmap); /* is it the bitmap, or its witness? */
+/* One of both. */
 bool tracking_is_name(const char *name);
 char *tracking_run_of(const char *name); /* of such a name; owned */
 /* Is the image of its node that which the bitmap began with, and the drive's? */

@@ -60,7 +60,7 @@ static void judge(struct cleanup *c, const struct qmp_bitmap *m)
 
     if (is_frozen || (r && !r->is_saved) || (c->is_untrack && run))
         add(c, m);
-    else if (!r && run)
+    else if (!r && run && !tracking_is_witness(m->name))
         tell_kept(c, m);
 }
 

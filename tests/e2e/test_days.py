@@ -127,6 +127,8 @@ class Fate:
         size = drive.size
         self.s.resize(drive, size // 1024 * 512)
         self.s.resize(drive, size)
+        if self.dice.random() < 0.5:
+            self.s.io(drive, f"write -P 7 {size - 512} 512")
 
     def overlay(self):
         self.s.overlay(self.dice.choice(self.s.drives))

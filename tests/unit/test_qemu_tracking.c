@@ -151,16 +151,35 @@ static const struct case_of {
      NULL},
 };
 
+/* Each with its witness behind it, as a bitmap of ours has one. */
+static unsigned add_witnesses(struct qmp_bitmap *bitmaps, const struct qmp_bitmap *from)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < 3 && from[i].name; i++) {
+        bitmaps[n++] = from[i];
+        bitmaps[n++] = (struct qmp_bitmap){
+            .node_name = from[i].node_name, .name = tracking_witness(from[i].name), .granularity = MIB, .count = MIB};
+    }
+    return n;
+}
+
+static void free_witnesses(struct qmp_bitmap *bitmaps, unsigned n)
+{
+    for (unsigned i = 1; i < n; i += 2)
+        g_free((char *)bitmaps[i].name);
+}
+
 static void test_case(gconstpointer data)
 {
     const struct case_of *c = data;
+    struct qmp_bitmap bitmaps[6];
     struct tracking_facts f = {
-        .drive = "scsi0", .node = "disk0", .size = 64 * GIB, .bitmaps = c->bitmaps, .marks = c->marks};
+        .drive = "scsi0", .node = "disk0", .size = 64 * GIB, .bitmaps = bitmaps, .marks = c->marks};
     struct tracking t;
     g_autofree char *said = NULL;
 
-    while (f.n_bitmaps < 3 && c->bitmaps[f.n_bitmaps].name)
-        f.n_bitmaps++;
+    f.n_bitmaps = add_witnesses(bitmaps, c->bitmaps);
     while (f.n_marks < 3 && c->marks[f.n_marks].bitmap)
         f.n_marks++;
     t = tracking_judge(&f);
@@ -169,6 +188,38 @@ static void test_case(gconstpointer data)
     g_assert_cmpstr(t.mark ? t.mark->bitmap : NULL, ==, c->believed);
     g_assert_cmpstr(t.bitmap ? t.bitmap->name : NULL, ==, c->believed);
     tracking_clear(&t);
+    free_witnesses(bitmaps, f.n_bitmaps);
+}
+
+/* Nothing but a witness that has its bit, and counts nothing, tells that the drive was never smaller. */
+static void test_witness(void)
+{
+    static const struct qmp_bitmap counter = {"disk0", "vmb-0000000a" OF_IMAGE, GOOD},
+                                   good = {"disk0", "vmb-0000000a" OF_IMAGE "-end", .granularity = MIB, .count = MIB};
+    static const struct tracking_mark mark = {"vmb-0000000a" OF_IMAGE, 64 * GIB, TEN, false};
+    struct qmp_bitmap bad[] = {good, good, good, good};
+
+    bad[0].count = 0;
+    bad[1].is_recording = true;
+    bad[2].is_inconsistent = true;
+    bad[3].node_name = "disk1";
+    for (unsigned i = 0; i <= G_N_ELEMENTS(bad); i++) {
+        const struct qmp_bitmap both[] = {counter, i < G_N_ELEMENTS(bad) ? bad[i] : good};
+        struct tracking_facts f = {.drive = "scsi0",
+                                   .node = "disk0",
+                                   .size = 64 * GIB,
+                                   .bitmaps = both,
+                                   .n_bitmaps = 2,
+                                   .marks = &mark,
+                                   .n_marks = 1};
+        struct tracking t = tracking_judge(&f);
+        g_assert_cmpstr(t.obstacle, ==,
+                        i < G_N_ELEMENTS(bad) ? "it was made smaller since, or its bitmap cannot tell" : NULL);
+        tracking_clear(&t);
+    }
+    g_assert_true(tracking_is_name(good.name) && tracking_is_witness(good.name) && !tracking_is_witness(counter.name));
+    g_assert_true(tracking_belongs(good.name, counter.name) && tracking_belongs(counter.name, counter.name));
+    g_assert_false(tracking_belongs(counter.name, good.name) || tracking_belongs(good.name, NULL));
 }
 
 static void test_filter(void)
@@ -217,5 +268,6 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/qemu/tracking/filter", test_filter);
     g_test_add_func("/qemu/tracking/names", test_names);
+    g_test_add_func("/qemu/tracking-witness", test_witness);
     return g_test_run();
 }

@@ -8,7 +8,7 @@ VOLATILE = {"actual-size", "write_threshold", "io-status"}
 
 def _is_tracked(bitmap):
     """Counts what changes after a backup into a store: it is to stay."""
-    return re.fullmatch("vmb-[0-9a-f]{8}(-[0-9a-f]{8})?", bitmap.get("name", ""))
+    return re.fullmatch("vmb-[0-9a-f]{8}(-[0-9a-f]{8}(-end)?)?", bitmap.get("name", ""))
 
 
 def _steady(value):
