@@ -260,12 +260,13 @@ static void on_status_over(void *user, const GError *error)
         take_away(op);
 }
 
-static const struct nbd_status_events events = {.on_zeroes = on_zeroes, .on_over = on_status_over};
+static const struct nbd_status_events events = {.on_range = on_zeroes, .on_over = on_status_over};
 
 static void ask(struct steps_op *op)
 {
     struct hole_search *s = &op->b->holes;
     g_autofree char *id = export_id(op->b);
+    struct nbd_status_spec spec = {.export = id, .size = op->d->size, .limit_ms = LIMIT_MS - s->took_ms};
 
     s->size = op->d->size;
     s->n_clusters = vma_clusters_of(s->size);
@@ -273,7 +274,7 @@ static void ask(struct steps_op *op)
     s->found = vma_bitmap_new(s->n_clusters);
     op->b->end.n_open[OPEN_PORT]++;
     s->since_ms = uv_now(op->b->loop);
-    s->status = nbd_status_open(op->b->loop, s->connected, id, s->size, LIMIT_MS - s->took_ms, &events, s);
+    s->status = nbd_status_open(op->b->loop, s->connected, &spec, &events, s);
     s->connected = -1;
 }
 

@@ -29,9 +29,15 @@ uint64_t nbd_status_ask(struct nbd_status_walk *w)
     return w->asked;
 }
 
+/* It need not be read. */
+static bool is_told(const struct nbd_status_walk *w, uint32_t flags)
+{
+    return w->is_of_bitmap ? !(flags & NBD_STATE_DIRTY) : flags & NBD_STATE_ZERO;
+}
+
 /* What the last extent says of bytes that nobody asked for is dropped. */
 void nbd_status_take(struct nbd_status_walk *w, uint64_t at, const uint32_t *pairs, size_t n_pairs,
-                     nbd_status_zeroes on_zeroes, void *user)
+                     nbd_status_range on_range, void *user)
 {
     if (w->why || at != w->offset || w->n_extents) {
         w->why = w->why ? w->why : "an answer to what was not asked";
@@ -44,8 +50,8 @@ void nbd_status_take(struct nbd_status_walk *w, uint64_t at, const uint32_t *pai
             w->why = "an extent of no length";
             return;
         }
-        if (pairs[2 * i + 1] & NBD_STATE_ZERO)
-            on_zeroes(user, w->offset + w->taken, len);
+        if (is_told(w, pairs[2 * i + 1]))
+            on_range(user, w->offset + w->taken, len);
         w->taken += len;
     }
 }

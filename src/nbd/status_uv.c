@@ -12,8 +12,6 @@
 #include "base/text.h"
 #include "nbd/status.h"
 
-#define CONTEXT "base:allocation"
-
 struct nbd_status {
     uv_async_t ended; /* by the thread, which has nothing left to do */
     uv_timer_t limit;
@@ -25,7 +23,7 @@ struct nbd_status {
     void *user;
     /* the thread's, until it has ended */
     int its_fd;
-    char *export;
+    char *export, *context;
     struct nbd_status_walk walk;
     GError *error;
 };
@@ -44,8 +42,8 @@ static int on_extents(void *user, const char *context, uint64_t offset, uint32_t
     struct nbd_status *s = user;
 
     (void)error;
-    if (g_str_equal(context, CONTEXT))
-        nbd_status_take(&s->walk, offset, pairs, n, s->events.on_zeroes, s->user);
+    if (g_str_equal(context, s->context))
+        nbd_status_take(&s->walk, offset, pairs, n, s->events.on_range, s->user);
     return 0;
 }
 
@@ -56,7 +54,7 @@ static bool connect_to(struct nbd_status *s, struct nbd_handle *h)
     s->its_fd = -1; /* libnbd's from here on */
     if (nbd_connect_socket(h, fd) < 0)
         return fail(s);
-    if (nbd_can_meta_context(h, CONTEXT) != 1)
+    if (nbd_can_meta_context(h, s->context) != 1)
         return vmb_fail(&s->error, VMB_ERROR_FAILED, "the server tells no block status");
     if (nbd_get_size(h) != (int64_t)s->walk.size)
         return vmb_fail(&s->error, VMB_ERROR_FAILED, "the export is not as large as the drive");
@@ -86,7 +84,7 @@ static void work(void *user)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, NULL);
-    if (!h || nbd_set_export_name(h, s->export) < 0 || nbd_add_meta_context(h, CONTEXT) < 0)
+    if (!h || nbd_set_export_name(h, s->export) < 0 || nbd_add_meta_context(h, s->context) < 0)
         fail(s);
     else if (connect_to(s, h) && walk(s, h))
         nbd_shutdown(h, 0);
@@ -112,6 +110,7 @@ static void on_closed(uv_handle_t *handle)
     if (s->its_fd >= 0)
         close(s->its_fd);
     g_free(s->export);
+    g_free(s->context);
     g_free(s);
 }
 
@@ -138,22 +137,23 @@ static void on_limit(uv_timer_t *timer)
     nbd_status_end(s);
 }
 
-struct nbd_status *nbd_status_open(uv_loop_t *loop, int fd, const char *export, uint64_t size, uint64_t limit_ms,
+struct nbd_status *nbd_status_open(uv_loop_t *loop, int fd, const struct nbd_status_spec *spec,
                                    const struct nbd_status_events *events, void *user)
 {
     struct nbd_status *s = g_new0(struct nbd_status, 1);
 
     s->its_fd = fd;
     s->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    s->export = g_strdup(export);
-    s->walk.size = size;
+    s->export = g_strdup(spec->export);
+    s->context = spec->bitmap ? g_strconcat("qemu:dirty-bitmap:", spec->bitmap, NULL) : g_strdup("base:allocation");
+    s->walk = (struct nbd_status_walk){.size = spec->size, .is_of_bitmap = spec->bitmap};
     s->events = *events;
     s->user = user;
     uv_async_init(loop, &s->ended, on_ended);
     uv_timer_init(loop, &s->limit);
     s->ended.data = s->limit.data = s;
     s->n_open = 2;
-    uv_timer_start(&s->limit, on_limit, limit_ms, 0);
+    uv_timer_start(&s->limit, on_limit, spec->limit_ms, 0);
     s->has_thread = s->fd >= 0 && uv_thread_create(&s->thread, work, s) == 0;
     if (!s->has_thread) {
         g_set_error(&s->error, VMB_ERROR, VMB_ERROR_FAILED, "no thread for it: %s", g_strerror(errno));

@@ -109,6 +109,7 @@ enum {
 enum {
     NBD_STATE_HOLE = 1 << 0,
     NBD_STATE_ZERO = 1 << 1,
+    NBD_STATE_DIRTY = 1 << 0, /* of the contexts qemu:dirty-bitmap:NAME */
 };
 
 enum {

@@ -20,6 +20,7 @@
 struct status_peer {
     int fd;
     uint64_t size;       /* of the export */
+    const char *context; /* that it tells of; NULL: base:allocation */
     bool has_no_context; /* it tells no status */
     bool is_talkative;   /* and never comes to the end of the handshake */
 };
@@ -37,7 +38,7 @@ static inline bool peer_says(const struct status_peer *p, const void *bytes, siz
 static inline bool peer_says_option(const struct status_peer *p, uint32_t option, uint32_t type, const void *data,
                                     uint32_t len)
 {
-    uint8_t bytes[20 + 64];
+    uint8_t bytes[20 + 128];
 
     be64_put(bytes, NBD_OPTION_REPLY_MAGIC);
     be32_put(bytes + 8, option);
@@ -59,10 +60,12 @@ static inline bool peer_says_info(const struct status_peer *p)
 
 static inline bool peer_answers_option(const struct status_peer *p, uint32_t option)
 {
-    static const char context[] = "\0\0\0\7base:allocation";
+    uint8_t context[4 + 64] = {0, 0, 0, 7};
+    const char *name = p->context ? p->context : "base:allocation";
 
+    memcpy(context + 4, name, strlen(name));
     if (option == NBD_OPT_SET_META_CONTEXT && !p->has_no_context &&
-        !peer_says_option(p, option, NBD_REP_META, context, sizeof context - 1))
+        !peer_says_option(p, option, NBD_REP_META, context, (uint32_t)(4 + strlen(name))))
         return false;
     if (option == NBD_OPT_STRUCTURED_REPLY || option == NBD_OPT_SET_META_CONTEXT)
         return peer_says_option(p, option, NBD_REP_ACK, NULL, 0);

@@ -21,7 +21,7 @@ struct told {
     bool is_over;
 };
 
-static void on_zeroes(void *user, uint64_t offset, uint64_t len)
+static void on_range(void *user, uint64_t offset, uint64_t len)
 {
     struct told *told = user;
     uint64_t end = told->ranges->len ? g_array_index(told->ranges, uint64_t, told->ranges->len - 2) +
@@ -57,7 +57,7 @@ static void told_clear(struct told *told)
 #define TAKE(w, told, ...)                                                                                             \
     do {                                                                                                               \
         uint32_t pairs[] = {__VA_ARGS__};                                                                              \
-        nbd_status_take(&(w), (w).offset, pairs, G_N_ELEMENTS(pairs), on_zeroes, &(told));                             \
+        nbd_status_take(&(w), (w).offset, pairs, G_N_ELEMENTS(pairs), on_range, &(told));                              \
     } while (0)
 
 /* Where there are few extents it asks for more at once, and where there are many for less. */
@@ -80,7 +80,7 @@ static void test_steps(void)
         many[2 * i] = 4096;
         many[2 * i + 1] = i % 2 ? NBD_STATE_ZERO : 0;
     }
-    nbd_status_take(&w, w.offset, many, 10000, on_zeroes, &told);
+    nbd_status_take(&w, w.offset, many, 10000, on_range, &told);
     before = w.offset;
     g_assert_true(nbd_status_answered(&w));
     g_assert_cmpuint(w.offset, ==, before + 5000 * 4096);
@@ -145,8 +145,25 @@ static void test_walk_refuses(void)
 
     w = (struct nbd_status_walk){.size = GIB};
     nbd_status_ask(&w);
-    nbd_status_take(&w, 65536, (const uint32_t[]){4096, 0}, 2, on_zeroes, &told);
+    nbd_status_take(&w, 65536, (const uint32_t[]){4096, 0}, 2, on_range, &told);
     g_assert_false(nbd_status_answered(&w)); /* of another place */
+    told_clear(&told);
+}
+
+/* What is dirty has to be read, whatever else is said of it; the rest has not. */
+static void test_bitmap(void)
+{
+    struct nbd_status_walk w = {.size = 4 * 65536, .is_of_bitmap = true};
+    struct told told;
+
+    told_init(&told);
+    nbd_status_ask(&w);
+    TAKE(w, told, 65536, NBD_STATE_DIRTY, 65536, 0, 65536, NBD_STATE_DIRTY | NBD_STATE_ZERO, 65536, NBD_STATE_ZERO);
+    g_assert_true(nbd_status_answered(&w));
+    g_assert_cmpuint(told.ranges->len, ==, 4);
+    g_assert_cmpuint(g_array_index(told.ranges, uint64_t, 0), ==, 65536);
+    g_assert_cmpuint(g_array_index(told.ranges, uint64_t, 2), ==, 3 * 65536);
+    g_assert_cmpuint(zero_bytes(&told), ==, 2 * 65536);
     told_clear(&told);
 }
 
@@ -159,6 +176,8 @@ enum manner {
     TWICE,        /* each answer, in one reply */
     WITHOUT_END,  /* chunk after chunk */
     IN_SECTORS,   /* one of 512 bytes an answer */
+    OF_BITMAP,    /* which has the first quarter */
+    OF_ANOTHER,   /* bitmap than was asked for */
     WITHOUT_STATUS,
     TOO_SMALL, /* half as large as the drive */
     MUTE,      /* from the start */
@@ -177,6 +196,10 @@ static bool answer_request(const struct server *s, const uint8_t *request, unsig
     uint32_t len = be32_get(request + 24);
     uint32_t pairs[] = {len / 4, 0, len - len / 4, NBD_STATE_ZERO | NBD_STATE_HOLE};
 
+    if (s->manner == OF_BITMAP) {
+        pairs[1] = NBD_STATE_DIRTY;
+        pairs[3] = 0;
+    }
     if (s->manner == HANGS_UP && number > 0)
         return false;
     if (s->manner == OVERLONG)
@@ -216,7 +239,7 @@ static void on_over(void *user, const GError *error)
     told->error = error ? g_error_copy(error) : NULL;
 }
 
-static const struct nbd_status_events events = {.on_zeroes = on_zeroes, .on_over = on_over};
+static const struct nbd_status_events events = {.on_range = on_range, .on_over = on_over};
 
 static void on_turn(uv_timer_t *timer)
 {
@@ -227,6 +250,9 @@ static void on_turn(uv_timer_t *timer)
 static unsigned ask(enum manner manner, uint64_t limit_ms, bool ends, struct told *told)
 {
     struct server s = {.manner = manner};
+    bool is_of_bitmap = manner == OF_BITMAP || manner == OF_ANOTHER;
+    struct nbd_status_spec spec = {
+        .export = "x", .bitmap = is_of_bitmap ? "b" : NULL, .size = SIZE, .limit_ms = limit_ms};
     struct nbd_status *status;
     unsigned n_turns = 0;
     uv_timer_t turn;
@@ -243,10 +269,11 @@ static unsigned ask(enum manner manner, uint64_t limit_ms, bool ends, struct tol
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
     s.peer = (struct status_peer){.fd = fds[0],
                                   .size = manner == TOO_SMALL ? SIZE / 2 : SIZE,
+                                  .context = manner == OF_BITMAP ? "qemu:dirty-bitmap:b" : NULL,
                                   .has_no_context = manner == WITHOUT_STATUS,
                                   .is_talkative = manner == TALKATIVE};
     thread = g_thread_new("server", serve, &s);
-    status = nbd_status_open(&loop, fds[1], "x", SIZE, limit_ms, &events, told);
+    status = nbd_status_open(&loop, fds[1], &spec, &events, told);
     if (ends)
         nbd_status_end(status);
     uv_run(&loop, UV_RUN_DEFAULT);
@@ -267,6 +294,16 @@ static void test_honest(void)
     g_assert_cmpuint(zero_bytes(&told), ==, SIZE / 4 * 3);
     g_assert_cmpuint(g_array_index(told.ranges, uint64_t, 0), ==, 16 * MIB);
     g_assert_cmpuint(g_array_index(told.ranges, uint64_t, 1), ==, 48 * MIB);
+    told_clear(&told);
+}
+
+static void test_honest_of_bitmap(void)
+{
+    struct told told;
+
+    ask(OF_BITMAP, LONG_MS, false, &told);
+    g_assert_no_error(told.error);
+    g_assert_cmpuint(zero_bytes(&told), ==, SIZE / 4 * 3);
     told_clear(&told);
 }
 
@@ -299,6 +336,7 @@ static void test_lies(void)
     must_fail(OF_NO_LENGTH, LONG_MS, "no length", 0);
     must_fail(TWICE, LONG_MS, "what was not asked", 48 * MIB);
     must_fail(WITHOUT_STATUS, LONG_MS, "no block status", 0);
+    must_fail(OF_ANOTHER, LONG_MS, "no block status", 0);
     must_fail(TOO_SMALL, LONG_MS, "not as large", 0);
     must_fail(HANGS_UP, LONG_MS, "", 48 * MIB);
 }
@@ -335,7 +373,9 @@ int main(int argc, char **argv)
     g_test_add_func("/nbd/status/clipped", test_clipped);
     g_test_add_func("/nbd/status/hole-that-is-not-zero", test_hole_that_is_not_zero);
     g_test_add_func("/nbd/status/walk-refuses", test_walk_refuses);
+    g_test_add_func("/nbd/status/bitmap", test_bitmap);
     g_test_add_func("/nbd/status/honest", test_honest);
+    g_test_add_func("/nbd/status/honest-of-bitmap", test_honest_of_bitmap);
     g_test_add_func("/nbd/status/overlong", test_overlong);
     g_test_add_func("/nbd/status/lies", test_lies);
     g_test_add_func("/nbd/status/without-end", test_without_end);
