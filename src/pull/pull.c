@@ -111,6 +111,17 @@ static bool is_zero(const struct pull *p, uint64_t offset)
     return p->image.zeroes && vma_bitmap_get(p->image.zeroes, offset / VMA_CLUSTER_SIZE);
 }
 
+static bool is_unchanged(const struct pull *p, uint64_t offset)
+{
+    return p->image.unchanged && vma_bitmap_get(p->image.unchanged, offset / VMA_CLUSTER_SIZE);
+}
+
+static void skip_what_is_unchanged(struct pull *p)
+{
+    if (p->next < p->image.size && is_unchanged(p, p->next))
+        p->next = vma_bitmap_next_clear(p->image.unchanged, p->next / VMA_CLUSTER_SIZE, UINT64_MAX) * VMA_CLUSTER_SIZE;
+}
+
 /* As many clusters of zeros as there is room for. */
 static void take_zeroes(struct pull *p)
 {
@@ -129,10 +140,16 @@ static bool advance(struct pull *p)
     do {
         skip_what_is_held(p);
         before = p->next;
+        skip_what_is_unchanged(p);
         if (p->next < p->image.size && is_zero(p, p->next))
             take_zeroes(p);
     } while (p->next != before);
     return p->next >= p->image.size || !is_zero(p, p->next);
+}
+
+static bool is_to_be_read(const struct pull *p, uint64_t offset)
+{
+    return offset < p->image.size && !is_held(p, offset) && !is_zero(p, offset) && !is_unchanged(p, offset);
 }
 
 /* One that is cancelled may wait long until it is undone: for the monitor, or for others' turns. */
@@ -198,7 +215,7 @@ unsigned pull_ask(struct pull *p, unsigned most)
     unsigned n;
 
     most = MIN(most, portion_of(p));
-    while (r->n < most && end < p->image.size && !is_held(p, end) && !is_zero(p, end) && add_cluster(r))
+    while (r->n < most && is_to_be_read(p, end) && add_cluster(r))
         end += VMA_CLUSTER_SIZE;
     n = r->n;
     if (!send_request(r))

@@ -102,7 +102,7 @@ struct desk {
     struct puller *all;
     struct drive d[N_DRIVES];
     uint64_t beside, room;
-    struct vma_bitmap *zeroes; /* of the first drive */
+    struct vma_bitmap *zeroes, *unchanged; /* of the first drive */
     unsigned n_starved;
 };
 
@@ -192,6 +192,7 @@ static void desk_down(struct desk *k, gconstpointer unused)
     g_assert_cmpint(uv_loop_close(&k->loop), ==, 0);
     puller_free(k->all);
     vma_bitmap_free(k->zeroes);
+    vma_bitmap_free(k->unchanged);
     pool_free(k->pool);
 }
 
@@ -202,8 +203,11 @@ static void start(struct desk *k, unsigned i, uint64_t size)
 
     intake_reset(&d->in, size, true);
     intake_open(&d->in, NULL, 1);
-    pull_start(d->p, &(struct pull_image){
-                         .front = &d->front, .size = size, .may_break = true, .zeroes = i == 0 ? k->zeroes : NULL});
+    pull_start(d->p, &(struct pull_image){.front = &d->front,
+                                          .size = size,
+                                          .may_break = true,
+                                          .zeroes = i == 0 ? k->zeroes : NULL,
+                                          .unchanged = i == 0 ? k->unchanged : NULL});
     puller_pump(k->all);
 }
 
@@ -371,6 +375,47 @@ static void test_zeroes_that_are_held(struct desk *k, gconstpointer unused)
     g_assert_cmpuint(lane.n_zeroes, ==, 7 + 1);
 }
 
+/* Only what has changed is asked for, and when that is here all is done; what the filter brings of the rest may stay.
+ */
+static void test_unchanged(struct desk *k, gconstpointer unused)
+{
+    struct drive *d = &k->d[0];
+
+    k->unchanged = vma_bitmap_new(33);
+    g_assert_cmpuint(vma_bitmap_set_clear(k->unchanged, 0, 4), ==, 4);
+    g_assert_cmpuint(vma_bitmap_set_clear(k->unchanged, 8, 24), ==, 24);
+    pull_pause(d->p, true);
+    start(k, 0, 32 * CLUSTER + 512);
+    bring(d, 1);
+    bring(d, 5);
+    pull_pause(d->p, false);
+    puller_pump(k->all);
+    must_ask(d, 4, 1);
+    answer(d, 0);
+    must_ask(d, 6, 2);
+    answer(d, EIO); /* each alone, then, and nothing else again */
+    answer(d, 0);
+    g_assert_false(d->is_done || d->why);
+    must_ask(d, 6, 1);
+    answer_all(d);
+    g_assert_true(d->is_done);
+    g_assert_cmpuint(d->front.n_asked, ==, 3 + 2);
+    g_assert_cmpuint(intake_missing(&d->in), ==, 33 - 5 - 1);
+}
+
+/* Nothing at all. */
+static void test_all_unchanged(struct desk *k, gconstpointer unused)
+{
+    struct drive *d = &k->d[0];
+
+    k->unchanged = vma_bitmap_new(10);
+    g_assert_cmpuint(vma_bitmap_set_clear(k->unchanged, 0, 10), ==, 10);
+    start(k, 0, 10 * CLUSTER);
+    puller_on_tick(k->all);
+    g_assert_true(d->is_done);
+    g_assert_cmpuint(d->front.n_asked, ==, 0);
+}
+
 /* --- what holds it back ------------------------------------------------------------------------- */
 
 static void test_pause(struct desk *k, gconstpointer unused)
@@ -517,6 +562,8 @@ int main(int argc, char **argv)
     ADD("zeroes", test_zeroes);
     ADD("only-zeroes", test_only_zeroes);
     ADD("zeroes-that-are-held", test_zeroes_that_are_held);
+    ADD("unchanged", test_unchanged);
+    ADD("all-unchanged", test_all_unchanged);
     ADD("pause", test_pause);
     ADD("unwanted", test_unwanted);
     ADD("no-buffers", test_no_buffers);
