@@ -77,7 +77,7 @@ static void activate_next(struct steps_op *op)
     id = activation_id(op);
     if (op->sub < b->drives->len) {
         struct drive *d = g_ptr_array_index(b->drives, op->sub);
-        qmp_export_add(b->qmp, id, d->node, on_export_added, op);
+        qmp_export_add(b->qmp, id, d->node, NULL, on_export_added, op);
     } else if (b->ram.did_start_nbd_server) {
         qmp_nbd_server_stop(b->qmp, on_server_stopped, op);
     } else {

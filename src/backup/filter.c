@@ -38,9 +38,7 @@ static void push_instead(struct steps_op *op)
 {
     g_autoptr(GArray) ops = recipe_add_jobs_target(op->d);
 
-    op->d->is_pulled = false;
-    model_set(backup_row(op->d)->engine, "%s", engine_word(ENGINE_PUSH));
-    op->b->jobs.n++;
+    recipe_push_instead(op->d);
     steps_insert(op->b->steps, ops);
 }
 

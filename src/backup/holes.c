@@ -10,11 +10,23 @@
 #include "backup/run.h"
 #include "backup/steps.h"
 #include "nbd/status_uv.h"
+#include "store/chunk_index.h"
 #include "vhost/front_uv.h"
 #include "vma/bitmap.h"
 #include "vma/format.h"
 
-#define LIMIT_MS 5000 /* for all drives: what is not known by then is read */
+#define LIMIT_MS 5000 /* for the zeros of all drives: what is not known by then is read; for each bitmap */
+
+static uint64_t clusters_of(uint64_t size)
+{
+    return (size + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
+}
+
+/* What has changed is asked for, not what is zero: of all the rest nobody has to know that. */
+static const char *bitmap_of(const struct drive *d)
+{
+    return d->track.is_incremental ? d->names.changed : NULL;
+}
 
 static char *export_id(const struct backup *b)
 {
@@ -44,11 +56,23 @@ static bool is_anything_left(const struct backup *b, const struct drive *d)
     return b->holes.of == d && (b->holes.is_fd_passed || b->holes.may_be_in_qemu || b->holes.did_start_server);
 }
 
+bool holes_are_possible(const struct backup *b)
+{
+    return !b->holes.is_impossible && is_safe(b);
+}
+
 bool holes_are_wanted(const struct backup *b, const struct drive *d)
 {
-    bool is_possible = !b->holes.is_impossible && b->holes.took_ms < LIMIT_MS && is_safe(b);
+    bool has_time = holes_are_possible(b) && b->holes.took_ms < LIMIT_MS;
 
-    return d->is_pulled && d->size && (is_possible || is_anything_left(b, d));
+    return d->is_pulled && d->size && (has_time || d->track.is_incremental || is_anything_left(b, d));
+}
+
+static void begin_over(struct steps_op *op)
+{
+    if (op->d->track.is_incremental && !op->d->track.unchanged)
+        track_not_searched(op, is_anything_left(op->b, op->d));
+    steps_end(op, NULL);
 }
 
 /* --- taking it away ----------------------------------------------------------------------------- */
@@ -79,7 +103,10 @@ static void taken_away(struct steps_op *op, const GError *error)
 
     if (op->is_undo && error && !g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE))
         op->b->end.has_undo_failed = true;
-    steps_end(op, is_told ? error : NULL);
+    if (op->is_undo || (error && is_told))
+        steps_end(op, error);
+    else
+        begin_over(op);
 }
 
 static void on_server_stopped(void *user, const GError *error)
@@ -205,6 +232,7 @@ static void take_away(struct steps_op *op)
 void holes_undo(struct steps_op *op)
 {
     g_clear_pointer(&op->d->zeroes, vma_bitmap_free);
+    g_clear_pointer(&op->d->track.unchanged, vma_bitmap_free);
     if (op->b->holes.status && op->b->holes.of == op->d)
         holes_interrupt(op->b); /* and on_status_over() goes on */
     else if (is_anything_left(op->b, op->d))
@@ -217,7 +245,9 @@ void holes_undo(struct steps_op *op)
 
 static void note_unknown(const struct steps_op *op, const GError *error)
 {
-    backup_note(op->b, "drive %s: what is zero is read, too (%s)", op->d->name, error->message);
+    const char *what = op->d->track.is_incremental ? "what has changed cannot be seen" : "what is zero is read, too";
+
+    backup_note(op->b, "drive %s: %s (%s)", op->d->name, what, error->message);
 }
 
 static struct steps_op *op_under_way(const struct backup *b)
@@ -227,20 +257,33 @@ static struct steps_op *op_under_way(const struct backup *b)
     return op && op->step->undo == holes_undo ? (struct steps_op *)op : NULL;
 }
 
-/* In the thread, range by range. Parts of a cluster do not help, unless ranges meet in it. */
-static void on_zeroes(void *user, uint64_t offset, uint64_t len)
+/* In the thread, range by range. Parts of a unit do not help, unless ranges meet in it. */
+static void on_range(void *user, uint64_t offset, uint64_t len)
 {
     struct hole_search *s = user;
-    uint64_t first, end;
+    uint64_t first, end, per_unit = s->unit / VMA_CLUSTER_SIZE;
 
     s->from = offset == s->to ? s->from : offset;
     s->to = offset + len;
-    first = MAX(vma_clusters_of(s->from), s->next);
-    end = s->to == s->size ? s->n_clusters : s->to / VMA_CLUSTER_SIZE;
+    first = MAX((s->from + s->unit - 1) / s->unit, s->next);
+    end = s->to == s->size ? s->n_units : s->to / s->unit;
     if (end <= first)
         return;
-    s->n_zero += vma_bitmap_set_clear(s->found, first, end - first);
+    s->n_found += end - first;
     s->next = end;
+    end = MIN(end * per_unit, vma_clusters_of(s->size));
+    vma_bitmap_set_clear(s->found, first * per_unit, end - first * per_unit);
+}
+
+/* Of the zeros each that is known helps. */
+static void take_found(struct drive *d, bool is_all)
+{
+    struct hole_search *s = &d->b->holes;
+
+    if (d->track.is_incremental && is_all)
+        track_take_unchanged(d, g_steal_pointer(&s->found), s->n_found);
+    else if (!d->track.is_incremental && s->n_found)
+        d->zeroes = g_steal_pointer(&s->found);
 }
 
 static void on_status_over(void *user, const GError *error)
@@ -249,10 +292,11 @@ static void on_status_over(void *user, const GError *error)
     struct steps_op *op = op_under_way(b);
 
     b->end.n_open[OPEN_PORT]--;
-    b->holes.took_ms += uv_now(b->loop) - b->holes.since_ms;
+    if (!op || !op->d->track.is_incremental) /* that costs no look at a disk */
+        b->holes.took_ms += uv_now(b->loop) - b->holes.since_ms;
     b->holes.status = NULL;
-    if (op && !op->is_undo && b->holes.n_zero)
-        op->d->zeroes = g_steal_pointer(&b->holes.found);
+    if (op && !op->is_undo)
+        take_found(op->d, !error);
     g_clear_pointer(&b->holes.found, vma_bitmap_free);
     if (op && !op->is_undo && error && !b->is_failing)
         note_unknown(op, error);
@@ -260,18 +304,21 @@ static void on_status_over(void *user, const GError *error)
         take_away(op);
 }
 
-static const struct nbd_status_events events = {.on_range = on_zeroes, .on_over = on_status_over};
+static const struct nbd_status_events events = {.on_range = on_range, .on_over = on_status_over};
 
 static void ask(struct steps_op *op)
 {
     struct hole_search *s = &op->b->holes;
     g_autofree char *id = export_id(op->b);
-    struct nbd_status_spec spec = {.export = id, .size = op->d->size, .limit_ms = LIMIT_MS - s->took_ms};
+    struct nbd_status_spec spec = {.export = id, .bitmap = bitmap_of(op->d), .size = op->d->size, .limit_ms = LIMIT_MS};
 
+    if (!spec.bitmap)
+        spec.limit_ms -= s->took_ms;
     s->size = op->d->size;
-    s->n_clusters = vma_clusters_of(s->size);
-    s->from = s->to = s->next = s->n_zero = 0;
-    s->found = vma_bitmap_new(s->n_clusters);
+    s->unit = spec.bitmap ? op->d->track.index->chunk_bytes : VMA_CLUSTER_SIZE;
+    s->n_units = (s->size + s->unit - 1) / s->unit;
+    s->from = s->to = s->next = s->n_found = 0;
+    s->found = vma_bitmap_new(vma_clusters_of(s->size));
     op->b->end.n_open[OPEN_PORT]++;
     s->since_ms = uv_now(op->b->loop);
     s->status = nbd_status_open(op->b->loop, s->connected, &spec, &events, s);
@@ -315,7 +362,8 @@ static void on_server_started(void *user, const GError *error)
         return;
     }
     op->b->holes.may_be_in_qemu = true;
-    qmp_export_add(op->b->qmp, id, op->d->is_guarded ? op->d->names.snap : op->d->node, on_exported, op);
+    qmp_export_add(op->b->qmp, id, op->d->is_guarded ? op->d->names.snap : op->d->node, bitmap_of(op->d), on_exported,
+                   op);
 }
 
 static void on_socket_passed(void *user, const GError *error)
@@ -341,7 +389,7 @@ static void begin_asking(struct steps_op *op)
     op->b->holes.of = op->d;
     if (!vhost_socket_pair(path, &listening, &op->b->holes.connected, &error)) {
         note_unknown(op, error);
-        steps_end(op, NULL);
+        begin_over(op);
         return;
     }
     op->b->holes.is_fd_passed = true;
@@ -354,8 +402,8 @@ void holes_begin(struct steps_op *op)
 
     if (is_anything_left(op->b, op->d)) /* the monitor was lost in the midst of it */
         take_away(op);
-    else if (before && is_anything_left(op->b, before)) /* its disk hangs, say */
-        steps_end(op, NULL);
+    else if ((before && is_anything_left(op->b, before)) || !holes_are_possible(op->b)) /* its disk hangs, say */
+        begin_over(op);
     else
         begin_asking(op);
 }

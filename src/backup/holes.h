@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 /*
- * Which clusters of a frozen image are zero, so that they need not be read: by block status, from an NBD export of
- * QEMU's that lives only while it is asked. A part of run.h.
+ * Which clusters of a frozen image need not be read: those that are zero or, where a dirty bitmap says what has changed
+ * (track.h), those that it does not name. By block status, from an NBD export of QEMU's that lives only while it is
+ * asked. A part of run.h.
  *
- * Nothing depends on it: where it cannot be had, all is read, and zeros are found. QEMU has but one NBD server. One
- * that runs already is somebody else's and stays untouched; ours is stopped again before the drive's next row.
+ * Nothing depends on it: where it cannot be had, all is read, and zeros are found; and what is read by a bitmap is
+ * pushed (track_pull.c). QEMU has but one NBD server. One that runs already is somebody else's and stays untouched;
+ * ours is stopped again before the drive's next row.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,10 +32,14 @@ struct hole_search {
     uint64_t since_ms, took_ms; /* it has worked since then; for the drives before, so long */
     /* while that is at work they are its thread's */
     struct vma_bitmap *found;
-    uint64_t size, n_clusters; /* of the drive */
-    uint64_t from, to;         /* the range of zeros that was told last, with those it joins */
-    uint64_t next, n_zero;     /* clusters: the first that was not looked at, and how many were found */
+    uint64_t size, n_units; /* of the drive */
+    uint64_t unit;          /* bytes, clusters of 64 KiB: of what need not be read only whole ones count */
+    uint64_t from, to;      /* the range that was told last, with those it joins */
+    uint64_t next, n_found; /* units: the first that was not looked at, and how many were found */
 };
+
+/* QEMU may be asked, as far as is known. */
+bool holes_are_possible(const struct backup *b);
 
 bool holes_are_wanted(const struct backup *b, const struct drive *d);
 void holes_begin(struct steps_op *op);

@@ -75,7 +75,7 @@ static void judge_drive(struct drive *d, struct engine_facts facts)
     facts.is_in_iothread = d->is_in_iothread;
     facts.size = d->size;
     d->is_pulled = engine_can_pull(&facts, &d->pull_obstacle) && d->b->options.engine == ENGINE_PULL &&
-                   !d->track.is_believed; /* only jobs read by a bitmap */
+                   (!d->track.is_believed || holes_are_possible(d->b)); /* else only jobs can read by a bitmap */
 }
 
 static void judge(struct backup *b)
@@ -108,7 +108,7 @@ static void show_drive(struct drive *d)
     g_autofree char *note = g_strdup(row->note);
 
     model_set(row->engine, "%s", engine_word(d->is_pulled ? ENGINE_PULL : ENGINE_PUSH));
-    if (is_left_behind(d) || (d->track.is_believed && d->b->options.engine == ENGINE_PULL))
+    if (is_left_behind(d) || (d->track.is_believed && d->b->options.engine == ENGINE_PULL && !d->is_pulled))
         model_set(row->note, "%s%spushed", note, *note ? "; " : "");
 }
 

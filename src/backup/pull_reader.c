@@ -86,8 +86,10 @@ void pull_reader_start(struct drive *d)
     d->job.state = JOB_RUNNING;
     d->job.moved_ms = uv_now(d->b->loop);
     job_pause_update(d); /* an operator may have paused it by now */
-    pull_start(
-        d->pull.reader,
-        &(struct pull_image){.front = d->pull.front, .size = d->size, .may_break = d->is_guarded, .zeroes = d->zeroes});
+    pull_start(d->pull.reader, &(struct pull_image){.front = d->pull.front,
+                                                    .size = d->size,
+                                                    .may_break = d->is_guarded,
+                                                    .zeroes = d->zeroes,
+                                                    .unchanged = d->track.is_incremental ? d->track.unchanged : NULL});
     budget_share(d->b); /* by which it begins to read */
 }

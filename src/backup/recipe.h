@@ -13,5 +13,6 @@ GArray *recipe_undo_drive(struct drive *d);
 GArray *recipe_restart_job(struct drive *d);
 GArray *recipe_remake_targets(struct drive *d);
 GArray *recipe_add_jobs_target(struct drive *d);
+void recipe_push_instead(struct drive *d); /* rows of pushed drives apply to it from here on */
 GArray *recipe_retake(struct backup *b, bool is_undo);
 GArray *recipe_undo_ram_settings(struct backup *b);

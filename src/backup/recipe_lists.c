@@ -95,6 +95,13 @@ GArray *recipe_remake_targets(struct drive *d)
     return ops;
 }
 
+void recipe_push_instead(struct drive *d)
+{
+    d->is_pulled = false;
+    model_set(backup_row(d)->engine, "%s", engine_word(ENGINE_PUSH));
+    d->b->jobs.n++;
+}
+
 GArray *recipe_add_jobs_target(struct drive *d)
 {
     GArray *ops = new_list();

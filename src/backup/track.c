@@ -29,11 +29,11 @@ bool track_counts(const struct backup *b, const struct drive *d)
            tracking_is_possible(b->model.drives[d->row].format);
 }
 
-static void disbelieve(struct drive *d, const char *why)
+void track_disbelieve(struct drive *d, const char *why)
 {
     if (!d->track.is_believed)
         return;
-    d->track.is_believed = false;
+    d->track.is_believed = d->track.is_incremental = false;
     model_set(backup_row(d)->track.plan, "reads everything: %s", why);
     backup_row(d)->track.is_incremental = false;
     backup_log(d->b, MODEL_INFO, NULL, "drive %s: reads everything: %s", d->name, why);
@@ -84,7 +84,7 @@ static void on_looked_back(uv_work_t *work, int status)
         if (d->track.index)
             track_open_lane(d);
         else
-            disbelieve(d, "the backup that its bitmap counts from is gone, or damaged");
+            track_disbelieve(d, "the backup that its bitmap counts from is gone, or damaged");
     }
     steps_end(op, NULL);
 }
@@ -130,7 +130,7 @@ static void judge_again(struct drive *d)
     g_free(d->track.node);
     d->track.node = g_strdup(d->node);
     if (!t.mark)
-        disbelieve(d, t.obstacle);
+        track_disbelieve(d, t.obstacle);
     tracking_clear(&t);
 }
 
@@ -146,7 +146,7 @@ static void take_answer(struct steps_op *op, const struct qmp_bitmap *bitmaps, u
         if (!d->track.is_believed || d->track.is_incremental) /* others are taken again now, this one is being read */
             continue;
         if (error)
-            disbelieve(d, error->message);
+            track_disbelieve(d, error->message);
         else
             take(d);
     }
@@ -169,7 +169,7 @@ static void end_softly(struct steps_op *op, const GError *error)
 {
     if (qmp_error_is_refusal(error)) {
         g_autofree char *why = g_strdup_printf("QEMU refuses a bitmap (%s)", error->message);
-        disbelieve(op->d, why);
+        track_disbelieve(op->d, why);
         error = NULL;
     }
     steps_end(op, error);
@@ -297,7 +297,7 @@ void track_follow(struct drive *d)
     if (!is_its_node)
         d->track.is_counting = false; /* the bitmap begun there goes with its row */
     if (d->track.is_believed && !(is_its_node && d->track.index->size == d->size))
-        disbelieve(d, "its node or size has changed");
+        track_disbelieve(d, "its node or size has changed");
 }
 
 static void on_witness_removed(void *user, const GError *error)
@@ -375,11 +375,11 @@ static void measure(struct drive *d)
     if (!d->track.is_frozen) /* this one is not taken again now */
         return;
     if (!m || m->granularity != d->track.index->chunk_bytes) {
-        disbelieve(d, "QEMU does not show what has changed");
+        track_disbelieve(d, "QEMU does not show what has changed");
         return;
     }
     if (!base || !tracking_is_of_image(base, d->name)) {
-        disbelieve(d, "its image has changed since the plan");
+        track_disbelieve(d, "its image has changed since the plan");
         return;
     }
     judge_again(d); /* its witness has seen all up to the instant */

@@ -7,6 +7,7 @@
 #include "store/chunk_index.h"
 #include "store/snapshot.h"
 #include "store/store.h"
+#include "vma/bitmap.h"
 
 #define MOST_SNAPSHOTS 64 /* that are looked at: an older bitmap is not believed */
 #define SNAPSHOTS_SAID 3
@@ -165,6 +166,7 @@ void track_clear_drive(struct drive *d)
     g_free(d->track.snapshot);
     g_free(d->track.node);
     chunk_index_free(d->track.index);
+    vma_bitmap_free(d->track.unchanged);
     d->track = (struct track){.base = NULL};
 }
 

@@ -18,6 +18,8 @@ uint64_t track_missing(const struct drive *d)
 
     if (!chunk)
         return intake_missing(&d->intake);
+    if (d->track.unchanged)
+        return track_missing_of_pull(d);
     wanted = (d->track.changed + chunk - 1) / chunk;
     for (uint64_t at = 0; at < d->size && came < wanted; at += chunk)
         came += vma_assemble_holds(d->intake.clusters, at, MIN(chunk, d->size - at));

@@ -193,8 +193,8 @@ void qmp_set_active(struct qmp *q, qmp_done done, void *user);
 /* nbd-server-start on a listening socket passed before by getfd, or (fdname NULL) where QEMU is to make one itself */
 void qmp_nbd_server_start(struct qmp *q, const char *fdname, const char *path, qmp_done done, void *user);
 void qmp_nbd_server_stop(struct qmp *q, qmp_done done, void *user);
-/* block-export-add type nbd, read-only */
-void qmp_export_add(struct qmp *q, const char *id, const char *node, qmp_done done, void *user);
+/* block-export-add type nbd, read-only; bitmap: of the node, to be shown with it, or NULL */
+void qmp_export_add(struct qmp *q, const char *id, const char *node, const char *bitmap, qmp_done done, void *user);
 /* block-export-add type vhost-user-blk, read-only, on a listening socket from qmp_getfd() */
 void qmp_export_vhost(struct qmp *q, const char *id, const char *node, const char *fdname, qmp_done done, void *user);
 /* Are there exports of type vhost-user-blk? By adding one to `nowhere`, which names no node: QEMU refuses that, and by

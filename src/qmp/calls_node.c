@@ -112,7 +112,7 @@ void qmp_nbd_server_stop(struct qmp *q, qmp_done done, void *user)
     call_do(q, "nbd-server-stop", NULL, done, user);
 }
 
-void qmp_export_add(struct qmp *q, const char *id, const char *node, qmp_done done, void *user)
+void qmp_export_add(struct qmp *q, const char *id, const char *node, const char *bitmap, qmp_done done, void *user)
 {
     struct json_object *args = args_new_text("type", "nbd");
 
@@ -120,6 +120,11 @@ void qmp_export_add(struct qmp *q, const char *id, const char *node, qmp_done do
     args_text(args, "node-name", node);
     args_text(args, "name", id);
     args_flag(args, "writable", false);
+    if (bitmap) {
+        struct json_object *list = json_object_new_array();
+        json_object_array_add(list, json_object_new_string(bitmap));
+        args_object(args, "bitmaps", list);
+    }
     call_do(q, "block-export-add", args, done, user);
 }
 

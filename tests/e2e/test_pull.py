@@ -7,7 +7,6 @@ How much is read is told by QEMU: its process counts the bytes that it reads fro
 import os
 import pathlib
 import random
-import re
 import signal
 import socket
 import sys
@@ -35,11 +34,6 @@ def boot_drive(**more):
     return Drive("drive0", size=8 * MIB, style="blockdev", **more)
 
 
-def bytes_read(s):
-    """By QEMU, of its images and whatever else."""
-    return int(re.search(r"rchar: (\d+)", pathlib.Path(f"/proc/{s.vm.process.pid}/io").read_text()).group(1))
-
-
 def pass_time(until):
     """Nothing can be waited for but the clock."""
     wait_for(lambda: time.monotonic() >= until, 60, "the time to pass", step=0.002)
@@ -48,9 +42,9 @@ def pass_time(until):
 def read_between(s, begin, end):
     """Bytes between two moments, and how long that was."""
     pass_time(begin)
-    start, before = time.monotonic(), bytes_read(s)
+    start, before = time.monotonic(), s.vm.bytes_read()
     pass_time(end)
-    after = bytes_read(s)
+    after = s.vm.bytes_read()
     return after - before, time.monotonic() - start
 
 
@@ -166,10 +160,10 @@ def zeros_are_not_read(version):
     drives = [boot_drive(), sparse("disk1", 256), sparse("disk2", 256, format="qcow2", bus="scsi")]
     with Scenario(version, drives=drives) as s:
         standing_guest(s)
-        before, held = bytes_read(s), sum(allocated(d) for d in drives)
+        before, held = s.vm.bytes_read(), sum(allocated(d) for d in drives)
         run = s.backup("--no-vmstate")
         images, _ = s.must_be_saved(run)
-        amount = bytes_read(s) - before
+        amount = s.vm.bytes_read() - before
         told = f"read {amount / MIB:.1f} MiB, the images hold {held / MIB:.1f} of {sum(d.size for d in drives) / MIB:.0f}"
         print(f"      {told}", flush=True)
         assert amount < 1.2 * held + MIB, told
@@ -187,10 +181,10 @@ def terabytes_in_seconds(version):
         for drive in drives[1:]:
             s.vm.qmp.cmd("block_resize", {"node-name": f"node-{drive.name}", "size": 1 << 40})
         s.take_note()
-        before, begin = bytes_read(s), time.monotonic()
+        before, begin = s.vm.bytes_read(), time.monotonic()
         run = s.backup("--no-vmstate")
         run.must_succeed(seconds=60)
-        took, amount = time.monotonic() - begin, bytes_read(s) - before
+        took, amount = time.monotonic() - begin, s.vm.bytes_read() - before
         print(f"      {took:.1f} s, {amount / MIB:.0f} MiB read", flush=True)
         assert amount < 200 * MIB, amount
         s.run("verify", s.archive).must_succeed(seconds=60)

@@ -11,8 +11,9 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from vmtest import Scenario, Store, main, product, standard_drives
+from vmtest import QmpError, Scenario, Store, main, older_than, product, standard_drives
 from vmtest.drives import MIB, Drive
+from vmtest.env import engine
 from vmtest.pattern import first_difference
 from vmtest.restore import prove
 
@@ -26,8 +27,12 @@ def node_of(drive):
 class Tracked(Scenario):
     """A guest and a store. At rest it does not run: what changes, write() changes, and each snapshot is compared at once."""
 
-    def __init__(self, version, is_at_rest=True, chunk=CHUNK, **options):
-        super().__init__(version, **({"rounds": 0, "extra": ("-S",)} if is_at_rest else {}), **options)
+    def __init__(self, version, is_at_rest=True, chunk=CHUNK, drives=None, **options):
+        drives = drives or standard_drives()
+        if engine() == "pull" and older_than(version, "10.0"):
+            for drive in drives:
+                drive.bus = "virtio" if drive.bus == "iothread" else drive.bus  # else none is pulled
+        super().__init__(version, drives, **({"rounds": 0, "extra": ("-S",)} if is_at_rest else {}), **options)
         self.store = Store(self.path("store"), chunk=chunk)
 
     def counted(self):
@@ -153,27 +158,35 @@ def with_ram(version):
         s.must_be_untouched()
 
 
+def save_and_ask(s, *options):
+    """The run, what QEMU's jobs have read in it, and all that QEMU has."""
+    s.vm.qmp.pump(0.1)
+    s.vm.qmp.events.clear()
+    before = s.vm.bytes_read()
+    run = s.backup("--no-vmstate", *options, output=s.store.dir)
+    run.must_succeed()
+    amount = s.vm.bytes_read() - before
+    s.vm.qmp.pump(0.1)
+    s.must_hold(s.store)
+    return run, [e["data"]["offset"] for e in s.vm.qmp.events if e["event"] == "BLOCK_JOB_COMPLETED"], amount
+
+
 def only_changes_are_read(version):
-    """By what QEMU's jobs have read: of an unchanged drive its last chunk."""
+    """By what QEMU's jobs, or QEMU for us, have read: of an unchanged drive its last chunk."""
     product()
     with Tracked(version) as s:
         s.save()
-        s.vm.qmp.pump(0.1)
-        s.vm.qmp.events.clear()
-        run = s.save()
-        must_tell(run, all="nothing has changed")
-        assert not run.find(ev="result").get("new_bytes"), run.report()
-        s.vm.qmp.pump(0.1)
-        ended = [e["data"] for e in s.vm.qmp.events if e["event"] == "BLOCK_JOB_COMPLETED"]
-        assert len(ended) == len(s.counted()) and all(e["offset"] <= CHUNK for e in ended), ended  # the end: see end_mark.h
-        for turn in range(4):
-            s.write(turn)
-            s.vm.qmp.events.clear()
-            run = s.save()
-            must_tell(run, all="changed since")
-            s.vm.qmp.pump(0.1)
-            for job in [e["data"] for e in s.vm.qmp.events if e["event"] == "BLOCK_JOB_COMPLETED"]:
-                assert 0 < job["offset"] <= 13 * CHUNK and not job["offset"] % 512, job
+        for turn in range(5):
+            if turn:
+                s.write(turn)
+            run, jobs, amount = save_and_ask(s)
+            must_tell(run, all="changed since" if turn else "nothing has changed")
+            assert turn or not run.find(ev="result").get("new_bytes"), run.report()
+            most = (13 if turn else 1) * CHUNK  # the end: see end_mark.h
+            pulled = [d.name for d in s.counted() if d.name in run.pulled()]
+            assert len(jobs) == len(s.counted()) - len(pulled), (jobs, run.report())
+            assert all(0 < offset <= most and not offset % 512 for offset in jobs), jobs
+            assert amount <= most * len(s.counted()) + MIB, amount
         s.must_be_untouched()
 
 
@@ -712,22 +725,205 @@ def told_and_removed(version):
         s.must_be_untouched()
 
 
-def pulled_drives_are_pushed(version):
-    """Only jobs read by bitmaps; the first backup is pulled."""
+# Engine pull -------------------------------------------------------------------------------------------------------------
+
+PULLED = ("--engine", "pull")
+SLACK = MIB  # what QEMU reads besides: images' tables, the monitor
+
+
+def dense_drives():
+    """All read, they are 42 MiB and more."""
+    return [Drive("drive0", size=4 * MIB), Drive("disk1", size=20 * MIB, style="blockdev", is_dense=True),
+            Drive("disk2", size=22 * MIB + 5 * 512, format="qcow2", style="blockdev", bus="scsi", is_dense=True)]
+
+
+def must_be_pulled(s, run, jobs):
+    """All of them, in this run."""
+    assert set(run.pulled()) >= {d.name for d in s.counted()} and not jobs, (jobs, run.report())
+    assert not [e for e in run.events if "pushed" in str(e.get("text"))], run.report()
+
+
+def dirty(run):
+    """Bytes, as the plan says."""
+    return sum(d.get("changed", 0) + CHUNK for d in run.find(ev="plan")["devices"] if d["included"] and d["kind"] == "drive")
+
+
+def pulled_by_bitmap(version):
+    """Whole chunks that have changed, and no others; the server that showed them is gone."""
     product()
-    with Tracked(version, drives=standard_drives(count=1)) as s:
-        for turn in range(2):
-            run = s.save("--engine", "pull")
-            (device,) = [d for d in run.find(ev="plan")["devices"] if d["id"] == "drive0"]
-            assert device["engine"] == ("push" if turn else "pull"), device
+    with Tracked(version, drives=dense_drives()) as s:
+        run, jobs, _ = save_and_ask(s, *PULLED)
+        must_be_pulled(s, run, jobs)
+        for turn in range(4):
+            if turn:
+                s.write(turn)
+            run, jobs, amount = save_and_ask(s, *PULLED)
+            must_be_pulled(s, run, jobs)
+            must_tell(run, all="changed since" if turn else "nothing has changed")
             s.must_count(run)
+            print(f"      {amount / MIB:.2f} MiB read, {dirty(run) / MIB:.2f} had changed", flush=True)
+            assert amount <= dirty(run) + SLACK, amount
+        s.must_be_untouched()
+        must_be_refused(s, "nbd-server-stop")
+
+
+def must_be_refused(s, command):
+    try:
+        s.vm.qmp.cmd(command)
+    except QmpError:
+        return
+    raise AssertionError(f"{command} was not refused")
+
+
+def pulled_beside_an_iothread(version):
+    """Before 10.0 QEMU might abort when a client leaves its NBD server: there all that is read by a bitmap is pushed."""
+    product()
+    drives = [*dense_drives()[:2], Drive("disk2", size=4 * MIB, style="blockdev", bus="iothread")]
+    with Tracked(version, drives=drives) as s:
+        proxy = s.add_proxy()
+        s.save(*PULLED)
+        s.write(1)
+        run = s.save(*PULLED)
+        must_tell(run, all="changed since")
+        devices = {d["id"]: d for d in run.find(ev="plan")["devices"]}
+        is_asked = not older_than(version, "10.0")
+        assert run.pulled() == (["drive0", "disk1"] if is_asked else []), run.report()
+        assert ("pushed" in str(devices["disk1"]["note"])) != is_asked and "pushed" in devices["disk2"]["note"], devices
+        assert ("nbd-server-start" in proxy.names()) == is_asked, proxy.names()
+        s.must_be_untouched()
+
+
+def is_search(message):
+    return message["arguments"].get("type") == "nbd"
+
+
+def changes_that_are_not_shown(version):
+    """QEMU refuses to be asked: each drive is pushed, by its bitmap."""
+    product()
+    with Tracked(version, drives=dense_drives()) as s:
+        s.save(*PULLED)
+        for turn, command in enumerate(("nbd-server-start", "block-export-add", "getfd")):
+            where = {"block-export-add": is_search, "getfd": lambda m: m["arguments"]["fdname"].endswith("-map")}.get(command)
             s.write(turn)
-        assert "pushed" in device["note"], device
+            s.add_proxy().fail(command, nth=None, where=where)
+            must_be_pushed(s)
+            s.proxy.close()
+            s.proxy = None
+        s.write(10)
+        s.vm.qmp.cmd("nbd-server-start", {"addr": {"type": "unix", "data": {"path": s.path("theirs")}}})  # somebody else's
+        must_be_pushed(s)
+        s.vm.qmp.cmd("nbd-server-stop")
+        s.write(11)
+        run, jobs, amount = save_and_ask(s, *PULLED)
+        must_be_pulled(s, run, jobs)
+        assert amount <= dirty(run) + SLACK, amount
+        s.must_be_untouched()
+
+
+def must_be_pushed(s):
+    """Against the plan."""
+    run, jobs, _ = save_and_ask(s, *PULLED)
+    must_tell(run, all="changed since")
+    for drive in s.counted():
+        assert f"drive {drive.name} is pushed, not pulled: QEMU does not show what has changed" in run.report(), run.report()
+    assert len(jobs) == len(s.counted()) and sum(jobs) <= dirty(run), (jobs, run.report())
+    s.must_count(run)
+
+
+def changes_that_are_shown_wrongly(version):
+    """Not what QEMU has counted, or an export of ours that does not go: nothing of it is believed."""
+    product()
+
+    def one_chunk_more(message):
+        for bitmap in [b for node in message["return"] for b in node.get("dirty-bitmaps", [])]:
+            bitmap["count"] += CHUNK if "changed" in bitmap.get("name", "") else 0
+
+    with Tracked(version, drives=dense_drives()) as s:
+        s.save(*PULLED)
+        s.write(1)
+        s.add_proxy().alter_reply("query-named-block-nodes", one_chunk_more)
+        run, jobs, amount = save_and_ask(s, *PULLED)
+        must_read_all_in_the_end(run, "QEMU shows something else than it has counted")
+        must_be_pulled(s, run, jobs)
+        assert amount > 40 * MIB, amount
+        s.must_count(run)
+        s.proxy.close()
+        s.write(2)
+        is_refused = True
+        s.add_proxy().fail("block-export-del", nth=None, where=lambda m: "-map-" in m["arguments"]["id"] and is_refused)
+        s.proxy.drop_reply("block-export-add", nth=2)  # so it is asked to go, and what it would have told is not known
+        run = s.backup("--no-vmstate", "--timeout", "2", *PULLED, output=s.store.dir)
+        run.wait_event(ev="log", level="info", text="drive drive0: reads everything: QEMU does not show what has changed")
+        is_refused = False
+        run.must_succeed()
+        s.must_hold(s.store)
+        s.proxy.close()
+        s.proxy = None
+        s.cleanup()
+        s.write(3)
+        run = s.save(*PULLED)
+        s.must_count(run)
+        s.must_be_untouched()
+
+
+def retried_by_bitmap(version):
+    """At the same instant: what had come is not read again, and what has not changed neither."""
+    product()
+    with Tracked(version, drives=dense_drives()) as s:
+        s.save(*PULLED)
+        disk1 = s.drives[1]
+        s.io(disk1, "write -P 7 1M 8M")
+        s.io(disk1, "flush")
+        before = s.vm.bytes_read()
+        run = s.backup("--no-vmstate", *PULLED, "--limit", "disk1=8M", output=s.store.dir)
+        s.wait_copying(run, 2 * MIB)
+        s.end_copy(1)
+        run.wait_event(ev="drive", id="disk1", state="retry")
+        wanted = s.contents()
+        s.io(disk1, "write -P 8 4M 8M")  # behind the instant
+        run.say("limit disk1 0")
+        run.must_succeed()
+        amount = s.vm.bytes_read() - before
+        assert not [e for e in run.events if e.get("instant_own")], run.report()
+        s.must_hold(s.store, wanted)
+        print(f"      {amount / MIB:.2f} MiB read", flush=True)
+        assert amount <= (8 + 8) * MIB + 4 * MIB, amount  # what the filter reads for the write, and what was in flight
+        s.must_count(run)
+        run = s.save(*PULLED)
+        must_tell(run, disk1="changed since")
+        s.must_be_untouched()
+
+
+def killed_as_it_is_asked(version):
+    """The bitmap belongs to an export then: a cleanup takes that away first, and all goes on from the last backup."""
+    product()
+    with Tracked(version, drives=dense_drives()) as s:
+        good = s.save(*PULLED)
+        for turn, (command, is_answered) in enumerate((("block-export-add", True), ("block-export-add", False), ("block-export-del", False))):
+            s.write(turn)
+            proxy = s.add_proxy()
+            where = is_search if command == "block-export-add" and not is_answered else None
+            rule = (proxy.hold_reply if is_answered else proxy.hold)(command, nth=2 if is_answered else 1, where=where)
+            run = s.backup("--no-vmstate", *PULLED, output=s.store.dir)
+            rule.wait(30)
+            run.kill()
+            s.cleanup()
+            proxy.close()
+            s.proxy = None
+            s.must_count(good)
+            s.write(turn + 10)
+            good = s.save(*PULLED)
+            must_tell(good, all="changed since")
+            s.must_count(good)
+        s.must_be_untouched()
+        must_be_refused(s, "nbd-server-stop")
 
 
 if __name__ == "__main__":
-    main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, another_image, another_file_meanwhile, below_a_filter, shared_with_others, internal_snapshots, external_data_file, shrunk_and_grown, shrunk_and_grown_meanwhile, told_and_removed, pulled_drives_are_pushed,
+    main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, another_image, another_file_meanwhile, below_a_filter,
+         shared_with_others, internal_snapshots, external_data_file, shrunk_and_grown, shrunk_and_grown_meanwhile, told_and_removed, pulled_by_bitmap, changes_that_are_not_shown,
          slow=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, another_node_meanwhile, overlay_and_back, killed_when_it_is_saved, some_faults,
-               a_drive_that_is_lost, drives_that_are_taken_again, refused_bitmaps, a_store_that_is_damaged, two_stores),
+               a_drive_that_is_lost, drives_that_are_taken_again, refused_bitmaps, a_store_that_is_damaged, two_stores,
+               pulled_beside_an_iothread, changes_that_are_shown_wrongly, retried_by_bitmap, killed_as_it_is_asked),
          long=(all_faults,),
-         both=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone))
+         both=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, pulled_by_bitmap, pulled_beside_an_iothread))

@@ -19,7 +19,7 @@ CALL(add_file, "probe", "host_device", "/dev/sdb", world_on_done)
 CALL(set_active, world_on_done)
 CALL(nbd_server_start, "vmb-act", NULL, world_on_done)
 CALL(nbd_server_stop, world_on_done)
-CALL(export_add, "act-0", "disk0", world_on_done)
+CALL(export_add, "act-0", "disk0", NULL, world_on_done)
 CALL(add_passing, "cap0", "lid0", "cbw0", world_on_done)
 CALL(export_del, "act-0", world_on_done)
 CALL(job_cancel, "bk0", world_on_done)
@@ -43,6 +43,11 @@ static void add_filter_apart(struct world *w)
 static void nbd_server_start_at(struct world *w)
 {
     qmp_nbd_server_start(w->q, NULL, "/run/act", world_on_done, w);
+}
+
+static void export_add_with_bitmap(struct world *w)
+{
+    qmp_export_add(w->q, "map-0", "snap0", "x", world_on_done, w);
 }
 
 static void backup(struct world *w)
@@ -138,6 +143,9 @@ static const struct {
     {nbd_server_stop, "\"nbd-server-stop\""},
     {export_add, "\"block-export-add\",\"arguments\":{\"type\":\"nbd\",\"id\":\"act-0\",\"node-name\":\"disk0\","
                  "\"name\":\"act-0\",\"writable\":false}"},
+    {export_add_with_bitmap,
+     "\"block-export-add\",\"arguments\":{\"type\":\"nbd\",\"id\":\"map-0\",\"node-name\":\"snap0\","
+     "\"name\":\"map-0\",\"writable\":false,\"bitmaps\":[\"x\"]}"},
     {add_passing, "\"blockdev-add\",\"arguments\":{\"driver\":\"blkdebug\",\"node-name\":\"cap0\",\"image\":{"
                   "\"driver\":\"blkdebug\",\"node-name\":\"lid0\",\"image\":\"cbw0\"}}"},
     {export_del, "\"block-export-del\",\"arguments\":{\"id\":\"act-0\"}"},

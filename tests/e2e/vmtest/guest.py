@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import re
 import signal
 import struct
 import subprocess
@@ -149,6 +150,10 @@ class Guest:
 
     def sockets(self):
         return sum(link.startswith("socket:") for link in self.descriptors().values())
+
+    def bytes_read(self):
+        """By QEMU so far, of its images and whatever else."""
+        return int(re.search(r"rchar: (\d+)", pathlib.Path(f"/proc/{self.process.pid}/io").read_text()).group(1))
 
     def stop(self):
         """Ends QEMU in an orderly way, so that images are flushed and unlocked."""
