@@ -310,6 +310,7 @@ def runs_that_fail(version):
             s.write(turn, n=30)
             if how == "fail":
                 s.add_proxy().fail("blockdev-backup", nth=None)
+                s.proxy.fail("block-export-add", nth=None, where=lambda m: "-exp-" in m["arguments"]["id"])
             run = s.backup("--no-vmstate", "--limit", "256K", output=s.store.dir)
             if how != "fail":
                 s.wait_copying(run)
