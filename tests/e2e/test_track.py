@@ -358,15 +358,15 @@ def killed_when_it_is_saved(version):
         s.must_be_untouched()
 
 
-def faults_at(s, faults):
+def faults_at(s, faults, *options):
     """Whatever becomes of a command: nothing is left that was frozen, and the next backup is right, as this one if it is saved."""
-    s.save()
+    s.save(*options)
     for turn, (command, nth, kind) in enumerate(faults):
         s.write(turn)
         proxy = s.add_proxy()
         {"refused": proxy.fail, "lost before": proxy.hang_up_at, "no answer": proxy.drop_reply, "not done": proxy.drop}[kind](command, nth=nth)
         before = len(s.store.snapshots())
-        run = s.backup("--no-vmstate", "--timeout", "2", output=s.store.dir)
+        run = s.backup("--no-vmstate", "--timeout", "2", *options, output=s.store.dir)
         status = run.wait(60)
         assert status == 0 if kind == "refused" else status in (0, 1, 3, 5), (command, nth, kind, run.report())
         assert len(s.store.snapshots()) - before == (status in (0, 3)), (command, nth, kind, run.report())
@@ -377,7 +377,7 @@ def faults_at(s, faults):
         s.cleanup()
         s.bitmaps()
         s.write(turn + 100)
-        s.must_count(s.save())
+        s.must_count(s.save(*options))
     s.must_be_untouched()
 
 
@@ -895,6 +895,23 @@ def retried_by_bitmap(version):
         s.must_be_untouched()
 
 
+SEARCH_FAULTS = [(command, nth, kind) for command, first in (("nbd-server-start", 1), ("block-export-add", 2), ("block-export-del", 1), ("nbd-server-stop", 1))
+                 for nth in (first, first + 1) for kind in ("refused", "lost before", "no answer", "not done")]
+
+
+def faults_of_the_search(version):
+    """Of the commands by which QEMU is asked what has changed: no refusal is a failure, and nothing is kept that had changed."""
+    product()
+    with Tracked(version, drives=dense_drives()[:2]) as s:
+        faults_at(s, random.Random(version).sample(SEARCH_FAULTS, 8), *PULLED)
+
+
+def all_faults_of_the_search(version):
+    product()
+    with Tracked(version, drives=dense_drives()[:2]) as s:
+        faults_at(s, SEARCH_FAULTS, *PULLED)
+
+
 def killed_as_it_is_asked(version):
     """The bitmap belongs to an export then: a cleanup takes that away first, and all goes on from the last backup."""
     product()
@@ -925,6 +942,6 @@ if __name__ == "__main__":
          shared_with_others, internal_snapshots, external_data_file, shrunk_and_grown, shrunk_and_grown_meanwhile, told_and_removed, pulled_by_bitmap, changes_that_are_not_shown,
          slow=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, another_node_meanwhile, overlay_and_back, killed_when_it_is_saved, some_faults,
                a_drive_that_is_lost, drives_that_are_taken_again, refused_bitmaps, a_store_that_is_damaged, two_stores,
-               pulled_beside_an_iothread, changes_that_are_shown_wrongly, retried_by_bitmap, killed_as_it_is_asked),
-         long=(all_faults,),
+               pulled_beside_an_iothread, changes_that_are_shown_wrongly, retried_by_bitmap, killed_as_it_is_asked, faults_of_the_search),
+         long=(all_faults, all_faults_of_the_search),
          both=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, pulled_by_bitmap, pulled_beside_an_iothread))
