@@ -17,11 +17,6 @@
 
 #define LIMIT_MS 5000 /* for the zeros of all drives: what is not known by then is read; for each bitmap */
 
-static uint64_t clusters_of(uint64_t size)
-{
-    return (size + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
-}
-
 /* What has changed is asked for, not what is zero: of all the rest nobody has to know that. */
 static const char *bitmap_of(const struct drive *d)
 {
