@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "backup/found.h"
 #include "backup/holes.h"
+#include "backup/recipe.h"
 #include "backup/run.h"
 #include "backup/steps.h"
 #include "nbd/status_uv.h"
@@ -63,10 +64,29 @@ bool holes_are_wanted(const struct backup *b, const struct drive *d)
     return d->is_pulled && d->size && (has_time || d->track.is_incremental || is_anything_left(b, d));
 }
 
+/* What has changed could not be asked for: the drive is pushed, by the same bitmap, unless an export of ours may still
+ * have that. From within a step. */
+static void not_searched(struct steps_op *op, bool is_export_left)
+{
+    struct drive *d = op->d;
+    g_autoptr(GArray) ops = NULL;
+
+    if (d->b->is_failing || drive_is(d, DRIVE_IS_OUT))
+        return;
+    if (is_export_left) { /* a job would be refused the bitmap */
+        track_disbelieve(d, "QEMU does not show what has changed");
+        return;
+    }
+    backup_log(d->b, MODEL_INFO, NULL, "drive %s is pushed, not pulled: QEMU does not show what has changed", d->name);
+    recipe_push_instead(d);
+    ops = recipe_restart_job(d);
+    steps_insert(d->b->steps, ops);
+}
+
 static void begin_over(struct steps_op *op)
 {
     if (op->d->track.is_incremental && !op->d->track.unchanged)
-        track_not_searched(op, is_anything_left(op->b, op->d));
+        not_searched(op, is_anything_left(op->b, op->d));
     steps_end(op, NULL);
 }
 
@@ -270,13 +290,26 @@ static void on_range(void *user, uint64_t offset, uint64_t len)
     vma_bitmap_set_clear(s->found, first * per_unit, end - first * per_unit);
 }
 
+/* Takes it. Not believed if it is not what was measured. */
+static void take_unchanged(struct drive *d, struct vma_bitmap *unchanged, uint64_t n_chunks)
+{
+    uint64_t chunk = d->track.index->chunk_bytes, n_changed = (d->track.changed + chunk - 1) / chunk;
+
+    if (n_chunks + n_changed == d->track.index->n) {
+        d->track.unchanged = unchanged;
+        return;
+    }
+    vma_bitmap_free(unchanged);
+    track_disbelieve(d, "QEMU shows something else than it has counted");
+}
+
 /* Of the zeros each that is known helps. */
 static void take_found(struct drive *d, bool is_all)
 {
     struct hole_search *s = &d->b->holes;
 
     if (d->track.is_incremental && is_all)
-        track_take_unchanged(d, g_steal_pointer(&s->found), s->n_found);
+        take_unchanged(d, g_steal_pointer(&s->found), s->n_found);
     else if (!d->track.is_incremental && s->n_found)
         d->zeroes = g_steal_pointer(&s->found);
 }

@@ -6,7 +6,7 @@
  * asked. A part of run.h.
  *
  * Nothing depends on it: where it cannot be had, all is read, and zeros are found; and what is read by a bitmap is
- * pushed (track_pull.c). QEMU has but one NBD server. One that runs already is somebody else's and stays untouched;
+ * pushed. QEMU has but one NBD server. One that runs already is somebody else's and stays untouched;
  * ours is stopped again before the drive's next row.
  */
 #include <stdbool.h>

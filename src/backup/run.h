@@ -20,7 +20,7 @@
  *                 job_end.c (one at a time)
  *     pull        pull_export.c (exports, connections)  pull_reader.c (who reads: src/pull)
  *                 holes.c (what need not be read)
- *     changes     track_plan.c  track.c  track_pull.c  track_settle.c (only what has changed is read)
+ *     changes     track_plan.c  track.c  track_settle.c (only what has changed is read)
  *     limits      limit.c (what an operator says, how it is shared out)
  *                 write_latency.c (how the guest's writes fare)
  *     archive     target.c (sink, spool, header, lanes)  finish.c (end mark, reading back)

@@ -10,7 +10,6 @@
  *
  *     track_plan.c      what the store and QEMU say, into the plan
  *     track.c           rows of the recipe: look once more, begin a bitmap, freeze the other, measure it
- *     track_pull.c      a pulled drive: what is read of it
  *     track_settle.c    what has not changed is kept; one of the two goes
  */
 #include <stdbool.h>
@@ -78,14 +77,6 @@ void track_undo_freeze(struct steps_op *op);
 void track_begin_measure(struct steps_op *op);           /* how much has changed, and was the drive never smaller? */
 void track_disbelieve(struct drive *d, const char *why); /* all of it is read from here on */
 void track_open_lane(struct drive *d);
-
-/* track_pull.c */
-/* Takes `unchanged`; n_chunks of the drive are that. Not believed if it is not what was measured. */
-void track_take_unchanged(struct drive *d, struct vma_bitmap *unchanged, uint64_t n_chunks);
-/* What has changed could not be asked for: the drive is pushed, by the same bitmap, unless an export of ours may still
- * have that. From within a step. */
-void track_not_searched(struct steps_op *op, bool is_export_left);
-uint64_t track_missing_of_pull(const struct drive *d); /* clusters that have changed and have not come */
 
 /* track_settle.c */
 uint64_t track_missing(const struct drive *d); /* clusters that should have come and have not */

@@ -5,10 +5,22 @@
 #include "qemu/tracking.h"
 #include "store/chunk_index.h"
 #include "store/snapshot_writer.h"
+#include "vma/bitmap.h"
 
 #define MOST_FOREIGN 4 /* each costs every write of the guest a little */
 
 /* --- what has come -------------------------------------------------------------------------------- */
+
+/* Of a drive that is pulled it is known which clusters must come. */
+static uint64_t missing_of_pull(const struct drive *d)
+{
+    uint64_t n = vma_assemble_clusters(d->intake.clusters), n_missing = 0;
+
+    for (uint64_t i = vma_bitmap_next_clear(d->track.unchanged, 0, n); i < n;
+         i = vma_bitmap_next_clear(d->track.unchanged, i + 1, n))
+        n_missing += !vma_assemble_holds(d->intake.clusters, i * VMA_CLUSTER_SIZE, 1);
+    return n_missing;
+}
 
 /* The job says that it is through: all that has changed must be here, in whole chunks. The filter may have brought
  * others, so this is no proof, but it finds a job that has read too little. */
@@ -19,7 +31,7 @@ uint64_t track_missing(const struct drive *d)
     if (!chunk)
         return intake_missing(&d->intake);
     if (d->track.unchanged)
-        return track_missing_of_pull(d);
+        return missing_of_pull(d);
     wanted = (d->track.changed + chunk - 1) / chunk;
     for (uint64_t at = 0; at < d->size && came < wanted; at += chunk)
         came += vma_assemble_holds(d->intake.clusters, at, MIN(chunk, d->size - at));
