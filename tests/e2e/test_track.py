@@ -381,7 +381,7 @@ def faults_at(s, faults, *options):
     s.must_be_untouched()
 
 
-FAULTS = [(command, nth, kind) for command, n in (("block-dirty-bitmap-add", 8), ("block-dirty-bitmap-merge", 6), ("block-dirty-bitmap-remove", 4),
+FAULTS = [(command, nth, kind) for command, n in (("block-dirty-bitmap-add", 8), ("block-dirty-bitmap-merge", 6), ("block-dirty-bitmap-remove", 8),
                                                   ("query-named-block-nodes", 6))
           for nth in range(1, n + 1) for kind in ("refused", "lost before", "no answer", "not done")
           if not (command.startswith("query") and kind == "refused")]

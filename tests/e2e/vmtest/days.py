@@ -193,6 +193,8 @@ class Days(Scenario):
             cont.release()
             wait_for(is_over, 60, f"{command} or the end")
         run.kill()
+        for rule in (hold, cont):  # of what cleanup says nothing is held
+            rule.release()
         self.cleanup()
         self.drop_proxy()
         wait_for(self.vm.is_running, 10, "the guest to go on")
