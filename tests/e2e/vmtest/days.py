@@ -10,6 +10,7 @@
 
 The truth is taken while "cont" is held: the guest stands still, and QEMU has flushed its images by then.
 """
+import contextlib
 import filecmp
 import json
 import os
@@ -20,6 +21,7 @@ import subprocess
 from .drives import MIB, Drive
 from .env import wait_for
 from .pattern import SLOTS, first_difference, slot_lba
+from .qmp import QmpError
 from .scenario import Scenario
 from .store import Store
 
@@ -241,7 +243,14 @@ class Days(Scenario):
         a.path, a.format, b.path, b.format = b.path, b.format, a.path, a.format
 
     def resize(self, drive, size):
-        self.vm.qmp.cmd("block_resize", {"node-name": self.node(drive), "size": size})
+        resize = "block_resize", {"node-name": self.node(drive), "size": size}
+        try:
+            self.vm.qmp.cmd(*resize)
+        except QmpError as reason:
+            if "inconsistent" not in reason.desc:
+                raise
+            self.cleanup("--untrack")  # QEMU was killed, and since then no backup has counted
+            self.vm.qmp.cmd(*resize)
         drive.size = size
 
     def overlay(self, drive):
@@ -262,10 +271,15 @@ class Days(Scenario):
         files = self._files_of(drive)
         if len(files) < 2 or any(files[-1] in self._files_of(other) for other in self.drives if other != drive):
             return False
-        self.vm.qmp.cmd("block-commit", {"job-id": "commit", "device": self.node(drive)})
+        self.vm.qmp.pump()
+        self.vm.qmp.events.clear()  # of the backups' jobs
+        top = self.node(drive)
+        self.vm.qmp.cmd("block-commit", {"job-id": "commit", "device": top})
         self.vm.qmp.wait_event("BLOCK_JOB_READY", 60)
         self.vm.qmp.cmd("job-complete", {"id": "commit"})
         self.vm.qmp.wait_event("BLOCK_JOB_COMPLETED", 60)
+        with contextlib.suppress(QmpError):  # it stays only where it was on the command line
+            self.vm.qmp.cmd("blockdev-del", {"node-name": top})
         drive.path, drive.format = files[-1]
         return True
 
