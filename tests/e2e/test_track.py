@@ -66,20 +66,16 @@ class Tracked(Scenario):
             at = first_difference(content, open(images[name], "rb").read())
             assert at is None, f"{name} differs from its image at byte {at}"
 
-    def bitmaps(self):
-        """{drive: its bitmaps of ours}; what is frozen for a run belongs to no drive."""
-        names = {n["node-name"]: [b["name"] for b in n.get("dirty-bitmaps", [])] for n in self.vm.qmp.cmd("query-named-block-nodes")}
-        for mine in names.values():
-            witnesses = {name for name in mine if name.endswith("-end")}
-            assert {name.removesuffix("-end") for name in witnesses} == {name for name in mine if without_image(name) != name}, mine
-            mine[:] = [name for name in mine if name not in witnesses]
-        nodes = {node: [without_image(name) for name in mine] for node, mine in names.items()}
+    def bitmaps(self, are_witnesses=False):
+        """{drive: its bitmaps of ours, or their witnesses}; what is frozen for a run belongs to no drive."""
+        nodes = {n["node-name"]: [b["name"] for b in n.get("dirty-bitmaps", []) if b["name"].endswith("-end") == are_witnesses]
+                 for n in self.vm.qmp.cmd("query-named-block-nodes")}
         assert not [b for names in nodes.values() for b in names if "changed" in b], nodes
         found = {}
         for entry in self.vm.qmp.cmd("query-block"):
             for drive in self.counted():
                 if entry["device"] == drive.name or entry.get("inserted", {}).get("node-name") == node_of(drive):
-                    found[drive.name] = nodes[entry["inserted"]["node-name"]]
+                    found[drive.name] = [without_image(b) for b in nodes[entry["inserted"]["node-name"]]]
         return found
 
     def bitmap_on(self, node, run):
@@ -92,6 +88,7 @@ class Tracked(Scenario):
         """Each drive has one bitmap: this run's, or that of another."""
         expected = {d.name: [bitmap_of(others.get(d.name, run))] for d in self.counted()}
         assert self.bitmaps() == expected, (self.bitmaps(), expected)
+        assert self.bitmaps(are_witnesses=True) == expected, (self.bitmaps(are_witnesses=True), expected)
 
 
 def bitmap_of(run):
@@ -100,7 +97,7 @@ def bitmap_of(run):
 
 
 def without_image(name):
-    return re.sub("^(vmb-[0-9a-f]{8})-[0-9a-f]{8}$", r"\1", name)
+    return re.sub("^(vmb-[0-9a-f]{8})-[0-9a-f]{8}$", r"\1", name.removesuffix("-end"))
 
 
 def must_tell(run, is_late=False, **sentences):
