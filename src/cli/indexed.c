@@ -80,7 +80,7 @@ static bool read_index(struct cli_indexed *a, GError **error)
 
 static bool open_file(struct cli_indexed *a, GError **error)
 {
-    a->random = random_open(a->path, error);
+    a->random = snapshot_image_may_be(a->path, error) ? random_open(a->path, error) : NULL;
     return a->random && read_header(a, error) && read_index(a, error);
 }
 

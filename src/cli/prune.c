@@ -155,7 +155,7 @@ static void print_end(const struct pruning *p)
     char size[UNITS_LEN];
     printf("%s: %u snapshot%s %sremoved", p->all.shown, p->removed, p->removed == 1 ? "" : "s", would);
     if (!p->is_collected) {
-        puts("; the store is in use: their chunks are removed by the next prune");
+        puts("; the store is in use: the next prune removes the chunks that are unused now");
         return;
     }
     printf(", %" G_GUINT64_FORMAT " unused chunk%s %sremoved: %s%s\n", c->chunks, c->chunks == 1 ? "" : "s", would,

@@ -189,13 +189,21 @@ bool image_device_load(const struct snapshot_image *image, const struct image_de
 
 /* ---- whatever it is ---- */
 
+bool snapshot_image_may_be(const char *path, GError **error)
+{
+    g_autofree char *above = g_path_get_dirname(path);
+    const char *what = store_is(path)                                             ? "a store; name a snapshot in it"
+                       : store_is(above) && g_file_test(path, G_FILE_TEST_IS_DIR) ? "a guest's folder in a store; name "
+                                                                                    "a snapshot in it"
+                                                                                  : NULL;
+    return !what || vmb_fail(error, VMB_ERROR_FAILED, "it is %s: STORE/GUEST/latest", what);
+}
+
 struct source *archive_open_source(const char *path, GError **error)
 {
     if (snapshot_image_is(path)) {
         struct snapshot_image *image = snapshot_image_open(path, error);
         return image ? snapshot_image_source(image) : NULL;
     }
-    if (store_is(path))
-        return vmb_null(error, VMB_ERROR_FAILED, "it is a store; name a snapshot in it: STORE/GUEST/latest");
-    return source_open(path, error);
+    return snapshot_image_may_be(path, error) ? source_open(path, error) : NULL;
 }

@@ -45,6 +45,8 @@ struct snapshot_image {
 
 /* It is a folder with a snapshot in it. */
 bool snapshot_image_is(const char *path);
+/* FAILED: it is none, but a store, or a guest's folder in one. */
+bool snapshot_image_may_be(const char *path, GError **error);
 /* DAMAGED: snapshot.json is, or what it says cannot be an archive. Indexes that are damaged are told in `fault`. */
 struct snapshot_image *snapshot_image_open(const char *path, GError **error);
 void snapshot_image_free(struct snapshot_image *image);

@@ -63,8 +63,9 @@ def test_reading(folder):
         assert b"good: every extent's data matches its digest" in run("verify", path)[0]
         assert json.loads((snapshot / "snapshot.json").read_text())["verified"] > INSTANT
         assert run("config", path)[0] == b"qemu-server.conf\n" and run("config", path, "qemu-server.conf")[0] == CONFIG
-        assert b"name a snapshot" in run("verify", store.path, status=1)[1]
-        assert b"directory" in run("verify", store.path / "web-01", status=1)[1]
+        for command in ("verify", "serve"):
+            assert b"it is a store; name a snapshot" in run(command, store.path, status=1)[1]
+            assert b"a guest's folder in a store; name a snapshot" in run(command, store.path / "web-01", status=1)[1]
 
 
 def test_extract(folder):
