@@ -51,7 +51,7 @@ char *report_base(const struct model *m)
     g_autoptr(GDateTime) began = g_date_time_new_from_unix_local(m->started_s);
     g_autofree char *when = began ? g_date_time_format(began, "%Y%m%dT%H%M") : g_strdup("");
     g_autofree char *guest = g_strdelimit(g_strdup(m->guest), "/ ", '_');
-    if (m->end.archive_bytes && !m->sink.is_pipe)
+    if (m->end.archive_bytes && !m->sink.is_pipe && !*m->sink.guest) /* a store keeps snapshots alone */
         return g_strdup(m->target);
     return g_strdup_printf("./%s-%s", *guest ? guest : "guest", when);
 }

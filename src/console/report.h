@@ -16,5 +16,5 @@
 typedef void (*report_written)(void *user, const char *said, const GError *error);
 /* Takes both texts. */
 void report_write(uv_loop_t *loop, char *text, char *json, const char *base, report_written written, void *user);
-/* Beside the archive where there is one, else GUEST-YYYYmmddTHHMM in this folder. g_free() it. */
+/* Beside the archive where there is one that is a file, else GUEST-YYYYmmddTHHMM in this folder. g_free() it. */
 char *report_base(const struct model *m);
