@@ -76,7 +76,7 @@ class Terminal:
 
     def must_be_as_before(self, what):
         deadline = time.monotonic() + 5
-        while termios.tcgetattr(self.slave) != self.before and time.monotonic() < deadline:
+        while (termios.tcgetattr(self.slave) != self.before or b"\x1b[?1049l" not in self.seen) and time.monotonic() < deadline:
             self.read(0.05)
         assert termios.tcgetattr(self.slave) == self.before, f"{what}: the terminal is left as it was not"
         assert b"\x1b[?1049l" in self.seen, f"{what}: still in the alternate screen"
