@@ -199,5 +199,7 @@ bool snapshot_tidy(const char *guest_folder, GError **error)
         if (snapshot_is_leftover(name))
             ok &= durable_remove(guest.fd, guest.path, name, ok ? error : NULL);
     }
+    if (names && faccessat(guest.fd, SNAPSHOT_LATEST, F_OK, 0) < 0) /* somebody has removed it by hand */
+        snapshot_point_latest(&guest, NULL);
     return ok;
 }

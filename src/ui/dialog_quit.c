@@ -39,7 +39,7 @@ static void draw(const struct scene *s)
         dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "Detached, limits and pauses stay as they are.");
     else
         dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "The backup runs in this program: leaving ends it.");
-    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "If the terminal is lost, the backup goes on by itself.");
+    dialog_line(&d, DIALOG_EXTRA, ROLE_DIALOG, "A lost terminal does not end the backup.");
     dialog_end(&d, s, keys_text(s));
 }
 

@@ -235,7 +235,7 @@ def targets_that_are_none(version):
     with Scenario(version, drives=standard_drives(count=1)) as s:
         store, folder = Store(s.path("store")), s.path("folder")
         os.mkdir(folder)
-        for arguments, output, status, word in (([], folder, 6, "no store: vmabackup store init"),
+        for arguments, output, status, word in (([], folder, 6, "A new store: vmabackup store init"),
                                                 (["--level", "0"], store.dir, 2, "always packed"),
                                                 (["--keep-partial"], store.dir, 2, "--keep-partial")):
             run = s.backup(*arguments, output=output)

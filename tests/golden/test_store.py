@@ -180,6 +180,11 @@ def test_prune(folder):
     run("prune", "--keep-last", "1", store)
     assert len(run_json("list", store / "db")["snapshots"]) == 1
     assert os.readlink(store / "db" / "latest") == names[2]
+    newest = os.readlink(store / "web" / "latest")
+    shutil.rmtree(store / "web" / newest)  # by hand
+    run("prune", store)
+    assert os.readlink(store / "web" / "latest") == names[0] and newest == names[-1]  # the pinned one is left
+    assert len(files(store)) == 1 + 2 + 1
 
 
 def test_in_use(folder):
