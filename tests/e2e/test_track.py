@@ -935,10 +935,10 @@ def killed_as_it_is_asked(version):
 
 
 if __name__ == "__main__":
-    main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, another_image, another_file_meanwhile, below_a_filter,
-         shared_with_others, internal_snapshots, external_data_file, shrunk_and_grown, shrunk_and_grown_meanwhile, told_and_removed, pulled_by_bitmap, changes_that_are_not_shown,
+    main(only_changes_are_read, chunks_of_zeros, guest_waits_for_little, runs_that_fail, restarted, another_image,
+         another_file_meanwhile, shrunk_and_grown, shrunk_and_grown_meanwhile, told_and_removed, pulled_by_bitmap, changes_that_are_not_shown,
          slow=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, another_node_meanwhile, overlay_and_back, killed_when_it_is_saved, some_faults,
                a_drive_that_is_lost, drives_that_are_taken_again, refused_bitmaps, a_store_that_is_damaged, two_stores,
-               pulled_beside_an_iothread, changes_that_are_shown_wrongly, retried_by_bitmap, killed_as_it_is_asked, faults_of_the_search),
+               below_a_filter, shared_with_others, internal_snapshots, external_data_file, pulled_beside_an_iothread, changes_that_are_shown_wrongly, retried_by_bitmap, killed_as_it_is_asked, faults_of_the_search),
          long=(all_faults, all_faults_of_the_search),
          both=(backups_of_a_guest_that_writes, with_ram, bitmaps_that_are_gone, pulled_by_bitmap, pulled_beside_an_iothread))
