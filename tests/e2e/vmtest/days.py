@@ -50,6 +50,7 @@ class Days(Scenario):
         super().__init__(version, drives=drives_of_days(), rounds=8, pace=1, seed=seed)
         self.store = Store(self.path("store"), chunk=CHUNK)
         self.truths = {}  # snapshot -> folder of the drives' contents at its instant
+        self.incomplete = set()  # snapshots without a drive that was lost
         self.incremental = 0  # drives that were read by a bitmap, of all days
         self._copies = 0
         self._note_sizes()
@@ -135,6 +136,8 @@ class Days(Scenario):
             os.unlink(f"{truth}/{name}.raw")
         assert not before & {self.store.latest()} and run.find(ev="result")["sink"] == self.store.latest(), run.report()
         self.truths[self.store.latest()] = truth
+        if lost:
+            self.incomplete.add(self.store.latest())
         self.must_hold(self.store.latest(), self.by_casync, ram=ram != "no")
         self.must_be_untouched(rounds=2)
         self.incremental += sum(bool(d.get("incremental")) for d in run.find(ev="plan")["devices"])
@@ -317,7 +320,9 @@ class Days(Scenario):
     def prune(self, keep, pinned=()):
         for snapshot in pinned:
             self.must_run("store", "pin", snapshot)
-        wanted = sorted({*pinned, *[s for s in self.store.snapshots() if s not in pinned][-keep:]})
+        all_others = [s for s in self.store.snapshots() if s not in pinned]
+        whole = [s for s in all_others if s not in self.incomplete]  # whose places the others do not take
+        wanted = sorted({*pinned, *all_others[-keep:], *whole[-keep:]})
         self.must_run("prune", "--keep-last", str(keep), self.store.dir)
         assert self.store.snapshots() == wanted, (self.store.snapshots(), wanted)
         for snapshot in set(self.truths) - set(wanted):
