@@ -227,4 +227,4 @@ def any_days(version):
 
 
 if __name__ == "__main__":
-    main(slow=(ten_days,), long=(any_days,), both=(ten_days,))
+    main(slow=(ten_days,), long=(any_days,))
