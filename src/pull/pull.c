@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A request has up to 8 clusters, each read into a buffer of its own. One that fails is asked for again cluster by
- * cluster. If a single cluster cannot be read, one that could be – by us or by the filter – is read once more: fails
+ * A request has up to 8 clusters, each read into a buffer of its own. One that fails is asked for again, cluster by
+ * cluster. If one of these cannot be read, one that could be – by us or by the filter – is read once more: fails
  * that too, then not the disk is bad there, but the frozen image is gone.
  */
 #include <string.h>
@@ -251,8 +251,9 @@ static void take_all_in(struct request *r)
 static void note_unreadable(struct request *r)
 {
     struct pull *p = r->p;
+    bool is_first = !r->is_probe && r->offset >= p->single_until; /* of one cluster, too: its neighbours were held */
 
-    if (r->n > 1) {
+    if (r->n > 1 || is_first) {
         p->rewind = MIN(p->rewind, r->offset);
         p->single_until = MAX(p->single_until, r->offset + r->len);
     } else if (r->is_probe) {

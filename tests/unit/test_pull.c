@@ -528,6 +528,24 @@ static void test_bad_cluster(struct desk *k, gconstpointer unused)
     g_assert_false(d->is_image_gone);
 }
 
+/* Asked for alone because its neighbours are held, it has its second chance like any other. */
+static void test_lone_cluster(struct desk *k, gconstpointer unused)
+{
+    struct drive *d = &k->d[0];
+
+    pull_pause(d->p, true);
+    start(k, 0, 3 * CLUSTER);
+    bring(d, 0);
+    bring(d, 2);
+    pull_pause(d->p, false);
+    puller_pump(k->all);
+    must_ask(d, 1, 1);
+    answer(d, EIO);
+    must_ask(d, 1, 1);
+    answer(d, 0);
+    g_assert_true(d->is_done && !d->why);
+}
+
 static void test_broken_image(struct desk *k, gconstpointer unused)
 {
     struct drive *d = &k->d[0];
@@ -546,6 +564,8 @@ static void test_started_again(struct desk *k, gconstpointer unused)
     pull_start(d->p, &(struct pull_image){.front = &d->front, .size = 20 * CLUSTER});
     g_clear_pointer(&d->why, g_free);
     puller_on_tick(k->all);
+    must_ask(d, 3, 1);
+    answer(d, EIO);
     must_ask(d, 3, 1);
     answer(d, EIO); /* what cannot break is not doubted */
     g_assert_true(d->why && !d->is_image_gone);
@@ -570,6 +590,7 @@ int main(int argc, char **argv)
     ADD("rate", test_rate);
     ADD("beside", test_beside);
     ADD("bad-cluster", test_bad_cluster);
+    ADD("lone-cluster", test_lone_cluster);
     ADD("broken-image", test_broken_image);
     ADD("started-again", test_started_again);
     return g_test_run();
