@@ -64,8 +64,8 @@ bool holes_are_wanted(const struct backup *b, const struct drive *d)
     return d->is_pulled && d->size && (has_time || d->track.is_incremental || is_anything_left(b, d));
 }
 
-/* What has changed could not be asked for: the drive is pushed, by the same bitmap, unless an export of ours may still
- * have that. From within a step. */
+/* QEMU did not show what has changed: push the drive by the same bitmap, unless an export of ours may still hold that.
+ * From within a step. */
 static void not_searched(struct steps_op *op, bool is_export_left)
 {
     struct drive *d = op->d;

@@ -18,7 +18,7 @@ static uint64_t held_bytes(struct drive *d)
     return d->intake.clusters ? MIN(vma_assemble_held(d->intake.clusters) * VMA_CLUSTER_SIZE + unchanged, d->size) : 0;
 }
 
-/* Without what has not changed: how fast it comes is nobody's speed. */
+/* What was read, or brought by the filter: unchanged data counts as done, but has no speed. */
 static uint64_t moved_bytes(const struct model_drive *row)
 {
     return row->done - MIN(row->track.unchanged, row->done);
@@ -48,13 +48,15 @@ static void fill_limit(struct drive *d)
     row->is_limit_shared = d->job.state == JOB_RUNNING && d->limit.pace.is_shared;
 }
 
-/* Holes pass much faster than data: what is left is forecast by how much of each there is. */
+/* Holes pass much faster than data: what is left is forecast by how much of each there is. What has not changed is
+ * neither. */
 static uint64_t eta_of(struct drive *d, uint64_t now)
 {
     const struct model_drive *row = backup_row(d);
-    uint64_t data_left, holes_left;
+    uint64_t moved = moved_bytes(row), holes = MIN(row->zero, moved), data_left, holes_left;
 
-    eta_split(row->size, row->used, row->done - row->zero, row->zero, &data_left, &holes_left);
+    eta_add(&d->progress.eta, moved - holes, holes, now);
+    eta_split(row->size - row->track.unchanged, row->used, moved - holes, holes, &data_left, &holes_left);
     return row->state == MODEL_RUN ? eta_left_ms(&d->progress.eta, data_left, holes_left, now) : MODEL_UNKNOWN;
 }
 
@@ -98,7 +100,6 @@ static void fill_drive(struct drive *d, uint64_t now)
     row->elapsed_ms =
         d->progress.started_ms ? (d->progress.ended_ms ? d->progress.ended_ms : now) - d->progress.started_ms : 0;
     row->average = row->elapsed_ms >= MIN_AVERAGE_MS ? moved * 1000 / row->elapsed_ms : 0;
-    eta_add(&d->progress.eta, row->done - row->zero, row->zero, now);
     row->eta_ms = eta_of(d, now);
     row->stalled_ms =
         row->state == MODEL_RUN && now - d->progress.last_moved_ms > STALLED_MS ? now - d->progress.last_moved_ms : 0;

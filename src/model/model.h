@@ -64,7 +64,7 @@ struct model_map {
 /* By a dirty bitmap. */
 struct model_track {
     char plan[MODEL_TEXT_LEN]; /* "changed since 08:10: ~1.2G of 64G", "reads everything: …"; "" = nothing is tracked */
-    char bitmaps[MODEL_TEXT_LEN]; /* for info: those of ours that it has */
+    char bitmaps[MODEL_TEXT_LEN]; /* for info: our bitmaps on it */
     bool is_incremental;          /* only what has changed is read: */
     uint64_t changed;             /* so much */
     uint64_t unchanged;           /* counts as done without having been read */

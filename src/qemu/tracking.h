@@ -8,7 +8,7 @@
  *     g_autofree char *text = tracking_sentence(&t, f.size, now);      // "changed since 08:10: ~1.2G of 64G"
  *     tracking_clear(&t);
  *
- * A bitmap of ours is named after the backup that it counts from and the image that the drive had then. It is believed
+ * Our bitmaps are named after the backup that they count from and the image that the drive had then. One is believed
  * only if that backup is there and whole, if drive and image are the same, and if it has counted without a break. The
  * image: two drives may have changed theirs, qcow2 files take their bitmaps along, and blockdev-reopen gives a node
  * another file, or another part of it, under its bitmaps. Whatever is not sure means that everything is read,

@@ -35,8 +35,8 @@ bool chunk_folder_read_lightly(struct chunk_folder *f, const struct chunk_id *id
 bool chunk_folder_sync_with(struct chunk_folder *f, int folder_fd, const char *folder, GError **error);
 /* A damaged one gets the name ….bad, so that whoever has its bytes writes it anew. */
 bool chunk_folder_set_aside(struct chunk_folder *f, const struct chunk_id *id, GError **error);
-/* A damaged one that cannot be set aside now, since others use the store: it keeps its name, but whoever has its bytes
- * writes it anew. It is the sticky bit of its file that says so: a new file has none. */
+/* For a damaged one that cannot be set aside while others use the store: it keeps its name, but whoever has its bytes
+ * writes it anew. The sticky bit of its file says so; a new file has none. */
 bool chunk_folder_suspect(struct chunk_folder *f, const struct chunk_id *id, bool is_suspect, GError **error);
 /* Only under the store's exclusive lock: nobody names it. What was set aside, if is_aside. */
 bool chunk_folder_remove(struct chunk_folder *f, const struct chunk_id *id, bool is_aside, GError **error);
